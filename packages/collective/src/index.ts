@@ -1,0 +1,15 @@
+/**
+ * `@hearthmesh/collective`: what the mesh keeps: chunks, layout, placement, namespace, repair.
+ *
+ * `storage/` runs on every storage node, `coordinator/` and `authority/` on the coordinator,
+ * `client/` wherever somebody reads or writes files.
+ *
+ * @packageDocumentation
+ */
+export * from "./authority/index.js";
+export * from "./client/index.js";
+export * from "./codec.js";
+export * from "./coordinator/index.js";
+export type * from "./protocol.js";
+export * from "./storage/index.js";
+export type * from "./types.js";

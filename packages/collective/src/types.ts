@@ -1,0 +1,133 @@
+/** The shapes that the coordinator, storage nodes and clients share. Persisted ones carry `v`. */
+import type { ChunkId, FileId, MemberId, NodeId } from "@hearthmesh/core";
+import type { NodeRole } from "@hearthmesh/identity";
+
+/** A failure domain tree: replicas prefer distinct members, then sites, then nodes. */
+export interface Zone {
+  readonly memberId: MemberId;
+  readonly site: string;
+}
+
+export interface LayoutNode {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly zone: Zone;
+  /** Weight in placement. */
+  readonly capacityBytes: number;
+}
+
+/** Who keeps what. Placement is computed from it, never looked up. */
+export interface Layout {
+  readonly v: 1;
+  readonly version: number;
+  readonly replicas: number;
+  readonly nodes: readonly LayoutNode[];
+}
+
+/** A chunk as a manifest names it. */
+export interface ChunkRef {
+  readonly id: ChunkId;
+  readonly sizeBytes: number;
+}
+
+export type EntryKind = "file" | "directory";
+
+/** A directory entry, without a file's content. */
+export interface Entry {
+  readonly path: string;
+  readonly name: string;
+  readonly kind: EntryKind;
+  readonly fileId: FileId;
+  readonly sizeBytes: number;
+  readonly createdAtMs: number;
+  readonly modifiedAtMs: number;
+  /** SPIFFE id of who wrote it last. */
+  readonly owner: string;
+  /** For `If-Match`: changes with every write. */
+  readonly etag: string;
+}
+
+/** Where the bytes of a file are: inline, or chunks (all of them, or a page of segments). */
+export interface FileContent {
+  readonly entry: Entry;
+  readonly inline?: Uint8Array;
+  readonly chunkBytes: number;
+  readonly chunks: readonly ChunkRef[];
+  /** Index of the first chunk in `chunks`. */
+  readonly firstChunk: number;
+  /** Chunks in the whole file. */
+  readonly chunkCount: number;
+}
+
+/** A storage node as clients see it. */
+export interface NodeInfo {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly memberId: MemberId;
+  readonly roles: readonly NodeRole[];
+  /** Link addresses, best first: `host:port`. */
+  readonly addresses: readonly string[];
+  readonly version: string;
+  readonly state: "online" | "offline" | "draining";
+  readonly lastSeenMs: number;
+  /** Undefined until the node has reported. */
+  readonly storage?: StorageReport;
+}
+
+/** What a storage node says about itself every few seconds. */
+export interface StorageReport {
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  readonly chunkCount: number;
+  readonly corruptChunks: number;
+  /** Set when the node does not take new chunks, with the reason. */
+  readonly readOnly?: string;
+}
+
+/** What a ticket allows its holder at the storage nodes it names. */
+export interface Ticket {
+  readonly v: 1;
+  readonly operation: "write" | "read" | "copy";
+  /** Key hash of the holder: it must be the peer of the link. */
+  readonly holder: NodeId;
+  readonly nodes: readonly NodeId[];
+  /** For `write`: the file that the chunks belong to, and its owner (SPIFFE id). */
+  readonly fileId?: FileId;
+  readonly owner?: string;
+  /** For `write`: chunks with an index in [first, first + count) of that file. */
+  readonly firstChunk?: number;
+  readonly chunkCount?: number;
+  /** For `read` and `copy`: these chunks only. */
+  readonly chunkIds?: readonly ChunkId[];
+  readonly epoch: number;
+  readonly notAfterMs: number;
+}
+
+/** Base64url of canonical JSON, a dot, base64url of the coordinator's signature. */
+export type SignedTicket = string;
+
+/** Stored in front of every chunk, so that the namespace can be rebuilt from the nodes alone. */
+export interface ChunkHeader {
+  readonly v: 1;
+  readonly id: ChunkId;
+  readonly fileId: FileId;
+  readonly index: number;
+  readonly owner: string;
+  readonly atMs: number;
+  readonly sizeBytes: number;
+}
+
+/** The local store of chunks that a storage node keeps. */
+export interface ChunkStore {
+  /** Resolves when the chunk is on disk for good. The bytes must match `header.id`. */
+  put(header: ChunkHeader, pieces: readonly Uint8Array[]): Promise<void>;
+  /** Verified on the way out. `MESH_CHUNK_NOT_FOUND`, or `MESH_CHUNK_MISMATCH` when it is damaged. */
+  get(id: ChunkId): Promise<{ header: ChunkHeader; bytes: Uint8Array }>;
+  has(id: ChunkId): boolean;
+  delete(ids: readonly ChunkId[]): Promise<void>;
+  /** Ids after `after` in ascending order, at most `limit`. */
+  list(after: ChunkId | undefined, limit: number): readonly ChunkId[];
+  report(): Promise<StorageReport>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,92 @@
+/**
+ * Every named maximum of the product, with its unit in its name. At a limit there is a typed error,
+ * never growth and never silence. The relations at the end are checked when the module loads.
+ */
+
+/** A file's pieces. 1 MiB gives small range reads and few rows (MinIO's move from 10 MiB to 1 MiB). */
+export const CHUNK_BYTES_MAX = 1 << 20;
+/** A file up to this size lives in its directory entry and needs no chunk. */
+export const INLINE_FILE_BYTES_MAX = 3 * 1024;
+/** Chunk ids that a directory entry holds itself; longer files use manifest segments. */
+export const ENTRY_CHUNKS_MAX = 16;
+/** Chunk ids in one manifest segment. With its reference rows it fits one transaction. */
+export const MANIFEST_SEGMENT_CHUNKS_MAX = 64;
+/** A file: 2^20 segments of 64 MiB = 64 TiB. */
+export const FILE_SEGMENTS_MAX = 1 << 20;
+/** A path as text, in UTF-8. */
+export const PATH_BYTES_MAX = 4096;
+/** One name in a path, in UTF-8, as on ext4. */
+export const PATH_NAME_BYTES_MAX = 255;
+export const PATH_DEPTH_MAX = 64;
+/** Entries in one page of a listing. */
+export const LIST_PAGE_ENTRIES_MAX = 1000;
+/** A file up to this size goes to the coordinator in one request, which stores its one chunk. */
+export const SMALL_FILE_BYTES_MAX = 256 * 1024;
+/** Uploads that one principal may have open. */
+export const UPLOADS_OPEN_MAX = 256;
+/** An upload that was not touched for this long is thrown away. */
+export const UPLOAD_IDLE_MS_MAX = 3_600_000;
+/** Life of a ticket for chunk operations. */
+export const TICKET_VALIDITY_MS = 300_000;
+/** Chunks on their way to one node in one transfer. */
+export const TRANSFER_CHUNKS_IN_FLIGHT_MAX = 8;
+/** Chunk bytes that a storage node holds in memory before it makes senders wait. */
+export const CHUNK_INTAKE_BYTES_MAX = 64 << 20;
+/** One pack file of the chunk store; a new one is begun when it is full. */
+export const PACK_BYTES_MAX = 256 << 20;
+/** Free space that a storage node never uses. */
+export const DISK_RESERVE_BYTES = 64 << 20;
+export const REPLICAS_MAX = 16;
+export const NODES_MAX = 1024;
+/** Chunk ids in one inventory page or one copy order. */
+export const CHUNK_IDS_PER_REQUEST_MAX = 1024;
+
+/** Store: a key, a value, the operations of a transaction (etcd's default), rows in a page. */
+export const STORE_KEY_BYTES_MAX = 4608;
+export const STORE_VALUE_BYTES_MAX = 1 << 20;
+export const STORE_TXN_OPERATIONS_MAX = 128;
+export const STORE_RANGE_ENTRIES_MAX = 10_000;
+/** Writes that wait for one fsync together. */
+export const STORE_GROUP_COMMIT_MAX = 1024;
+/** Writes waiting in all; above it, `MESH_STORE_BUSY`. */
+export const STORE_QUEUE_MAX = 16_384;
+/** Batches that a watcher may lag behind before it is cut with `MESH_STORE_COMPACTED`. */
+export const STORE_WATCH_LAG_MAX = 4096;
+export const STORE_LEASES_MAX = 10_000;
+
+/** Invites: uses of one invite, open invites of a member, life. */
+export const INVITE_USES_MAX = 1000;
+export const INVITES_OPEN_MAX = 1000;
+export const INVITE_VALIDITY_MS_MAX = 30 * 86_400_000;
+export const INVITE_GRANTS_MAX = 64;
+export const INVITE_TEXT_BYTES_MAX = 1024;
+export const DESCRIPTION_BYTES_MAX = 256;
+/** Redemption attempts from one address in a minute. */
+export const ENROL_ATTEMPTS_PER_MINUTE_MAX = 30;
+/** Redemption attempts from all addresses in a minute. */
+export const ENROL_ATTEMPTS_TOTAL_PER_MINUTE_MAX = 600;
+
+/** Certificates. */
+export const NODE_CERTIFICATE_VALIDITY_MS = 86_400_000;
+export const PERSON_CERTIFICATE_VALIDITY_MS_MAX = 7 * 86_400_000;
+export const CA_CERTIFICATE_VALIDITY_MS = 10 * 365 * 86_400_000;
+/** Certificates are valid from this long ago, for clocks that are a little behind. */
+export const CERTIFICATE_BACKDATE_MS = 300_000;
+export const CSR_BYTES_MAX = 16 * 1024;
+/** Recoveries of one identity with an expired certificate before a person must allow more. */
+export const RECOVERIES_MAX = 10;
+
+/** HTTP: body of a JSON request; requests under way; time to stop. */
+export const HTTP_JSON_BYTES_MAX = 1 << 20;
+export const HTTP_REQUESTS_IN_FLIGHT_MAX = 1024;
+export const STOP_TIMEOUT_MS = 10_000;
+
+function mustHold(condition: boolean, relation: string): void {
+  if (!condition) throw new Error(`limits.ts contradicts itself: ${relation}`);
+}
+mustHold(MANIFEST_SEGMENT_CHUNKS_MAX * 2 <= STORE_TXN_OPERATIONS_MAX, "a segment fits a txn");
+mustHold(ENTRY_CHUNKS_MAX + 8 <= STORE_TXN_OPERATIONS_MAX, "an entry fits a txn");
+mustHold(INLINE_FILE_BYTES_MAX < STORE_VALUE_BYTES_MAX, "an inline file fits a value");
+mustHold(SMALL_FILE_BYTES_MAX <= CHUNK_BYTES_MAX, "a small file is one chunk");
+mustHold(PATH_NAME_BYTES_MAX < STORE_KEY_BYTES_MAX, "a name fits a key");
+mustHold(CHUNK_BYTES_MAX * 2 < PACK_BYTES_MAX, "a chunk fits a pack");

@@ -1,0 +1,6 @@
+/**
+ * `@hearthmesh/identity`: keys, CA, certificates, invites, grants, revocation. Pure functions.
+ *
+ * @packageDocumentation
+ */
+export type * from "./types.js";

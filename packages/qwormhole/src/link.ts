@@ -1,0 +1,140 @@
+/**
+ * The public shape of a link: an authenticated, framed connection between two peers, with
+ * requests, streams and messages. `link-runtime.ts` implements it over any `Channel`.
+ */
+
+/** Who is at the other end, as the handshake verified it. */
+export interface Peer {
+  /** Base32 of SHA-256 of the public key (SPKI, DER). */
+  readonly nodeId: string;
+  readonly publicKey: Uint8Array;
+  /** Leaf first; empty without TLS. */
+  readonly certificates: readonly Uint8Array[];
+  readonly tags: Readonly<Record<string, unknown>>;
+  /** What `verifyPeer` returned, such as the principal from the certificate. */
+  readonly identity: unknown;
+  readonly remoteAddress: string;
+}
+
+/** Lower number goes first. */
+export type Priority = "control" | "rpc" | "gossip" | "bulk";
+
+export interface RequestOptions {
+  signal?: AbortSignal;
+  /** Default 10,000. The time left travels with the request. */
+  timeoutMs?: number;
+  priority?: Priority;
+}
+
+export interface IncomingRequest {
+  readonly peer: Peer;
+  readonly method: string;
+  readonly body: Uint8Array;
+  /** Aborted when the caller cancels, its deadline passes, or the link closes. */
+  readonly signal: AbortSignal;
+}
+
+/** Both directions of a stream end on their own; a reset ends both. */
+export interface LinkStream {
+  readonly method: string;
+  /** What the opener sent with the opening frame. */
+  readonly header: Uint8Array;
+  readonly peer: Peer;
+  /** Aborted when the stream was reset by either side or the link closed. */
+  readonly signal: AbortSignal;
+  /** The peer's bytes in order. Taking them gives credit back. Throws when the stream is reset. */
+  readonly readable: AsyncIterable<Uint8Array>;
+  /** Resolves when the bytes are taken over and credit is left; pieces may be of any size. */
+  write(bytes: Uint8Array): Promise<void>;
+  /** No more bytes will be written. */
+  end(): void;
+  /** `code` and `message` reach the peer as a `QWormholeError` with `remoteCode`. */
+  reset(code: string, message: string, details?: Uint8Array): void;
+}
+
+export interface LinkHandlers {
+  /**
+   * Answers a request. A thrown error goes back as ERR: its `code` (when it is a string) and its
+   * `wireDetails` (a Uint8Array, when present) travel; the text of an error without a code does not.
+   */
+  onRequest?(request: IncomingRequest): Promise<Uint8Array | readonly Uint8Array[]>;
+  onStream?(stream: LinkStream): void | Promise<void>;
+  onMessage?(data: Uint8Array, peer: Peer): void;
+}
+
+export interface Link {
+  readonly peer: Peer;
+  readonly closed: Promise<{ error: Error | undefined }>;
+  readonly isOpen: boolean;
+  /** Smoothed round trip, or undefined before the first PONG. */
+  readonly roundTripMs: number | undefined;
+  /** Body up to the negotiated message limit (default 1 MiB); larger ones go by stream. */
+  request(
+    method: string,
+    body: Uint8Array | readonly Uint8Array[],
+    options?: RequestOptions,
+  ): Promise<Uint8Array>;
+  openStream(
+    method: string,
+    header: Uint8Array,
+    options?: { signal?: AbortSignal; priority?: Priority },
+  ): Promise<LinkStream>;
+  /** One-way. False when it had to be queued beyond the high-water mark. */
+  send(data: Uint8Array, options?: { priority?: Priority }): boolean;
+  /** Sends GOAWAY, lets what is under way finish for `drainMs` (default 1,000), then ends. */
+  close(reason?: string, drainMs?: number): Promise<void>;
+  /** Ends at once, for a revoked or misbehaving peer. */
+  destroy(error: Error): void;
+  inspect(): LinkInspection;
+}
+
+export interface LinkInspection {
+  bytesIn: number;
+  bytesOut: number;
+  framesIn: number;
+  framesOut: number;
+  queuedBytes: number;
+  openRequests: number;
+  openStreams: number;
+  roundTripMs: number | undefined;
+}
+
+/** The key that this side proves in the handshake. */
+export interface LinkIdentity {
+  /** SPKI, DER. With TLS it must be the key of the certificate. */
+  readonly publicKey: Uint8Array;
+  /** A signature over `bytes`: Ed25519, or ECDSA P-256 with SHA-256 in IEEE P1363 form (64 bytes). */
+  sign(bytes: Uint8Array): Uint8Array;
+}
+
+export interface LinkOptions {
+  identity: LinkIdentity;
+  handlers: LinkHandlers;
+  tags?: Record<string, unknown>;
+  /** Names the application protocol; both sides must say the same. Default `hearthmesh/1`. */
+  protocol?: string;
+  /**
+   * Called after the signature was verified and before anything is delivered. Throws to refuse;
+   * returns what becomes `peer.identity`.
+   */
+  verifyPeer?(peer: Omit<Peer, "identity">): unknown | Promise<unknown>;
+  /** Dialling side only: the node id that must answer. */
+  expectedNodeId?: string;
+  handshakeTimeoutMs?: number;
+  pingIntervalMs?: number;
+  deadAfterMs?: number;
+  clock?: LinkClock;
+  random?: LinkRandom;
+}
+
+/** Structurally the same as `Clock` of `@hearthmesh/core`, which this package does not import. */
+export interface LinkClock {
+  nowMs(): number;
+  monotonicMs(): number;
+  setTimeout(callback: () => void, delayMs: number): { cancel(): void };
+}
+
+export interface LinkRandom {
+  bytes(length: number): Uint8Array;
+  float(): number;
+}

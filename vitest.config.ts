@@ -1,0 +1,36 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, import.meta.url));
+
+/** Unit tests run the sources; only the integration tests start the built daemon. */
+const alias = [
+  { find: /^@hearthmesh\/store\/testing$/, replacement: source("store/src/testing/index.ts") },
+  {
+    find: /^@hearthmesh\/gateway\/contracts$/,
+    replacement: source("gateway/src/contracts/index.ts"),
+  },
+  { find: /^@hearthmesh\/([a-z]+)$/, replacement: source("$1/src/index.ts") },
+];
+
+export default defineConfig({
+  resolve: { alias },
+  test: {
+    projects: [
+      {
+        resolve: { alias },
+        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "test/tidy/*.test.ts"] },
+      },
+      {
+        resolve: { alias },
+        test: {
+          name: "integration",
+          include: ["test/integration/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
