@@ -1,0 +1,244 @@
+/**
+ * Every configuration key, once: its form, default, flag, variables and meaning. The loader, the
+ * example file, `docs/configuration.md` and `mesh config show` are all made from this table.
+ */
+import { MeshError, parseDurationMs, parseSizeBytes } from "@hearthmesh/core";
+import { z } from "zod";
+
+const port = z.coerce.number().int().min(1).max(65_535);
+const host = z.string().min(1).max(255);
+const list = z.preprocess(
+  (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
+  z.array(z.string().min(1)),
+);
+
+function converted<T>(convert: (text: string) => T) {
+  return z.union([z.number(), z.string()]).transform((value, context) => {
+    if (typeof value === "number") return value;
+    try {
+      return convert(value);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as MeshError).message });
+      return z.NEVER;
+    }
+  });
+}
+const size = converted(parseSizeBytes);
+const duration = converted(parseDurationMs);
+
+export interface ConfigKey {
+  /** Checks and converts a value from a flag, a variable or the file. */
+  readonly form: z.ZodType;
+  /** As text, as it would stand in the file; empty when there is none. */
+  readonly default: string;
+  /** Long flag of `mesh up` without the dashes. */
+  readonly flag: string;
+  /** The first one is ours; the others are accepted under the names that guides use. */
+  readonly variables: readonly string[];
+  readonly about: string;
+}
+
+const key = (
+  form: z.ZodType,
+  standard: string,
+  flag: string,
+  variables: readonly string[],
+  about: string,
+): ConfigKey => ({ form, default: standard, flag, variables, about });
+
+export const CONFIG_KEYS = {
+  "member.id": key(
+    z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/, "use a-z, 0-9 and -, up to 32"),
+    "",
+    "member",
+    ["MESH_MEMBER", "COLLECTIVE_MEMBER_ID"],
+    "Name of the member that a first start creates. Default: the name of the user who starts it.",
+  ),
+  "member.domain": key(
+    z.string().min(3).max(253),
+    "",
+    "domain",
+    ["MESH_DOMAIN", "COLLECTIVE_FEDERATION_DOMAIN"],
+    "Trust domain of the member. Default: `home.` and the member's name.",
+  ),
+  "node.name": key(
+    z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "use a-z, 0-9 and -, up to 63"),
+    "",
+    "name",
+    ["MESH_NODE_NAME", "COLLECTIVE_COMPONENT_ID"],
+    "Name of this node, for people. Default: the machine's host name.",
+  ),
+  "node.roles": key(
+    z.preprocess(
+      (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
+      z.array(z.enum(["coordinator", "storage", "gateway"])).min(1),
+    ),
+    "",
+    "role",
+    ["MESH_ROLES", "COLLECTIVE_COMPONENT_TYPE"],
+    "What this node does. Default: all roles for the first node, the invite's roles for one that joined.",
+  ),
+  "node.site": key(
+    z.string().min(1).max(64),
+    "home",
+    "site",
+    ["MESH_SITE"],
+    "Place of this machine. Copies go to different sites when there are several.",
+  ),
+  "node.advertise": key(
+    list,
+    "",
+    "advertise",
+    ["MESH_ADVERTISE"],
+    "Hosts under which others reach this machine. Default: the addresses of its network cards.",
+  ),
+  "http.host": key(
+    z.enum(["127.0.0.1", "::1", "localhost"]),
+    "127.0.0.1",
+    "http-host",
+    ["MESH_HTTP_HOST"],
+    "Address of the page and the local API. Only loopback is served in plaintext.",
+  ),
+  "http.port": key(
+    port,
+    "3000",
+    "http-port",
+    ["MESH_HTTP_PORT"],
+    "Port of the page and the local API.",
+  ),
+  "api.host": key(
+    host,
+    "0.0.0.0",
+    "api-host",
+    ["MESH_API_HOST"],
+    "Address of the API under mutual TLS.",
+  ),
+  "api.port": key(port, "8001", "api-port", ["MESH_API_PORT"], "Port of the API under mutual TLS."),
+  "links.host": key(
+    host,
+    "0.0.0.0",
+    "link-host",
+    ["MESH_LINK_HOST"],
+    "Address for links between nodes.",
+  ),
+  "links.port": key(port, "9000", "link-port", ["MESH_LINK_PORT"], "Port for links between nodes."),
+  "enrolment.host": key(
+    host,
+    "0.0.0.0",
+    "enrol-host",
+    ["MESH_ENROL_HOST"],
+    "Address where invites are redeemed (TLS; the invite pins the CA).",
+  ),
+  "enrolment.port": key(
+    port,
+    "9001",
+    "enrol-port",
+    ["MESH_ENROL_PORT"],
+    "Port where invites are redeemed.",
+  ),
+  "metrics.host": key(
+    host,
+    "127.0.0.1",
+    "metrics-host",
+    ["MESH_METRICS_HOST"],
+    "Address of the Prometheus metrics. They tell sizes and names: open it to a trusted network only.",
+  ),
+  "metrics.port": key(
+    port,
+    "9090",
+    "metrics-port",
+    ["MESH_METRICS_PORT"],
+    "Port of the Prometheus metrics.",
+  ),
+  portBase: key(
+    z.coerce.number().int().min(0).max(50_000),
+    "0",
+    "port-base",
+    ["MESH_PORT_BASE"],
+    "Added to every default port, so that several nodes run on one machine.",
+  ),
+  "storage.capacity": key(
+    size,
+    "",
+    "capacity",
+    ["MESH_CAPACITY", "COLLECTIVE_STORAGE_CAPACITY"],
+    "How much this node keeps for the collective. Default: half of the free space at the first start.",
+  ),
+  "storage.packSize": key(
+    size,
+    "256MiB",
+    "pack-size",
+    ["MESH_PACK_SIZE"],
+    "Size of one pack file of chunks. Small ones give space back sooner, large ones keep fewer files open.",
+  ),
+  "collective.replicas": key(
+    z.coerce.number().int().min(1).max(16),
+    "3",
+    "replicas",
+    ["MESH_REPLICAS"],
+    "Copies of every chunk.",
+  ),
+  "collective.acks": key(
+    z.coerce.number().int().min(1).max(16),
+    "2",
+    "acks",
+    ["MESH_ACKS"],
+    "Copies in distinct zones that must be on disk before a write is acknowledged.",
+  ),
+  "collective.repairInterval": key(
+    duration,
+    "10m",
+    "repair-interval",
+    ["MESH_REPAIR_INTERVAL"],
+    "Time between two walks that compare what should be stored with what is. Changes start one at once.",
+  ),
+  "collective.garbageGrace": key(
+    duration,
+    "1h",
+    "garbage-grace",
+    ["MESH_GARBAGE_GRACE"],
+    "How long a chunk without a file is kept. Longer than the longest upload pause.",
+  ),
+  "log.level": key(
+    z.enum(["debug", "info", "warn", "error"]),
+    "info",
+    "log-level",
+    ["MESH_LOG_LEVEL", "COLLECTIVE_LOG_LEVEL", "LOG_LEVEL"],
+    "The least important lines that are written.",
+  ),
+  certificates: key(
+    z.string().min(1),
+    "",
+    "cert-dir",
+    ["MESH_CERT_DIR", "COLLECTIVE_CERT_DIR"],
+    "Directory of keys and certificates. Default: `certs` in MESH_HOME.",
+  ),
+} as const satisfies Record<string, ConfigKey>;
+
+export type ConfigKeyName = keyof typeof CONFIG_KEYS;
+
+/**
+ * Variables that hold `host:port` for two keys at once, under the names of the homelab guide.
+ */
+export const ADDRESS_VARIABLES: Readonly<Record<string, readonly [ConfigKeyName, ConfigKeyName]>> =
+  {
+    COLLECTIVE_COORDINATOR_ADDRESS: ["api.host", "api.port"],
+    COLLECTIVE_BOOTSTRAP_ADDRESS: ["enrolment.host", "enrolment.port"],
+    COLLECTIVE_METRICS_ADDRESS: ["metrics.host", "metrics.port"],
+  };
+
+/** Ports that `portBase` shifts while they have their default. */
+export const DEFAULT_PORT_KEYS = [
+  "http.port",
+  "api.port",
+  "links.port",
+  "enrolment.port",
+  "metrics.port",
+] as const satisfies readonly ConfigKeyName[];
+
+/** Throws one error that lists all that is wrong. */
+export function refuseConfig(problems: readonly string[]): never {
+  throw new MeshError("MESH_CONFIG_INVALID", {
+    message: `the configuration is not valid: ${problems.join("; ")}`,
+  });
+}

@@ -1,0 +1,230 @@
+/**
+ * Flags, then environment, then `.env`, then `mesh.yaml`, then defaults: the first that has a value
+ * wins. Every problem is reported at once, with the place where the value stands.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import { parseEnv } from "node:util";
+import { isMeshError } from "@hearthmesh/core";
+import type { NodeRole } from "@hearthmesh/identity";
+import { parse as parseYaml } from "yaml";
+import type { Config } from "./config.js";
+import {
+  ADDRESS_VARIABLES,
+  CONFIG_KEYS,
+  type ConfigKeyName,
+  DEFAULT_PORT_KEYS,
+  refuseConfig,
+} from "./keys.js";
+
+export type Flags = Readonly<Record<string, string | string[] | boolean | undefined>>;
+
+export interface ConfigSources {
+  flags: Flags;
+  env: Readonly<Record<string, string | undefined>>;
+  /** Where `.env` is looked for. */
+  cwd: string;
+}
+
+export interface EffectiveValue {
+  value: unknown;
+  /** `flag --name`, `variable NAME`, `.env NAME`, a file's path, or `default`. */
+  origin: string;
+}
+
+export interface LoadedConfig {
+  config: Config;
+  effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>;
+}
+
+const keyNames = Object.keys(CONFIG_KEYS) as ConfigKeyName[];
+
+/** Reads and checks all sources. Throws `MESH_CONFIG_INVALID` that names every bad value. */
+export function loadConfig(sources: ConfigSources): LoadedConfig {
+  const dotEnv = readDotEnv(sources.cwd);
+  const home = findHome(sources, dotEnv);
+  const file = readFile(sources, String(home.value));
+  const problems: string[] = [...file.problems];
+  const effective = new Map<ConfigKeyName | "home", EffectiveValue>([["home", home]]);
+  for (const name of keyNames) {
+    const raw = rawValue(name, sources, dotEnv, file);
+    if (raw === undefined) continue;
+    const checked = CONFIG_KEYS[name].form.safeParse(raw.value);
+    if (checked.success) effective.set(name, { value: checked.data, origin: raw.origin });
+    else {
+      const why = checked.error.issues.map((issue) => issue.message).join(", ");
+      problems.push(`${name} = ${JSON.stringify(raw.value)} (${raw.origin}): ${why}`);
+    }
+  }
+  shiftPorts(effective, problems);
+  const acks = effective.get("collective.acks")?.value as number;
+  const replicas = effective.get("collective.replicas")?.value as number;
+  if (acks > replicas) problems.push(`collective.acks ${acks} is more than ${replicas} replicas`);
+  if (problems.length > 0) refuseConfig(problems);
+  return { config: toConfig(effective), effective };
+}
+
+function readDotEnv(cwd: string): Readonly<Record<string, string | undefined>> {
+  const path = join(cwd, ".env");
+  return existsSync(path) ? parseEnv(readFileSync(path, "utf8")) : {};
+}
+
+function findHome(
+  sources: ConfigSources,
+  dotEnv: Readonly<Record<string, string | undefined>>,
+): EffectiveValue {
+  const absolute = (path: string) => (isAbsolute(path) ? path : resolve(sources.cwd, path));
+  const flag = sources.flags.home;
+  if (typeof flag === "string") return { value: absolute(flag), origin: "flag --home" };
+  for (const [values, label] of [
+    [sources.env, "variable"],
+    [dotEnv, ".env"],
+  ] as const) {
+    for (const name of ["MESH_HOME", "COLLECTIVE_DATA_DIR"]) {
+      const value = values[name];
+      if (value) return { value: absolute(value), origin: `${label} ${name}` };
+    }
+  }
+  return { value: join(homedir(), ".meshnet"), origin: "default" };
+}
+
+interface ConfigFile {
+  path: string;
+  values: ReadonlyMap<string, unknown>;
+  problems: string[];
+}
+
+function readFile(sources: ConfigSources, home: string): ConfigFile {
+  const named = sources.flags.config ?? sources.env.MESH_CONFIG;
+  const path = typeof named === "string" ? resolve(sources.cwd, named) : join(home, "mesh.yaml");
+  const file: ConfigFile = { path, values: new Map(), problems: [] };
+  if (!existsSync(path)) {
+    if (typeof named === "string") file.problems.push(`the file ${path} does not exist`);
+    return file;
+  }
+  try {
+    file.values = flatten(parseYaml(readFileSync(path, "utf8")));
+  } catch (error) {
+    file.problems.push(`${path} is not YAML: ${(error as Error).message.split("\n")[0]}`);
+  }
+  for (const name of file.values.keys()) {
+    if (!(name in CONFIG_KEYS)) file.problems.push(`${name} (${path}) is not a known key`);
+  }
+  return file;
+}
+
+function flatten(value: unknown, prefix = ""): Map<string, unknown> {
+  const result = new Map<string, unknown>();
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return result;
+  for (const [name, item] of Object.entries(value)) {
+    const path = prefix === "" ? name : `${prefix}.${name}`;
+    if (item !== null && typeof item === "object" && !Array.isArray(item)) {
+      for (const [inner, leaf] of flatten(item, path)) result.set(inner, leaf);
+    } else if (item !== null && item !== undefined) result.set(path, item);
+  }
+  return result;
+}
+
+function rawValue(
+  name: ConfigKeyName,
+  sources: ConfigSources,
+  dotEnv: Readonly<Record<string, string | undefined>>,
+  file: ConfigFile,
+): EffectiveValue | undefined {
+  const definition = CONFIG_KEYS[name];
+  const flag = sources.flags[definition.flag] ?? listenFlag(name, sources.flags);
+  if (flag !== undefined) return { value: flag, origin: `flag --${definition.flag}` };
+  const variable =
+    fromVariables(name, sources.env, "variable") ?? fromVariables(name, dotEnv, ".env");
+  if (variable !== undefined) return variable;
+  if (file.values.has(name)) return { value: file.values.get(name), origin: file.path };
+  return definition.default === "" ? undefined : { value: definition.default, origin: "default" };
+}
+
+/** `--listen HOST` stands for the three doors that other machines use. */
+function listenFlag(name: ConfigKeyName, flags: Flags): string | undefined {
+  const doors: readonly ConfigKeyName[] = ["api.host", "links.host", "enrolment.host"];
+  return doors.includes(name) && typeof flags.listen === "string" ? flags.listen : undefined;
+}
+
+function fromVariables(
+  name: ConfigKeyName,
+  values: Readonly<Record<string, string | undefined>>,
+  label: string,
+): EffectiveValue | undefined {
+  for (const variable of CONFIG_KEYS[name].variables) {
+    const value = values[variable];
+    if (value !== undefined && value !== "") return { value, origin: `${label} ${variable}` };
+  }
+  for (const [variable, [hostKey, portKey]] of Object.entries(ADDRESS_VARIABLES)) {
+    const match = /^(.*):(\d+)$/.exec(values[variable] ?? "");
+    const value = match === null ? undefined : { [hostKey]: match[1], [portKey]: match[2] }[name];
+    if (value) return { value, origin: `${label} ${variable}` };
+  }
+  return undefined;
+}
+
+function shiftPorts(effective: Map<string, EffectiveValue>, problems: string[]): void {
+  const base = effective.get("portBase")?.value;
+  if (typeof base !== "number" || base === 0) return;
+  for (const name of DEFAULT_PORT_KEYS) {
+    const entry = effective.get(name);
+    if (entry?.origin !== "default") continue;
+    const value = Number(entry.value) + base;
+    if (value > 65_535) problems.push(`portBase ${base} moves ${name} beyond 65535`);
+    effective.set(name, { value, origin: `default + ${base} (portBase)` });
+  }
+}
+
+function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>): Config {
+  const get = <T>(name: ConfigKeyName): T => effective.get(name)?.value as T;
+  const home = String(effective.get("home")?.value);
+  const door = (host: ConfigKeyName, port: ConfigKeyName) => ({
+    host: get<string>(host),
+    port: get<number>(port),
+  });
+  return {
+    home,
+    certificatesDirectory: get<string | undefined>("certificates") ?? join(home, "certs"),
+    memberId: get("member.id"),
+    trustDomain: get("member.domain"),
+    nodeName: get("node.name"),
+    roles: get<readonly NodeRole[] | undefined>("node.roles"),
+    site: get("node.site"),
+    advertise: get<readonly string[] | undefined>("node.advertise") ?? [],
+    http: door("http.host", "http.port"),
+    api: door("api.host", "api.port"),
+    links: door("links.host", "links.port"),
+    enrolment: door("enrolment.host", "enrolment.port"),
+    metrics: door("metrics.host", "metrics.port"),
+    capacityBytes: get("storage.capacity"),
+    packBytesMax: get("storage.packSize"),
+    replicas: get("collective.replicas"),
+    acks: get("collective.acks"),
+    repairIntervalMs: get("collective.repairInterval"),
+    garbageGraceMs: get("collective.garbageGrace"),
+    logLevel: get("log.level"),
+  };
+}
+
+/** For `mesh config show`: every key with its value and origin, also when the rest is not valid. */
+export function describeConfig(sources: ConfigSources): {
+  keys: readonly { key: string; value: unknown; origin: string; about: string }[];
+  problem?: string;
+} {
+  try {
+    const { effective } = loadConfig(sources);
+    const keys = ["home" as const, ...keyNames].map((name) => ({
+      key: name,
+      value: effective.get(name)?.value ?? null,
+      origin: effective.get(name)?.origin ?? "chosen at the first start",
+      about:
+        name === "home" ? "Directory of everything that the node keeps." : CONFIG_KEYS[name].about,
+    }));
+    return { keys };
+  } catch (error) {
+    if (isMeshError(error, "MESH_CONFIG_INVALID")) return { keys: [], problem: error.message };
+    throw error;
+  }
+}
