@@ -58,7 +58,9 @@ function writeStamp(name, value) {
 
 /** Installs the dependencies of the lock file when they are missing or others. */
 function ensureInstalled() {
-  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   const modules = join(root, "node_modules");
   if (readStamp("install") === lock && existsSync(join(modules, "typescript"))) return;
   say("Installing the dependencies (npm ci) ...");
