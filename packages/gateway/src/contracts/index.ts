@@ -1,1 +1,16 @@
-export {};
+/**
+ * `@hearthmesh/gateway/contracts`: the shapes of the HTTP API as zod schemas with their types of the
+ * same name. For a request, the type is what a caller sends; the schema fills in the defaults.
+ *
+ * ```ts
+ * import { ENDPOINTS, StatusResponse } from "@hearthmesh/gateway/contracts";
+ * const status = StatusResponse.parse(await (await fetch(base + ENDPOINTS.status.path)).json());
+ * ```
+ *
+ * @packageDocumentation
+ */
+export * from "./common.js";
+export * from "./endpoints.js";
+export * from "./files.js";
+export * from "./status.js";
+export * from "./trust.js";

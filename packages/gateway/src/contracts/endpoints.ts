@@ -1,0 +1,223 @@
+/**
+ * Every endpoint of the API with its shapes: the server's routes, the OpenAPI document and the
+ * clients are made from this one table. `tag` groups them in the documentation.
+ */
+import type { z } from "zod";
+import * as files from "./files.js";
+import * as status from "./status.js";
+import * as trust from "./trust.js";
+
+export interface Endpoint {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** `:name` stands for a parameter. */
+  readonly path: string;
+  readonly tag: "health" | "mesh" | "trust" | "files" | "enrolment";
+  readonly summary: string;
+  /** Status of the answer when all went well; 200 when absent. */
+  readonly successStatus?: 200 | 201;
+  readonly params?: z.ZodType;
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  /** Absent when the answer or the body is a stream of bytes. */
+  readonly response?: z.ZodType;
+}
+
+const mesh = {
+  health: {
+    method: "GET",
+    path: "/health",
+    tag: "health",
+    summary: "All health checks",
+    response: status.HealthResponse,
+  },
+  live: {
+    method: "GET",
+    path: "/health/live",
+    tag: "health",
+    summary: "200 while the process answers",
+    response: status.HealthResponse,
+  },
+  ready: {
+    method: "GET",
+    path: "/health/ready",
+    tag: "health",
+    summary: "200 when it can do its work, else 503",
+    response: status.HealthResponse,
+  },
+  status: {
+    method: "GET",
+    path: "/api/status",
+    tag: "mesh",
+    summary: "Health, nodes, copies and workers",
+    response: status.StatusResponse,
+  },
+  nodes: {
+    method: "GET",
+    path: "/api/nodes",
+    tag: "mesh",
+    summary: "Nodes of this member",
+    response: status.NodesResponse,
+  },
+  removeNode: {
+    method: "DELETE",
+    path: "/api/nodes/:node",
+    tag: "mesh",
+    summary: "Revoke a node and take it out of the layout",
+    params: status.NodeParams,
+    response: status.NodeRemoveResponse,
+  },
+  layout: {
+    method: "GET",
+    path: "/api/layout",
+    tag: "mesh",
+    summary: "Who keeps what",
+    response: status.LayoutResponse,
+  },
+} as const satisfies Record<string, Endpoint>;
+
+const identity = {
+  whoami: {
+    method: "GET",
+    path: "/api/whoami",
+    tag: "trust",
+    summary: "Who the caller is and what it may do",
+    response: trust.WhoamiResponse,
+  },
+  createInvite: {
+    method: "POST",
+    path: "/api/invites",
+    tag: "trust",
+    summary: "Invite a machine or a person",
+    successStatus: 201,
+    body: trust.InviteCreateRequest,
+    response: trust.InviteCreateResponse,
+  },
+  invites: {
+    method: "GET",
+    path: "/api/invites",
+    tag: "trust",
+    summary: "All invites, without their secrets",
+    response: trust.InvitesResponse,
+  },
+  revokeInvite: {
+    method: "DELETE",
+    path: "/api/invites/:invite",
+    tag: "trust",
+    summary: "Revoke an invite",
+    params: trust.InviteParams,
+    response: trust.InviteRevokeResponse,
+  },
+  identities: {
+    method: "GET",
+    path: "/api/identities",
+    tag: "trust",
+    summary: "Enrolled nodes and people",
+    response: trust.IdentitiesResponse,
+  },
+  revoke: {
+    method: "POST",
+    path: "/api/revocations",
+    tag: "trust",
+    summary: "Revoke an identity; its open connections are closed",
+    body: trust.RevocationRequest,
+    response: trust.RevocationResponse,
+  },
+  revocationList: {
+    method: "GET",
+    path: "/api/revocation-list",
+    tag: "trust",
+    summary: "The signed list of revoked keys",
+    response: trust.RevocationListResponse,
+  },
+  renew: {
+    method: "POST",
+    path: "/api/identity/renew",
+    tag: "trust",
+    summary: "A new certificate for the caller's own key",
+    body: trust.RenewRequest,
+    response: trust.RenewResponse,
+  },
+} as const satisfies Record<string, Endpoint>;
+
+const file = {
+  stat: {
+    method: "GET",
+    path: "/api/files/stat",
+    tag: "files",
+    summary: "One file or directory",
+    query: files.FilePathQuery,
+    response: files.FileEntryResponse,
+  },
+  list: {
+    method: "GET",
+    path: "/api/files/list",
+    tag: "files",
+    summary: "Entries of a directory, by name",
+    query: files.FileListQuery,
+    response: files.FileListResponse,
+  },
+  makeDirectory: {
+    method: "POST",
+    path: "/api/files/mkdir",
+    tag: "files",
+    summary: "Make a directory",
+    successStatus: 201,
+    body: files.FileMakeDirectoryRequest,
+    response: files.FileMakeDirectoryResponse,
+  },
+  move: {
+    method: "POST",
+    path: "/api/files/move",
+    tag: "files",
+    summary: "Move or rename",
+    body: files.FileMoveRequest,
+    response: files.FileMoveResponse,
+  },
+  remove: {
+    method: "DELETE",
+    path: "/api/files",
+    tag: "files",
+    summary: "Remove a file, or with `recursive` a directory and all in it",
+    query: files.FileRemoveQuery,
+    response: files.FileRemoveResponse,
+  },
+  read: {
+    method: "GET",
+    path: "/api/files/content",
+    tag: "files",
+    summary: "The bytes of a file, or a range of them",
+    query: files.FileReadQuery,
+  },
+  write: {
+    method: "PUT",
+    path: "/api/files/content",
+    tag: "files",
+    summary: "Write a file: the body is its bytes",
+    query: files.FilePathQuery,
+    response: files.FileWriteResponse,
+  },
+} as const satisfies Record<string, Endpoint>;
+
+/** On the API doors. */
+export const ENDPOINTS = { ...mesh, ...identity, ...file } as const;
+export type EndpointName = keyof typeof ENDPOINTS;
+
+/** On the enrolment door, which knows the caller by an invite or an old key. */
+export const ENROLMENT_ENDPOINTS = {
+  enrol: {
+    method: "POST",
+    path: "/enrol",
+    tag: "enrolment",
+    summary: "Redeem an invite",
+    body: trust.EnrolRequest,
+    response: trust.EnrolResponse,
+  },
+  recover: {
+    method: "POST",
+    path: "/recover",
+    tag: "enrolment",
+    summary: "A new certificate after the old one expired",
+    body: trust.RecoverRequest,
+    response: trust.EnrolResponse,
+  },
+} as const satisfies Record<string, Endpoint>;

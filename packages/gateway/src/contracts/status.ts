@@ -1,0 +1,138 @@
+/** Health, status, nodes and layout. */
+import { z } from "zod";
+import { NodeRole, TimeMs, Timestamp } from "./common.js";
+
+export const HealthState = z.enum(["ok", "degraded", "failing", "unknown"]);
+export type HealthState = z.infer<typeof HealthState>;
+
+export const HealthCheck = z.object({
+  name: z.string(),
+  status: HealthState,
+  reason: z.string().exactOptional().describe("Why it is not `ok`"),
+});
+export type HealthCheck = z.infer<typeof HealthCheck>;
+
+/** `status` is the worst of the checks; `unknown` when something was not looked at yet. */
+export const HealthResponse = z
+  .object({ status: HealthState, checks: z.array(HealthCheck) })
+  .meta({ id: "Health" });
+export type HealthResponse = z.infer<typeof HealthResponse>;
+
+export const NodeState = z.enum(["online", "offline", "draining"]);
+export type NodeState = z.infer<typeof NodeState>;
+
+/** A storage node as `status` shows it; the names are those of the homelab guide. */
+export const StatusNode = z.object({
+  id: z.string(),
+  name: z.string(),
+  state: NodeState,
+  total_capacity: z.number().nullable().describe("Bytes; null until the node has reported"),
+  used_capacity: z.number().nullable().describe("Bytes; null until the node has reported"),
+  chunk_count: z.number().nullable(),
+  addresses: z.array(z.string()),
+  last_seen: Timestamp.nullable(),
+  reason: z.string().exactOptional().describe("Why it is not online or takes no new chunks"),
+});
+export type StatusNode = z.infer<typeof StatusNode>;
+
+export const WorkerStatus = z.object({
+  name: z.string(),
+  state: z.string(),
+  lastRunMs: TimeMs.nullable(),
+  done: z.number(),
+  errors: z.number(),
+});
+export type WorkerStatus = z.infer<typeof WorkerStatus>;
+
+export const ReplicationStatus = z.object({
+  replicas: z.number().int().describe("Copies that every chunk should have"),
+  acksNeeded: z.number().int().describe("Copies on disk before a write is answered"),
+  zonesAvailable: z.number().int().describe("Failure domains that are online"),
+  note: z.string().exactOptional().describe("Set when less than the wish is possible, with why"),
+  repairQueue: z.number().int().describe("Chunks that wait for another copy"),
+  lastRepairWalkMs: TimeMs.exactOptional(),
+});
+export type ReplicationStatus = z.infer<typeof ReplicationStatus>;
+
+export const StatusResponse = z
+  .object({
+    time: Timestamp,
+    member: z.object({ id: z.string(), trustDomain: z.string(), caPin: z.string() }),
+    node: z.object({
+      id: z.string(),
+      name: z.string(),
+      roles: z.array(NodeRole),
+      version: z.string(),
+      uptimeMs: z.number(),
+    }),
+    health: z.object({ status: HealthState, reasons: z.array(z.string()) }),
+    replication: ReplicationStatus,
+    local_nodes: z.array(StatusNode).describe("Storage nodes of this member"),
+    remote_nodes: z.array(StatusNode).describe("Storage nodes of other members"),
+    totals: z.object({
+      nodes: z.number().int(),
+      online: z.number().int(),
+      capacityBytes: z.number(),
+      usedBytes: z.number(),
+      files: z.number().int().exactOptional(),
+    }),
+    workers: z.array(WorkerStatus),
+    certificate: z.object({ notAfter: Timestamp }),
+  })
+  .meta({ id: "Status" });
+export type StatusResponse = z.infer<typeof StatusResponse>;
+
+export const StorageReport = z.object({
+  capacityBytes: z.number(),
+  usedBytes: z.number(),
+  freeBytes: z.number(),
+  chunkCount: z.number(),
+  corruptChunks: z.number(),
+  readOnly: z.string().exactOptional(),
+});
+
+export const NodeView = z
+  .object({
+    nodeId: z.string(),
+    name: z.string(),
+    memberId: z.string(),
+    roles: z.array(NodeRole),
+    addresses: z.array(z.string()),
+    version: z.string(),
+    state: NodeState,
+    lastSeenMs: TimeMs,
+    storage: StorageReport.exactOptional(),
+  })
+  .meta({ id: "Node" });
+export type NodeView = z.infer<typeof NodeView>;
+
+export const NodesResponse = z.object({ nodes: z.array(NodeView) });
+export type NodesResponse = z.infer<typeof NodesResponse>;
+
+export const NodeParams = z.object({ node: z.string().min(1).max(64).describe("Name or node id") });
+export type NodeParams = z.infer<typeof NodeParams>;
+
+/** The node is revoked and no longer in the layout; repair makes the copies that it held. */
+export const NodeRemoveResponse = z.object({
+  nodeId: z.string(),
+  name: z.string(),
+  layoutVersion: z.number().int(),
+});
+export type NodeRemoveResponse = z.infer<typeof NodeRemoveResponse>;
+
+export const LayoutResponse = z
+  .object({
+    v: z.literal(1),
+    version: z.number().int(),
+    replicas: z.number().int(),
+    nodes: z.array(
+      z.object({
+        nodeId: z.string(),
+        name: z.string(),
+        zone: z.object({ memberId: z.string(), site: z.string() }),
+        capacityBytes: z.number(),
+      }),
+    ),
+  })
+  .meta({ id: "Layout" });
+export type LayoutResponse = z.infer<typeof LayoutResponse>;
