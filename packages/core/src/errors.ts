@@ -66,7 +66,7 @@ export function toErrorRecord(error: unknown): ErrorRecord {
 /** The reverse of `toErrorRecord`; an unknown code becomes `MESH_PROTOCOL`. */
 export function fromErrorRecord(record: unknown): MeshError {
   const { code, message, hint, details } = (record ?? {}) as Partial<ErrorRecord>;
-  if (typeof code !== "string" || !(code in ERROR_REGISTRY)) {
+  if (typeof code !== "string" || !Object.hasOwn(ERROR_REGISTRY, code)) {
     return new MeshError("MESH_PROTOCOL", { message: `the answer has an unknown error code` });
   }
   return new MeshError(code, {

@@ -76,6 +76,26 @@ export const CSR_BYTES_MAX = 16 * 1024;
 /** Recoveries of one identity with an expired certificate before a person must allow more. */
 export const RECOVERIES_MAX = 10;
 
+/** Keys in one revocation list; entries go when their last certificate has expired. */
+export const REVOCATIONS_MAX = 2000;
+/** A proof for a recovery may be this old, or this far in the future. */
+export const RECOVERY_PROOF_AGE_MS_MAX = 300_000;
+/** People, nodes and coordinators of one member, revoked ones included. */
+export const IDENTITIES_MAX = 10_000;
+/** Life of a right that a person, not the operator, gives on. */
+export const SHARED_GRANT_VALIDITY_MS_MAX = 90 * 86_400_000;
+/** Invites kept for lists, closed ones included; the oldest closed ones are forgotten above it. */
+export const INVITES_KEPT_MAX = 4000;
+/** Addresses that one invite may name. */
+export const INVITE_ENDPOINTS_MAX = 8;
+/** Changes of trust that wait for the one before them, and attempts of one that meets conflicts. */
+export const AUTHORITY_QUEUE_MAX = 1024;
+export const AUTHORITY_ATTEMPTS_MAX = 16;
+/** Records in one page of the audit trail. */
+export const AUDIT_PAGE_RECORDS_MAX = 1000;
+/** Client addresses that the enrolment port counts attempts of; the longest idle is forgotten. */
+export const ENROL_ADDRESSES_MAX = 4096;
+
 /** HTTP: body of a JSON request; requests under way; time to stop. */
 export const HTTP_JSON_BYTES_MAX = 1 << 20;
 export const HTTP_REQUESTS_IN_FLIGHT_MAX = 1024;

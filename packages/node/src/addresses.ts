@@ -1,0 +1,23 @@
+/** Under which addresses other machines may reach this one. */
+import { networkInterfaces } from "node:os";
+import type { HostPort } from "./config/config.js";
+import { formatAddress } from "./home.js";
+
+/**
+ * The hosts an operator named, else, for a door that listens everywhere, every address of the
+ * machine's network cards (loopback last, for nodes on the same machine), else the door's own host.
+ */
+export function reachableAddresses(door: HostPort, advertise: readonly string[]): string[] {
+  const everywhere = door.host === "0.0.0.0" || door.host === "::";
+  const hosts = advertise.length > 0 ? advertise : everywhere ? localHosts() : [door.host];
+  return hosts.map((host) => formatAddress({ host, port: door.port }));
+}
+
+function localHosts(): string[] {
+  const cards = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+  const outside = cards
+    .filter((card) => !card.internal && !card.address.startsWith("fe80:"))
+    .sort((a, b) => Number(a.family === "IPv6") - Number(b.family === "IPv6"))
+    .map((card) => card.address);
+  return [...outside, "127.0.0.1"];
+}

@@ -1,0 +1,138 @@
+/**
+ * What a node keeps on disk, and where:
+ *
+ *     node.json                       who this node is (below)
+ *     certs/ca/<member>-ca.crt, .key  the member's CA; the key is on the coordinator alone
+ *     certs/coordinators/<name>.crt, .key, or certs/nodes/<name>.crt, .key
+ *     secrets/receipts.key            coordinator: the secret behind the receipts of storage nodes
+ *     store/  chunks/  logs/  run/
+ */
+import { join } from "node:path";
+import { MeshError, type NodeId } from "@hearthmesh/core";
+import type { NodeRole } from "@hearthmesh/identity";
+import type { Config, HostPort } from "./config/config.js";
+import { readIfThere, readPrivate, writePrivate } from "./private-files.js";
+
+/** Who a node is; written once it was created or let in. */
+export interface NodeRecord {
+  v: 1;
+  nodeId: NodeId;
+  name: string;
+  memberId: string;
+  trustDomain: string;
+  roles: readonly NodeRole[];
+  /** Where its coordinator is; absent on the coordinator itself. */
+  coordinator?: {
+    nodeId: NodeId;
+    linkAddresses: readonly string[];
+    apiAddresses: readonly string[];
+    enrolmentAddresses: readonly string[];
+  };
+}
+
+export interface NodeFiles {
+  record: string;
+  caCertificate: string;
+  caKey: string;
+  certificate: string;
+  key: string;
+  receiptSecret: string;
+  store: string;
+  chunks: string;
+  /** Written while the daemon runs: where the CLI finds it. */
+  running: string;
+}
+
+export function nodeFiles(
+  config: Pick<Config, "home" | "certificatesDirectory">,
+  who: Pick<NodeRecord, "memberId" | "name" | "roles">,
+): NodeFiles {
+  const certificates = config.certificatesDirectory;
+  const kind = who.roles.includes("coordinator") ? "coordinators" : "nodes";
+  return {
+    record: join(config.home, "node.json"),
+    caCertificate: join(certificates, "ca", `${who.memberId}-ca.crt`),
+    caKey: join(certificates, "ca", `${who.memberId}-ca.key`),
+    certificate: join(certificates, kind, `${who.name}.crt`),
+    key: join(certificates, kind, `${who.name}.key`),
+    receiptSecret: join(config.home, "secrets", "receipts.key"),
+    store: join(config.home, "store"),
+    chunks: join(config.home, "chunks"),
+    running: join(config.home, "run", "node.json"),
+  };
+}
+
+/** The record of the node that lives in `home`, or undefined when none was made yet. */
+export async function readNodeRecord(home: string): Promise<NodeRecord | undefined> {
+  const path = join(home, "node.json");
+  const text = await readIfThere(path);
+  if (text === undefined) return undefined;
+  const record = parseRecord(text, path);
+  if (record.v !== 1) {
+    throw new MeshError("MESH_STORE_NEWER", {
+      message: `${path} was written by a newer version`,
+    });
+  }
+  return record;
+}
+
+function parseRecord(text: string, path: string): NodeRecord {
+  try {
+    return JSON.parse(text) as NodeRecord;
+  } catch (cause) {
+    throw new MeshError("MESH_STORE_CORRUPT", { message: `${path} is damaged`, cause });
+  }
+}
+
+/** A node's keys and certificates as PEM. */
+export interface NodeCredentials {
+  keyPem: string;
+  certificatePem: string;
+  caCertificatePem: string;
+}
+
+export async function readCredentials(files: NodeFiles): Promise<NodeCredentials> {
+  const [keyPem, certificatePem, caCertificatePem] = await Promise.all([
+    readPrivate(files.key),
+    readIfThere(files.certificate),
+    readIfThere(files.caCertificate),
+  ]);
+  if (certificatePem === undefined || caCertificatePem === undefined) {
+    const missing = certificatePem === undefined ? files.certificate : files.caCertificate;
+    throw new MeshError("MESH_CONFIG_INVALID", {
+      message: `${missing} is missing`,
+      hint: "Restore it from a backup, or remove MESH_HOME and join again.",
+    });
+  }
+  return { keyPem, certificatePem, caCertificatePem };
+}
+
+/**
+ * Writes keys and certificates, then the record: a crash in between leaves no record, and the next
+ * start begins anew.
+ */
+export async function writeNode(
+  files: NodeFiles,
+  record: NodeRecord,
+  credentials: NodeCredentials,
+): Promise<void> {
+  await writePrivate(files.key, credentials.keyPem);
+  await writePrivate(files.certificate, credentials.certificatePem);
+  await writePrivate(files.caCertificate, credentials.caCertificatePem);
+  await writePrivate(files.record, `${JSON.stringify(record, undefined, 2)}\n`);
+}
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function formatAddress({ host, port }: HostPort): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The reverse of `formatAddress`. */
+export function parseAddress(text: string): HostPort {
+  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  const host = match?.[1] ?? match?.[2];
+  if (match === null || host === undefined) {
+    throw new MeshError("MESH_BAD_REQUEST", { message: `${text} is not host:port` });
+  }
+  return { host, port: Number(match[3]) };
+}
