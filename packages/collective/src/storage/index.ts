@@ -1,1 +1,8 @@
-export {};
+/**
+ * The storage node: the pack store that keeps chunks on a disk, where chunks belong, the tickets
+ * and receipts that guard them, and the part that serves them over links.
+ */
+export * from "./blake3.js";
+export * from "./placement.js";
+export * from "./receipts.js";
+export * from "./tickets.js";
