@@ -1,0 +1,209 @@
+/**
+ * A member as real processes on loopback: one coordinator and some storage nodes, each with a
+ * MESH_HOME of its own. The demo, the benchmarks and the integration tests use it.
+ */
+import { spawn } from "node:child_process";
+import { mkdirSync, openSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { root } from "./lib.mjs";
+
+const cliPath = join(root, "packages/cli/bin/mesh.js");
+/** The default ports; `--port-base` is added to each. */
+const DOORS = [3000, 8001, 9000, 9001, 9090];
+/** Distance between two nodes, so that no default port of one meets another's. */
+const PORT_STEP = 20;
+
+function isFree(port) {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.once("error", () => resolve(false));
+    server.listen(port, "0.0.0.0", () => server.close(() => resolve(true)));
+  });
+}
+
+/** A `--port-base` at which `count` nodes find all their ports free. */
+export async function freePortBase(count, from = 10_000) {
+  for (let base = from; base < 45_000; base += 200) {
+    const ports = Array.from({ length: count }, (_, index) =>
+      DOORS.map((port) => base + index * PORT_STEP + port),
+    ).flat();
+    const free = await Promise.all(ports.map(isFree));
+    if (free.every(Boolean)) return base;
+  }
+  throw new Error("no free ports were found");
+}
+
+/** Variables of the caller must not leak into the nodes. */
+function environment(home) {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => !/^(MESH|COLLECTIVE)_/.test(name) && name !== "LOG_LEVEL",
+  );
+  return { ...Object.fromEntries(kept), MESH_HOME: home, NO_COLOR: "1" };
+}
+
+/**
+ * Runs one command of the CLI to its end.
+ * @returns {Promise<{ code: number, stdout: string, stderr: string }>}
+ */
+export function mesh(home, args, { input, onSpawn } = {}) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [cliPath, ...args], {
+      env: environment(home),
+      cwd: home,
+      stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    });
+    onSpawn?.(child);
+    const out = [];
+    const err = [];
+    child.stdout.on("data", (bytes) => out.push(bytes));
+    child.stderr.on("data", (bytes) => err.push(bytes));
+    child.on("error", reject);
+    child.on("close", (code, signal) =>
+      resolve({
+        code: code ?? (signal === null ? 1 : 128),
+        stdout: Buffer.concat(out).toString("utf8"),
+        stderr: Buffer.concat(err).toString("utf8"),
+      }),
+    );
+    if (input !== undefined) {
+      // The command may end before it has read everything, for example at an error.
+      child.stdin.on("error", () => {});
+      child.stdin.end(input);
+    }
+  });
+}
+
+/** Like `mesh`, and throws with the command's words when it fails. Returns its standard output. */
+export async function meshOk(home, args, options) {
+  const result = await mesh(home, args, options);
+  if (result.code !== 0) {
+    throw new Error(`mesh ${args.join(" ")} ended with ${result.code}:\n${result.stderr}`);
+  }
+  return result.stdout;
+}
+
+/** One daemon that can be killed and started again on the same home. */
+export class MeshProcess {
+  constructor({ name, home, portBase, args }) {
+    this.name = name;
+    this.home = home;
+    this.portBase = portBase;
+    this.args = args;
+    mkdirSync(home, { recursive: true });
+  }
+
+  get pid() {
+    return this.child?.pid;
+  }
+
+  get httpUrl() {
+    return `http://127.0.0.1:${3000 + this.portBase}`;
+  }
+
+  get metricsUrl() {
+    return `http://127.0.0.1:${9090 + this.portBase}`;
+  }
+
+  start(args = this.args) {
+    const log = openSync(join(this.home, "daemon.out"), "a");
+    this.child = spawn(process.execPath, [cliPath, ...args], {
+      env: environment(this.home),
+      cwd: this.home,
+      stdio: ["ignore", log, log],
+    });
+    this.exited = new Promise((resolve) => {
+      this.child.once("exit", (code, signal) => resolve({ code, signal }));
+    });
+  }
+
+  async kill(signal = "SIGKILL") {
+    this.child?.kill(signal);
+    await this.exited;
+  }
+
+  async ready(url = this.metricsUrl, timeoutMs = 30_000) {
+    const endMs = Date.now() + timeoutMs;
+    while (Date.now() < endMs) {
+      if (this.child.exitCode !== null) break;
+      try {
+        const answer = await fetch(`${url}/health/ready`);
+        await answer.arrayBuffer();
+        if (answer.ok) return;
+      } catch {
+        // Not listening yet.
+      }
+      await sleep(50);
+    }
+    throw new Error(`${this.name} did not get ready; see ${join(this.home, "daemon.out")}`);
+  }
+}
+
+/** A coordinator and storage nodes, all of them real processes. */
+export class MeshProcesses {
+  /** @param {{ folder: string, storageNodes?: number, portBase?: number, extra?: string[] }} options */
+  static async start({ folder, storageNodes = 3, portBase, extra = [] }) {
+    const base = portBase ?? (await freePortBase(storageNodes + 1));
+    const mesh = new MeshProcesses();
+    const flags = (index) => ["--port-base", String(base + index * PORT_STEP), ...extra];
+    mesh.coordinator = new MeshProcess({
+      name: "coordinator",
+      home: join(folder, "coordinator"),
+      portBase: base,
+      args: [
+        ...["up", "--member", "alice", "--name", "alice-coordinator"],
+        ...["--role", "coordinator", "--role", "gateway", ...flags(0)],
+      ],
+    });
+    mesh.coordinator.start();
+    await mesh.coordinator.ready();
+    mesh.nodes = [];
+    for (let index = 1; index <= storageNodes; index++) {
+      await mesh.addNode(join(folder, `node-0${index}`), `alice-node-0${index}`, flags(index));
+    }
+    await mesh.until((status) => status.totals.online >= storageNodes, "the storage nodes");
+    return mesh;
+  }
+
+  async addNode(home, name, flags) {
+    const invite = JSON.parse(
+      await meshOk(this.coordinator.home, [
+        ...["invite", "generate", "--node", "--role", "storage", "--json"],
+      ]),
+    );
+    const portBase = Number(flags[flags.indexOf("--port-base") + 1]);
+    const args = ["up", "--capacity", "4GB", ...flags];
+    const node = new MeshProcess({ name, home, portBase, args });
+    this.nodes.push(node);
+    await meshOk(home, ["join", "-", "--name", name, "--no-start"], { input: invite.code });
+    node.start();
+    return node;
+  }
+
+  async status() {
+    const answer = await fetch(`${this.coordinator.httpUrl}/api/status`);
+    if (!answer.ok) throw new Error(`status answered ${answer.status}`);
+    return answer.json();
+  }
+
+  /** Waits until the status satisfies the condition. */
+  async until(condition, what, timeoutMs = 60_000) {
+    const endMs = Date.now() + timeoutMs;
+    let last;
+    while (Date.now() < endMs) {
+      last = await this.status();
+      if (condition(last)) return last;
+      await sleep(100);
+    }
+    throw new Error(`timed out waiting for ${what}; last: ${JSON.stringify(last)}`);
+  }
+
+  get processes() {
+    return [this.coordinator, ...this.nodes];
+  }
+
+  async stop() {
+    await Promise.all(this.processes.map((process) => process.kill("SIGTERM")));
+  }
+}
