@@ -63,6 +63,12 @@ const general = {
     "a limit was reached",
     "docs/limits.md lists the limits; wait and try again.",
   ),
+  MESH_BODY_TOO_LARGE: define(
+    413,
+    7,
+    "the body of the request is too large",
+    "docs/limits.md lists the limits; the content of files goes to /api/files/content.",
+  ),
   MESH_UNREACHABLE: define(
     503,
     6,

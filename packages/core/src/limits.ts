@@ -96,9 +96,23 @@ export const AUDIT_PAGE_RECORDS_MAX = 1000;
 /** Client addresses that the enrolment port counts attempts of; the longest idle is forgotten. */
 export const ENROL_ADDRESSES_MAX = 4096;
 
-/** HTTP: body of a JSON request; requests under way; time to stop. */
+/** Body of a JSON request to an HTTP door. */
 export const HTTP_JSON_BYTES_MAX = 1 << 20;
+/** Body of a request at the enrolment door, whose callers are strangers. */
+export const HTTP_ENROL_BYTES_MAX = 64 * 1024;
+/** Headers with the request line: a path of 4,096 bytes is three times as long percent-encoded. */
+export const HTTP_HEADER_BYTES_MAX = 32 * 1024;
+/** Requests under way at one HTTP door. */
 export const HTTP_REQUESTS_IN_FLIGHT_MAX = 1024;
+/** Connections open at one HTTP door. */
+export const HTTP_CONNECTIONS_MAX = 2048;
+/** A connection on which nothing moved for this long is closed. */
+export const HTTP_IDLE_MS_MAX = 120_000;
+/** Time to send a whole request to the enrolment or metrics door. */
+export const HTTP_SMALL_REQUEST_MS_MAX = 10_000;
+/** Bytes of an upload that are still taken after it was refused, so that the answer arrives. */
+export const HTTP_REFUSED_UPLOAD_BYTES_MAX = 4 << 20;
+/** Time that a stopping part has to finish what is under way. */
 export const STOP_TIMEOUT_MS = 10_000;
 
 function mustHold(condition: boolean, relation: string): void {
