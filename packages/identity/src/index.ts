@@ -1,6 +1,67 @@
 /**
- * `@hearthmesh/identity`: keys, CA, certificates, invites, grants, revocation. Pure functions.
+ * `@hearthmesh/identity`: who somebody is and what they may do. Pure functions: time, randomness and
+ * state come from the caller.
+ *
+ * - Keys: `generateKeyPair`, `signerOf`, `verifySignature`, `nodeIdOfPublicKey`.
+ * - Certificates: `createMemberCa`, `createCertificateRequest`, `issueCertificate`, and
+ *   `verifyCertificate` (or `createVerifier`), the only way from a certificate to a `Principal`.
+ * - Invites: `encodeInvite`, `parseInvite`, and `checkPinnedChain` before a secret is sent.
+ * - Grants: `parseGrant`, `evaluateGrants`, `mayTraverse`, `grantsCover`.
+ * - Revocation lists, recovery proofs, fingerprints for people.
  *
  * @packageDocumentation
  */
+export { caPinOf, checkPinnedChain, type PinnedServer } from "./ca-pin.js";
+export { type ParsedCertificate, parseCertificate } from "./certificate-parse.js";
+export {
+  type CheckedRequest,
+  checkCertificateRequest,
+  createCertificateRequest,
+} from "./certificate-request.js";
+export {
+  type CertificateVerifier,
+  createVerifier,
+  type VerifyOptions,
+  verifyCertificate,
+} from "./certificate-verify.js";
+export { type Endpoint, formatEndpoint, parseEndpoint } from "./endpoint.js";
+export { fingerprintWords } from "./fingerprint.js";
+export { findGrantExcess, type GrantExcess, grantsCover } from "./grant-cover.js";
+export {
+  evaluateGrants,
+  type GrantDecision,
+  hasEnded,
+  mayTraverse,
+  namesLeadingTo,
+} from "./grant-evaluate.js";
+export { isGrantPath, parseGrantPath } from "./grant-path.js";
+export { checkGrant, formatGrant, parseGrant, RIGHTS } from "./grant-text.js";
+export { encodeInvite, inviteIdOf, parseInvite } from "./invite-code.js";
+export { hashInviteSecret, inviteSecretMatches, newInviteSecret } from "./invite-secret.js";
+export {
+  generateKeyPair,
+  nodeIdOfPublicKey,
+  publicKeyDerOf,
+  signerOf,
+  verifySignature,
+} from "./keys.js";
+export {
+  type CreateMemberCaOptions,
+  createMemberCa,
+  describeMemberCa,
+  type IssueCertificateOptions,
+  type IssuedCertificate,
+  issueCertificate,
+  type MemberCa,
+} from "./member-ca.js";
+export { decodePem, encodePem, type PemLabel } from "./pem.js";
+export { type RecoveryClaim, recoveryMessage } from "./recovery.js";
+export {
+  findRevocation,
+  isRevoked,
+  type RevocationListContent,
+  signRevocationList,
+  verifyRevocationList,
+} from "./revocation.js";
+export { formatSpiffeId, parseSpiffeId, type SpiffeId } from "./spiffe.js";
 export type * from "./types.js";

@@ -112,6 +112,8 @@ export interface IdentityRecord {
   readonly roles: readonly NodeRole[];
   readonly grants: readonly Grant[];
   readonly inviteId?: InviteId;
+  /** SPIFFE id of the person who made the invite; absent when it was an operator. */
+  readonly invitedBy?: string;
   readonly enrolledAtMs: number;
   /** Serial of the newest certificate. */
   readonly serial: string;
