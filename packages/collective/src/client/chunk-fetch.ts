@@ -1,0 +1,87 @@
+/** Asks one storage node for chunks, over one `chunk.get` stream. */
+import { type ChunkId, type Clock, fromErrorRecord, limits, MeshError } from "@hearthmesh/core";
+import { encodeMessage } from "../codec.js";
+import type { ChunkGetOpen, ChunkGetResult } from "../protocol.js";
+import { chunkIdOf } from "../storage/blake3.js";
+import { fromLinkError } from "../storage/link-errors.js";
+import { readMessages } from "../storage/message-stream.js";
+import type { ChunkRef, NodeInfo, SignedTicket } from "../types.js";
+import type { NodeLinks } from "./ports.js";
+import { withTimeout } from "./waiting.js";
+
+/** Without a single byte for this long, the node is taken for stuck. */
+const STALL_TIMEOUT_MS = 10_000;
+
+export interface FetchOptions {
+  links: NodeLinks;
+  node: NodeInfo;
+  ticket: SignedTicket;
+  clock: Clock;
+  signal: AbortSignal;
+  onTicketRefused(): void;
+}
+
+/** The chunk's bytes, whose hash was checked, or why this node did not give them. */
+export type Fetched = { bytes: Uint8Array } | { error: MeshError };
+
+/**
+ * One answer for each chunk, in order. The node sends no further than the stream's credit while
+ * nobody asks for the next. Throws when the stream breaks or stands still.
+ */
+export async function* fetchChunks(
+  options: FetchOptions,
+  chunks: readonly ChunkRef[],
+): AsyncGenerator<Fetched, void, undefined> {
+  const { links, node, ticket, clock, signal } = options;
+  const link = await links.linkTo(node, signal);
+  const open: ChunkGetOpen = { ticket, ids: chunks.map((chunk) => chunk.id) };
+  const header = Buffer.concat(encodeMessage(open));
+  const stream = await link.openStream("chunk.get", header, { signal, priority: "bulk" });
+  stream.end();
+  let answered = 0;
+  try {
+    const pieces = withStallTimeout(stream.readable, clock, signal);
+    for await (const { header, body } of readMessages<ChunkGetResult>(pieces)) {
+      const chunk = chunks[answered++];
+      if (chunk === undefined) break;
+      const fetched = check(chunk, header, body);
+      if ("error" in fetched && isTicketProblem(fetched.error)) options.onTicketRefused();
+      yield fetched;
+      if (answered === chunks.length) return;
+    }
+    throw new MeshError("MESH_UNREACHABLE", { message: "the node ended the transfer" });
+  } catch (error) {
+    const known = fromLinkError(error);
+    if (isTicketProblem(known)) options.onTicketRefused();
+    throw known;
+  } finally {
+    if (answered < chunks.length) stream.reset("MESH_CANCELLED", "the client reads no further");
+  }
+}
+
+function isTicketProblem(error: MeshError): boolean {
+  return error.code === "MESH_TICKET_INVALID" || error.code === "MESH_EPOCH_OLD";
+}
+
+function check(chunk: ChunkRef, result: ChunkGetResult, bytes: Uint8Array): Fetched {
+  if (result.error !== undefined) return { error: fromErrorRecord(result.error) };
+  const expected: ChunkId = chunk.id;
+  if (bytes.length === chunk.sizeBytes && bytes.length <= limits.CHUNK_BYTES_MAX) {
+    if (chunkIdOf([bytes]) === expected) return { bytes };
+  }
+  return { error: new MeshError("MESH_CHUNK_MISMATCH", { message: "its copy is damaged" }) };
+}
+
+/** Counts only the time in which somebody waits for bytes. */
+async function* withStallTimeout(
+  pieces: AsyncIterable<Uint8Array>,
+  clock: Clock,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  for (;;) {
+    const next = await withTimeout(clock, STALL_TIMEOUT_MS, signal, () => iterator.next());
+    if (next.done === true) return;
+    yield next.value;
+  }
+}
