@@ -1,7 +1,7 @@
 /** Under which addresses other machines may reach this one. */
 import { networkInterfaces } from "node:os";
+import { formatEndpoint } from "@hearthmesh/identity";
 import type { HostPort } from "./config/config.js";
-import { formatAddress } from "./home.js";
 
 /**
  * The hosts an operator named, else, for a door that listens everywhere, every address of the
@@ -10,7 +10,7 @@ import { formatAddress } from "./home.js";
 export function reachableAddresses(door: HostPort, advertise: readonly string[]): string[] {
   const everywhere = door.host === "0.0.0.0" || door.host === "::";
   const hosts = advertise.length > 0 ? advertise : everywhere ? localHosts() : [door.host];
-  return hosts.map((host) => formatAddress({ host, port: door.port }));
+  return hosts.map((host) => formatEndpoint({ host, port: door.port }));
 }
 
 function localHosts(): string[] {

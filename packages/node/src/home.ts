@@ -10,7 +10,7 @@
 import { join } from "node:path";
 import { MeshError, type NodeId } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
-import type { Config, HostPort } from "./config/config.js";
+import type { Config } from "./config/config.js";
 import { readIfThere, readPrivate, writePrivate } from "./private-files.js";
 
 /** Who a node is; written once it was created or let in. */
@@ -120,19 +120,4 @@ export async function writeNode(
   await writePrivate(files.certificate, credentials.certificatePem);
   await writePrivate(files.caCertificate, credentials.caCertificatePem);
   await writePrivate(files.record, `${JSON.stringify(record, undefined, 2)}\n`);
-}
-
-/** `host:port`, with brackets around an IPv6 address. */
-export function formatAddress({ host, port }: HostPort): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
-/** The reverse of `formatAddress`. */
-export function parseAddress(text: string): HostPort {
-  const match = /^(?:\[([^\]]+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-  const host = match?.[1] ?? match?.[2];
-  if (match === null || host === undefined) {
-    throw new MeshError("MESH_BAD_REQUEST", { message: `${text} is not host:port` });
-  }
-  return { host, port: Number(match[3]) };
 }
