@@ -50,9 +50,27 @@ export const STORE_RANGE_ENTRIES_MAX = 10_000;
 export const STORE_GROUP_COMMIT_MAX = 1024;
 /** Writes waiting in all; above it, `MESH_STORE_BUSY`. */
 export const STORE_QUEUE_MAX = 16_384;
-/** Batches that a watcher may lag behind before it is cut with `MESH_STORE_COMPACTED`. */
-export const STORE_WATCH_LAG_MAX = 4096;
+/** Bytes of keys and values of the writes that wait. */
+export const STORE_QUEUE_BYTES_MAX = 64 << 20;
+/** Bytes of keys and values in one transaction. */
+export const STORE_TXN_BYTES_MAX = 8 << 20;
+/** Bytes of keys and values in one page of a range; the page ends early with `more`. */
+export const STORE_RANGE_BYTES_MAX = 32 << 20;
+/**
+ * History kept for watches and for reads in the past; the older half goes first when either is
+ * passed. A watcher that lags further behind is cut with `MESH_STORE_COMPACTED`.
+ */
+export const STORE_HISTORY_REVISIONS_MAX = 65_536;
+export const STORE_HISTORY_BYTES_MAX = 256 << 20;
+export const STORE_WATCHERS_MAX = 4096;
+/** The database file; above it, `MESH_DISK_FULL`. */
+export const STORE_DATABASE_BYTES_MAX = 64 * 2 ** 30;
+/** Memory for pages of the database. */
+export const STORE_CACHE_BYTES_MAX = 8 << 20;
+/** Leases: open ones, keys of one lease, time to live. */
 export const STORE_LEASES_MAX = 10_000;
+export const STORE_LEASE_KEYS_MAX = 1024;
+export const STORE_LEASE_TTL_MS_MAX = 31 * 86_400_000;
 
 /** Invites: uses of one invite, open invites of a member, life. */
 export const INVITE_USES_MAX = 1000;
@@ -93,6 +111,8 @@ export const AUTHORITY_QUEUE_MAX = 1024;
 export const AUTHORITY_ATTEMPTS_MAX = 16;
 /** Records in one page of the audit trail. */
 export const AUDIT_PAGE_RECORDS_MAX = 1000;
+/** Records of the audit trail; the oldest are forgotten above it. */
+export const AUDIT_RECORDS_MAX = 100_000;
 /** Client addresses that the enrolment port counts attempts of; the longest idle is forgotten. */
 export const ENROL_ADDRESSES_MAX = 4096;
 
@@ -121,6 +141,9 @@ function mustHold(condition: boolean, relation: string): void {
 mustHold(MANIFEST_SEGMENT_CHUNKS_MAX * 2 <= STORE_TXN_OPERATIONS_MAX, "a segment fits a txn");
 mustHold(ENTRY_CHUNKS_MAX + 8 <= STORE_TXN_OPERATIONS_MAX, "an entry fits a txn");
 mustHold(INLINE_FILE_BYTES_MAX < STORE_VALUE_BYTES_MAX, "an inline file fits a value");
+mustHold(STORE_VALUE_BYTES_MAX + STORE_KEY_BYTES_MAX <= STORE_TXN_BYTES_MAX, "a value fits a txn");
+mustHold(STORE_TXN_BYTES_MAX <= STORE_RANGE_BYTES_MAX, "what one txn wrote fits a page");
+mustHold(STORE_TXN_BYTES_MAX <= STORE_QUEUE_BYTES_MAX, "a txn fits the queue");
 mustHold(SMALL_FILE_BYTES_MAX <= CHUNK_BYTES_MAX, "a small file is one chunk");
 mustHold(PATH_NAME_BYTES_MAX < STORE_KEY_BYTES_MAX, "a name fits a key");
 mustHold(CHUNK_BYTES_MAX * 2 < PACK_BYTES_MAX, "a chunk fits a pack");

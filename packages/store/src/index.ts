@@ -3,4 +3,7 @@
  *
  * @packageDocumentation
  */
+export { MemoryHistory } from "./memory/history.js";
+export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./memory/memory-store.js";
+export * from "./operations.js";
 export type * from "./types.js";
