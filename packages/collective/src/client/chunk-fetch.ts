@@ -1,10 +1,10 @@
 /** Asks one storage node for chunks, over one `chunk.get` stream. */
-import { type ChunkId, type Clock, fromErrorRecord, limits, MeshError } from "@hearthmesh/core";
+import { type Clock, fromErrorRecord, MeshError } from "@hearthmesh/core";
 import { encodeMessage } from "../codec.js";
+import { fromWireError } from "../link-errors.js";
+import { readMessages } from "../message-stream.js";
 import type { ChunkGetOpen, ChunkGetResult } from "../protocol.js";
 import { chunkIdOf } from "../storage/blake3.js";
-import { fromLinkError } from "../storage/link-errors.js";
-import { readMessages } from "../storage/message-stream.js";
 import type { ChunkRef, NodeInfo, SignedTicket } from "../types.js";
 import type { NodeLinks } from "./ports.js";
 import { withTimeout } from "./waiting.js";
@@ -21,8 +21,8 @@ export interface FetchOptions {
   onTicketRefused(): void;
 }
 
-/** The chunk's bytes, whose hash was checked, or why this node did not give them. */
-export type Fetched = { bytes: Uint8Array } | { error: MeshError };
+/** The pieces of a chunk whose hash was checked, or why this node did not give it. */
+export type Fetched = { pieces: readonly Uint8Array[] } | { error: MeshError };
 
 /**
  * One answer for each chunk, in order. The node sends no further than the stream's credit while
@@ -40,18 +40,18 @@ export async function* fetchChunks(
   stream.end();
   let answered = 0;
   try {
-    const pieces = withStallTimeout(stream.readable, clock, signal);
-    for await (const { header, body } of readMessages<ChunkGetResult>(pieces)) {
+    const bytes = withStallTimeout(stream.readable, clock, signal);
+    for await (const { header, pieces } of readMessages<ChunkGetResult>(bytes)) {
       const chunk = chunks[answered++];
       if (chunk === undefined) break;
-      const fetched = check(chunk, header, body);
+      const fetched = check(chunk, header, pieces);
       if ("error" in fetched && isTicketProblem(fetched.error)) options.onTicketRefused();
       yield fetched;
       if (answered === chunks.length) return;
     }
     throw new MeshError("MESH_UNREACHABLE", { message: "the node ended the transfer" });
   } catch (error) {
-    const known = fromLinkError(error);
+    const known = fromWireError(error);
     if (isTicketProblem(known)) options.onTicketRefused();
     throw known;
   } finally {
@@ -63,12 +63,10 @@ function isTicketProblem(error: MeshError): boolean {
   return error.code === "MESH_TICKET_INVALID" || error.code === "MESH_EPOCH_OLD";
 }
 
-function check(chunk: ChunkRef, result: ChunkGetResult, bytes: Uint8Array): Fetched {
+function check(chunk: ChunkRef, result: ChunkGetResult, pieces: readonly Uint8Array[]): Fetched {
   if (result.error !== undefined) return { error: fromErrorRecord(result.error) };
-  const expected: ChunkId = chunk.id;
-  if (bytes.length === chunk.sizeBytes && bytes.length <= limits.CHUNK_BYTES_MAX) {
-    if (chunkIdOf([bytes]) === expected) return { bytes };
-  }
+  const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  if (sizeBytes === chunk.sizeBytes && chunkIdOf(pieces) === chunk.id) return { pieces };
   return { error: new MeshError("MESH_CHUNK_MISMATCH", { message: "its copy is damaged" }) };
 }
 

@@ -1,7 +1,7 @@
 /** The coordinator's file methods over a link. */
 import type { Link } from "@hearthmesh/qwormhole";
 import { decodeMessage, encodeMessage } from "../codec.js";
-import { fromLinkError } from "../storage/link-errors.js";
+import { fromWireError } from "../link-errors.js";
 import type { CoordinatorPort } from "./ports.js";
 
 /**
@@ -22,7 +22,7 @@ export function coordinatorOverLink(
         });
         return decodeMessage<object>(answer);
       } catch (error) {
-        throw fromLinkError(error);
+        throw fromWireError(error);
       }
     },
   };

@@ -207,11 +207,13 @@ export class FileClient {
     const calls = this.#calls;
     const read = new FileRead({ path, first, lastChunk, calls, links, self, clock, log, signal });
     let position = first.firstChunk * first.chunkBytes;
-    for await (const chunk of read.chunks()) {
-      const from = Math.max(0, start - position);
-      const to = Math.min(chunk.length, endExclusive - position);
-      position += chunk.length;
-      if (to > from) yield chunk.subarray(from, to);
+    for await (const pieces of read.chunks()) {
+      for (const piece of pieces) {
+        const from = Math.max(0, start - position);
+        const to = Math.min(piece.length, endExclusive - position);
+        position += piece.length;
+        if (to > from) yield piece.subarray(from, to);
+      }
     }
   }
 }

@@ -44,7 +44,7 @@ interface Slot {
   readonly index: number;
   readonly ref: ChunkRef;
   readonly page: ReadPage;
-  readonly result: Deferred<Uint8Array>;
+  readonly result: Deferred<readonly Uint8Array[]>;
   readonly reasons: Map<string, string>;
 }
 
@@ -63,8 +63,8 @@ export class FileRead {
     this.#window = new ReadWindow(this.#firstChunk, READ_AHEAD_CHUNKS_MAX, this.#stop.signal);
   }
 
-  /** The chunks from `first.firstChunk` to `lastChunk`, whole. To be iterated once. */
-  async *chunks(): AsyncGenerator<Uint8Array, void, undefined> {
+  /** The chunks from `first.firstChunk` to `lastChunk`, whole, each as its pieces. To be iterated once. */
+  async *chunks(): AsyncGenerator<readonly Uint8Array[], void, undefined> {
     const { signal, lastChunk } = this.#options;
     const onAbort = () => this.#stop.abort(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -72,10 +72,10 @@ export class FileRead {
       signal?.throwIfAborted();
       for (let index = this.#firstChunk; index <= lastChunk; index++) {
         const slot = await this.#slotOf(index);
-        const bytes = await withSignal(slot.result.promise, this.#stop.signal);
+        const pieces = await withSignal(slot.result.promise, this.#stop.signal);
         this.#slots.delete(index);
         this.#window.advance(index + 1);
-        yield bytes;
+        yield pieces;
       }
     } finally {
       signal?.removeEventListener("abort", onAbort);
@@ -125,7 +125,7 @@ export class FileRead {
     const page = new ReadPage(answer, open, clock);
     const slots = answer.chunks.slice(0, chunks).map((ref, at): Slot => {
       const index = firstChunk + at;
-      return { index, ref, page, result: deferred<Uint8Array>(), reasons: new Map() };
+      return { index, ref, page, result: deferred<readonly Uint8Array[]>(), reasons: new Map() };
     });
     for (const slot of slots) this.#slots.set(slot.index, slot);
     const batches = spreadReads(this.#view(page), slots);
@@ -154,7 +154,7 @@ export class FileRead {
           const answer = await answers.next();
           if (answer.done === true) return;
           left.shift();
-          if ("bytes" in answer.value) slot.result.resolve(answer.value.bytes);
+          if ("pieces" in answer.value) slot.result.resolve(answer.value.pieces);
           else this.#refused(slot, node, answer.value.error);
         }
       } finally {
@@ -191,8 +191,8 @@ export class FileRead {
         if (round > 0) await sleep(this.#options.clock, ROUND_PAUSE_MS, this.#stop.signal);
         for (const node of readOrder(this.#view(slot.page), slot.ref)) {
           if (round === 0 && slot.reasons.has(node.name)) continue;
-          const bytes = await this.#fetchFrom(node, slot);
-          if (bytes !== undefined) return slot.result.resolve(bytes);
+          const pieces = await this.#fetchFrom(node, slot);
+          if (pieces !== undefined) return slot.result.resolve(pieces);
         }
       }
       slot.result.reject(this.#unavailable(slot));
@@ -201,17 +201,19 @@ export class FileRead {
     }
   }
 
-  async #fetchFrom(node: NodeInfo, slot: Slot): Promise<Uint8Array | undefined> {
+  async #fetchFrom(node: NodeInfo, slot: Slot): Promise<readonly Uint8Array[] | undefined> {
     const answers = this.#fetch(slot.page, node, [slot], await slot.page.ticket());
     try {
       const answer = await answers.next();
       if (answer.done === true) return undefined;
-      if ("bytes" in answer.value) return answer.value.bytes;
+      if ("pieces" in answer.value) return answer.value.pieces;
       slot.reasons.set(node.name, answer.value.error.message);
     } catch (error) {
       this.#stop.signal.throwIfAborted();
       slot.reasons.set(node.name, reasonOf(error));
       this.#noteFailure(node, error);
+    } finally {
+      answers.return().catch(() => undefined);
     }
     return undefined;
   }

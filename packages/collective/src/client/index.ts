@@ -2,7 +2,6 @@
  * Reading and writing files from anywhere: `FileClient` over a `CoordinatorPort` and `NodeLinks`.
  * `LinkPool` and `coordinatorOverLink` are the ones for a network.
  */
-export { formatAddress, parseAddress } from "./addresses.js";
 export { coordinatorOverLink } from "./coordinator-link.js";
 export {
   FileClient,

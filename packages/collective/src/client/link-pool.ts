@@ -7,9 +7,9 @@
  * Errors: `MESH_UNREACHABLE` with what each address said; `MESH_STOPPING` after `close`.
  */
 import { type Clock, type Logger, limits, MeshError, type NodeId } from "@hearthmesh/core";
+import { parseEndpoint } from "@hearthmesh/identity";
 import type { Address, Link } from "@hearthmesh/qwormhole";
 import type { NodeInfo } from "../types.js";
-import { parseAddress } from "./addresses.js";
 import type { NodeLinks } from "./ports.js";
 import { reasonOf, withSignal, withTimeout } from "./waiting.js";
 
@@ -98,7 +98,7 @@ export class LinkPool implements NodeLinks {
   }
 
   #dialAddress(expectedNodeId: NodeId, text: string): Promise<Link> {
-    const address = parseAddress(text);
+    const address = parseEndpoint(text);
     const { clock, dial } = this.#options;
     return withTimeout(clock, this.#dialTimeoutMs, this.#stopping.signal, async (signal) => {
       const link = await dial(address, { expectedNodeId, signal });

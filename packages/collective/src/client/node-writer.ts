@@ -7,8 +7,8 @@
  */
 import { type Clock, isMeshError, type Logger, MeshError } from "@hearthmesh/core";
 import { encodeMessage } from "../codec.js";
+import { fromWireError } from "../link-errors.js";
 import type { ChunkPutItem, ChunkPutOpen } from "../protocol.js";
-import { fromLinkError } from "../storage/link-errors.js";
 import type { NodeInfo } from "../types.js";
 import type { NodeLinks } from "./ports.js";
 import { type Copy, PutStream } from "./put-stream.js";
@@ -104,7 +104,7 @@ export class NodeWriter {
         const copy = this.#queue.shift();
         if (copy !== undefined) await stream.send(copy).catch((error) => copy.result.reject(error));
       } catch (error) {
-        this.fail(fromLinkError(error));
+        this.fail(fromWireError(error));
       }
     }
     this.#pumping = false;

@@ -8,9 +8,8 @@
  */
 import { type Clock, fromErrorRecord, limits, MeshError, type Timer } from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";
-import { encodeMessage } from "../codec.js";
+import { type ByteSink, readMessages, writeMessage } from "../message-stream.js";
 import type { ChunkPutItem, ChunkPutResult } from "../protocol.js";
-import { readMessages } from "../storage/message-stream.js";
 import type { SignedTicket } from "../types.js";
 import { Bell } from "./bell.js";
 import { type Deferred, reasonOf } from "./waiting.js";
@@ -28,6 +27,7 @@ const STALL_TIMEOUT_MS = 30_000;
 export class PutStream {
   readonly ticket: SignedTicket;
   readonly #stream: LinkStream;
+  readonly #sink: ByteSink;
   readonly #clock: Clock;
   readonly #onFailed: (error: MeshError) => void;
   readonly #inFlight = new Map<number, Copy>();
@@ -46,6 +46,12 @@ export class PutStream {
     this.#stream = stream;
     this.#clock = clock;
     this.#onFailed = onFailed;
+    this.#sink = {
+      write: async (bytes) => {
+        await stream.write(bytes);
+        this.#watchProgress();
+      },
+    };
     void this.#readResults();
   }
 
@@ -63,10 +69,7 @@ export class PutStream {
     this.#inFlight.set(copy.item.index, copy);
     this.#watchProgress();
     try {
-      for (const piece of encodeMessage(copy.item, copy.pieces)) {
-        await this.#stream.write(piece);
-        this.#watchProgress();
-      }
+      await writeMessage(this.#sink, copy.item, copy.pieces);
     } catch (error) {
       this.fail(this.#failure ?? broken(error));
       throw this.#failure;
