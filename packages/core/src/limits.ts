@@ -118,6 +118,8 @@ export const ENROL_ADDRESSES_MAX = 4096;
 
 /** Body of a JSON request to an HTTP door. */
 export const HTTP_JSON_BYTES_MAX = 1 << 20;
+/** JSON of one answer that a client reads; a full page of a listing is the largest. */
+export const HTTP_ANSWER_BYTES_MAX = 16 << 20;
 /** Body of a request at the enrolment door, whose callers are strangers. */
 export const HTTP_ENROL_BYTES_MAX = 64 * 1024;
 /** Headers with the request line: a path of 4,096 bytes is three times as long percent-encoded. */
