@@ -41,6 +41,30 @@ export const NODES_MAX = 1024;
 /** Chunk ids in one inventory page or one copy order. */
 export const CHUNK_IDS_PER_REQUEST_MAX = 1024;
 
+/** Coordinator: directories whose rows it remembers. */
+export const DIRECTORIES_CACHED_MAX = 65_536;
+/** How often a change is tried again when another one came first. */
+export const CONFLICT_RETRIES_MAX = 16;
+/** Bytes of small files that are on their way to storage nodes; above it, `MESH_LIMIT`. */
+export const SMALL_FILE_BYTES_IN_FLIGHT_MAX = 64 << 20;
+/** Finished uploads that a repeated `file.commit` still finds. */
+export const COMMITS_REMEMBERED_MAX = 1024;
+/** Layouts of the past that are kept. */
+export const LAYOUT_VERSIONS_KEPT_MAX = 16;
+/** Addresses that one node may announce, and the length of each. */
+export const NODE_ADDRESSES_MAX = 16;
+export const NODE_ADDRESS_BYTES_MAX = 300;
+/** Nodes in the answer to one file request; those that matter come first. */
+export const NODES_PER_ANSWER_MAX = 128;
+/** JSON of one page of a listing: it fits a message of a link. */
+export const LIST_PAGE_BYTES_MAX = 384 * 1024;
+/** Chunks in one repair order; up to 32 MiB move before the next. */
+export const REPAIR_BATCH_CHUNKS_MAX = 32;
+/** Chunks without a file that wait for their deletion; a walk finds the others again. */
+export const GARBAGE_CANDIDATES_MAX = 100_000;
+/** Deleted chunks that are remembered while uploads are open; above it, deletion waits. */
+export const CONDEMNED_CHUNKS_MAX = 100_000;
+
 /** Store: a key, a value, the operations of a transaction (etcd's default), rows in a page. */
 export const STORE_KEY_BYTES_MAX = 4608;
 export const STORE_VALUE_BYTES_MAX = 1 << 20;
@@ -100,6 +124,8 @@ export const REVOCATIONS_MAX = 2000;
 export const RECOVERY_PROOF_AGE_MS_MAX = 300_000;
 /** People, nodes and coordinators of one member, revoked ones included. */
 export const IDENTITIES_MAX = 10_000;
+/** Grants of one identity, from all the invites that it redeemed. */
+export const IDENTITY_GRANTS_MAX = 256;
 /** Life of a right that a person, not the operator, gives on. */
 export const SHARED_GRANT_VALIDITY_MS_MAX = 90 * 86_400_000;
 /** Invites kept for lists, closed ones included; the oldest closed ones are forgotten above it. */

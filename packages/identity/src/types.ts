@@ -50,7 +50,10 @@ export interface InviteRecord {
   readonly maxUses: number;
   readonly notAfterMs: number;
   readonly createdAtMs: number;
+  /** SPIFFE id. */
   readonly createdBy: string;
+  /** Key of the person who made it; absent when it was an operator. */
+  readonly sharedBy?: NodeId;
   readonly revokedAtMs?: number;
   /** One entry for each key that used it. */
   readonly uses: readonly { nodeId: NodeId; name: string; atMs: number }[];
@@ -112,8 +115,8 @@ export interface IdentityRecord {
   readonly roles: readonly NodeRole[];
   readonly grants: readonly Grant[];
   readonly inviteId?: InviteId;
-  /** SPIFFE id of the person who made the invite; absent when it was an operator. */
-  readonly invitedBy?: string;
+  /** Key of the person who made the invite; absent when it was an operator. Falls with that key. */
+  readonly invitedBy?: NodeId;
   readonly enrolledAtMs: number;
   /** Serial of the newest certificate. */
   readonly serial: string;

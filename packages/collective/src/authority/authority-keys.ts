@@ -1,0 +1,70 @@
+/**
+ * Everything that the authority keeps in the store, as JSON with `v: 1`.
+ *
+ * | key                                       | value                                             |
+ * |-------------------------------------------|---------------------------------------------------|
+ * | `authority/member`                        | whose store it is: member, domain, CA pin         |
+ * | `authority/identity/<node id>`            | `IdentityRecord`; kept after a revocation         |
+ * | `authority/name/machine/<name>`           | node id of the node or coordinator with that name |
+ * | `authority/name/person/<global id>`       | node id of the person                             |
+ * | `authority/invite/<invite id>`            | `InviteRecord`                                    |
+ * | `authority/serial/<end>-<serial>`         | who got the certificate; goes when it has expired |
+ * | `authority/proof/<end>-<hash>`            | recovery proofs that were used; go when too old   |
+ * | `authority/revocations`                   | the newest signed `RevocationList`                |
+ * | `authority/audit-head`                    | sequence number and hash of the last audit record |
+ * | `audit/<sequence>`                        | `AuditRecord`, in the order of the changes        |
+ *
+ * `<end>` (milliseconds) and `<sequence>` have 16 decimal digits, so that the order of the keys is
+ * the order of the numbers, and everything that ended before now is one range.
+ */
+import { createHash } from "node:crypto";
+import type { InviteId, NodeId } from "@hearthmesh/core";
+import type { PrincipalKind } from "@hearthmesh/identity";
+import type { KeyRange } from "@hearthmesh/store";
+
+export const AUTHORITY_PREFIX = "authority/";
+export const IDENTITY_PREFIX = "authority/identity/";
+export const INVITE_PREFIX = "authority/invite/";
+export const MEMBER_KEY = "authority/member";
+export const REVOCATIONS_KEY = "authority/revocations";
+export const AUDIT_HEAD_KEY = "authority/audit-head";
+const SERIAL_PREFIX = "authority/serial/";
+const PROOF_PREFIX = "authority/proof/";
+const AUDIT_PREFIX = "audit/";
+const NUMBER_DIGITS = 16;
+
+export const identityKey = (nodeId: NodeId): string => IDENTITY_PREFIX + nodeId;
+export const inviteKey = (id: InviteId): string => INVITE_PREFIX + id;
+export const auditKey = (sequence: number): string => AUDIT_PREFIX + digits(sequence);
+
+/** Machines share one set of names: a node cannot be called like the coordinator. */
+export function nameKey(kind: PrincipalKind, name: string): string {
+  return `authority/name/${kind === "person" ? "person" : "machine"}/${name}`;
+}
+
+export function serialKey(notAfterMs: number, serial: string): string {
+  return `${SERIAL_PREFIX}${digits(notAfterMs)}-${serial}`;
+}
+
+export function proofKey(usableUntilMs: number, message: Uint8Array): string {
+  const hash = createHash("sha256").update(message).digest("hex");
+  return `${PROOF_PREFIX}${digits(usableUntilMs)}-${hash}`;
+}
+
+/** Serials of certificates that ended before `nowMs`. */
+export const endedSerials = (nowMs: number): KeyRange => endedRange(SERIAL_PREFIX, nowMs);
+/** Proofs that are too old to be used again. */
+export const endedProofs = (nowMs: number): KeyRange => endedRange(PROOF_PREFIX, nowMs);
+
+/** Audit records after a sequence number. */
+export function auditRange(after: number): KeyRange {
+  return { start: auditKey(after + 1), end: `${AUDIT_PREFIX}~` };
+}
+
+function endedRange(prefix: string, nowMs: number): KeyRange {
+  return { start: prefix, end: prefix + digits(nowMs) };
+}
+
+function digits(value: number): string {
+  return Math.max(0, Math.floor(value)).toString().padStart(NUMBER_DIGITS, "0");
+}

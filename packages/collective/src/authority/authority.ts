@@ -1,0 +1,243 @@
+/**
+ * The authority of one member: who is let in, what they may do, and who is thrown out. It runs on the
+ * coordinator, which holds the CA key. Every change is durable, audited and visible to the next check
+ * before its caller gets an answer.
+ *
+ * Three questions are asked on every connection and request, and answered from memory: `principal`
+ * (who is this certificate), `check` (is it still so) and `authorize` (may it do this here).
+ */
+import {
+  type Clock,
+  type Logger,
+  type MemberId,
+  MeshError,
+  type NodeId,
+  parseMemberId,
+  parseTrustDomain,
+  type Random,
+  type TrustDomain,
+} from "@hearthmesh/core";
+import {
+  type CertificateVerifier,
+  caPinOf,
+  createVerifier,
+  evaluateGrants,
+  type Grant,
+  type IdentityRecord,
+  type InviteRecord,
+  type MemberCa,
+  type Principal,
+  type RevocationList,
+  RIGHTS,
+  type Right,
+  type TrustBundle,
+} from "@hearthmesh/identity";
+import type { Store } from "@hearthmesh/store";
+import { type AuditPage, readAudit } from "./audit.js";
+import type { AuthorityContext } from "./context.js";
+import {
+  type CoordinatorRequest,
+  type EnrolRequest,
+  enrol,
+  enrolCoordinator,
+} from "./enrolment.js";
+import type { RevokedListener } from "./identity-cache.js";
+import type { EnrolResult } from "./identity-write.js";
+import type { InviteRequest } from "./invite-request.js";
+import { type CreatedInvite, createInvite, listInvites, maySee, revokeInvite } from "./invites.js";
+import { openContext } from "./open-context.js";
+import { allowRecovery, type RecoverRequest, recover, renew, type ServerNames } from "./renewal.js";
+import { revokeIdentity } from "./revoke.js";
+
+export interface AuthorityOptions {
+  store: Store;
+  ca: MemberCa;
+  memberId: MemberId | string;
+  trustDomain: TrustDomain | string;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+}
+
+const EVERYTHING: readonly Grant[] = [{ path: "/", rights: RIGHTS, effect: "allow" }];
+
+export class Authority {
+  readonly #context: AuthorityContext;
+  readonly #verifier: CertificateVerifier;
+  readonly #bundle: TrustBundle;
+
+  private constructor(context: AuthorityContext) {
+    this.#context = context;
+    this.#bundle = {
+      trustDomain: context.trustDomain,
+      sequence: 1,
+      caCertificatesPem: [context.ca.certificatePem],
+    };
+    this.#verifier = createVerifier(this.#bundle);
+  }
+
+  /** `MESH_CONFIG_INVALID` when CA, member and store do not belong together. */
+  static async open(options: AuthorityOptions): Promise<Authority> {
+    const memberId = parseMemberId(options.memberId);
+    const trustDomain = parseTrustDomain(options.trustDomain);
+    return new Authority(await openContext({ ...options, memberId, trustDomain }));
+  }
+
+  /** Stops following the store. The store itself belongs to the caller. */
+  async close(): Promise<void> {
+    this.#context.cache.close();
+  }
+
+  get memberId(): MemberId {
+    return this.#context.memberId;
+  }
+
+  get trustBundle(): TrustBundle {
+    return this.#bundle;
+  }
+
+  get caCertificatePem(): string {
+    return this.#context.ca.certificatePem;
+  }
+
+  get caPin(): string {
+    return caPinOf(this.#context.ca.certificatePem);
+  }
+
+  /**
+   * Operators may invite nodes and people; a person may invite people, to what it may share (see
+   * `sharing.ts`). `MESH_FORBIDDEN`, `MESH_BAD_REQUEST`, `MESH_LIMIT`.
+   */
+  async createInvite(by: Principal, request: InviteRequest): Promise<CreatedInvite> {
+    this.check(by);
+    return createInvite(this.#context, by, request);
+  }
+
+  /** Newest first; for a person, those that it made. */
+  async listInvites(by?: Principal): Promise<InviteRecord[]> {
+    const records = await listInvites(this.#context);
+    return by === undefined ? records : records.filter((record) => maySee(record, by));
+  }
+
+  /** By id or by the whole code. `MESH_INVITE_UNKNOWN`, `MESH_INVITE_INVALID`. */
+  async revokeInvite(by: Principal, idOrCode: string): Promise<InviteRecord> {
+    this.check(by);
+    return revokeInvite(this.#context, by, idOrCode);
+  }
+
+  /** Redeems an invite. See `enrolment.ts`. */
+  enrol(request: EnrolRequest): Promise<EnrolResult> {
+    return enrol(this.#context, request);
+  }
+
+  /** For the composition root only: the coordinator's own certificate. */
+  enrolCoordinator(request: CoordinatorRequest): Promise<EnrolResult> {
+    return enrolCoordinator(this.#context, request);
+  }
+
+  /** A new certificate for the caller's own key. `names` count for coordinators only. */
+  async renew(principal: Principal, csrPem: string, names?: ServerNames): Promise<EnrolResult> {
+    this.check(principal);
+    return renew(this.#context, principal, csrPem, names);
+  }
+
+  /** A new certificate for a key that proves itself without one. See `renewal.ts`. */
+  recover(request: RecoverRequest): Promise<EnrolResult> {
+    return recover(this.#context, request);
+  }
+
+  /** Operators only: sets an identity's counter of recoveries back to zero. */
+  async allowRecovery(by: Principal, idOrName: string): Promise<IdentityRecord> {
+    this.#requireOperator(by, "allow a recovery");
+    return allowRecovery(this.#context, by, idOrName);
+  }
+
+  /** Operators only. Listeners of `onRevoked` are told before this resolves. */
+  async revoke(by: Principal, idOrName: string, reason: string): Promise<IdentityRecord> {
+    this.#requireOperator(by, "revoke an identity");
+    return revokeIdentity(this.#context, by, idOrName, reason);
+  }
+
+  /** The newest list, for other nodes and programs. */
+  revocationList(): RevocationList {
+    return this.#context.cache.revocationList;
+  }
+
+  /** Calls at once for every key that is revoked from now on; returns how to stop. */
+  onRevoked(listener: RevokedListener): () => void {
+    return this.#context.cache.onRevoked(listener);
+  }
+
+  isRevoked(nodeId: NodeId): boolean {
+    return this.#context.cache.isRevoked(nodeId);
+  }
+
+  identity(nodeId: NodeId): IdentityRecord | undefined {
+    return this.#context.cache.get(nodeId);
+  }
+
+  listIdentities(): IdentityRecord[] {
+    return this.#context.cache.all().sort((a, b) => (a.spiffeId < b.spiffeId ? -1 : 1));
+  }
+
+  /**
+   * Who a peer is, by the chain that it showed (its certificate first). Throws the errors of
+   * `verifyCertificate` and of `check`.
+   */
+  principal(chainDer: readonly Uint8Array[]): Principal {
+    const principal = this.#verifier.verify(chainDer, { nowMs: this.#context.clock.nowMs() });
+    this.check(principal);
+    return principal;
+  }
+
+  /**
+   * Whether a principal is still who it was: cheap enough for every request on an open connection.
+   * `MESH_CERT_REVOKED`, `MESH_CERT_EXPIRED`, `MESH_CERT_UNTRUSTED` for one that was never let in.
+   */
+  check(principal: Principal): void {
+    const { cache, clock } = this.#context;
+    if (cache.isRevoked(principal.nodeId)) {
+      throw new MeshError("MESH_CERT_REVOKED", { message: `${principal.name} was revoked` });
+    }
+    const known = cache.get(principal.nodeId);
+    if (known?.kind !== principal.kind || known.spiffeId !== principal.spiffeId) {
+      throw new MeshError("MESH_CERT_UNTRUSTED", {
+        message: `this member has no ${principal.kind} ${principal.name} with this key`,
+      });
+    }
+    if (clock.nowMs() > principal.notAfterMs) throw new MeshError("MESH_CERT_EXPIRED");
+  }
+
+  /** What the principal may do; coordinators everything. */
+  grantsOf(principal: Principal): readonly Grant[] {
+    if (principal.kind === "coordinator") return EVERYTHING;
+    return this.#context.cache.get(principal.nodeId)?.grants ?? [];
+  }
+
+  /** Throws `MESH_FORBIDDEN` unless a grant allows it, and the errors of `check`. */
+  authorize(principal: Principal, path: string, right: Right): void {
+    this.check(principal);
+    const nowMs = this.#context.clock.nowMs();
+    const decision = evaluateGrants(this.grantsOf(principal), path, right, nowMs);
+    if (decision.allowed) return;
+    throw new MeshError("MESH_FORBIDDEN", {
+      message: `${principal.name} may not ${right} ${path}`,
+      hint: `Ask the operator for a grant: --grant "${path}:${right}".`,
+      details: { principal: principal.spiffeId, path, right, reason: decision.reason },
+    });
+  }
+
+  /** Audit records after a sequence number, oldest first. */
+  auditTrail(options: { after?: number; limit?: number } = {}): Promise<AuditPage> {
+    return readAudit(this.#context.store, options);
+  }
+
+  #requireOperator(by: Principal, what: string): void {
+    this.check(by);
+    if (by.kind === "coordinator") return;
+    throw new MeshError("MESH_FORBIDDEN", {
+      message: `${by.name} may not ${what}`,
+      hint: "Only the operator may.",
+    });
+  }
+}

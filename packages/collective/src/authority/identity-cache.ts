@@ -1,0 +1,173 @@
+/**
+ * Identities and revocations in memory, so that every request can be checked without waiting. Filled
+ * from the store, updated at once by the changes of this process, and by a watch for those of others.
+ * A revision is never overtaken by an older one, so both sources may say the same thing twice.
+ */
+import { errorFields, isMeshError, type Logger, limits, type NodeId } from "@hearthmesh/core";
+import type { IdentityRecord, RevocationEntry, RevocationList } from "@hearthmesh/identity";
+import type { KeyValue, Operation, Store } from "@hearthmesh/store";
+import { AUTHORITY_PREFIX, IDENTITY_PREFIX, REVOCATIONS_KEY } from "./authority-keys.js";
+import { decodeRecord } from "./records.js";
+
+export type RevokedListener = (entry: RevocationEntry) => void;
+
+export interface IdentityCacheOptions {
+  store: Store;
+  log: Logger;
+  /** Signed and empty, for a member that never revoked anything. */
+  emptyList: RevocationList;
+}
+
+export class IdentityCache {
+  readonly #store: Store;
+  readonly #log: Logger;
+  readonly #identities = new Map<NodeId, { record: IdentityRecord; revision: number }>();
+  readonly #revoked = new Map<NodeId, RevocationEntry>();
+  readonly #listeners = new Set<RevokedListener>();
+  readonly #stop = new AbortController();
+  #list: RevocationList;
+  #listRevision = 0;
+
+  private constructor(options: IdentityCacheOptions) {
+    this.#store = options.store;
+    this.#log = options.log;
+    this.#list = options.emptyList;
+  }
+
+  /** Loads everything, then follows the store until `close`. */
+  static async open(options: IdentityCacheOptions): Promise<IdentityCache> {
+    const cache = new IdentityCache(options);
+    const revision = await cache.#load();
+    void cache.#follow(revision + 1);
+    return cache;
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#listeners.clear();
+  }
+
+  get(nodeId: NodeId): IdentityRecord | undefined {
+    return this.#identities.get(nodeId)?.record;
+  }
+
+  get size(): number {
+    return this.#identities.size;
+  }
+
+  all(): IdentityRecord[] {
+    return [...this.#identities.values()].map(({ record }) => record);
+  }
+
+  get revocationList(): RevocationList {
+    return this.#list;
+  }
+
+  /**
+   * Whether the key is revoked, or was let in by a person whose key is. A list forgets a key when its
+   * certificates have expired; the identity's record never does.
+   */
+  isRevoked(nodeId: NodeId): boolean {
+    if (this.#revoked.has(nodeId)) return true;
+    const record = this.get(nodeId);
+    if (record === undefined) return false;
+    if (record.revokedAtMs !== undefined) return true;
+    return record.invitedBy !== undefined && this.isRevoked(record.invitedBy);
+  }
+
+  onRevoked(listener: RevokedListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Takes over what a transaction of this process wrote. */
+  applyOperations(operations: readonly Operation[], revision: number): void {
+    for (const operation of operations) {
+      if (operation.type === "put") {
+        this.#apply({
+          key: operation.key,
+          value: operation.value,
+          createRevision: revision,
+          modRevision: revision,
+          version: 1,
+          leaseId: 0,
+        });
+      }
+    }
+  }
+
+  #apply(entry: KeyValue): void {
+    if (entry.key === REVOCATIONS_KEY) this.#applyList(entry);
+    else if (entry.key.startsWith(IDENTITY_PREFIX)) {
+      const nodeId = entry.key.slice(IDENTITY_PREFIX.length) as NodeId;
+      if ((this.#identities.get(nodeId)?.revision ?? 0) >= entry.modRevision) return;
+      const record = decodeRecord<IdentityRecord>(entry);
+      this.#identities.set(nodeId, { record, revision: entry.modRevision });
+    }
+  }
+
+  #applyList(entry: KeyValue): void {
+    if (this.#listRevision >= entry.modRevision) return;
+    this.#list = decodeRecord<RevocationList>(entry);
+    this.#listRevision = entry.modRevision;
+    const added = this.#list.entries.filter(({ nodeId }) => !this.#revoked.has(nodeId));
+    for (const revocation of added) this.#revoked.set(revocation.nodeId, revocation);
+    for (const revocation of added) {
+      for (const listener of this.#listeners) this.#tell(listener, revocation);
+    }
+  }
+
+  #tell(listener: RevokedListener, revocation: RevocationEntry): void {
+    try {
+      listener(revocation);
+    } catch (error) {
+      // One listener that fails must not keep the links of the others open.
+      this.#log.error("a listener for revocations failed", errorFields(error));
+    }
+  }
+
+  /** The store's revision at which everything was read. */
+  async #load(): Promise<number> {
+    let start = IDENTITY_PREFIX;
+    let revision: number | undefined;
+    for (;;) {
+      const page = await this.#store.range(
+        { start, end: `${IDENTITY_PREFIX}~` },
+        { limit: limits.STORE_RANGE_ENTRIES_MAX, ...(revision === undefined ? {} : { revision }) },
+      );
+      revision ??= page.revision;
+      for (const entry of page.entries) this.#apply(entry);
+      const last = page.entries.at(-1);
+      if (!page.more || last === undefined) break;
+      start = `${last.key}\0`;
+    }
+    const list = await this.#store.get(REVOCATIONS_KEY, { revision });
+    if (list !== undefined) this.#apply(list);
+    return revision;
+  }
+
+  async #follow(fromRevision: number): Promise<void> {
+    let next = fromRevision;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        const watch = this.#store.watch(
+          { prefix: AUTHORITY_PREFIX },
+          { fromRevision: next, signal },
+        );
+        for await (const batch of watch) {
+          for (const event of batch.events) if (event.type === "put") this.#apply(event.entry);
+          next = batch.revision + 1;
+        }
+        return;
+      } catch (error) {
+        if (signal.aborted || isMeshError(error, "MESH_STORE_CLOSED")) return;
+        if (!isMeshError(error, "MESH_STORE_COMPACTED")) {
+          this.#log.error("changes by other coordinators are not seen", errorFields(error));
+          return;
+        }
+        next = (await this.#load()) + 1;
+      }
+    }
+  }
+}
