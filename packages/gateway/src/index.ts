@@ -1,1 +1,37 @@
-export {};
+/**
+ * `@hearthmesh/gateway`: the HTTP doors of a node.
+ *
+ * - `LoopbackDoor`: the first page and the API in plaintext on loopback; the caller is the operator.
+ * - `ApiDoor`: the same API under mutual TLS; the certificate says who calls.
+ * - `EnrolmentDoor`: redeems invites and recovers identities, over TLS with a pinned CA.
+ * - `MetricsDoor`: Prometheus metrics and health; alone it is in `@hearthmesh/gateway/plain`.
+ *
+ * The shapes of the API are in `@hearthmesh/gateway/contracts`; what the doors need from the node is
+ * `GatewayServices`.
+ *
+ * @packageDocumentation
+ */
+export { ApiDoor, type ApiDoorOptions } from "./doors/api-door.js";
+export { EnrolmentDoor, type EnrolmentDoorOptions } from "./doors/enrolment-door.js";
+export { LoopbackDoor, type LoopbackDoorOptions } from "./doors/loopback-door.js";
+export { HttpMetrics } from "./metrics/http-metrics.js";
+export { openApiDocument } from "./openapi/lazy-document.js";
+export type { DoorAddress } from "./plain/listen.js";
+export { MetricsDoor, type MetricsDoorOptions } from "./plain/metrics-door.js";
+export {
+  METRICS,
+  type MetricName,
+  type MetricValue,
+  metricsPage,
+} from "./plain/metrics-table.js";
+export type {
+  CoordinatorService,
+  DoorCredentials,
+  Enrolment,
+  EnrolOrder,
+  FileService,
+  GatewayServices,
+  InviteOrder,
+  RecoverOrder,
+  TrustService,
+} from "./services.js";

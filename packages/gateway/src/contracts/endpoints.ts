@@ -11,7 +11,7 @@ export interface Endpoint {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** `:name` stands for a parameter. */
   readonly path: string;
-  readonly tag: "health" | "mesh" | "trust" | "files" | "enrolment";
+  readonly tag: "health" | "mesh" | "trust" | "files" | "enrolment" | "page";
   readonly summary: string;
   /** Status of the answer when all went well; 200 when absent. */
   readonly successStatus?: 200 | 201;

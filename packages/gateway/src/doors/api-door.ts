@@ -1,0 +1,74 @@
+/**
+ * The API door: the same API under mutual TLS. The certificate says who calls; it is checked against
+ * the member's CA in the handshake, and with revocations at every request. When a key is revoked, its
+ * connections end at once.
+ */
+
+import { Server } from "node:tls";
+import type { Principal } from "@hearthmesh/identity";
+import type { FastifyInstance } from "fastify";
+import type { HttpMetrics } from "../metrics/http-metrics.js";
+import type { DoorAddress } from "../plain/listen.js";
+import { apiRoutes } from "../routes/api-routes.js";
+import { buildApp } from "../server/build-app.js";
+import type { Caller } from "../server/policy.js";
+import type { DoorCredentials, GatewayServices } from "../services.js";
+import { HttpDoor } from "./http-door.js";
+import { PeerChains } from "./peer-chains.js";
+import { mutualTlsOptions } from "./tls-credentials.js";
+
+export interface ApiDoorOptions extends DoorAddress {
+  readonly services: GatewayServices;
+  readonly metrics: HttpMetrics;
+  readonly credentials: DoorCredentials;
+}
+
+export class ApiDoor extends HttpDoor {
+  readonly #door: ApiDoorOptions;
+  readonly #peers: PeerChains;
+  #credentials: DoorCredentials;
+  #unsubscribe: () => void = () => undefined;
+
+  constructor(options: ApiDoorOptions) {
+    const { host, port, services, credentials } = options;
+    const { clock, log } = services;
+    super({ name: "API door", flag: "api", address: { host, port }, clock, log });
+    this.#door = options;
+    this.#credentials = credentials;
+    this.#peers = new PeerChains(services.trust);
+  }
+
+  protected async build(): Promise<FastifyInstance> {
+    const { services, metrics } = this.#door;
+    const { trust, log } = services;
+    this.#unsubscribe = trust.onRevoked((nodeId) => {
+      const count = this.#peers.destroy(nodeId);
+      if (count > 0) log.info("connections of a revoked identity were closed", { nodeId, count });
+    });
+    return buildApp({
+      door: "api",
+      services,
+      metrics,
+      routes: apiRoutes(services),
+      tls: mutualTlsOptions(this.#credentials),
+      caller: ({ raw }) => callerOf(this.#peers.principalOf(raw.socket)),
+    });
+  }
+
+  /** New connections get the renewed certificate; open ones go on. */
+  reload(credentials: DoorCredentials): void {
+    this.#credentials = credentials;
+    const server = this.app?.server;
+    if (server instanceof Server) server.setSecureContext(mutualTlsOptions(credentials));
+  }
+
+  override async stop(): Promise<void> {
+    this.#unsubscribe();
+    await super.stop();
+  }
+}
+
+/** The coordinator's own certificate is the operator's: it lies in the operator's files. */
+function callerOf(principal: Principal): Caller {
+  return { principal, proved: true, operator: principal.kind === "coordinator" };
+}

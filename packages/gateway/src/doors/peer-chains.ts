@@ -1,0 +1,70 @@
+/**
+ * The certificates of callers. Reading a chain out of a TLS socket is slow, so it is done once for a
+ * socket; who the chain belongs to and whether it is still good is asked anew at every request.
+ */
+
+import type { Socket } from "node:net";
+import type { PeerCertificate } from "node:tls";
+import { TLSSocket } from "node:tls";
+import { MeshError, type NodeId } from "@hearthmesh/core";
+import type { Principal } from "@hearthmesh/identity";
+import type { TrustService } from "../services.js";
+
+/** Certificates of a chain that are looked at: a leaf, the CA, and room for one between. */
+const CHAIN_CERTIFICATES_MAX = 3;
+
+export class PeerChains {
+  readonly #trust: Pick<TrustService, "principal">;
+  readonly #chains = new WeakMap<Socket, readonly Uint8Array[]>();
+  readonly #sockets = new Map<NodeId, Set<Socket>>();
+
+  constructor(trust: Pick<TrustService, "principal">) {
+    this.#trust = trust;
+  }
+
+  /** Who is at the other end. Throws `MESH_UNAUTHENTICATED` or `MESH_CERT_*`. */
+  principalOf(socket: Socket): Principal {
+    let chain = this.#chains.get(socket);
+    const isNew = chain === undefined;
+    chain ??= readChain(socket);
+    const principal = this.#trust.principal(chain);
+    if (isNew) this.#remember(socket, chain, principal.nodeId);
+    return principal;
+  }
+
+  /** Ends every connection of this key. */
+  destroy(nodeId: NodeId): number {
+    const sockets = [...(this.#sockets.get(nodeId) ?? [])];
+    for (const socket of sockets) socket.destroy();
+    return sockets.length;
+  }
+
+  #remember(socket: Socket, chain: readonly Uint8Array[], nodeId: NodeId): void {
+    this.#chains.set(socket, chain);
+    const sockets = this.#sockets.get(nodeId) ?? new Set();
+    sockets.add(socket);
+    this.#sockets.set(nodeId, sockets);
+    socket.once("close", () => {
+      sockets.delete(socket);
+      if (sockets.size === 0 && this.#sockets.get(nodeId) === sockets) this.#sockets.delete(nodeId);
+    });
+  }
+}
+
+function readChain(socket: Socket): readonly Uint8Array[] {
+  const chain: Uint8Array[] = [];
+  if (socket instanceof TLSSocket && socket.authorized) {
+    let certificate: PeerCertificate | undefined = socket.getPeerCertificate(true);
+    while (certificate?.raw !== undefined && chain.length < CHAIN_CERTIFICATES_MAX) {
+      chain.push(certificate.raw);
+      const issuer: PeerCertificate | undefined =
+        "issuerCertificate" in certificate
+          ? (certificate.issuerCertificate as PeerCertificate | undefined)
+          : undefined;
+      // A self-signed certificate names itself as its issuer.
+      certificate = issuer === certificate ? undefined : issuer;
+    }
+  }
+  if (chain.length === 0) throw new MeshError("MESH_UNAUTHENTICATED");
+  return chain;
+}

@@ -1,0 +1,81 @@
+/**
+ * The metrics of a node that has a gateway, in a registry of its own (several nodes may live in one
+ * process). The doors' numbers are kept here; all else is asked for when somebody scrapes.
+ */
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import {
+  METRICS,
+  type MetricDefinition,
+  type MetricName,
+  type MetricValue,
+} from "../plain/metrics-table.js";
+
+/** Seconds: from a status on loopback to a long upload. */
+const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
+
+export interface AnsweredRequest {
+  readonly door: string;
+  readonly method: string;
+  /** The pattern of the route, never the address itself: it could name a path or a secret. */
+  readonly route: string;
+  readonly status: number;
+  readonly durationMs: number;
+}
+
+export class HttpMetrics {
+  readonly #registry = new Registry();
+  readonly #requests: Counter;
+  readonly #durations: Histogram;
+  readonly #inFlight: Gauge;
+  readonly #reported = new Map<MetricName, Gauge | Counter>();
+  readonly #report: () => Promise<readonly MetricValue[]>;
+
+  /** `report` gives the values of the other parts. */
+  constructor(report: () => Promise<readonly MetricValue[]>) {
+    this.#report = report;
+    this.#requests = new Counter(this.#define("mesh_http_requests_total"));
+    this.#durations = new Histogram({
+      ...this.#define("mesh_http_request_duration_seconds"),
+      buckets: DURATION_BUCKETS,
+    });
+    this.#inFlight = new Gauge(this.#define("mesh_http_requests_in_flight"));
+  }
+
+  requestAnswered({ door, method, route, status, durationMs }: AnsweredRequest): void {
+    this.#requests.inc({ door, method, route, status: String(status) });
+    this.#durations.observe({ door, method, route }, durationMs / 1000);
+  }
+
+  requestsInFlight(door: string, count: number): void {
+    this.#inFlight.set({ door }, count);
+  }
+
+  /** The text for a scrape. */
+  async render(): Promise<{ contentType: string; body: string }> {
+    const values = await this.#report();
+    for (const metric of this.#reported.values()) metric.reset();
+    for (const { name, labels, value } of values) {
+      const metric = this.#metric(name);
+      if (metric instanceof Counter) metric.inc(labels, value);
+      else metric.set(labels, value);
+    }
+    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+  }
+
+  #metric(name: MetricName): Gauge | Counter {
+    const existing = this.#reported.get(name);
+    if (existing !== undefined) return existing;
+    const definition: MetricDefinition = METRICS[name];
+    const made =
+      definition.kind === "counter"
+        ? new Counter(this.#define(name))
+        : new Gauge(this.#define(name));
+    this.#reported.set(name, made);
+    return made;
+  }
+
+  #define(name: MetricName) {
+    const { help, labels }: MetricDefinition = METRICS[name];
+    return { name, help, labelNames: [...labels], registers: [this.#registry] };
+  }
+}

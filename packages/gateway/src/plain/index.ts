@@ -1,0 +1,10 @@
+/**
+ * `@hearthmesh/gateway/plain`: what a node without a gateway needs to be watched, on Node's own HTTP
+ * server. Nothing here loads fastify, zod or prom-client.
+ *
+ * @packageDocumentation
+ */
+export type { DoorAddress } from "./listen.js";
+export { MetricsDoor, type MetricsDoorOptions } from "./metrics-door.js";
+export { METRICS, type MetricName, type MetricValue } from "./metrics-table.js";
+export { METRICS_CONTENT_TYPE, metricsText } from "./metrics-text.js";

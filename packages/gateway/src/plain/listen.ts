@@ -1,0 +1,77 @@
+/** Opening a port, with errors that say which port and what to do. */
+
+import type { AddressInfo, Server } from "node:net";
+import { MeshError } from "@hearthmesh/core";
+
+export interface DoorAddress {
+  readonly host: string;
+  /** 0 lets the system choose; tests use that. */
+  readonly port: number;
+}
+
+/** Names the flags in hints: `--api-port` for `api`. */
+export type DoorFlag = "http" | "api" | "enrol" | "metrics";
+
+/**
+ * Listens, and answers with the address that was really taken. `MESH_PORT_TAKEN` when another
+ * program has the port, `MESH_CONFIG_INVALID` when this machine does not have the address or the
+ * port needs rights that the process lacks.
+ */
+export function listen(server: Server, address: DoorAddress, flag: DoorFlag): Promise<DoorAddress> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: Error) => reject(listenError(error, address, flag));
+    server.once("error", onError);
+    server.listen({ host: address.host, port: address.port }, () => {
+      server.off("error", onError);
+      const actual = server.address() as AddressInfo;
+      resolve({ host: actual.address, port: actual.port });
+    });
+  });
+}
+
+function listenError(error: Error, { host, port }: DoorAddress, flag: DoorFlag): MeshError {
+  const code = (error as NodeJS.ErrnoException).code;
+  const details = { host, port, flag: `--${flag}-port` };
+  if (code === "EADDRINUSE") {
+    return new MeshError("MESH_PORT_TAKEN", {
+      message: `port ${port} on ${host} is in use by another program`,
+      hint: `Stop that program, choose another port with \`--${flag}-port\`, or shift all with \`--port-base 100\`.`,
+      details,
+      cause: error,
+    });
+  }
+  if (code === "EACCES") {
+    return new MeshError("MESH_CONFIG_INVALID", {
+      message: `this user may not open port ${port}`,
+      hint: `Choose a port of 1024 or more with \`--${flag}-port\`.`,
+      details,
+      cause: error,
+    });
+  }
+  return new MeshError("MESH_CONFIG_INVALID", {
+    message: `cannot listen on ${host}, port ${port} (${code ?? "unknown reason"})`,
+    hint: `Name an address of this machine with \`--${flag}-host\`.`,
+    details,
+    cause: error,
+  });
+}
+
+/** `127.0.0.0/8`, `::1`, and the IPv4 range written as IPv6. */
+export function isLoopbackAddress(address: string): boolean {
+  return /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$|^::1$/i.test(address);
+}
+
+/** Stops accepting, lets requests under way end, and cuts what is left when time is over. */
+export async function closeServer(
+  server: Server & { closeIdleConnections(): void; closeAllConnections(): void },
+  timeLimit: Promise<void>,
+): Promise<void> {
+  if (!server.listening) return;
+  const closed = new Promise<void>((resolve) => {
+    server.close(() => resolve());
+  });
+  server.closeIdleConnections();
+  const late = await Promise.race([closed.then(() => false), timeLimit.then(() => true)]);
+  if (late) server.closeAllConnections();
+  await closed;
+}

@@ -1,0 +1,181 @@
+/**
+ * Every metric, once: `docs/metrics.md`, the registry of the gateway and the plain text of storage
+ * nodes are made from this table. The `collective_*` names are those of the homelab guide.
+ */
+export interface MetricDefinition {
+  readonly kind: "gauge" | "counter" | "histogram";
+  readonly help: string;
+  readonly labels: readonly string[];
+  /** A line as Prometheus reads it. */
+  readonly sample: string;
+}
+
+const metric = (
+  kind: MetricDefinition["kind"],
+  help: string,
+  labels: readonly string[],
+  sample: string,
+): MetricDefinition => ({ kind, help, labels, sample });
+
+const collective = {
+  collective_cluster_health: metric(
+    "gauge",
+    "Health of the member: 1 ok, 0.5 degraded, 0 failing, NaN unknown",
+    ["member"],
+    'collective_cluster_health{member="alice"} 1',
+  ),
+  collective_nodes_total: metric(
+    "gauge",
+    "Storage nodes of the member, online or not",
+    ["member"],
+    'collective_nodes_total{member="alice"} 3',
+  ),
+  collective_nodes_online: metric(
+    "gauge",
+    "Storage nodes of the member that are online",
+    ["member"],
+    'collective_nodes_online{member="alice"} 3',
+  ),
+  collective_storage_capacity_bytes: metric(
+    "gauge",
+    "Bytes that the member's storage nodes offer, all together",
+    ["member"],
+    'collective_storage_capacity_bytes{member="alice"} 1610612736',
+  ),
+  collective_storage_used_bytes: metric(
+    "gauge",
+    "Bytes that chunks take on the member's storage nodes, every copy counted",
+    ["member"],
+    'collective_storage_used_bytes{member="alice"} 314572800',
+  ),
+  collective_file_operations_total: metric(
+    "counter",
+    "File operations that were answered, by operation",
+    ["member", "operation"],
+    'collective_file_operations_total{member="alice",operation="write"} 42',
+  ),
+  collective_repair_queue_chunks: metric(
+    "gauge",
+    "Chunks that wait for another copy",
+    ["member"],
+    'collective_repair_queue_chunks{member="alice"} 0',
+  ),
+} as const satisfies Record<string, MetricDefinition>;
+
+const storage = {
+  mesh_storage_capacity_bytes: metric(
+    "gauge",
+    "Bytes that this node offers",
+    ["node"],
+    'mesh_storage_capacity_bytes{node="alice-node-01"} 536870912',
+  ),
+  mesh_storage_used_bytes: metric(
+    "gauge",
+    "Bytes that chunks take on this node",
+    ["node"],
+    'mesh_storage_used_bytes{node="alice-node-01"} 104857600',
+  ),
+  mesh_chunks: metric(
+    "gauge",
+    "Chunks on this node",
+    ["node"],
+    'mesh_chunks{node="alice-node-01"} 100',
+  ),
+  mesh_chunks_corrupt: metric(
+    "gauge",
+    "Chunks on this node whose bytes do not match their name",
+    ["node"],
+    'mesh_chunks_corrupt{node="alice-node-01"} 0',
+  ),
+} as const satisfies Record<string, MetricDefinition>;
+
+const process = {
+  mesh_links_open: metric(
+    "gauge",
+    "Links to other nodes and clients that are open",
+    ["node"],
+    'mesh_links_open{node="alice-coordinator"} 3',
+  ),
+  mesh_certificate_expiry_seconds: metric(
+    "gauge",
+    "Seconds until this node's certificate ends; it is renewed at half its life",
+    ["node"],
+    'mesh_certificate_expiry_seconds{node="alice-coordinator"} 64800',
+  ),
+  mesh_process_memory_bytes: metric(
+    "gauge",
+    "Memory of the process that is in RAM (resident set)",
+    ["node"],
+    'mesh_process_memory_bytes{node="alice-coordinator"} 94371840',
+  ),
+  mesh_process_uptime_seconds: metric(
+    "gauge",
+    "Seconds since the node started",
+    ["node"],
+    'mesh_process_uptime_seconds{node="alice-coordinator"} 86400',
+  ),
+} as const satisfies Record<string, MetricDefinition>;
+
+const http = {
+  mesh_http_requests_total: metric(
+    "counter",
+    "HTTP requests that were answered",
+    ["door", "method", "route", "status"],
+    'mesh_http_requests_total{door="loopback",method="GET",route="/api/status",status="200"} 7',
+  ),
+  mesh_http_request_duration_seconds: metric(
+    "histogram",
+    "Time from a request's headers to the end of its answer",
+    ["door", "method", "route"],
+    'mesh_http_request_duration_seconds_bucket{le="0.01",door="api",method="GET",route="/health"} 3',
+  ),
+  mesh_http_requests_in_flight: metric(
+    "gauge",
+    "HTTP requests under way",
+    ["door"],
+    'mesh_http_requests_in_flight{door="api"} 1',
+  ),
+} as const satisfies Record<string, MetricDefinition>;
+
+export const METRICS = { ...collective, ...storage, ...process, ...http } as const;
+export type MetricName = keyof typeof METRICS;
+
+/** What the parts of a node report when they are asked: everything but the doors' own numbers. */
+export type ReportedMetricName =
+  | keyof typeof collective
+  | keyof typeof storage
+  | keyof typeof process;
+
+export interface MetricValue {
+  readonly name: ReportedMetricName;
+  /** Exactly the labels that the table names. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** `docs/metrics.md`. */
+export function metricsPage(): string {
+  const sections = Object.entries<MetricDefinition>(METRICS).map(
+    ([name, { kind, help, labels, sample }]) =>
+      [
+        `## \`${name}\``,
+        "",
+        `${help}. A ${kind}; labels: ${labels.map((label) => `\`${label}\``).join(", ")}.`,
+        "",
+        "```",
+        sample,
+        "```",
+        "",
+      ].join("\n"),
+  );
+  return [
+    "# Metrics",
+    "",
+    "<!-- Made by `npm run docs` from packages/gateway/src/plain/metrics-table.ts. -->",
+    "",
+    "`GET /metrics` on port 9090 (loopback, unless `metrics.host` says otherwise) answers in the",
+    "Prometheus text format. A storage node without a gateway serves the `mesh_*` values about itself.",
+    "",
+    ...sections,
+  ].join("\n");
+}

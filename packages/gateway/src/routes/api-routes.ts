@@ -1,0 +1,18 @@
+/** Every route of the API; both API doors have the same. */
+import type { Route } from "../server/route.js";
+import type { GatewayServices } from "../services.js";
+import { documentRoute } from "./document-route.js";
+import { fileRoutes } from "./file-routes.js";
+import { healthRoutes } from "./health-routes.js";
+import { meshRoutes } from "./mesh-routes.js";
+import { trustRoutes } from "./trust-routes.js";
+
+export function apiRoutes(services: GatewayServices): Route[] {
+  return [
+    ...healthRoutes(services),
+    ...meshRoutes(services),
+    ...trustRoutes(services),
+    ...fileRoutes(services),
+    documentRoute(),
+  ];
+}

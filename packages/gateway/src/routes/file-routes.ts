@@ -1,0 +1,80 @@
+/** Files and directories: the grants of the caller are checked by the coordinator. */
+import type { FileListResponse as ListedPage } from "@hearthmesh/collective";
+import { ENDPOINTS } from "../contracts/index.js";
+import { bodySource } from "../files/body-source.js";
+import { changeCondition } from "../files/conditions.js";
+import { sendFile } from "../files/send-file.js";
+import { defineRoute, type Route } from "../server/route.js";
+import type { GatewayServices } from "../services.js";
+import { entryView } from "./views.js";
+
+export function fileRoutes(services: GatewayServices): Route[] {
+  return [...directoryRoutes(services), ...contentRoutes(services)];
+}
+
+function directoryRoutes(services: GatewayServices): Route[] {
+  return [
+    defineRoute(ENDPOINTS.stat, "enrolled", async ({ query, caller, signal }) => {
+      const entry = await services.files(caller.principal).stat(query.path, signal);
+      return { entry: entryView(entry) };
+    }),
+    defineRoute(ENDPOINTS.list, "enrolled", async ({ query, caller, signal }) => {
+      const { coordinator } = services;
+      const request = { ...query };
+      const options = { signal };
+      const answer = await coordinator.call(
+        caller.principal,
+        "file.list",
+        request,
+        undefined,
+        options,
+      );
+      const { entries, more } = answer.header as ListedPage;
+      return { entries: entries.map(entryView), more };
+    }),
+    defineRoute(ENDPOINTS.makeDirectory, "enrolled", async ({ body, caller, signal }) => {
+      const { path, parents = false } = body;
+      await services.files(caller.principal).makeDirectory(path, { parents, signal });
+      return { path };
+    }),
+    defineRoute(ENDPOINTS.move, "enrolled", async ({ body, caller, signal }) => {
+      const { from, to, overwrite = false } = body;
+      await services.files(caller.principal).move(from, to, { overwrite, signal });
+      return { from, to };
+    }),
+    defineRoute(ENDPOINTS.remove, "enrolled", async ({ query, caller, signal, request }) => {
+      const { path, recursive = false } = query;
+      const ifMatch = changeCondition(request.headers);
+      const condition = ifMatch === undefined ? {} : { ifMatch };
+      const files = services.files(caller.principal);
+      return { removed: await files.remove(path, { recursive, ...condition, signal }) };
+    }),
+  ];
+}
+
+function contentRoutes(services: GatewayServices): Route[] {
+  return [
+    defineRoute(
+      ENDPOINTS.read,
+      "enrolled",
+      ({ query, caller, signal, request, reply }) => {
+        const files = services.files(caller.principal);
+        const { method, headers } = request;
+        return sendFile(reply, { files, query, method, headers, signal });
+      },
+      { answersHead: true },
+    ),
+    defineRoute(
+      ENDPOINTS.write,
+      "enrolled",
+      async ({ query, caller, signal, request }) => {
+        const ifMatch = changeCondition(request.headers);
+        const options = ifMatch === undefined ? { signal } : { ifMatch, signal };
+        const source = bodySource(request.raw);
+        const entry = await services.files(caller.principal).write(query.path, source, options);
+        return { entry: entryView(entry) };
+      },
+      { streamsBody: true },
+    ),
+  ];
+}
