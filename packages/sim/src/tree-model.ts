@@ -44,6 +44,12 @@ export class TreeModel {
     return true;
   }
 
+  /** Everything below the path is known too, so that what happens to the path is known of all. */
+  isWhole(path: string): boolean {
+    const below = `${path}/`;
+    return this.isCertain(path) && ![...this.#unknownPaths].some((one) => one.startsWith(below));
+  }
+
   /** Every state that the path may have. */
   possible(path: string): PathState[] {
     const certain = this.state(path);

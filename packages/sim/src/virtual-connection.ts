@@ -47,7 +47,7 @@ export class VirtualConnection {
   }
 
   breakBoth(): void {
-    const error = new QWormholeError("QW_CONNECTION_LOST", "the connection was reset");
+    const error = new QWormholeError("QW_LINK_LOST", { message: "the connection was reset" });
     this.dialer.network.reset(error);
     this.listener.network.reset(error);
   }
@@ -90,7 +90,9 @@ export class VirtualConnection {
         onSent: () => this[side].network.sent(),
         onGiveUp: () =>
           this[side].network.reset(
-            new QWormholeError("QW_CONNECTION_LOST", "the peer has not answered for a minute"),
+            new QWormholeError("QW_LINK_LOST", {
+              message: "the peer has not answered for a minute",
+            }),
           ),
         receiverReadyAtMs: () => (to.hasPower ? to.stalledUntilMs : "never"),
       },
@@ -104,7 +106,9 @@ export class VirtualConnection {
     const delayMs = path.arrivalMs(0) - this.#network.clock.monotonicMs();
     this.#network.clock.setTimeout(() => {
       if (path.isCut || !sender.hasPower || !receiver.hasPower) return;
-      const error = new QWormholeError("QW_CONNECTION_LOST", "the peer reset the connection");
+      const error = new QWormholeError("QW_LINK_LOST", {
+        message: "the peer reset the connection",
+      });
       this[otherSide(from)].network.reset(error);
     }, delayMs);
   }

@@ -34,7 +34,7 @@ export class VirtualTransport implements Transport {
     if (this.#isDead()) return never();
     const port = address.port === 0 ? this.#host.freePort() : address.port;
     if (this.#host.ports.has(port)) {
-      throw new QWormholeError("QW_ADDRESS_IN_USE", `port ${port} is in use`);
+      throw new QWormholeError("QW_ADDRESS_IN_USE", { message: `port ${port} is in use` });
     }
     const bound = { host: this.#host.name, port };
     const openPort: OpenPort = { address: bound, certificates: this.#certificates, onChannel };
@@ -62,10 +62,12 @@ export class VirtualTransport implements Transport {
         if (!this.#isDead()) settle();
       };
       const onAbort = () =>
-        finish(() => reject(new QWormholeError("QW_CANCELLED", "dialling was cancelled")));
+        finish(() =>
+          reject(new QWormholeError("QW_CANCELLED", { message: "dialling was cancelled" })),
+        );
       const timer = this.#network.clock.setTimeout(() => {
-        const text = `${address.host}:${address.port} did not answer within ${timeoutMs} ms`;
-        finish(() => reject(new QWormholeError("QW_CONNECT_TIMEOUT", text)));
+        const message = `${address.host}:${address.port} did not answer within ${timeoutMs} ms`;
+        finish(() => reject(new QWormholeError("QW_DIAL_TIMEOUT", { message })));
       }, timeoutMs);
       if (signal?.aborted) {
         onAbort();
@@ -86,12 +88,13 @@ export class VirtualTransport implements Transport {
     const port = to.ports.get(address.port);
     await this.#travel(to, from, signal);
     if (port === undefined) {
-      const text = `nobody listens at ${address.host}:${address.port}`;
-      throw new QWormholeError("QW_CONNECT_FAILED", text);
+      const message = `nobody listens at ${address.host}:${address.port}`;
+      throw new QWormholeError("QW_DIAL_REFUSED", { message });
     }
     await this.#travel(from, to, signal);
     if (to.ports.get(address.port) !== port || this.#isDead()) {
-      throw new QWormholeError("QW_CONNECT_FAILED", "the listener closed during the handshake");
+      const message = "the listener closed during the handshake";
+      throw new QWormholeError("QW_DIAL_FAILED", { message });
     }
     const connection = this.#network.connect({
       dialer: {
