@@ -1,1 +1,37 @@
-export {};
+/**
+ * `@hearthmesh/client`: everything that a program needs to use a collective from outside.
+ *
+ * - `enrolWithInvite` turns an invite into a certificate; `IdentityHome` keeps both on disk;
+ *   `loadCollective` gives them back with a certificate that is still good.
+ * - `ApiClient` speaks the HTTP API, to a local node or to a coordinator under mutual TLS.
+ * - `connectFiles` reads and writes files straight from and to the storage nodes; `HttpFiles` does
+ *   the same through a local node.
+ *
+ * ```ts
+ * const home = new IdentityHome(`${os.homedir()}/.meshnet`);
+ * const collective = await loadCollective({ home, clock, log: silentLogger });
+ * const { files, close } = connectFiles({ collective, clock, random, log: silentLogger });
+ * const { stream } = await files.read("/shared/README.txt");
+ * ```
+ *
+ * @packageDocumentation
+ */
+export { ApiClient, type ApiClientOptions, type Credentials } from "./api-client.js";
+export type { CollectiveRecord } from "./collective-record.js";
+export { collectiveNames } from "./collective-record.js";
+export { connectFiles, type FileConnection } from "./connect-files.js";
+export { type LoadedCollective, type LoadOptions, loadCollective } from "./credentials.js";
+export { type Enrolment, type EnrolOptions, enrolWithInvite } from "./enrol.js";
+export { type FileAccess, HttpFiles } from "./http-files.js";
+export {
+  IdentityHome,
+  type IdentityRecord,
+  type JoinedCollective,
+  publicHalf,
+} from "./identity-home.js";
+export {
+  type RecoverOptions,
+  type RenewedCertificate,
+  recoverCertificate,
+  renewCertificate,
+} from "./renew.js";

@@ -1,0 +1,212 @@
+/**
+ * Redeems an invite: proves to be talking to the right member before the secret is sent, and checks
+ * what comes back before anything is kept.
+ *
+ * Steps for each address of the invite, until one succeeds: read the server's certificates without
+ * sending anything; check them against the pin; connect anew, verified by the CA that was found, and
+ * send invite and certificate request. An address that cannot be reached, or that belongs to somebody
+ * else now, is passed over; a refusal by the right member is final.
+ */
+import {
+  type Clock,
+  isMeshError,
+  type MemberId,
+  MeshError,
+  type NodeId,
+  type TrustDomain,
+} from "@hearthmesh/core";
+import type { EnrolRequest, EnrolResponse } from "@hearthmesh/gateway/contracts";
+import {
+  checkPinnedChain,
+  createCertificateRequest,
+  decodePem,
+  type Endpoint,
+  formatEndpoint,
+  type Grant,
+  type InviteCode,
+  type KeyPairPem,
+  type NodeRole,
+  type PinnedServer,
+  parseInvite,
+  verifyCertificate,
+} from "@hearthmesh/identity";
+import { readJson } from "./answers.js";
+import { probeCertificates } from "./certificate-probe.js";
+import { HttpConnection } from "./http-connection.js";
+import { bundleOf, coordinatorCheck } from "./server-check.js";
+
+export interface EnrolOptions {
+  /** The code or the link, as it was given. */
+  inviteText: string;
+  kind: "node" | "person";
+  /** Node name, or `name@domain` of a person. */
+  name: string;
+  keyPair: KeyPairPem;
+  clock: Clock;
+  signal?: AbortSignal;
+  /** For one address. Default 5,000. */
+  connectTimeoutMs?: number;
+}
+
+/** What a new member of a collective keeps. */
+export interface Enrolment {
+  readonly memberId: MemberId;
+  readonly trustDomain: TrustDomain;
+  readonly spiffeId: string;
+  readonly certificatePem: string;
+  readonly caCertificatePem: string;
+  readonly certificateNotAfterMs: number;
+  readonly grants: readonly Grant[];
+  readonly roles: readonly NodeRole[];
+  readonly coordinator: {
+    readonly nodeId: NodeId;
+    readonly apiAddresses: readonly string[];
+    readonly linkAddresses: readonly string[];
+    /** Where the invite was redeemed, best first: needed to come back with an expired certificate. */
+    readonly enrolmentAddresses: readonly string[];
+  };
+}
+
+const CONNECT_TIMEOUT_MS = 5_000;
+
+/** Throws the `MESH_INVITE_*` that the member gave, `MESH_PIN_MISMATCH` or `MESH_UNREACHABLE`. */
+export async function enrolWithInvite(options: EnrolOptions): Promise<Enrolment> {
+  const invite = parseInvite(options.inviteText);
+  if (invite.endpoints.length === 0) {
+    throw new MeshError("MESH_INVITE_INVALID", {
+      message: "Invalid invite code: it names no address",
+      hint: "Write the address after it: CODE@host:9001.",
+    });
+  }
+  const csrPem = await createCertificateRequest(options.keyPair);
+  const failures: MeshError[] = [];
+  for (const endpoint of invite.endpoints) {
+    try {
+      return await enrolAt(endpoint, invite, csrPem, options);
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (!isMeshError(error) || !isAboutAddress(error)) throw error;
+      failures.push(error);
+    }
+  }
+  throw worstOf(failures);
+}
+
+async function enrolAt(
+  endpoint: Endpoint,
+  invite: InviteCode,
+  csrPem: string,
+  options: EnrolOptions,
+): Promise<Enrolment> {
+  const { clock, signal, keyPair, kind, name } = options;
+  const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
+  const chain = await probeCertificates(endpoint, { timeoutMs, signal });
+  const { caPin, memberId } = invite;
+  const pinned = checkPinnedChain(chain, { caPin, memberId, nowMs: clock.nowMs() });
+  const request: EnrolRequest = {
+    inviteId: invite.id,
+    secret: invite.secret,
+    csrPem,
+    kind,
+    name,
+  };
+  const answer = await postVerified<EnrolResponse>(
+    endpoint,
+    "/enrol",
+    request,
+    pinned.caCertificatePem,
+    clock,
+    signal,
+  );
+  const enrolmentAddresses = [
+    formatEndpoint(endpoint),
+    ...invite.endpoints.filter((one) => one !== endpoint).map(formatEndpoint),
+  ];
+  return checkEnrolment(answer, pinned, keyPair, enrolmentAddresses, clock);
+}
+
+/** POST over TLS that this CA must have signed for a coordinator. */
+export async function postVerified<Answer>(
+  endpoint: Endpoint,
+  path: string,
+  body: object,
+  caCertificatePem: string,
+  clock: Clock,
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
+  const checkServerIdentity = coordinatorCheck(caCertificatePem, clock);
+  const connection = new HttpConnection(endpoint, { caCertificatePem, checkServerIdentity });
+  try {
+    const headers = { "content-type": "application/json" };
+    const text = JSON.stringify(body);
+    const answer = await connection.send({ method: "POST", path, headers, body: text, signal });
+    return await readJson<Answer>(answer);
+  } finally {
+    connection.close();
+  }
+}
+
+/** Keeps nothing that does not belong together: our key, the pinned CA, the name that was given. */
+export function checkEnrolment(
+  answer: EnrolResponse,
+  pinned: Pick<PinnedServer, "caCertificatePem" | "memberId" | "trustDomain">,
+  keyPair: KeyPairPem,
+  enrolmentAddresses: readonly string[],
+  clock: Clock,
+): Enrolment {
+  const { caCertificatePem } = pinned;
+  const notAfterMs = checkIssued(answer.certificatePem, caCertificatePem, keyPair, clock);
+  return {
+    memberId: pinned.memberId,
+    trustDomain: pinned.trustDomain,
+    spiffeId: answer.spiffeId,
+    certificatePem: answer.certificatePem,
+    caCertificatePem,
+    certificateNotAfterMs: notAfterMs,
+    grants: answer.grants,
+    roles: answer.roles,
+    coordinator: {
+      nodeId: answer.coordinator.nodeId as NodeId,
+      apiAddresses: answer.coordinator.apiAddresses,
+      linkAddresses: answer.coordinator.linkAddresses,
+      enrolmentAddresses,
+    },
+  };
+}
+
+/** The certificate must be for our key and from this CA. Returns its end. */
+export function checkIssued(
+  certificatePem: string,
+  caCertificatePem: string,
+  keyPair: Pick<KeyPairPem, "nodeId">,
+  clock: Clock,
+): number {
+  const leaf = decodePem("CERTIFICATE", certificatePem);
+  const bundle = bundleOf(caCertificatePem);
+  const principal = verifyCertificate([leaf], { bundle, nowMs: clock.nowMs() });
+  if (principal.nodeId !== keyPair.nodeId) {
+    throw new MeshError("MESH_CERT_INVALID", {
+      message: "the certificate that came back is for another key",
+      hint: "Try again; if it happens again, ask the operator.",
+    });
+  }
+  return principal.notAfterMs;
+}
+
+/** Whether another address of the same invite may do better. */
+function isAboutAddress(error: MeshError): boolean {
+  const codes = ["MESH_UNREACHABLE", "MESH_TIMEOUT", "MESH_PROTOCOL", "MESH_STOPPING"];
+  const trust = ["MESH_PIN_MISMATCH", "MESH_CERT_UNTRUSTED", "MESH_CERT_INVALID"];
+  return codes.includes(error.code) || trust.includes(error.code);
+}
+
+/** A server that is not the right one matters more than one that is not there. */
+function worstOf(failures: readonly MeshError[]): MeshError {
+  const distrust = failures.find((error) => error.code === "MESH_PIN_MISMATCH");
+  if (distrust !== undefined) return distrust;
+  const [first] = failures;
+  if (failures.length === 1 && first !== undefined) return first;
+  return new MeshError("MESH_UNREACHABLE", {
+    message: `the member cannot be reached (${failures.map((one) => one.message).join("; ")})`,
+  });
+}

@@ -1,0 +1,158 @@
+/** HTTP/1.1 to one server: plain to this machine's own loopback, else TLS 1.3 with both sides proved. */
+import http from "node:http";
+import https from "node:https";
+import { isIP } from "node:net";
+import type { PeerCertificate } from "node:tls";
+import { limits, MeshError } from "@hearthmesh/core";
+import { type Endpoint, formatEndpoint } from "@hearthmesh/identity";
+import { networkError } from "./network-errors.js";
+
+export interface TlsOptions {
+  readonly caCertificatePem: string;
+  /** Absent only where the server knows nobody yet: at the enrolment port. */
+  readonly client?: { readonly certificatePem: string; readonly keyPem: string };
+  checkServerIdentity(host: string, certificate: PeerCertificate): Error | undefined;
+}
+
+export interface HttpRequest {
+  readonly method: string;
+  /** With the query, percent-encoded. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | AsyncIterable<Uint8Array>;
+  readonly signal?: AbortSignal | undefined;
+  /** Longest silence of the server. Default 60 s. */
+  readonly idleTimeoutMs?: number;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: http.IncomingHttpHeaders;
+  /** Must be read or destroyed, or the connection stays taken. */
+  readonly body: http.IncomingMessage;
+}
+
+const CONNECTIONS_MAX = 32;
+const IDLE_TIMEOUT_MS = 60_000;
+
+export class HttpConnection {
+  readonly endpoint: Endpoint;
+  readonly #agent: http.Agent;
+  readonly #tls: TlsOptions | undefined;
+
+  /** Without `tls` only loopback addresses are accepted: nothing goes over a network in plaintext. */
+  constructor(endpoint: Endpoint, tls?: TlsOptions) {
+    if (tls === undefined && !isLoopback(endpoint.host)) {
+      throw new MeshError("MESH_BAD_REQUEST", {
+        message: `${formatEndpoint(endpoint)} is not this machine: it needs --ca, --cert and --key`,
+      });
+    }
+    this.endpoint = endpoint;
+    this.#tls = tls;
+    const pool = { keepAlive: true, maxSockets: CONNECTIONS_MAX };
+    this.#agent = tls === undefined ? new http.Agent(pool) : new https.Agent(pool);
+  }
+
+  get isTls(): boolean {
+    return this.#tls !== undefined;
+  }
+
+  /** Resolves with the head of the answer. Network failures are `MeshError`s. */
+  send(request: HttpRequest): Promise<HttpAnswer> {
+    const address = formatEndpoint(this.endpoint);
+    return new Promise((resolve, reject) => {
+      const outgoing = this.#open(request);
+      let answered = false;
+      outgoing.once("response", (body) => {
+        answered = true;
+        resolve({ status: body.statusCode ?? 0, headers: body.headers, body });
+      });
+      outgoing.on("error", (error) => reject(networkError(error, address)));
+      outgoing.on("timeout", () => {
+        const error = new MeshError("MESH_TIMEOUT", {
+          message: `${address}: no answer came in time`,
+        });
+        outgoing.destroy(error);
+      });
+      sendBody(outgoing, request.body, () => answered).catch((error: unknown) => {
+        outgoing.destroy(error instanceof Error ? error : new Error(String(error)));
+        reject(error);
+      });
+    });
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  #open(request: HttpRequest): http.ClientRequest {
+    const { host, port } = this.endpoint;
+    const options: https.RequestOptions = {
+      host,
+      port,
+      method: request.method,
+      path: request.path,
+      headers: request.headers ?? {},
+      agent: this.#agent,
+      timeout: request.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+      ...(request.signal === undefined ? {} : { signal: request.signal }),
+    };
+    if (this.#tls === undefined) return http.request(options);
+    const { caCertificatePem, client, checkServerIdentity } = this.#tls;
+    return https.request({
+      ...options,
+      ca: caCertificatePem,
+      ...(client === undefined ? {} : { cert: client.certificatePem, key: client.keyPem }),
+      ...(isIP(host) === 0 ? { servername: host } : {}),
+      minVersion: "TLSv1.3",
+      rejectUnauthorized: true,
+      checkServerIdentity,
+    });
+  }
+}
+
+/** Sends as fast as the socket takes it; stops early when the server has already answered. */
+async function sendBody(
+  outgoing: http.ClientRequest,
+  body: HttpRequest["body"],
+  answered: () => boolean,
+): Promise<void> {
+  if (body !== undefined && typeof body !== "string") {
+    for await (const piece of body) {
+      if (answered() || outgoing.destroyed) break;
+      if (!outgoing.write(piece)) await drained(outgoing);
+    }
+    outgoing.end();
+    return;
+  }
+  outgoing.end(body);
+}
+
+function drained(outgoing: http.ClientRequest): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      for (const event of ["drain", "close", "response"]) outgoing.off(event, done);
+      resolve();
+    };
+    for (const event of ["drain", "close", "response"]) outgoing.once(event, done);
+  });
+}
+
+/** The whole body as text, at most `HTTP_ANSWER_BYTES_MAX`. */
+export async function readText(body: http.IncomingMessage): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const piece of body as AsyncIterable<Uint8Array>) {
+    sizeBytes += piece.length;
+    if (sizeBytes > limits.HTTP_ANSWER_BYTES_MAX) {
+      body.destroy();
+      throw new MeshError("MESH_PROTOCOL", { message: "the answer is too long" });
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString("utf8");
+}
+
+export function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
