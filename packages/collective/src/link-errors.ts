@@ -100,7 +100,7 @@ function fromRemote(
       // The details are not ours; the code alone still says something.
     }
   }
-  if (remoteCode in ERROR_REGISTRY) {
+  if (Object.hasOwn(ERROR_REGISTRY, remoteCode)) {
     return new MeshError(remoteCode as ErrorCode, { message, cause });
   }
   return new MeshError("MESH_PROTOCOL", {

@@ -3,6 +3,10 @@
  * and receipts that guard them, and the part that serves them over links.
  */
 export * from "./blake3.js";
+export * from "./byte-budget.js";
+export * from "./file-disk.js";
+export type { CompactionStep } from "./pack-compaction.js";
+export * from "./pack-store.js";
 export * from "./placement.js";
 export * from "./receipts.js";
 export * from "./tickets.js";

@@ -1,0 +1,304 @@
+/**
+ * The chunk store of a storage node: a log of records in pack files. Chunks of any size are appended;
+ * nothing is ever changed in place. See `pack-format.ts` for the bytes, `pack-writer.ts` for the
+ * group commit, `pack-recovery.ts` for what happens after a crash, `pack-compaction.ts` for how the
+ * space of deleted chunks comes back.
+ *
+ * Guarantees: `put` and `delete` resolve when they would survive a loss of power. `get` never gives
+ * bytes that do not hash to the id. A chunk found damaged is missing from then on, so that repair
+ * replaces it. Only one process may have a directory open; the caller sees to that.
+ */
+import {
+  type ChunkId,
+  type Clock,
+  type Disk,
+  errorFields,
+  isMeshError,
+  type Logger,
+  limits,
+  MeshError,
+  parseChunkId,
+  parseFileId,
+  type Random,
+  systemRandom,
+} from "@hearthmesh/core";
+import type { ChunkHeader, ChunkStore, StorageReport } from "../types.js";
+import { chunkIdOf } from "./blake3.js";
+import { ByteBudget } from "./byte-budget.js";
+import type { Location } from "./chunk-index.js";
+import { type CompactionStep, PackCompactor } from "./pack-compaction.js";
+import { PackFiles } from "./pack-files.js";
+import { chunkHead, chunkHeaderOf, OWNER_BYTES_MAX, tombstoneHead } from "./pack-format.js";
+import { openPacks } from "./pack-open.js";
+import { readRecord, type StoredRecord } from "./pack-reader.js";
+import { PackTable } from "./pack-table.js";
+import { PackWriter, type WriteOperation } from "./pack-writer.js";
+import { SpaceGuard } from "./space-guard.js";
+
+/** Puts that wait for the intake; each keeps at most one chunk in memory. */
+const INTAKE_WAITERS_MAX = 1024;
+/** After a failed write the node asks to be spared new chunks for this long. */
+const FAILURE_REPORTED_MS = 60_000;
+
+export interface PackStoreOptions {
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** What the store may use of the disk, dead records included. */
+  readonly capacityBytes: number;
+  /** For the salts of packs. Default: the operating system's. */
+  readonly random?: Random;
+  /** Directory of the packs on the disk. Default `packs`. */
+  readonly directory?: string;
+  /** Default `PACK_BYTES_MAX`; at most 2 GiB. */
+  readonly packBytesMax?: number;
+  /** Default `DISK_RESERVE_BYTES`. */
+  readonly reserveBytes?: number;
+  /** Default `CHUNK_INTAKE_BYTES_MAX`. */
+  readonly intakeBytesMax?: number;
+}
+
+interface PendingChange {
+  readonly kind: "put" | "delete";
+  readonly done: Promise<void>;
+}
+
+/**
+ * Opens the store in `directory`, which is made when it is missing. Throws `MESH_DISK_FAILED` when
+ * the directory cannot be used, and `MESH_STORE_NEWER` when a later version wrote it.
+ */
+export async function openPackStore(options: PackStoreOptions): Promise<PackStore> {
+  const log = options.log.child({ part: "pack-store" });
+  const packBytesMax = Math.min(options.packBytesMax ?? limits.PACK_BYTES_MAX, 2 ** 31);
+  const files = new PackFiles(options.disk, options.directory ?? "packs");
+  const table = new PackTable();
+  const opened = await openPacks(files, table, log, packBytesMax);
+  const space = new SpaceGuard({
+    disk: options.disk,
+    clock: options.clock,
+    capacityBytes: options.capacityBytes,
+    usedBytes: () => table.totalBytes,
+    ...(options.reserveBytes === undefined ? {} : { reserveBytes: options.reserveBytes }),
+  });
+  const random = options.random ?? systemRandom();
+  const writer = new PackWriter(
+    { files, table, space, clock: options.clock, random, log, packBytesMax },
+    opened,
+  );
+  log.info("opened the chunk store", { count: table.index.size, bytes: table.liveBytes });
+  return new PackStore({ options, files, table, space, writer, log });
+}
+
+interface PackStoreParts {
+  readonly options: PackStoreOptions;
+  readonly files: PackFiles;
+  readonly table: PackTable;
+  readonly space: SpaceGuard;
+  readonly writer: PackWriter;
+  readonly log: Logger;
+}
+
+/** Made by `openPackStore`. */
+export class PackStore implements ChunkStore {
+  readonly #parts: PackStoreParts;
+  readonly #compactor: PackCompactor;
+  readonly #intake: ByteBudget;
+  /** The last change of a chunk that is on its way to the disk. */
+  readonly #pending = new Map<ChunkId, PendingChange>();
+  #corruptChunks = 0;
+  #closing: Promise<void> | undefined;
+
+  constructor(parts: PackStoreParts) {
+    this.#parts = parts;
+    const { files, table, space, writer, log, options } = parts;
+    this.#intake = new ByteBudget(
+      options.intakeBytesMax ?? limits.CHUNK_INTAKE_BYTES_MAX,
+      INTAKE_WAITERS_MAX,
+    );
+    this.#compactor = new PackCompactor({
+      files,
+      table,
+      writer,
+      space,
+      log,
+      capacityBytes: options.capacityBytes,
+      nowMs: () => options.clock.nowMs(),
+      onDamaged: (id, location, failure) => this.#condemn(id, location, failure),
+    });
+  }
+
+  /**
+   * `MESH_CHUNK_MISMATCH`, `MESH_DISK_FULL`, `MESH_DISK_FAILED`; `MESH_LIMIT` when too many wait.
+   * A chunk that is there already is not written again; its first header stays.
+   */
+  async put(header: ChunkHeader, pieces: readonly Uint8Array[]): Promise<void> {
+    this.#assertOpen();
+    checkHeader(header, pieces);
+    await this.#intake.acquire(header.sizeBytes);
+    try {
+      this.#assertOpen();
+      const before = this.#pending.get(header.id);
+      if (before?.kind === "put") return await before.done;
+      if (before === undefined && this.has(header.id)) return;
+      await this.#change(header.id, { type: "put", head: chunkHead(header), pieces });
+    } finally {
+      this.#intake.release(header.sizeBytes);
+    }
+  }
+
+  async get(id: ChunkId): Promise<{ header: ChunkHeader; bytes: Uint8Array }> {
+    this.#assertOpen();
+    const name = idBytes(id);
+    const location = this.#parts.table.index.get(name);
+    if (location === undefined) throw new MeshError("MESH_CHUNK_NOT_FOUND");
+    const record = await this.#read(name, location);
+    return { header: chunkHeaderOf(record.head), bytes: record.payload };
+  }
+
+  /** True for a chunk that is on the disk for good. */
+  has(id: ChunkId): boolean {
+    return this.#parts.table.index.get(idBytes(id)) !== undefined;
+  }
+
+  /** Chunks that are not there count as deleted. Works on a full disk, too. */
+  async delete(ids: readonly ChunkId[]): Promise<void> {
+    this.#assertOpen();
+    const nowMs = this.#parts.options.clock.nowMs();
+    const changes = [...new Set(ids)].map((id) => {
+      const before = this.#pending.get(id);
+      if (before?.kind === "delete") return before.done;
+      if (before === undefined && !this.has(id)) return undefined;
+      const head = tombstoneHead(idBytes(id), nowMs);
+      return this.#change(id, { type: "delete", head, pieces: [] });
+    });
+    const results = await Promise.allSettled(changes);
+    const failed = results.find((result) => result.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  list(after: ChunkId | undefined, limit: number): readonly ChunkId[] {
+    return this.#parts.table.index.list(after === undefined ? after : idBytes(after), limit);
+  }
+
+  /** `usedBytes` counts what lives; dead records still weigh on `freeBytes` until compaction. */
+  async report(): Promise<StorageReport> {
+    const { table, space, options } = this.#parts;
+    const unreadable = await space.refresh().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    const readOnly = this.#readOnlyReason(unreadable);
+    return {
+      capacityBytes: options.capacityBytes,
+      usedBytes: table.liveBytes,
+      freeBytes: space.freeBytes,
+      chunkCount: table.index.size,
+      corruptChunks: this.#corruptChunks,
+      ...(readOnly === undefined ? {} : { readOnly }),
+    };
+  }
+
+  /** One bounded step of compaction, for a worker that decides how often. */
+  compactOnce(): Promise<CompactionStep> {
+    this.#assertOpen();
+    return this.#compactor.step();
+  }
+
+  /** Waits for what is being written; everything later is `MESH_STORE_CLOSED`. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await this.#parts.writer.close();
+    await this.#parts.files.closeAll();
+  }
+
+  async #change(id: ChunkId, operation: WriteOperation): Promise<void> {
+    const done = this.#parts.writer.write(operation).then(() => undefined);
+    const change: PendingChange = { kind: operation.type === "put" ? "put" : "delete", done };
+    this.#pending.set(id, change);
+    try {
+      await done;
+    } finally {
+      if (this.#pending.get(id) === change) this.#pending.delete(id);
+    }
+  }
+
+  async #read(id: Buffer, location: Location): Promise<StoredRecord> {
+    const { files, table, log } = this.#parts;
+    const salt = table.packs.get(location.pack)?.salt ?? Buffer.alloc(0);
+    let failure: unknown;
+    try {
+      const record = await readRecord(files, id, location, salt);
+      if (record !== undefined) return record;
+      failure = new MeshError("MESH_CHUNK_MISMATCH", {
+        message: "this node's copy of the chunk is damaged",
+        hint: "Another replica is asked; repair replaces this one.",
+      });
+    } catch (error) {
+      failure = error;
+    }
+    log.error("a chunk cannot be read back", {
+      chunkId: id.toString("hex"),
+      path: files.packPath(location.pack),
+      ...errorFields(failure),
+    });
+    this.#condemn(id, location, failure);
+    throw failure;
+  }
+
+  /**
+   * Takes a damaged chunk out of the index. When its bytes are wrong a tombstone makes that last;
+   * when the disk would not give them, a later start may find them whole, so nothing is written.
+   */
+  #condemn(id: Buffer, location: Location, failure: unknown): void {
+    const { table, log, options } = this.#parts;
+    if (!table.isAt(id, location)) return;
+    table.forget(id);
+    this.#corruptChunks++;
+    if (isMeshError(failure, "MESH_DISK_FAILED") || this.#closing !== undefined) return;
+    const head = tombstoneHead(id, options.clock.nowMs());
+    this.#change(id.toString("hex") as ChunkId, { type: "delete", head, pieces: [] }).catch(
+      (error: unknown) => log.warn("could not mark a damaged chunk", errorFields(error)),
+    );
+  }
+
+  #readOnlyReason(unreadable: unknown): string | undefined {
+    const { writer, space, options } = this.#parts;
+    const failure = writer.failure;
+    const isRecent =
+      failure !== undefined &&
+      options.clock.monotonicMs() - failure.atMs < FAILURE_REPORTED_MS &&
+      !isMeshError(failure.error, "MESH_DISK_FULL");
+    const error = unreadable ?? (isRecent ? failure.error : undefined);
+    if (error !== undefined) return error instanceof Error ? error.message : String(error);
+    return space.freeBytes < limits.CHUNK_BYTES_MAX ? "there is no space left" : undefined;
+  }
+
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new MeshError("MESH_STORE_CLOSED");
+  }
+}
+
+function idBytes(id: ChunkId): Buffer {
+  return Buffer.from(parseChunkId(id), "hex");
+}
+
+function checkHeader(header: ChunkHeader, pieces: readonly Uint8Array[]): void {
+  parseChunkId(header.id);
+  parseFileId(header.fileId);
+  const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+  const isSane =
+    header.sizeBytes === sizeBytes &&
+    sizeBytes <= limits.CHUNK_BYTES_MAX &&
+    Number.isInteger(header.index) &&
+    header.index >= 0 &&
+    header.index < 2 ** 32 &&
+    Buffer.byteLength(header.owner) <= OWNER_BYTES_MAX;
+  if (!isSane) {
+    throw new MeshError("MESH_BAD_REQUEST", { message: "the header of the chunk is not valid" });
+  }
+  if (chunkIdOf(pieces) !== header.id) throw new MeshError("MESH_CHUNK_MISMATCH");
+}
