@@ -7,7 +7,7 @@ export interface RecoveryClaim {
   /** The request for the new certificate, of the same key. */
   csrPem: string;
   signedAtMs: number;
-  /** The member that is asked: a proof for one is worth nothing at another. */
+  /** Trust domain of the member that is asked: a proof for one is worth nothing at another. */
   member: string;
 }
 

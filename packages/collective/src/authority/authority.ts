@@ -21,6 +21,7 @@ import {
   type CertificateVerifier,
   caPinOf,
   createVerifier,
+  describeMemberCa,
   evaluateGrants,
   type Grant,
   type IdentityRecord,
@@ -102,6 +103,25 @@ export class Authority {
 
   get caPin(): string {
     return caPinOf(this.#context.ca.certificatePem);
+  }
+
+  /**
+   * The operator at this machine: for the door that only the machine's own user reaches. It speaks as
+   * the coordinator and stays valid when the coordinator's certificate ends, so that a machine that
+   * was asleep can be looked after. `MESH_UNAUTHENTICATED` before `enrolCoordinator`.
+   */
+  localOperator(): Principal {
+    const { cache, trustDomain, ca } = this.#context;
+    const coordinators = cache.all().filter((record) => record.kind === "coordinator");
+    const [newest] = coordinators.sort((a, b) => b.enrolledAtMs - a.enrolledAtMs);
+    if (newest === undefined) {
+      throw new MeshError("MESH_UNAUTHENTICATED", {
+        message: "this member has no coordinator yet",
+      });
+    }
+    const { spiffeId, name, nodeId, serial } = newest;
+    const { notAfterMs } = describeMemberCa(ca.certificatePem);
+    return { kind: "coordinator", spiffeId, trustDomain, name, nodeId, serial, notAfterMs };
   }
 
   /**

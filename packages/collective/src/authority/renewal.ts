@@ -69,7 +69,7 @@ export async function recover(
 ): Promise<EnrolResult> {
   const { publicKeyDer, nodeId } = await checkCertificateRequest(request.csrPem);
   const { csrPem, signedAtMs, signature } = request;
-  const message = recoveryMessage({ nodeId, csrPem, signedAtMs, member: context.memberId });
+  const message = recoveryMessage({ nodeId, csrPem, signedAtMs, member: context.trustDomain });
   if (request.nodeId !== nodeId || !verifySignature(publicKeyDer, message, signature)) {
     throw unproved("the proof was not made with the key of this identity");
   }
