@@ -3,19 +3,13 @@ import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
 import {
   type Clock,
-  limits,
   MeshError,
   parseMemberId,
+  parseNodeName,
   parseTrustDomain,
   type Random,
 } from "@hearthmesh/core";
-import {
-  createMemberCa,
-  generateKeyPair,
-  issueCertificate,
-  type NodeRole,
-  publicKeyDerOf,
-} from "@hearthmesh/identity";
+import { createMemberCa, generateKeyPair, type NodeRole } from "@hearthmesh/identity";
 import type { Config } from "./config/config.js";
 import { type NodeRecord, nodeFiles, writeNode } from "./home.js";
 import { writePrivate } from "./private-files.js";
@@ -23,9 +17,8 @@ import { writePrivate } from "./private-files.js";
 const ALL_ROLES: readonly NodeRole[] = ["coordinator", "storage", "gateway"];
 
 /**
- * Makes the CA, this node's key and its coordinator certificate, and writes them. Throws
- * `MESH_CONFIG_INVALID` when the configuration asks for a node without a coordinator, which has to
- * join a member instead.
+ * Makes the CA and this node's key, and writes them. Throws `MESH_CONFIG_INVALID` when the
+ * configuration asks for a node without a coordinator, which has to join a member instead.
  */
 export async function createMember(
   config: Config,
@@ -38,41 +31,34 @@ export async function createMember(
       hint: "Join a member with `mesh join CODE`, or start one here with `mesh up`.",
     });
   }
-  const memberId = parseMemberId(config.memberId ?? defaultName(userInfo().username, "home"));
+  const memberId = parseMemberId(config.memberId ?? nameFrom(userInfo().username, "home", 32));
   const trustDomain = parseTrustDomain(config.trustDomain ?? `home.${memberId}`);
-  const name = config.nodeName ?? defaultName(hostname(), "node");
+  const name = parseNodeName(config.nodeName ?? defaultNodeName());
   const ca = await createMemberCa({ memberId, trustDomain, ...tools });
   const keys = generateKeyPair();
-  const certificate = await issueCertificate({
-    ca,
-    publicKeyDer: publicKeyDerOf(keys.publicKeyPem),
-    kind: "coordinator",
-    trustDomain,
-    name,
-    validityMs: limits.NODE_CERTIFICATE_VALIDITY_MS,
-    ...certificateNames(config, name),
-    ...tools,
-  });
   const record: NodeRecord = { v: 1, nodeId: keys.nodeId, name, memberId, trustDomain, roles };
   const files = nodeFiles(config, record);
   await writePrivate(files.caKey, ca.privateKeyPem);
   await writePrivate(files.receiptSecret, randomBytes(32).toString("base64url"));
   await writeNode(files, record, {
     keyPem: keys.privateKeyPem,
-    certificatePem: certificate.certificatePem,
     caCertificatePem: ca.certificatePem,
   });
   return record;
 }
 
-/** What a name may hold of a user or host name; the fallback when nothing of it is left. */
-function defaultName(text: string, fallback: string): string {
+/** The machine's host name, as far as a node name may hold it. */
+export function defaultNodeName(): string {
+  return nameFrom(hostname(), "node", 63);
+}
+
+/** What a name may hold of a text; the fallback when nothing of it is left. */
+function nameFrom(text: string, fallback: string, lengthMax: number): string {
   const name = text
     .toLowerCase()
     .replace(/[^a-z0-9-]+/g, "-")
-    .replace(/^-+|-+$/g, "")
-    .slice(0, 32)
-    .replace(/-+$/, "");
+    .slice(0, lengthMax)
+    .replace(/^-+|-+$/g, "");
   return name === "" ? fallback : name;
 }
 

@@ -84,40 +84,52 @@ function parseRecord(text: string, path: string): NodeRecord {
   }
 }
 
-/** A node's keys and certificates as PEM. */
+/** A node's key and certificates as PEM. */
 export interface NodeCredentials {
   keyPem: string;
   certificatePem: string;
   caCertificatePem: string;
 }
 
+/** Throws `MESH_CONFIG_INVALID` that names the file when one is missing. */
 export async function readCredentials(files: NodeFiles): Promise<NodeCredentials> {
   const [keyPem, certificatePem, caCertificatePem] = await Promise.all([
-    readPrivate(files.key),
-    readIfThere(files.certificate),
-    readIfThere(files.caCertificate),
+    readKey(files.key),
+    readCertificate(files.certificate),
+    readCertificate(files.caCertificate),
   ]);
-  if (certificatePem === undefined || caCertificatePem === undefined) {
-    const missing = certificatePem === undefined ? files.certificate : files.caCertificate;
-    throw new MeshError("MESH_CONFIG_INVALID", {
-      message: `${missing} is missing`,
-      hint: "Restore it from a backup, or remove MESH_HOME and join again.",
-    });
-  }
   return { keyPem, certificatePem, caCertificatePem };
 }
 
+/** A private key. `MESH_HOME_UNSAFE` when others can read it. */
+export async function readKey(path: string): Promise<string> {
+  return (await readPrivate(path)) ?? missing(path);
+}
+
+export async function readCertificate(path: string): Promise<string> {
+  return (await readIfThere(path)) ?? missing(path);
+}
+
+function missing(path: string): never {
+  throw new MeshError("MESH_CONFIG_INVALID", {
+    message: `${path} is missing`,
+    hint: "Restore it from a backup, or remove MESH_HOME and start or join anew.",
+  });
+}
+
 /**
- * Writes keys and certificates, then the record: a crash in between leaves no record, and the next
- * start begins anew.
+ * Writes key and certificates, then the record: a crash in between leaves no record, and the next
+ * start begins anew. The coordinator's own certificate comes later, from its authority.
  */
 export async function writeNode(
   files: NodeFiles,
   record: NodeRecord,
-  credentials: NodeCredentials,
+  credentials: Omit<NodeCredentials, "certificatePem"> & { certificatePem?: string },
 ): Promise<void> {
   await writePrivate(files.key, credentials.keyPem);
-  await writePrivate(files.certificate, credentials.certificatePem);
   await writePrivate(files.caCertificate, credentials.caCertificatePem);
+  if (credentials.certificatePem !== undefined) {
+    await writePrivate(files.certificate, credentials.certificatePem);
+  }
   await writePrivate(files.record, `${JSON.stringify(record, undefined, 2)}\n`);
 }

@@ -17,16 +17,19 @@ export async function writePrivate(path: string, content: string | Uint8Array): 
   await rename(temporary, path);
 }
 
-/** Reads a secret as text. Throws `MESH_HOME_UNSAFE` when the file is open to others. */
-export async function readPrivate(path: string): Promise<string> {
+/**
+ * A secret as text, or undefined when there is none. Throws `MESH_HOME_UNSAFE` when the file is open
+ * to others.
+ */
+export async function readPrivate(path: string): Promise<string | undefined> {
+  const text = await readIfThere(path);
+  if (text === undefined || process.platform === "win32") return text;
   const { mode } = await stat(path);
-  if (process.platform !== "win32" && (mode & 0o077) !== 0) {
-    throw new MeshError("MESH_HOME_UNSAFE", {
-      message: `${path} can be read by other users (mode ${(mode & 0o777).toString(8)})`,
-      hint: `chmod 600 ${path}`,
-    });
-  }
-  return readFile(path, "utf8");
+  if ((mode & 0o077) === 0) return text;
+  throw new MeshError("MESH_HOME_UNSAFE", {
+    message: `${path} can be read by other users (mode ${(mode & 0o777).toString(8)})`,
+    hint: `chmod 600 ${path}`,
+  });
 }
 
 /** The text of a file, or undefined when there is none. */

@@ -1,0 +1,160 @@
+/**
+ * The node's links: the TLS port that others dial, the links that it dials itself, and a network in
+ * memory between the parts of this process, so that a coordinator that also stores chunks talks to
+ * itself in the same way as to others.
+ */
+import { type Clock, errorFields, type Logger, MeshError, type Random } from "@hearthmesh/core";
+import { generateKeyPair, type Principal, publicKeyDerOf, signerOf } from "@hearthmesh/identity";
+import {
+  type Address,
+  dialLink,
+  type Link,
+  type LinkIdentity,
+  type LinkOptions,
+  listenLinks,
+  memoryTransport,
+  type Peer,
+  tlsTransport,
+} from "@hearthmesh/qwormhole";
+import type { HostPort } from "./config/config.js";
+import type { CredentialHolder } from "./credential-holder.js";
+import type { MethodRouter } from "./method-router.js";
+
+const SELF: Address = { host: "self", port: 1 };
+
+export interface LinkDoorsOptions {
+  address: HostPort;
+  credentials: CredentialHolder;
+  publicKeyPem: string;
+  router: MethodRouter;
+  /** Who a peer is by its certificates; throws to refuse. */
+  principalOf(certificates: readonly Uint8Array[]): Principal;
+  /** This node, as its own parts see it. */
+  self(): Principal;
+  clock: Clock;
+  random: Random;
+  log: Logger;
+}
+
+type Listening = Awaited<ReturnType<typeof listenLinks>>;
+
+export class LinkDoors {
+  readonly name = "links";
+  readonly #options: LinkDoorsOptions;
+  readonly #identity: LinkIdentity;
+  readonly #tls: ReturnType<typeof tlsTransport>;
+  readonly #memory = memoryTransport();
+  readonly #open = new Set<Link>();
+  #listeners: Listening[] = [];
+
+  constructor(options: LinkDoorsOptions) {
+    this.#options = options;
+    const { credentials, publicKeyPem } = options;
+    this.#identity = {
+      publicKey: publicKeyDerOf(publicKeyPem),
+      sign: signerOf(credentials.current.keyPem),
+    };
+    this.#tls = tlsTransport({
+      credentials: () => {
+        const { keyPem, certificatePem, caCertificatePem } = credentials.current;
+        return { keyPem, certificatePem, caPem: caCertificatePem };
+      },
+    });
+    credentials.onChange(() => this.#tls.reload());
+  }
+
+  get openLinks(): number {
+    return this.#open.size;
+  }
+
+  async start(): Promise<void> {
+    const { address, log } = this.#options;
+    const onLink = (link: Link) => this.#keep(link);
+    this.#listeners.push(
+      await listenLinks(this.#memory, SELF, this.#selfOptions(this.#otherSelf()), onLink),
+    );
+    try {
+      const onRefused = (error: Error, peerAddress: string) =>
+        log.info("link refused", { peerAddress, ...errorFields(error) });
+      this.#listeners.push(
+        await listenLinks(this.#tls, address, this.#networkOptions(), onLink, onRefused),
+      );
+    } catch (cause) {
+      throw listenError(cause, address);
+    }
+    log.info("links are open", { listenAddress: `${address.host}:${address.port}` });
+  }
+
+  async stop(): Promise<void> {
+    const listeners = this.#listeners;
+    this.#listeners = [];
+    await Promise.all(listeners.map((listener) => listener.close()));
+    await Promise.all([...this.#open].map((link) => link.close("the node is stopping")));
+  }
+
+  /** A link to another node; refused unless that node answers. */
+  async dial(
+    address: Address,
+    options: { expectedNodeId?: string; signal?: AbortSignal },
+  ): Promise<Link> {
+    const link = await dialLink(this.#tls, address, { ...this.#networkOptions(), ...options });
+    this.#keep(link);
+    return link;
+  }
+
+  /** A link from this node to itself, without a network. */
+  async dialSelf(): Promise<Link> {
+    const link = await dialLink(this.#memory, SELF, this.#selfOptions(this.#identity));
+    this.#keep(link);
+    return link;
+  }
+
+  /** Ends every link of a peer, such as one that was revoked. */
+  cut(nodeId: string, error: Error): void {
+    for (const link of this.#open) {
+      if (link.peer.nodeId === nodeId) link.destroy(error);
+    }
+  }
+
+  #keep(link: Link): void {
+    this.#open.add(link);
+    void link.closed.then(() => this.#open.delete(link));
+  }
+
+  #networkOptions(): LinkOptions {
+    const { router, clock, random, principalOf } = this.#options;
+    return {
+      identity: this.#identity,
+      handlers: router.handlers,
+      clock,
+      random,
+      verifyPeer: (peer: Omit<Peer, "identity">) => {
+        const principal = principalOf(peer.certificates);
+        if (principal.nodeId === peer.nodeId) return principal;
+        throw new MeshError("MESH_CERT_UNTRUSTED", {
+          message: "the key of the link is not the key of the certificate",
+        });
+      },
+    };
+  }
+
+  #selfOptions(identity: LinkIdentity): LinkOptions {
+    const { router, clock, random, self } = this.#options;
+    return { identity, handlers: router.handlers, clock, random, verifyPeer: () => self() };
+  }
+
+  /** A link never joins a key to itself, so the accepting end in memory has a key of its own. */
+  #otherSelf(): LinkIdentity {
+    const keys = generateKeyPair();
+    return { publicKey: publicKeyDerOf(keys.publicKeyPem), sign: signerOf(keys.privateKeyPem) };
+  }
+}
+
+function listenError(cause: unknown, { host, port }: HostPort): unknown {
+  if ((cause as { code?: unknown }).code !== "QW_ADDRESS_IN_USE") return cause;
+  return new MeshError("MESH_PORT_TAKEN", {
+    message: `port ${port} on ${host}, wanted for links, is in use by another program`,
+    hint: "Choose another with `--link-port`, or shift all with `--port-base 100`.",
+    cause,
+  });
+}

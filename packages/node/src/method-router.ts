@@ -1,0 +1,71 @@
+/**
+ * One port for links, several parts behind it. Each part serves the methods with its prefixes; a
+ * method that no part serves is refused. Whether the caller may use a method is decided by the part,
+ * from the verified principal; that the principal is still valid is decided here, for all.
+ */
+import { asWireError } from "@hearthmesh/collective";
+import { MeshError } from "@hearthmesh/core";
+import type { Principal } from "@hearthmesh/identity";
+import type { IncomingRequest, LinkHandlers, LinkStream, Peer } from "@hearthmesh/qwormhole";
+
+export interface MethodPart {
+  /** Such as `chunk.`. */
+  readonly prefixes: readonly string[];
+  readonly handlers: LinkHandlers;
+}
+
+export class MethodRouter {
+  readonly #parts: MethodPart[] = [];
+  readonly #check: (principal: Principal) => void;
+
+  /** `check` throws when a principal was revoked or its certificate ended since the handshake. */
+  constructor(check: (principal: Principal) => void) {
+    this.#check = check;
+  }
+
+  add(part: MethodPart): void {
+    this.#parts.push(part);
+  }
+
+  readonly handlers: LinkHandlers = {
+    onRequest: async (request: IncomingRequest) => {
+      try {
+        this.#check(principalOf(request.peer));
+        const serve = this.#partFor(request.method).handlers.onRequest;
+        if (serve === undefined) throw unknownMethod(request.method);
+        return await serve(request);
+      } catch (error) {
+        throw asWireError(error);
+      }
+    },
+    onStream: async (stream: LinkStream) => {
+      try {
+        this.#check(principalOf(stream.peer));
+        const serve = this.#partFor(stream.method).handlers.onStream;
+        if (serve === undefined) throw unknownMethod(stream.method);
+        await serve(stream);
+      } catch (error) {
+        throw asWireError(error);
+      }
+    },
+  };
+
+  #partFor(method: string): MethodPart {
+    const part = this.#parts.find(({ prefixes }) =>
+      prefixes.some((prefix) => method.startsWith(prefix)),
+    );
+    if (part === undefined) throw unknownMethod(method);
+    return part;
+  }
+}
+
+export function principalOf(peer: Peer): Principal {
+  return peer.identity as Principal;
+}
+
+function unknownMethod(method: string): MeshError {
+  return new MeshError("MESH_FORBIDDEN", {
+    message: `this node does not serve ${JSON.stringify(method.slice(0, 64))}`,
+    hint: "Check that both sides run versions that fit.",
+  });
+}
