@@ -90,7 +90,7 @@ export const STORE_WATCHERS_MAX = 4096;
 /** The database file; above it, `MESH_DISK_FULL`. */
 export const STORE_DATABASE_BYTES_MAX = 64 * 2 ** 30;
 /** Memory for pages of the database. */
-export const STORE_CACHE_BYTES_MAX = 8 << 20;
+export const STORE_CACHE_BYTES_MAX = 16 << 20;
 /** Leases: open ones, keys of one lease, time to live. */
 export const STORE_LEASES_MAX = 10_000;
 export const STORE_LEASE_KEYS_MAX = 1024;

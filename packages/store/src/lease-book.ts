@@ -2,7 +2,8 @@
  * The open leases of one store and when they end, by the clock that was handed in. A lease whose
  * time has passed is dead at once, also while its keys still wait to be deleted: it never comes back.
  */
-import { type Clock, limits, MeshError, type Timer } from "@hearthmesh/core";
+import type { Clock, Timer } from "@hearthmesh/core";
+import { leaseEndedError } from "./validate.js";
 
 /** Node's timers take 31 bits; a longer wait is done in parts. */
 const TIMER_DELAY_MS_MAX = 2 ** 31 - 1;
@@ -30,10 +31,6 @@ export class LeaseBook {
     this.#onDue = onDue;
   }
 
-  get size(): number {
-    return this.#leases.size;
-  }
-
   /** The time starts now. */
   add(leaseId: number, ttlMs: number): void {
     const deadlineMs = this.#clock.monotonicMs() + ttlMs;
@@ -51,11 +48,7 @@ export class LeaseBook {
   }
 
   mustBeAlive(leaseId: number): void {
-    if (this.isAlive(leaseId)) return;
-    throw new MeshError("MESH_STORE_LEASE_UNKNOWN", {
-      message: `lease ${leaseId} has ended`,
-      details: { leaseId },
-    });
+    if (!this.isAlive(leaseId)) throw leaseEndedError(leaseId);
   }
 
   /** Starts the time anew; `MESH_STORE_LEASE_UNKNOWN` when the lease has ended. */
@@ -63,13 +56,6 @@ export class LeaseBook {
     this.mustBeAlive(leaseId);
     const lease = this.#leases.get(leaseId);
     if (lease !== undefined) lease.deadlineMs = this.#clock.monotonicMs() + lease.ttlMs;
-  }
-
-  refuseTooMany(): void {
-    if (this.#leases.size < limits.STORE_LEASES_MAX) return;
-    throw new MeshError("MESH_LIMIT", {
-      message: `the store has ${limits.STORE_LEASES_MAX} open leases already`,
-    });
   }
 
   /** Asks again for the leases that are due, when deleting their keys failed. */

@@ -167,3 +167,26 @@ export function validateTransaction(transaction: Transaction): number {
 export function refuseLargeDeletion(count: number): void {
   refuseTooLarge("keys to delete", count, limits.STORE_RANGE_ENTRIES_MAX);
 }
+
+/** `keys` is how many keys the lease would have, counting each new one. */
+export function refuseFullLease(leaseId: number, keys: number): void {
+  if (keys <= limits.STORE_LEASE_KEYS_MAX) return;
+  throw new MeshError("MESH_LIMIT", {
+    message: `lease ${leaseId} would have more than ${limits.STORE_LEASE_KEYS_MAX} keys`,
+    details: { leaseId, limit: limits.STORE_LEASE_KEYS_MAX },
+  });
+}
+
+export function refuseTooManyLeases(openLeases: number): void {
+  if (openLeases < limits.STORE_LEASES_MAX) return;
+  throw new MeshError("MESH_LIMIT", {
+    message: `the store has ${limits.STORE_LEASES_MAX} open leases already`,
+  });
+}
+
+export function leaseEndedError(leaseId: number): MeshError {
+  return new MeshError("MESH_STORE_LEASE_UNKNOWN", {
+    message: `lease ${leaseId} has ended`,
+    details: { leaseId },
+  });
+}

@@ -19,6 +19,7 @@ import type {
   WatchBatch,
 } from "../types.js";
 import {
+  refuseTooManyLeases,
   validateKey,
   validateLeaseTtl,
   validateRange,
@@ -112,7 +113,7 @@ class MemoryEngine implements MemoryStore {
   async grantLease(ttlMs: number): Promise<Lease> {
     this.#mustBeOpen();
     validateLeaseTtl(ttlMs);
-    this.#leases.refuseTooMany();
+    refuseTooManyLeases(this.history.leases.size);
     const id = ++this.history.lastLeaseId;
     this.history.leases.set(id, ttlMs);
     this.#leases.add(id, ttlMs);

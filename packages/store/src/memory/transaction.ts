@@ -1,5 +1,4 @@
 /** One transaction on the memory engine: every operation sees those before it. */
-import { limits, MeshError } from "@hearthmesh/core";
 import { compareHolds } from "../compare.js";
 import { boundsOf } from "../keys.js";
 import type {
@@ -11,7 +10,7 @@ import type {
   Transaction,
   TransactionResult,
 } from "../types.js";
-import { refuseLargeDeletion } from "../validate.js";
+import { refuseFullLease, refuseLargeDeletion } from "../validate.js";
 import type { MemoryHistory } from "./history.js";
 
 export class MemoryTransaction {
@@ -113,13 +112,4 @@ export function keysOfLease(history: MemoryHistory, leaseId: number): string[] {
     .entriesAt({ start: "", end: undefined })
     .filter((entry) => entry.leaseId === leaseId)
     .map((entry) => entry.key);
-}
-
-/** `keys` is how many keys the lease would have, counting each new one. */
-export function refuseFullLease(leaseId: number, keys: number): void {
-  if (keys <= limits.STORE_LEASE_KEYS_MAX) return;
-  throw new MeshError("MESH_LIMIT", {
-    message: `lease ${leaseId} would have more than ${limits.STORE_LEASE_KEYS_MAX} keys`,
-    details: { leaseId, limit: limits.STORE_LEASE_KEYS_MAX },
-  });
 }

@@ -1,0 +1,154 @@
+/**
+ * The files of a store: `store.db`, its `-wal` while it is open, and `store.pid`, which only tells a
+ * person who has it. The lock is SQLite's own EXCLUSIVE locking mode, which a crash releases.
+ */
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { type ErrorCode, isMeshError, limits, MeshError } from "@hearthmesh/core";
+import { openDatabase, type SqlDatabase } from "./driver.js";
+import { checkSchema, createSchema } from "./schema.js";
+
+/** Pages of the log that make a commit move it into the file: 16 MiB. */
+const CHECKPOINT_PAGES = 4096;
+/** The log is cut to this size after it was moved. */
+const LOG_BYTES_KEPT = 32 << 20;
+const SYNCHRONOUS_FULL = 2;
+
+export interface OpenFilesOptions {
+  readonly directory: string;
+  readonly databaseBytesMax: number;
+}
+
+export interface StoreFiles {
+  readonly database: SqlDatabase;
+  sizeBytes(): number;
+  close(): void;
+}
+
+export function openFiles({ directory, databaseBytesMax }: OpenFilesOptions): StoreFiles {
+  const path = join(directory, "store.db");
+  const pidPath = join(directory, "store.pid");
+  withDiskErrors(() => prepareDirectory(directory, path));
+  const database = openDatabase(path);
+  try {
+    lock(database, pidPath);
+    if (checkSchema(database) === "empty") createSchema(database);
+    configure(database, databaseBytesMax);
+    withDiskErrors(() => writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 }));
+  } catch (error) {
+    closeQuietly(database);
+    throw error;
+  }
+  return {
+    database,
+    sizeBytes: () => fileBytes(path) + fileBytes(`${path}-wal`),
+    close: () => {
+      rmSync(pidPath, { force: true });
+      database.close();
+    },
+  };
+}
+
+/** Only this user may read it; the new names are made durable. */
+function prepareDirectory(directory: string, path: string): void {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  chmodSync(directory, 0o700);
+  if (existsSync(path)) {
+    chmodSync(path, 0o600);
+    return;
+  }
+  closeSync(openSync(path, "wx", 0o600));
+  for (const parent of [directory, dirname(directory)]) {
+    const handle = openSync(parent, "r");
+    fsyncSync(handle);
+    closeSync(handle);
+  }
+}
+
+/** EXCLUSIVE before the log is first touched: then SQLite needs no shared memory file either. */
+function lock(database: SqlDatabase, pidPath: string): void {
+  try {
+    database.pragma("locking_mode = EXCLUSIVE");
+    checkSchema(database);
+    const mode = database.pragma("journal_mode = WAL");
+    if (mode !== "wal") {
+      throw new MeshError("MESH_DISK_FAILED", {
+        message: `the file system of the store has no write-ahead log (mode ${mode})`,
+      });
+    }
+    database.exec("BEGIN IMMEDIATE; COMMIT");
+  } catch (error) {
+    if (!isMeshError(error, "MESH_HOME_IN_USE")) throw error;
+    const holder = readHolder(pidPath);
+    throw new MeshError("MESH_HOME_IN_USE", {
+      message: `the store is used by ${holder === undefined ? "another process" : `process ${holder}`}`,
+      cause: error,
+      ...(holder === undefined ? {} : { details: { pid: holder } }),
+    });
+  }
+}
+
+function readHolder(pidPath: string): number | undefined {
+  try {
+    const pid = Number.parseInt(readFileSync(pidPath, "utf8"), 10);
+    return Number.isSafeInteger(pid) ? pid : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Some builds of SQLite sync a log only at checkpoints by default, so FULL is set and read back. */
+function configure(database: SqlDatabase, databaseBytesMax: number): void {
+  database.exec("PRAGMA synchronous = FULL");
+  if (database.pragma("synchronous") !== SYNCHRONOUS_FULL) {
+    throw new MeshError("MESH_INTERNAL", { message: "the database refuses synchronous = FULL" });
+  }
+  const pageBytes = Number(database.pragma("page_size"));
+  database.exec(`
+    PRAGMA cache_size = -${Math.floor(limits.STORE_CACHE_BYTES_MAX / 1024)};
+    PRAGMA max_page_count = ${Math.floor(databaseBytesMax / pageBytes)};
+    PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES};
+    PRAGMA journal_size_limit = ${LOG_BYTES_KEPT};
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cell_size_check = ON;
+    PRAGMA trusted_schema = OFF;
+  `);
+}
+
+/** Also when another process has the file: a lock that this one got half-way must go. */
+function closeQuietly(database: SqlDatabase): void {
+  try {
+    database.close();
+  } catch {
+    // The error that is thrown already says more.
+  }
+}
+
+function fileBytes(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+function withDiskErrors(work: () => void): void {
+  try {
+    work();
+  } catch (cause) {
+    const systemCode = (cause as { code?: unknown }).code;
+    const code: ErrorCode = systemCode === "ENOSPC" ? "MESH_DISK_FULL" : "MESH_DISK_FAILED";
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new MeshError(code, {
+      message: `the store's directory cannot be used: ${reason}`,
+      cause,
+    });
+  }
+}
