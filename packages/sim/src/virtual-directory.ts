@@ -68,10 +68,12 @@ export class VirtualDirectoryTree {
     }
   }
 
+  /** Content to find it missing, as the real disk is. */
   remove(path: string): void {
     const name = normal(path);
-    if (!this.#names.has(name)) throw failed(path, "is missing");
-    if (this.list(name).length > 0) throw failed(path, "is not empty");
+    const node = this.#names.get(name);
+    if (node === undefined) return;
+    if (node === "directory") throw failed(path, "is a directory");
     this.#change([parentOf(name)], (names) => names.delete(name));
   }
 
