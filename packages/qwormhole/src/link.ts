@@ -3,6 +3,8 @@
  * requests, streams and messages. `link-runtime.ts` implements it over any `Channel`.
  */
 
+import type { LinkLimits } from "./limits.js";
+
 /** Who is at the other end, as the handshake verified it. */
 export interface Peer {
   /** Base32 of SHA-256 of the public key (SPKI, DER). */
@@ -81,6 +83,8 @@ export interface Link {
   ): Promise<LinkStream>;
   /** One-way. False when it had to be queued beyond the high-water mark. */
   send(data: Uint8Array, options?: { priority?: Priority }): boolean;
+  /** Resolves when the queue is below its low-water mark, or the link has closed. */
+  drained(): Promise<void>;
   /** Sends GOAWAY, lets what is under way finish for `drainMs` (default 1,000), then ends. */
   close(reason?: string, drainMs?: number): Promise<void>;
   /** Ends at once, for a revoked or misbehaving peer. */
@@ -120,9 +124,14 @@ export interface LinkOptions {
   verifyPeer?(peer: Omit<Peer, "identity">): unknown | Promise<unknown>;
   /** Dialling side only: the node id that must answer. */
   expectedNodeId?: string;
+  /** Default 5,000. */
   handshakeTimeoutMs?: number;
+  /** Silence after which a PING goes out. Default 1,000. */
   pingIntervalMs?: number;
+  /** Silence after which the peer counts as dead. Default 3,000. */
   deadAfterMs?: number;
+  /** What this side holds for its peer; see `LinkLimits`. */
+  limits?: Partial<LinkLimits>;
   clock?: LinkClock;
   random?: LinkRandom;
 }

@@ -1,0 +1,81 @@
+/**
+ * Every named maximum of this package, with its unit. What a link may hold for its peer follows from
+ * these; the arithmetic stands at `LinkLimits`.
+ */
+
+/** Payload of HELLO, AUTH and READY, the only frames that an unverified peer may send. */
+export const HANDSHAKE_PAYLOAD_BYTES_MAX = 16 * 1024;
+/** Tags as JSON text in UTF-8. */
+export const TAGS_BYTES_MAX = 8 * 1024;
+export const PROTOCOL_NAME_BYTES_MAX = 64;
+/** Frames that a peer may send before it is verified: HELLO, AUTH, READY, or ERR. */
+export const HANDSHAKE_FRAMES_MAX = 4;
+/** What a frame may carry above a message body: method name, deadline, error text. */
+export const FRAME_OVERHEAD_BYTES_MAX = 128 * 1024;
+/** No link accepts a larger message, whatever it is configured to. */
+export const MESSAGE_BYTES_HARD_MAX = 16 << 20;
+/** A channel number: a request or stream of one link. Wraps after this. */
+export const CHANNEL_NUMBER_MAX = 0x7fff_ffff;
+export const METHOD_BYTES_MAX = 255;
+/** Opening bytes of a stream. */
+export const STREAM_HEADER_BYTES_MAX = 64 * 1024;
+export const ERROR_CODE_BYTES_MAX = 128;
+export const ERROR_MESSAGE_BYTES_MAX = 4 * 1024;
+export const ERROR_DETAILS_BYTES_MAX = 64 * 1024;
+/** Longest deadline that travels; longer ones are cut (24 days, the range of a timer). */
+export const DEADLINE_MS_MAX = 0x7fff_ffff;
+
+/** Bytes that are handed to the channel as one write. */
+export const WRITE_BYTES_TARGET = 64 * 1024;
+/** A stream frame with its header fits one write. */
+export const STREAM_FRAME_PAYLOAD_BYTES_MAX = WRITE_BYTES_TARGET - 16;
+/** Bytes that a socket is given ahead; above it, priorities would wait too long behind each other. */
+export const CHANNEL_BUFFER_BYTES_MAX = 256 * 1024;
+/** Payloads up to this size are copied beside their header; larger ones are passed by reference. */
+export const COPY_BYTES_MAX = 8 * 1024;
+/** A waiting lower priority gets a turn after this many bytes of higher ones. */
+export const STARVATION_BYTES_MAX = 1 << 20;
+/** Received stream pieces below this size are packed together, so that they cannot hold big buffers. */
+export const STREAM_PIECE_BYTES_MIN = 4 * 1024;
+
+/** Handshakes under way at one listener, and from one address. */
+export const HALF_OPEN_MAX = 256;
+export const HALF_OPEN_PER_ADDRESS_MAX = 32;
+/** Links of one listener. */
+export const LINKS_MAX = 4096;
+
+/**
+ * What one link may hold. A peer can make this side keep at most `streamsMax * streamBaseBytes +
+ * unreadBytesMax` of stream bytes, `requestBytesMax` of request bodies and `queueBytesMax` of answers.
+ */
+export interface LinkLimits {
+  /** Body of a message, request or answer that this side accepts. */
+  messageBytesMax: number;
+  /** Credit that each stream of the peer has from its first byte. */
+  streamBaseBytes: number;
+  /** Credit that a stream grows to while the link's budget `unreadBytesMax` lasts. */
+  streamWindowBytes: number;
+  unreadBytesMax: number;
+  /** Open streams, counted for each opener. */
+  streamsMax: number;
+  /** Requests of the peer that are under way here. */
+  requestsMax: number;
+  /** Bodies of those requests together. */
+  requestBytesMax: number;
+  /** Bytes waiting to be sent; beyond it, `QW_QUEUE_FULL`. */
+  queueBytesMax: number;
+  /** `send()` answers false above it; `drained()` waits until a quarter of it is left. */
+  highWaterBytes: number;
+}
+
+export const LINK_LIMITS_DEFAULT: LinkLimits = {
+  messageBytesMax: 1 << 20,
+  streamBaseBytes: 256 * 1024,
+  streamWindowBytes: 1 << 20,
+  unreadBytesMax: 64 << 20,
+  streamsMax: 256,
+  requestsMax: 1024,
+  requestBytesMax: 64 << 20,
+  queueBytesMax: 64 << 20,
+  highWaterBytes: 1 << 20,
+};

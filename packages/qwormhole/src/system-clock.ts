@@ -1,0 +1,22 @@
+/** The real clock and randomness, for a link that was given none. */
+import { randomBytes } from "node:crypto";
+import type { LinkClock, LinkRandom } from "./link.js";
+
+export function systemLinkClock(): LinkClock {
+  return {
+    nowMs: () => Date.now(),
+    monotonicMs: () => performance.now(),
+    setTimeout(callback, delayMs) {
+      const timer = setTimeout(callback, delayMs);
+      timer.unref();
+      return { cancel: () => clearTimeout(timer) };
+    },
+  };
+}
+
+export function systemLinkRandom(): LinkRandom {
+  return {
+    bytes: (length) => randomBytes(length),
+    float: () => randomBytes(6).readUIntBE(0, 6) / 2 ** 48,
+  };
+}
