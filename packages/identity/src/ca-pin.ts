@@ -1,6 +1,6 @@
 /**
- * The pin of a CA: what an invite carries so that a newcomer knows the member that it talks to. It is
- * base32 of the first 128 bits of SHA-256 of the CA's public key (SPKI, DER).
+ * The pin of a CA: what an invite carries so that a newcomer knows the member that it talks to.
+ * It is base32 of the first 128 bits of SHA-256 of the CA's public key (SPKI, DER).
  */
 import { createHash } from "node:crypto";
 import { type MemberId, MeshError, type TrustDomain, toBase32 } from "@hearthmesh/core";
@@ -33,10 +33,11 @@ export interface PinnedServer {
 }
 
 /**
- * What a newcomer checks before it sends a secret. `chainDer` is the chain that the server showed in
- * the TLS handshake, its own certificate first. The pinned CA must be in it, must have issued the
- * server's certificate, and that must be a coordinator's. Throws `MESH_PIN_MISMATCH`;
- * `MESH_INVITE_WRONG_MEMBER` when the CA is another member's than `memberId`; `MESH_CERT_EXPIRED`.
+ * What a newcomer checks before it sends a secret. `chainDer` is the chain that the server showed
+ * in the TLS handshake, its own certificate first. The pinned CA must be in it, must have issued
+ * the server's certificate, and that must be a coordinator's. Throws `MESH_PIN_MISMATCH`;
+ * `MESH_INVITE_WRONG_MEMBER` when the CA is another member's than `memberId`;
+ * `MESH_CERT_EXPIRED`.
  */
 export function checkPinnedChain(
   chainDer: readonly Uint8Array[],

@@ -1,7 +1,7 @@
 /**
- * Reads an X.509 v3 certificate (RFC 5280) from DER into the fields that trust depends on. Names come
- * from the DER itself and never from a printed form, which can be forged with separators in a name
- * (CVE-2021-44532). What we do not know and is marked critical is refused.
+ * Reads an X.509 v3 certificate (RFC 5280) from DER into the fields that trust depends on. Names
+ * come from the DER itself and never from a printed form, which can be forged with separators in
+ * a name (CVE-2021-44532). What we do not know and is marked critical is refused.
  */
 import { CERTIFICATE_OIDS as OID } from "./certificate-oids.js";
 import {

@@ -33,8 +33,8 @@ export interface CheckedRequest {
 }
 
 /**
- * The key of a request whose signature was verified. Throws `MESH_CERT_INVALID` when the text is too
- * long (`CSR_BYTES_MAX`), not a request, not P-256, or not signed by the key in it.
+ * The key of a request whose signature was verified. Throws `MESH_CERT_INVALID` when the text is
+ * too long (`CSR_BYTES_MAX`), not a request, not P-256, or not signed by the key in it.
  */
 export async function checkCertificateRequest(pem: string): Promise<CheckedRequest> {
   if (typeof pem !== "string" || pem.length > limits.CSR_BYTES_MAX) {

@@ -1,11 +1,12 @@
 /**
  * Decides who a certificate speaks for. The only way from bytes of a peer to a `Principal`.
  *
- * A certificate is accepted when all of this holds: it is well-formed; a CA of the bundle issued it
- * directly (same name, valid signature); CA and leaf are valid now; the leaf is no CA, may sign, and
- * is for both sides of TLS; it has exactly one URI name, a SPIFFE id of the bundle's own trust domain;
- * and its key is not revoked. Bundles of different domains are never pooled: the caller picks the
- * bundle, and what the certificate claims is compared with it, never copied from it (CVE-2026-31360).
+ * A certificate is accepted when all of this holds: it is well-formed; a CA of the bundle issued
+ * it directly (same name, valid signature); CA and leaf are valid now; the leaf is no CA, may
+ * sign, and is for both sides of TLS; it has exactly one URI name, a SPIFFE id of the bundle's
+ * own trust domain; and its key is not revoked. Bundles of different domains are never pooled:
+ * the caller picks the bundle, and what the certificate claims is compared with it, never copied
+ * from it (CVE-2026-31360).
  */
 import { type KeyObject, verify } from "node:crypto";
 import { MeshError } from "@hearthmesh/core";

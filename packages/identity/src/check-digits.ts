@@ -1,7 +1,8 @@
 /**
  * Two check characters over text: a weighted sum modulo the prime 1021. Characters have distinct
- * values and neighbours distinct weights, both below the prime and not zero, so every change of one
- * character and every swap of two neighbours is noticed; anything else with a chance of 1020 in 1021.
+ * values and neighbours distinct weights, both below the prime and not zero, so every change of
+ * one character and every swap of two neighbours is noticed; anything else with a chance of 1020
+ * in 1021.
  */
 const PRIME = 1021;
 /** 10 is a primitive root of 1021: no weight repeats within 1020 characters. */

@@ -1,7 +1,7 @@
 /**
- * A strict reader of DER (ITU-T X.690), for certificates and requests from outside: definite, minimal
- * lengths and one-byte tags only, nothing left over, no recursion of its own. A sloppy reader is how
- * two programs come to see two different names in one certificate.
+ * A strict reader of DER (ITU-T X.690), for certificates and requests from outside: definite,
+ * minimal lengths and one-byte tags only, nothing left over, no recursion of its own. A sloppy
+ * reader is how two programs come to see two different names in one certificate.
  */
 import { MeshError } from "@hearthmesh/core";
 

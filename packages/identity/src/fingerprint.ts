@@ -1,6 +1,6 @@
 /**
- * Fingerprints that two people can compare by voice. Each word has three syllables of a consonant and
- * a vowel, 18 bits; four words are 72 bits, more than anyone can search a twin for.
+ * Fingerprints that two people can compare by voice. Each word has three syllables of a consonant
+ * and a vowel, 18 bits; four words are 72 bits, more than anyone can search a twin for.
  */
 import { createHash } from "node:crypto";
 

@@ -1,7 +1,7 @@
 /**
- * Whether somebody may give grants on: everything that the child allows, the parent must allow, on
- * every path and at every time. What grants allow changes only at their own paths and ends, so it is
- * enough, and exact, to compare them there.
+ * Whether somebody may give grants on: everything that the child allows, the parent must allow,
+ * on every path and at every time. What grants allow changes only at their own paths and ends, so
+ * it is enough, and exact, to compare them there.
  */
 import { evaluateGrants } from "./grant-evaluate.js";
 import { RIGHTS } from "./grant-text.js";
@@ -24,7 +24,10 @@ export function grantsCover(
   return findGrantExcess(parent, child, nowMs) === undefined;
 }
 
-/** With `sharing`, the parent must also have the right `share` wherever the child allows something. */
+/**
+ * With `sharing`, the parent must also have the right `share` wherever the child allows
+ * something.
+ */
 export function findGrantExcess(
   parent: readonly Grant[],
   child: readonly Grant[],

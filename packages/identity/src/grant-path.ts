@@ -1,7 +1,9 @@
 /** Paths of grants: absolute, one spelling for each place. */
 import { limits, MeshError } from "@hearthmesh/core";
 
-/** A path in its one spelling: no slash at the end, but `/` alone. `MESH_PATH_INVALID` otherwise. */
+/**
+ * A path in its one spelling: no slash at the end, but `/` alone. `MESH_PATH_INVALID` otherwise.
+ */
 export function parseGrantPath(text: string): string {
   const path = text.length > 1 ? text.replace(/\/+$/, "") || "/" : text;
   const problem = pathProblem(path);

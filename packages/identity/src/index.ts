@@ -1,6 +1,6 @@
 /**
- * `@hearthmesh/identity`: who somebody is and what they may do. Pure functions: time, randomness and
- * state come from the caller.
+ * `@hearthmesh/identity`: who somebody is and what they may do. Pure functions: time, randomness
+ * and state come from the caller.
  *
  * - Keys: `generateKeyPair`, `signerOf`, `verifySignature`, `nodeIdOfPublicKey`.
  * - Certificates: `createMemberCa`, `createCertificateRequest`, `issueCertificate`, and

@@ -1,7 +1,7 @@
 /**
- * Key pairs of nodes, people and CAs: ECDSA on P-256 with SHA-256, the one algorithm that is allowed.
- * A key's id is the hash of its SubjectPublicKeyInfo, so there must be exactly one such encoding of
- * every key: a second one would be a second id, with which a revoked key came back.
+ * Key pairs of nodes, people and CAs: ECDSA on P-256 with SHA-256, the one algorithm that is
+ * allowed. A key's id is the hash of its SubjectPublicKeyInfo, so there must be exactly one such
+ * encoding of every key: a second one would be a second id, with which a revoked key came back.
  */
 import {
   createECDH,
@@ -23,9 +23,9 @@ const SPKI_BYTES = SPKI_PREFIX.length + 64;
 const SCALAR_DRAWS_MAX = 4;
 
 /**
- * A new P-256 key pair as PKCS#8 and SPKI in PEM. With `random` the key is drawn from it (rejection
- * sampling, FIPS 186-5 A.2.2), so that a simulation has the same keys for the same seed; without, it
- * comes from the operating system.
+ * A new P-256 key pair as PKCS#8 and SPKI in PEM. With `random` the key is drawn from it
+ * (rejection sampling, FIPS 186-5 A.2.2), so that a simulation has the same keys for the same
+ * seed; without, it comes from the operating system.
  */
 export function generateKeyPair(random?: Random): KeyPairPem {
   const privateKey = random === undefined ? systemKey() : drawnKey(random);
@@ -65,7 +65,10 @@ function drawnKey(random: Random): KeyObject {
   throw new MeshError("MESH_INTERNAL", { message: "the source of randomness gives no usable key" });
 }
 
-/** The public key (SPKI, DER) of a private or public key in PEM. `MESH_CERT_INVALID` if unreadable. */
+/**
+ * The public key (SPKI, DER) of a private or public key in PEM. `MESH_CERT_INVALID` if
+ * unreadable.
+ */
 export function publicKeyDerOf(pem: string): Uint8Array {
   try {
     return checkPublicKey(createPublicKey(pem).export({ type: "spki", format: "der" }));

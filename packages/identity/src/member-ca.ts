@@ -1,9 +1,9 @@
 /**
  * The certificate authority of one member and the certificates that it issues.
  *
- * CA: P-256, self-signed, path length 0, subject `CN=<member>`, URI name `spiffe://<domain>`, and a
- * critical name constraint on URIs: a stolen copy of it cannot speak for another domain.
- * Leaf: one URI name with the SPIFFE id, usable by both sides of TLS, a random 128-bit serial, valid
+ * CA: P-256, self-signed, path length 0, subject `CN=<member>`, URI name `spiffe://<domain>`, and
+ * a critical name constraint on URIs: a stolen copy of it cannot speak for another domain. Leaf:
+ * one URI name with the SPIFFE id, usable by both sides of TLS, a random 128-bit serial, valid
  * from a little in the past, and never longer than the CA.
  */
 import {
@@ -133,7 +133,10 @@ export async function issueCertificate(
   return { certificatePem: encodePem("CERTIFICATE", der), serial, notAfterMs, spiffeId };
 }
 
-/** The member and domain that a CA certificate speaks for. `MESH_CERT_INVALID` when it is not a CA. */
+/**
+ * The member and domain that a CA certificate speaks for. `MESH_CERT_INVALID` when it is not a
+ * CA.
+ */
 export function describeMemberCa(certificatePem: string): {
   memberId: MemberId;
   trustDomain: TrustDomain;

@@ -1,4 +1,6 @@
-/** What a node signs with its key when its certificate has expired and it wants to be let back in. */
+/**
+ * What a node signs with its key when its certificate has expired and it wants to be let back in.
+ */
 import { createHash } from "node:crypto";
 import { canonicalJson, type NodeId } from "@hearthmesh/core";
 

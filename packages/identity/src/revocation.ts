@@ -16,7 +16,10 @@ export interface RevocationListContent {
   entries: readonly RevocationEntry[];
 }
 
-/** A list signed by the member's CA key (PKCS#8, PEM). `MESH_LIMIT` over `REVOCATIONS_MAX` entries. */
+/**
+ * A list signed by the member's CA key (PKCS#8, PEM). `MESH_LIMIT` over `REVOCATIONS_MAX`
+ * entries.
+ */
 export function signRevocationList(
   content: RevocationListContent,
   caPrivateKeyPem: string,

@@ -1,7 +1,7 @@
 /**
- * SPIFFE ids: `spiffe://<trust domain>/<kind>/<name>`. A person's name is a global id with an `@`,
- * which the SPIFFE standard does not list for paths; it is kept because people read it, and no other
- * character beyond the standard's is allowed.
+ * SPIFFE ids: `spiffe://<trust domain>/<kind>/<name>`. A person's name is a global id with an
+ * `@`, which the SPIFFE standard does not list for paths; it is kept because people read it, and
+ * no other character beyond the standard's is allowed.
  */
 import {
   MeshError,

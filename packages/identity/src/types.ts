@@ -6,7 +6,9 @@ export type PrincipalKind = "coordinator" | "node" | "person";
 /** Who the other side is, taken from a verified certificate and from nothing else. */
 export interface Principal {
   readonly kind: PrincipalKind;
-  /** `spiffe://home.alice/node/alice-node-01` or `spiffe://home.alice/person/carol@office.carol`. */
+  /**
+   * `spiffe://home.alice/node/alice-node-01` or `spiffe://home.alice/person/carol@office.carol`.
+   */
   readonly spiffeId: string;
   readonly trustDomain: TrustDomain;
   /** The last part of the SPIFFE id: a node's name or a person's global id. */

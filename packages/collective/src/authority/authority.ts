@@ -1,7 +1,7 @@
 /**
- * The authority of one member: who is let in, what they may do, and who is thrown out. It runs on the
- * coordinator, which holds the CA key. Every change is durable, audited and visible to the next check
- * before its caller gets an answer.
+ * The authority of one member: who is let in, what they may do, and who is thrown out. It runs on
+ * the coordinator, which holds the CA key. Every change is durable, audited and visible to the
+ * next check before its caller gets an answer.
  *
  * Three questions are asked on every connection and request, and answered from memory: `principal`
  * (who is this certificate), `check` (is it still so) and `authorize` (may it do this here).
@@ -106,9 +106,10 @@ export class Authority {
   }
 
   /**
-   * The operator at this machine: for the door that only the machine's own user reaches. It speaks as
-   * the coordinator and stays valid when the coordinator's certificate ends, so that a machine that
-   * was asleep can be looked after. `MESH_UNAUTHENTICATED` before `enrolCoordinator`.
+   * The operator at this machine: for the door that only the machine's own user reaches. It
+   * speaks as the coordinator and stays valid when the coordinator's certificate ends, so that a
+   * machine that was asleep can be looked after. `MESH_UNAUTHENTICATED` before
+   * `enrolCoordinator`.
    */
   localOperator(): Principal {
     const { cache, trustDomain, ca } = this.#context;

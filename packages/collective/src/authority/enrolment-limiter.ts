@@ -1,7 +1,7 @@
 /**
- * How often the enrolment port may be tried: so many attempts a minute from one address and from all.
- * Token buckets over a monotonic time that the caller gives. IPv6 hosts own a whole /64, so that is
- * what counts as one address.
+ * How often the enrolment port may be tried: so many attempts a minute from one address and from
+ * all. Token buckets over a monotonic time that the caller gives. IPv6 hosts own a whole /64, so
+ * that is what counts as one address.
  */
 import { isIPv6 } from "node:net";
 import { limits, MeshError } from "@hearthmesh/core";
@@ -35,7 +35,9 @@ export class EnrolmentLimiter {
     this.#all = { left: this.#total, atMs: 0 };
   }
 
-  /** Counts one attempt. Throws `MESH_LIMIT` with `details.retryAfterMs` when there were too many. */
+  /**
+   * Counts one attempt. Throws `MESH_LIMIT` with `details.retryAfterMs` when there were too many.
+   */
   admit(address: string, monotonicMs: number): void {
     const key = addressKey(address);
     const bucket = this.#addresses.get(key) ?? { left: this.#perAddress, atMs: monotonicMs };

@@ -38,7 +38,7 @@ describe("redeeming an invite", () => {
     );
   });
 
-  it("takes the name from the invite when it fixes one, and adds the domain to a short name", async () => {
+  it("takes the name that the invite fixes, and adds the domain to a short one", async () => {
     const { inviteNode, invitePerson, join } = await authorityFixture();
     const node = await join(await inviteNode({ nodeName: "garage" }), "coordinator-of-bob");
     expect(node.principal).toMatchObject({ kind: "node", name: "garage" });

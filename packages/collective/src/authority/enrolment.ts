@@ -3,8 +3,9 @@
  *
  * The request is checked before the invite is touched, so a bad one costs nothing. Then one
  * transaction checks that the invite is still as it was read, notes the use, and writes identity,
- * name, serial and audit. The certificate is signed just before and handed out just after it: one that
- * was not recorded is never seen by anybody. Of many at once with a single-use invite, one wins.
+ * name, serial and audit. The certificate is signed just before and handed out just after it: one
+ * that was not recorded is never seen by anybody. Of many at once with a single-use invite, one
+ * wins.
  */
 import { limits, MeshError, type NodeId } from "@hearthmesh/core";
 import {

@@ -1,7 +1,8 @@
 /**
- * Identities and revocations in memory, so that every request can be checked without waiting. Filled
- * from the store, updated at once by the changes of this process, and by a watch for those of others.
- * A revision is never overtaken by an older one, so both sources may say the same thing twice.
+ * Identities and revocations in memory, so that every request can be checked without waiting.
+ * Filled from the store, updated at once by the changes of this process, and by a watch for those
+ * of others. A revision is never overtaken by an older one, so both sources may say the same
+ * thing twice.
  */
 import { errorFields, isMeshError, type Logger, limits, type NodeId } from "@hearthmesh/core";
 import type { IdentityRecord, RevocationEntry, RevocationList } from "@hearthmesh/identity";
@@ -64,8 +65,8 @@ export class IdentityCache {
   }
 
   /**
-   * Whether the key is revoked, or was let in by a person whose key is. A list forgets a key when its
-   * certificates have expired; the identity's record never does.
+   * Whether the key is revoked, or was let in by a person whose key is. A list forgets a key when
+   * its certificates have expired; the identity's record never does.
    */
   isRevoked(nodeId: NodeId): boolean {
     if (this.#revoked.has(nodeId)) return true;

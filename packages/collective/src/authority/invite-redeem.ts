@@ -27,8 +27,9 @@ export interface RedemptionAttempt {
 }
 
 /**
- * `MESH_INVITE_UNKNOWN` for an unknown id and for a wrong secret alike; whoever has the secret learns
- * more: `MESH_INVITE_REVOKED`, `MESH_INVITE_WRONG_KIND`, `MESH_INVITE_USED`, `MESH_INVITE_EXPIRED`.
+ * `MESH_INVITE_UNKNOWN` for an unknown id and for a wrong secret alike; whoever has the secret
+ * learns more: `MESH_INVITE_REVOKED`, `MESH_INVITE_WRONG_KIND`, `MESH_INVITE_USED`,
+ * `MESH_INVITE_EXPIRED`.
  */
 export async function redeemable(
   context: AuthorityContext,

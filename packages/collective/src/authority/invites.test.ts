@@ -87,7 +87,7 @@ describe("making invites", () => {
 });
 
 describe("invites by people", () => {
-  it("give on what the person may do and share, for a while, and fall with the person", async () => {
+  it("give on what the person may share, for a while, and fall with it", async () => {
     const fixture = await authorityFixture();
     const { authority, operator, invitePerson, join, clock } = fixture;
     const dave = await join(await invitePerson(["/shared:read+write+share", "/media:r"]), "dave");

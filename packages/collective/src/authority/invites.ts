@@ -1,6 +1,6 @@
 /**
- * Invites: made, listed, revoked. Their secret is in the answer to whoever makes one and nowhere else;
- * the store has its hash.
+ * Invites: made, listed, revoked. Their secret is in the answer to whoever makes one and nowhere
+ * else; the store has its hash.
  */
 import { type InviteId, limits, MeshError, newInviteId } from "@hearthmesh/core";
 import {

@@ -1,8 +1,8 @@
 /**
- * The one way in which the authority changes the store: read, decide, and write everything together
- * with an audit record in one transaction that compares what was read. Changes of this process run
- * one after the other; against other writers of the same store the transaction decides, and a change
- * that lost is decided anew from fresh reads.
+ * The one way in which the authority changes the store: read, decide, and write everything
+ * together with an audit record in one transaction that compares what was read. Changes of this
+ * process run one after the other; against other writers of the same store the transaction
+ * decides, and a change that lost is decided anew from fresh reads.
  */
 import { type Clock, limits, MeshError } from "@hearthmesh/core";
 import type { Compare, Operation, Store } from "@hearthmesh/store";
@@ -56,8 +56,8 @@ export class Ledger {
   }
 
   /**
-   * Runs `decide`, perhaps several times, and writes what it says. Its errors pass through, and then
-   * nothing was written. `MESH_STORE_BUSY` after `AUTHORITY_ATTEMPTS_MAX` conflicts.
+   * Runs `decide`, perhaps several times, and writes what it says. Its errors pass through, and
+   * then nothing was written. `MESH_STORE_BUSY` after `AUTHORITY_ATTEMPTS_MAX` conflicts.
    */
   change<T>(decide: () => Promise<Decision<T>>): Promise<T> {
     return this.#queue.run(async () => {

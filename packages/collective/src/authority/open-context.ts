@@ -66,7 +66,7 @@ function checkCa({ ca, memberId, trustDomain }: OpenOptions): void {
   if (named.memberId !== memberId || named.trustDomain !== trustDomain || !sameKey) {
     throw new MeshError("MESH_CONFIG_INVALID", {
       message: sameKey
-        ? `the CA is of ${named.memberId} (${named.trustDomain}), not of ${memberId} (${trustDomain})`
+        ? `the CA is that of ${named.memberId} in ${named.trustDomain}`
         : "the CA's certificate and its private key do not belong together",
       hint: "Restore the files of the CA from the backup of this member.",
     });

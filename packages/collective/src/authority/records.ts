@@ -12,8 +12,8 @@ export function encodeRecord(record: Versioned): Uint8Array {
 }
 
 /**
- * Throws `MESH_STORE_CORRUPT` when the value is not a record, `MESH_STORE_NEWER` for another version.
- * The fields were checked before the record was written.
+ * Throws `MESH_STORE_CORRUPT` when the value is not a record, `MESH_STORE_NEWER` for another
+ * version. The fields were checked before the record was written.
  */
 export function decodeRecord<T extends Versioned>(entry: KeyValue): T {
   const record = parse(entry);

@@ -60,7 +60,7 @@ describe("recovery", () => {
     expect(authority.identity(key.nodeId)?.recoveries).toBe(1);
   });
 
-  it("refuses a proof that is used, old, of the future, for another member or of another key", async () => {
+  it("refuses a proof that is used, old, early, for another member or of another key", async () => {
     const { authority, inviteNode, join, clock } = await authorityFixture();
     const { key } = await join(await inviteNode(), "one");
     const now = clock.nowMs();

@@ -60,8 +60,8 @@ export interface RecoverRequest {
 }
 
 /**
- * `MESH_UNAUTHENTICATED` for a proof that is wrong, too old or used before; `MESH_CERT_UNTRUSTED` for
- * a key that was never let in, `MESH_CERT_REVOKED`, `MESH_RECOVERY_EXHAUSTED`.
+ * `MESH_UNAUTHENTICATED` for a proof that is wrong, too old or used before; `MESH_CERT_UNTRUSTED`
+ * for a key that was never let in, `MESH_CERT_REVOKED`, `MESH_RECOVERY_EXHAUSTED`.
  */
 export async function recover(
   context: AuthorityContext,

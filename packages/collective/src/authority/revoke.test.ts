@@ -74,7 +74,7 @@ describe("revocation", () => {
     expect(told).toBe(1);
   });
 
-  it("drops keys from the list when their certificates have ended, and still refuses them", async () => {
+  it("drops keys from the list when their certificates end, and still refuses them", async () => {
     const { authority, operator, inviteNode, join, clock } = await authorityFixture();
     const invite = await inviteNode({ maxUses: 2 });
     const first = await join(invite, "one");
@@ -99,7 +99,7 @@ describe("revocation", () => {
     await other.close();
   });
 
-  it("refuses a certificate of a key that was never enrolled, though the CA signed it", async () => {
+  it("refuses a key that was never enrolled", async () => {
     const first = await authorityFixture();
     const second = await authorityFixture();
     const { result } = await first.join(await first.invitePerson(["/:read"]), "one");
