@@ -5,6 +5,7 @@
  * `/shared/private/mine:r` opens a part of it again.
  */
 import { isGrantPath, isWithin } from "./grant-path.js";
+import { RIGHTS } from "./grant-text.js";
 import type { Grant, Right } from "./types.js";
 
 export interface GrantDecision {
@@ -49,6 +50,34 @@ export function namesLeadingTo(grants: readonly Grant[], path: string, nowMs: nu
     names.add(end < 0 ? grant.path.slice(start) : grant.path.slice(start, end));
   }
   return [...names].sort();
+}
+
+/** Whether the path, or something below it, is granted with any right: only then may it be seen. */
+export function isVisible(grants: readonly Grant[], path: string, nowMs: number): boolean {
+  return (
+    RIGHTS.some((right) => evaluateGrants(grants, path, right, nowMs).allowed) ||
+    mayTraverse(grants, path, nowMs)
+  );
+}
+
+/**
+ * Whether the right is taken away somewhere below the path, so that who has it on the path does not
+ * have it on everything in it.
+ */
+export function isDeniedBelow(
+  grants: readonly Grant[],
+  path: string,
+  right: Right,
+  nowMs: number,
+): boolean {
+  return grants.some(
+    (grant) =>
+      grant.path !== path &&
+      isWithin(path, grant.path) &&
+      grant.effect === "deny" &&
+      grant.rights.includes(right) &&
+      !evaluateGrants(grants, grant.path, right, nowMs).allowed,
+  );
 }
 
 /** Whether a grant gives at least one right that nothing takes away again on its own path. */

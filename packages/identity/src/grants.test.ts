@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { findGrantExcess, grantsCover } from "./grant-cover.js";
-import { evaluateGrants, mayTraverse, namesLeadingTo } from "./grant-evaluate.js";
+import {
+  evaluateGrants,
+  isDeniedBelow,
+  isVisible,
+  mayTraverse,
+  namesLeadingTo,
+} from "./grant-evaluate.js";
 import { parseGrantPath } from "./grant-path.js";
 import { checkGrant, formatGrant, parseGrant, RIGHTS } from "./grant-text.js";
 import type { Grant } from "./types.js";
@@ -167,6 +173,28 @@ describe("ways to what is granted", () => {
     expect(mayTraverse(grantsOf("/:all"), "/", 0)).toBe(false);
     expect(mayTraverse([{ ...parseGrant("/a/b:r"), notAfterMs: 1 }], "/a", 2)).toBe(false);
     expect(mayTraverse(grantsOf("/a/b:r", "!/a/b:r"), "/a", 0)).toBe(false);
+  });
+});
+
+describe("what may be seen, and what is whole", () => {
+  it("hides what no right leads to, and finds denials inside", () => {
+    const list = grantsOf(
+      "/shared:rd",
+      "!/shared/private:all",
+      "/shared/private/mine:r",
+      "/drop:w",
+    );
+    const seen = ["/", "/shared", "/shared/a", "/shared/private", "/shared/private/mine", "/drop"];
+    for (const at of seen) expect([at, isVisible(list, at, 0)]).toEqual([at, true]);
+    for (const at of ["/shared/private/x", "/other", "/dro"]) {
+      expect([at, isVisible(list, at, 0)]).toEqual([at, false]);
+    }
+    expect(isDeniedBelow(list, "/shared", "delete", 0)).toBe(true);
+    expect(isDeniedBelow(list, "/shared/private", "delete", 0)).toBe(false);
+    expect(isDeniedBelow(grantsOf("/a:d", "!/a/b:w"), "/a", "write", 0)).toBe(true);
+    expect(isDeniedBelow(grantsOf("/a:d", "!/a/b:w"), "/a", "delete", 0)).toBe(false);
+    const ended: Grant[] = [...grantsOf("/a:d"), { ...parseGrant("!/a/b:d"), notAfterMs: 1 }];
+    expect(isDeniedBelow(ended, "/a", "delete", 2)).toBe(false);
   });
 });
 

@@ -31,6 +31,8 @@ export {
   evaluateGrants,
   type GrantDecision,
   hasEnded,
+  isDeniedBelow,
+  isVisible,
   mayTraverse,
   namesLeadingTo,
 } from "./grant-evaluate.js";

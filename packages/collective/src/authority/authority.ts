@@ -26,6 +26,8 @@ import {
   type Grant,
   type IdentityRecord,
   type InviteRecord,
+  isDeniedBelow,
+  isVisible,
   type MemberCa,
   type Principal,
   type RevocationList,
@@ -246,6 +248,19 @@ export class Authority {
       hint: `Ask the operator for a grant: --grant "${path}:${right}".`,
       details: { principal: principal.spiffeId, path, right, reason: decision.reason },
     });
+  }
+
+  /** Whether the principal has any right on the path or on something below it. */
+  visible(principal: Principal, path: string): boolean {
+    this.check(principal);
+    return isVisible(this.grantsOf(principal), path, this.#context.clock.nowMs());
+  }
+
+  /** Whether the right is taken away from the principal somewhere below the path. */
+  deniedBelow(principal: Principal, path: string, right: Right): boolean {
+    this.check(principal);
+    const nowMs = this.#context.clock.nowMs();
+    return isDeniedBelow(this.grantsOf(principal), path, right, nowMs);
   }
 
   /** Audit records after a sequence number, oldest first. */

@@ -33,6 +33,11 @@ describe("redeeming an invite", () => {
         message: `${carol} may not write /media/film`,
       }),
     );
+    expect([authority.visible(principal, "/"), authority.visible(principal, "/etc")]).toEqual([
+      true,
+      false,
+    ]);
+    expect(authority.deniedBelow(principal, "/", "read")).toBe(false);
     expect(() => authority.authorize(principal, "/shared/../etc", "read")).toThrow(
       code("MESH_FORBIDDEN"),
     );

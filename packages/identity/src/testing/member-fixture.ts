@@ -17,7 +17,7 @@ export function fixedClock(nowMs = NOW_MS): Clock {
   };
 }
 
-export interface MemberFixture {
+interface MemberFixture {
   ca: MemberCa;
   bundle: TrustBundle;
   issue(more?: {
@@ -28,7 +28,7 @@ export interface MemberFixture {
   }): Promise<Issued>;
 }
 
-export interface Issued {
+interface Issued {
   der: Uint8Array;
   certificatePem: string;
   privateKeyPem: string;

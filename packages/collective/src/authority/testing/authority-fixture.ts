@@ -25,12 +25,12 @@ import type { CreatedInvite } from "../invites.js";
 export const HOUR_MS = 3_600_000;
 export const DAY_MS = 24 * HOUR_MS;
 
-export interface TestClock extends Clock {
+interface TestClock extends Clock {
   advance(byMs: number): void;
 }
 
 /** Starts on 2026-11-21; only `advance` moves it. */
-export function testClock(): TestClock {
+function testClock(): TestClock {
   let passedMs = 0;
   const startMs = Date.UTC(2026, 10, 21);
   return {
@@ -64,7 +64,7 @@ interface InviteMore {
   by?: Principal;
 }
 
-export interface Joined {
+interface Joined {
   key: KeyPairPem;
   result: EnrolResult;
   principal: Principal;
