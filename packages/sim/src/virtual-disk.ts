@@ -52,6 +52,7 @@ export class VirtualDisk {
   readonly #random: SeededRandom;
   readonly #profile: DiskProfile;
   #tree = new VirtualDirectoryTree();
+  readonly #normalCapacityBytes: number;
   #capacityBytes: number;
   #mountCount = 0;
   #busyUntilMs = 0;
@@ -62,7 +63,8 @@ export class VirtualDisk {
     this.#clock = options.clock;
     this.#random = options.random;
     this.#profile = options.profile ?? solidStateProfile;
-    this.#capacityBytes = options.capacityBytes ?? CAPACITY_BYTES_DEFAULT;
+    this.#normalCapacityBytes = options.capacityBytes ?? CAPACITY_BYTES_DEFAULT;
+    this.#capacityBytes = this.#normalCapacityBytes;
   }
 
   /** What one process gets. A later mount, `killProcess` and `losePower` end it. */
@@ -92,6 +94,11 @@ export class VirtualDisk {
 
   setCapacity(capacityBytes: number): void {
     this.#capacityBytes = capacityBytes;
+  }
+
+  /** What it was made with. */
+  setNormalCapacity(): void {
+    this.#capacityBytes = this.#normalCapacityBytes;
   }
 
   /** 10 makes everything take ten times as long; 1 is normal. */

@@ -163,11 +163,24 @@ describe("dialling", () => {
 describe("trouble", () => {
   it("holds bytes back during a partition and delivers them after it", async () => {
     const { clock, network, alpha, beta } = await connected();
-    network.partition([["alpha"], ["beta"]]);
+    network.partition(["alpha"], ["beta"]);
     alpha.channel.write(text("held"));
     await clock.runFor(10_000);
     expect(beta.received).toBe("");
     network.heal();
+    await clock.runFor(6000);
+    expect(beta.received).toBe("held");
+  });
+
+  it("ends a cut when everybody who made it has mended it", async () => {
+    const { clock, network, alpha, beta } = await connected();
+    network.partition(["alpha"], ["beta", "gamma"]);
+    network.cut("alpha", "beta");
+    network.unite(["alpha"], ["beta", "gamma"]);
+    alpha.channel.write(text("held"));
+    await clock.runFor(10_000);
+    expect(beta.received).toBe("");
+    network.mend("alpha", "beta");
     await clock.runFor(6000);
     expect(beta.received).toBe("held");
   });

@@ -76,19 +76,20 @@ export class VirtualNetwork {
     this.#wakeAll();
   }
 
-  /** Hosts of different groups cannot reach each other; those that no group names reach all. */
-  partition(groups: readonly (readonly string[])[]): void {
-    for (const group of groups) {
-      for (const other of groups) {
-        if (group === other) continue;
-        for (const from of group) for (const to of other) this.path(from, to).cut();
-      }
-    }
+  /** Cuts both ways between every host of one group and every host of the other. */
+  partition(group: readonly string[], others: readonly string[]): void {
+    for (const path of this.#pathsBetween(group, others)) path.cut();
+  }
+
+  /** Undoes one `partition` of the same groups. */
+  unite(group: readonly string[], others: readonly string[]): void {
+    for (const path of this.#pathsBetween(group, others)) path.mend();
+    this.#wakeAll();
   }
 
   /** Mends every cut. */
   heal(): void {
-    for (const path of this.#paths.values()) path.mend();
+    for (const path of this.#paths.values()) path.mendAll();
     this.#wakeAll();
   }
 
@@ -137,6 +138,12 @@ export class VirtualNetwork {
     });
     this.#connections.add(connection);
     return connection;
+  }
+
+  #pathsBetween(group: readonly string[], others: readonly string[]): VirtualPath[] {
+    return group.flatMap((one) =>
+      others.flatMap((other) => [this.path(one, other), this.path(other, one)]),
+    );
   }
 
   #connectionsOf(ends: ReadonlySet<unknown>): VirtualConnection[] {

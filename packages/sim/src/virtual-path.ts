@@ -38,7 +38,7 @@ export class VirtualPath {
   readonly #clock: Clock;
   readonly #random: SeededRandom;
   #busyUntilMs = 0;
-  #cutSinceMs: number | undefined;
+  #cuts = 0;
   profile: PathProfile;
 
   constructor(options: { clock: Clock; random: SeededRandom; profile: PathProfile }) {
@@ -48,16 +48,20 @@ export class VirtualPath {
   }
 
   get isCut(): boolean {
-    return this.#cutSinceMs !== undefined;
+    return this.#cuts > 0;
   }
 
-  /** Nothing gets through any more; senders notice nothing but silence. */
+  /** Nothing gets through until each cut was mended; senders notice nothing but silence. */
   cut(): void {
-    this.#cutSinceMs ??= this.#clock.monotonicMs();
+    this.#cuts++;
   }
 
   mend(): void {
-    this.#cutSinceMs = undefined;
+    this.#cuts = Math.max(0, this.#cuts - 1);
+  }
+
+  mendAll(): void {
+    this.#cuts = 0;
   }
 
   /** Time at which a segment of this size arrives when it is sent now, losses included. */

@@ -37,8 +37,6 @@ export class VirtualStore implements Store {
   readonly #options: VirtualStoreOptions;
   readonly #store: Store;
   #isDead = false;
-  /** Set by a fault: every commit takes this many times as long. */
-  slowFactor = 1;
 
   constructor(options: VirtualStoreOptions) {
     this.#options = options;
@@ -59,7 +57,7 @@ export class VirtualStore implements Store {
 
   async transact(transaction: Transaction): Promise<TransactionResult> {
     const { clock, random } = this.#options;
-    const totalMs = COMMIT_MS * this.slowFactor * (0.5 + random.float());
+    const totalMs = COMMIT_MS * (0.5 + random.float());
     const beforeMs = totalMs * random.float();
     await this.#alive(sleep(clock, beforeMs));
     const result = await this.#store.transact(transaction);
