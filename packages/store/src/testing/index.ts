@@ -1,1 +1,10 @@
-export {};
+/**
+ * `@hearthmesh/store/testing`: the conformance suite and the comparison with the model, for engines
+ * in this package and elsewhere. Nothing here needs a particular test runner.
+ *
+ * @packageDocumentation
+ */
+export { storeConformance } from "./conformance.js";
+export type { ConformanceHarness, StoreUnderTest } from "./harness.js";
+export { ManualClock } from "./manual-clock.js";
+export { memorySubject, sqliteSubject } from "./subjects.js";
