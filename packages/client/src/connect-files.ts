@@ -36,10 +36,10 @@ export function connectFiles(options: ConnectFilesOptions): FileConnection {
   const { collective, clock, random, log } = options;
   const { keyPair, credentials, record } = collective;
   const transport: Transport = tlsTransport({
-    context: () => ({
-      key: credentials.keyPem,
-      cert: credentials.certificatePem,
-      ca: credentials.caCertificatePem,
+    credentials: () => ({
+      keyPem: credentials.keyPem,
+      certificatePem: credentials.certificatePem,
+      caPem: credentials.caCertificatePem,
     }),
   });
   const link: LinkOptions = {

@@ -16,6 +16,8 @@
  *
  * @packageDocumentation
  */
+
+export { inviteIdOf, parseInvite } from "@hearthmesh/identity";
 export { ApiClient, type ApiClientOptions, type Credentials } from "./api-client.js";
 export type { CollectiveRecord } from "./collective-record.js";
 export { collectiveNames } from "./collective-record.js";

@@ -9,6 +9,7 @@
 import { type Clock, type Logger, limits, MeshError, type NodeId } from "@hearthmesh/core";
 import { parseEndpoint } from "@hearthmesh/identity";
 import type { Address, Link } from "@hearthmesh/qwormhole";
+import { fromWireError } from "../link-errors.js";
 import type { NodeInfo } from "../types.js";
 import type { NodeLinks } from "./ports.js";
 import { reasonOf, withSignal, withTimeout } from "./waiting.js";
@@ -78,19 +79,24 @@ export class LinkPool implements NodeLinks {
 
   async #connect(node: NodeInfo): Promise<Link> {
     const reasons: string[] = [];
+    let distrust: MeshError | undefined;
     for (const address of node.addresses) {
       try {
         return this.#keep(node, await this.#dialAddress(node.nodeId, address));
       } catch (error) {
         this.#stopping.signal.throwIfAborted();
-        reasons.push(`${address}: ${reasonOf(error)}`);
+        const known = fromWireError(error);
+        if (known.status === 401) distrust ??= known;
+        reasons.push(`${address}: ${reasonOf(known)}`);
       }
     }
     const why = reasons.length === 0 ? "it has told no address" : reasons.join("; ");
-    const error = new MeshError("MESH_UNREACHABLE", {
+    const unreachable = new MeshError("MESH_UNREACHABLE", {
       message: `node ${node.name} cannot be reached (${why})`,
       details: { nodeId: node.nodeId, nodeName: node.name },
     });
+    // A certificate that was refused tells a person more than "unreachable" does.
+    const error = distrust ?? unreachable;
     const untilMs = this.#options.clock.monotonicMs() + this.#retryAfterMs;
     this.#failures.set(node.nodeId, { error, untilMs });
     this.#options.log.debug("node cannot be reached", { nodeName: node.name, reason: why });

@@ -1,0 +1,21 @@
+import { type Cli, print, printJson } from "../cli.js";
+import { MeshCommand } from "../command.js";
+import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
+
+export function nodeRemoveCommand(cli: Cli): MeshCommand {
+  const command = new MeshCommand("remove")
+    .description("revoke a node and take it out of the layout; repair replaces its copies")
+    .argument("<node>", "name or id")
+    .option("--json", "as JSON")
+    .withExamples("mesh node remove attic");
+  return withDoorOptions(command).action(
+    async (node: string, options: DoorOptions & { json?: boolean }) => {
+      await throughDoor(cli, options, async ({ api }) => {
+        const removed = await api.removeNode(node);
+        if (options.json === true) return printJson(cli, removed);
+        print(cli, `Removed ${removed.name}. Layout ${removed.layoutVersion} holds now.`);
+        print(cli, "Its certificate is revoked. mesh status shows how far repair has come.");
+      });
+    },
+  );
+}

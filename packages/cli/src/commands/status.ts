@@ -1,0 +1,82 @@
+import { formatBytes } from "@hearthmesh/core";
+import type { StatusResponse } from "@hearthmesh/gateway/contracts";
+import { type Cli, print, printJson } from "../cli.js";
+import { MeshCommand } from "../command.js";
+import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
+import { formatTable } from "../table.js";
+import { formatDuration, plural, printable } from "../text.js";
+
+export function statusCommand(cli: Cli): MeshCommand {
+  const command = new MeshCommand("status")
+    .description("health, nodes, copies and space")
+    .option("--json", "the whole answer as JSON")
+    .withExamples(
+      "mesh status",
+      "mesh status --json | jq '.local_nodes[] | {id, used: .used_capacity}'",
+    );
+  return withDoorOptions(command).action(async (options: DoorOptions & { json?: boolean }) => {
+    await throughDoor(cli, options, async ({ api, name }) => {
+      const status = await api.status();
+      if (options.json === true) printJson(cli, status);
+      else for (const line of describeStatus(cli, status, name)) print(cli, line);
+    });
+  });
+}
+
+function describeStatus(cli: Cli, status: StatusResponse, via: string): string[] {
+  const { bold, dim } = cli.colours;
+  const { member, node, totals, replication } = status;
+  const reasons = status.health.reasons.map((reason) => `  - ${printable(reason)}`);
+  return [
+    `${bold(member.id)} (${member.trustDomain}), ${paintHealth(cli, status.health.status)}`,
+    ...reasons,
+    dim(`asked ${via}`),
+    "",
+    `node       ${node.name} (${node.roles.join(", ")}), version ${node.version}, up ${formatDuration(node.uptimeMs)}`,
+    `storage    ${plural(totals.online, "node")} of ${totals.nodes} online, ${formatBytes(totals.usedBytes)} of ${formatBytes(totals.capacityBytes)} used`,
+    `copies     ${replication.replicas} of every chunk, ${replication.acksNeeded} before a write is answered` +
+      (replication.repairQueue > 0
+        ? `; ${plural(replication.repairQueue, "chunk")} wait for repair`
+        : ""),
+    ...(replication.note === undefined ? [] : [`           ${printable(replication.note)}`]),
+    `certificate until ${status.certificate.notAfter}`,
+    "",
+    ...nodeTable(cli, status),
+  ];
+}
+
+function nodeTable(cli: Cli, status: StatusResponse): string[] {
+  const columns = [
+    { title: "NODE" },
+    { title: "STATE" },
+    { title: "USED", align: "right" as const },
+    { title: "CAPACITY", align: "right" as const },
+    { title: "CHUNKS", align: "right" as const },
+    { title: "LAST SEEN" },
+    { title: "ADDRESS" },
+  ];
+  const nowMs = Date.parse(status.time);
+  const rows = [...status.local_nodes, ...status.remote_nodes].map((node) => [
+    printable(node.name),
+    paintState(cli, node.state),
+    node.used_capacity === null ? "unknown" : formatBytes(node.used_capacity),
+    node.total_capacity === null ? "unknown" : formatBytes(node.total_capacity),
+    node.chunk_count === null ? "unknown" : String(node.chunk_count),
+    node.last_seen === null ? "never" : `${formatDuration(nowMs - Date.parse(node.last_seen))} ago`,
+    printable(node.reason ?? node.addresses[0] ?? ""),
+  ]);
+  if (rows.length === 0) return ["No storage node yet: mesh invite generate --node"];
+  return formatTable(columns, rows, cli.colours.dim);
+}
+
+function paintHealth(cli: Cli, health: StatusResponse["health"]["status"]): string {
+  const { green, yellow, red } = cli.colours;
+  const paint = health === "ok" ? green : health === "failing" ? red : yellow;
+  return paint(health);
+}
+
+export function paintState(cli: Cli, state: "online" | "offline" | "draining"): string {
+  const { green, yellow, red } = cli.colours;
+  const paint = state === "online" ? green : state === "offline" ? red : yellow;
+  return paint(state);
+}

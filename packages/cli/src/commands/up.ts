@@ -1,0 +1,17 @@
+import type { Cli } from "../cli.js";
+import { MeshCommand } from "../command.js";
+import { daemonFlags, withDaemonOptions } from "../daemon-options.js";
+
+export function upCommand(cli: Cli): MeshCommand {
+  const command = new MeshCommand("up")
+    .description("start this machine's node and stay in the foreground")
+    .withExamples(
+      "mesh up",
+      "mesh up --member alice --capacity 512MB",
+      "mesh up --home ~/second-node --port-base 100",
+    );
+  return withDaemonOptions(command).action(async (options: Record<string, unknown>) => {
+    const { runDaemon } = await import("@hearthmesh/node");
+    await runDaemon({ flags: daemonFlags(options), env: cli.env, cwd: cli.cwd });
+  });
+}

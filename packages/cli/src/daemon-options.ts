@@ -1,0 +1,57 @@
+/** The flags of `mesh up` and `mesh join`: the same names as the configuration keys of the node. */
+import { collect, type MeshCommand } from "./command.js";
+
+export type DaemonFlags = Record<string, string | string[] | boolean | undefined>;
+
+/** Long name, placeholder, meaning. */
+export const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: string])[] = [
+  ["home", "<directory>", "data directory instead of MESH_HOME"],
+  ["config", "<file>", "configuration file instead of mesh.yaml in the data directory"],
+  ["name", "<name>", "name of this node; default: the machine's host name"],
+  ["member", "<name>", "name of the member that a first start creates"],
+  ["domain", "<domain>", "trust domain of that member; default: home.<member>"],
+  ["site", "<name>", "place of this machine; copies go to different sites"],
+  ["capacity", "<size>", "how much to keep for the collective, such as 512MB"],
+  ["pack-size", "<size>", "size of one file of chunks on the disk"],
+  ["replicas", "<number>", "copies of every chunk"],
+  ["acks", "<number>", "copies that must be on disk before a write is acknowledged"],
+  ["repair-interval", "<time>", "time between two walks of the repairer"],
+  ["garbage-grace", "<time>", "how long a chunk without a file is kept"],
+  ["port-base", "<number>", "added to every default port"],
+  ["listen", "<host>", "host of the API, link and enrolment ports"],
+  ["http-host", "<host>", "loopback address of the page and the local API"],
+  ["http-port", "<port>", "port of the page and the local API"],
+  ["api-host", "<host>", "host of the API under mutual TLS"],
+  ["api-port", "<port>", "port of the API under mutual TLS"],
+  ["link-host", "<host>", "host for links between nodes"],
+  ["link-port", "<port>", "port for links between nodes"],
+  ["enrol-host", "<host>", "host where invites are redeemed"],
+  ["enrol-port", "<port>", "port where invites are redeemed"],
+  ["metrics-host", "<host>", "host of the Prometheus metrics"],
+  ["metrics-port", "<port>", "port of the Prometheus metrics"],
+  ["cert-dir", "<directory>", "directory of keys and certificates"],
+  ["log-level", "<level>", "debug, info, warn or error"],
+];
+
+/** Flags that may be given several times. */
+const LISTS: readonly (readonly [name: string, value: string, about: string])[] = [
+  ["role", "<role>", "coordinator, storage or gateway; may be repeated; default: all"],
+  ["advertise", "<host>", "host under which others reach this machine; may be repeated"],
+];
+
+export function withDaemonOptions(command: MeshCommand): MeshCommand {
+  for (const [name, value, about] of DAEMON_FLAGS) command.option(`--${name} ${value}`, about);
+  for (const [name, value, about] of LISTS) command.option(`--${name} ${value}`, about, collect);
+  return command;
+}
+
+/** Commander's names (`portBase`) back to those of the flags (`port-base`). */
+export function daemonFlags(options: Record<string, unknown>): DaemonFlags {
+  const flags: DaemonFlags = {};
+  for (const [name] of [...DAEMON_FLAGS, ...LISTS]) {
+    const camel = name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+    const value = options[camel];
+    if (value !== undefined) flags[name] = value as string | string[];
+  }
+  return flags;
+}

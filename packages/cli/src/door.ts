@@ -1,0 +1,138 @@
+/**
+ * Which door a command uses. The first of these that applies: the coordinator and certificate that
+ * were named; the node that runs from this home; the current collective of the identity in it.
+ */
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import type { ApiClient, FileAccess, IdentityHome } from "@hearthmesh/client";
+import { MeshError } from "@hearthmesh/core";
+import type { Cli } from "./cli.js";
+import type { MeshCommand } from "./command.js";
+import { usageError } from "./failures.js";
+import { findHome, findRunningNode } from "./home.js";
+
+export interface DoorOptions {
+  home?: string;
+  local?: boolean;
+  collective?: string;
+  coordinator?: string;
+  ca?: string;
+  cert?: string;
+  key?: string;
+}
+
+const DEFAULT_COORDINATOR = "127.0.0.1:8001";
+
+/** Adds the options that choose a door. */
+export function withDoorOptions(command: MeshCommand): MeshCommand {
+  return command
+    .option("--home <directory>", "data directory instead of MESH_HOME")
+    .option("--local", "use the node that runs on this machine, and nothing else")
+    .option("--collective <name>", "use this collective instead of the current one")
+    .option("--coordinator <host:port>", `API of a coordinator (default ${DEFAULT_COORDINATOR})`)
+    .option("--ca <file>", "CA certificate of the member, with --cert and --key")
+    .option("--cert <file>", "certificate to speak with")
+    .option("--key <file>", "private key of that certificate");
+}
+
+export interface Door {
+  readonly api: ApiClient;
+  /** For people: what is being talked to. */
+  readonly name: string;
+  files(): Promise<FileAccess>;
+  close(): Promise<void>;
+}
+
+/** Opens the door for one command and closes it at the end, whatever happens. */
+export async function throughDoor<Result>(
+  cli: Cli,
+  options: DoorOptions,
+  work: (door: Door) => Promise<Result>,
+): Promise<Result> {
+  const door = await openDoor(cli, options);
+  try {
+    return await work(door);
+  } finally {
+    await door.close();
+  }
+}
+
+export async function openDoor(cli: Cli, options: DoorOptions): Promise<Door> {
+  if (options.ca ?? options.cert ?? options.key) return certificateDoor(cli, options);
+  const home = await findHome(cli, options.home);
+  const running = options.collective === undefined ? await findRunningNode(home) : undefined;
+  if (options.coordinator === undefined && running !== undefined) {
+    return plainDoor(running.httpUrl, `the node on this machine (${running.httpUrl})`);
+  }
+  if (options.local === true) {
+    throw new MeshError("MESH_NOT_RUNNING", { message: `no node runs from ${home}` });
+  }
+  return collectiveDoor(cli, home, options);
+}
+
+async function plainDoor(loopbackUrl: string, name: string): Promise<Door> {
+  const { ApiClient, HttpFiles } = await import("@hearthmesh/client");
+  const api = new ApiClient({ loopbackUrl });
+  return {
+    api,
+    name,
+    files: async () => new HttpFiles(api),
+    close: async () => api.close(),
+  };
+}
+
+async function certificateDoor(cli: Cli, options: DoorOptions): Promise<Door> {
+  const { ca, cert, key } = options;
+  if (ca === undefined || cert === undefined || key === undefined) {
+    throw usageError("--ca, --cert and --key belong together: one of them is missing");
+  }
+  const { ApiClient, HttpFiles } = await import("@hearthmesh/client");
+  const read = (path: string) => readFile(resolve(cli.cwd, path), "utf8");
+  const [caCertificatePem, certificatePem, keyPem] = await Promise.all([
+    read(ca),
+    read(cert),
+    read(key),
+  ]);
+  const address = options.coordinator ?? DEFAULT_COORDINATOR;
+  const credentials = { keyPem, certificatePem, caCertificatePem };
+  const api = new ApiClient({ addresses: [address], credentials, clock: cli.clock });
+  return {
+    api,
+    name: `the coordinator at ${address}`,
+    files: async () => new HttpFiles(api),
+    close: async () => api.close(),
+  };
+}
+
+async function collectiveDoor(cli: Cli, directory: string, options: DoorOptions): Promise<Door> {
+  const { ApiClient, connectFiles, IdentityHome, loadCollective } = await import(
+    "@hearthmesh/client"
+  );
+  const { clock, random, log } = cli;
+  const home: IdentityHome = new IdentityHome(directory);
+  const collective = await loadCollective({ home, name: options.collective, clock, log });
+  const { record, credentials } = collective;
+  const addresses =
+    options.coordinator === undefined ? record.coordinator.apiAddresses : [options.coordinator];
+  const api = new ApiClient({ addresses, credentials, clock });
+  const connections: { close(): Promise<void> }[] = [];
+  return {
+    api,
+    name: `the collective ${record.name} (${addresses[0] ?? "no address"})`,
+    files: async () => {
+      const connection = connectFiles({ collective, clock, random, log });
+      connections.push(connection);
+      return connection.files;
+    },
+    close: async () => {
+      api.close();
+      await Promise.all(connections.map((one) => one.close()));
+    },
+  };
+}
+
+/** The identities of this machine, for commands that need no door. */
+export async function openHome(cli: Cli, options: { home?: string }): Promise<IdentityHome> {
+  const { IdentityHome } = await import("@hearthmesh/client");
+  return new IdentityHome(await findHome(cli, options.home));
+}

@@ -1,0 +1,57 @@
+/** Where this machine's data is, by the same rule as the daemon. */
+import { readFile } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseEnv } from "node:util";
+import type { Cli } from "./cli.js";
+
+const VARIABLES = ["MESH_HOME", "COLLECTIVE_DATA_DIR"] as const;
+
+/** `--home`, then MESH_HOME in the environment, then in `.env`, then `~/.meshnet`. */
+export async function findHome(cli: Cli, flag: string | undefined): Promise<string> {
+  if (flag !== undefined) return resolve(cli.cwd, flag);
+  const dotEnv = await readDotEnv(cli.cwd);
+  for (const values of [cli.env, dotEnv]) {
+    for (const name of VARIABLES) {
+      const value = values[name];
+      if (value) return resolve(cli.cwd, value);
+    }
+  }
+  return join(homedir(), ".meshnet");
+}
+
+async function readDotEnv(cwd: string): Promise<Record<string, string | undefined>> {
+  try {
+    return parseEnv(await readFile(join(cwd, ".env"), "utf8"));
+  } catch {
+    return {};
+  }
+}
+
+export interface RunningNode {
+  readonly httpUrl: string;
+  readonly pid: number;
+}
+
+/** What the daemon of this home wrote when it started, if it still runs. */
+export async function findRunningNode(home: string): Promise<RunningNode | undefined> {
+  let record: Partial<RunningNode>;
+  try {
+    record = JSON.parse(await readFile(join(home, "run", "node.json"), "utf8"));
+  } catch {
+    return undefined;
+  }
+  const { httpUrl, pid } = record;
+  if (typeof httpUrl !== "string" || typeof pid !== "number" || !isAlive(pid)) return undefined;
+  return { httpUrl, pid };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    // Signal 0 only asks whether the process exists.
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

@@ -1,0 +1,30 @@
+/** Where the program starts: hands the real terminal, environment and clock to the commands. */
+import { basename } from "node:path";
+import { systemClock, systemRandom } from "@hearthmesh/core";
+import { createCli } from "./cli.js";
+import { runCli } from "./run.js";
+
+const interruption = new AbortController();
+/** The daemon ends itself on signals, and more thoroughly. */
+const isDaemon = ["up", "join"].includes(process.argv[2] ?? "");
+if (!isDaemon) process.once("SIGINT", () => interruption.abort());
+
+// Whoever read our output has gone (`| head`): that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+const cli = createCli({
+  env: process.env,
+  cwd: process.cwd(),
+  streams: process,
+  clock: systemClock(),
+  random: systemRandom(),
+  signal: interruption.signal,
+});
+const name = basename(process.argv[1] ?? "mesh", ".js");
+process.exitCode = await runCli(
+  cli,
+  process.argv.slice(2),
+  name === "collective" ? "collective" : "mesh",
+);

@@ -1,0 +1,84 @@
+/** The whole program, put together from one file for each command. */
+import type { Cli } from "./cli.js";
+import { commandGroup, type MeshCommand } from "./command.js";
+import { completionCommand } from "./commands/completion.js";
+import { configShowCommand } from "./commands/config-show.js";
+import { identityInitCommand } from "./commands/identity-init.js";
+import { identityListCommand } from "./commands/identity-list.js";
+import { identityListCollectivesCommand } from "./commands/identity-list-collectives.js";
+import { identityRenewCommand } from "./commands/identity-renew.js";
+import { identityShowCommand } from "./commands/identity-show.js";
+import { identitySwitchCommand } from "./commands/identity-switch.js";
+import { inviteGenerateCommand } from "./commands/invite-generate.js";
+import { inviteListCommand } from "./commands/invite-list.js";
+import { inviteRedeemCommand } from "./commands/invite-redeem.js";
+import { inviteRevokeCommand } from "./commands/invite-revoke.js";
+import { joinCommand } from "./commands/join.js";
+import { lsCommand } from "./commands/ls.js";
+import { mkdirCommand } from "./commands/mkdir.js";
+import { mvCommand } from "./commands/mv.js";
+import { nodeListCommand } from "./commands/node-list.js";
+import { nodeRemoveCommand } from "./commands/node-remove.js";
+import { openCommand } from "./commands/open.js";
+import { readCommand } from "./commands/read.js";
+import { revokeCommand } from "./commands/revoke.js";
+import { rmCommand } from "./commands/rm.js";
+import { statCommand } from "./commands/stat.js";
+import { statusCommand } from "./commands/status.js";
+import { upCommand } from "./commands/up.js";
+import { versionCommand } from "./commands/version.js";
+import { writeCommand } from "./commands/write.js";
+import { type CommandDescription, describeCommand } from "./describe.js";
+
+/** `name` is the one under which the program was started. */
+export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
+  const program: MeshCommand = commandGroup(
+    name,
+    "One private mesh out of the machines that you and your friends own",
+    [
+      upCommand(cli),
+      joinCommand(cli),
+      statusCommand(cli),
+      openCommand(cli),
+      mkdirCommand(cli),
+      writeCommand(cli),
+      readCommand(cli),
+      lsCommand(cli),
+      statCommand(cli),
+      mvCommand(cli),
+      rmCommand(cli),
+      commandGroup("invite", "invite machines and people, and redeem invites", [
+        inviteGenerateCommand(cli),
+        inviteRedeemCommand(cli),
+        inviteListCommand(cli),
+        inviteRevokeCommand(cli),
+      ]),
+      commandGroup("identity", "who you are, and which collectives you have joined", [
+        identityInitCommand(cli),
+        identityShowCommand(cli),
+        identitySwitchCommand(cli),
+        identityListCollectivesCommand(cli),
+        identityListCommand(cli),
+        identityRenewCommand(cli),
+      ]),
+      commandGroup("node", "the machines of this member", [
+        nodeListCommand(cli),
+        nodeRemoveCommand(cli),
+      ]),
+      revokeCommand(cli),
+      commandGroup("config", "the configuration of the node", [configShowCommand(cli)]),
+      completionCommand(cli, () => describeCommand(program)),
+      versionCommand(cli),
+    ],
+  );
+  return program.withExamples(
+    "mesh up",
+    "mesh invite generate --grant /shared:read+write",
+    "mesh write /shared/photo.jpg photo.jpg",
+  );
+}
+
+/** The program as data, with the name `mesh`. `cli` is not used until a command runs. */
+export function describeProgram(cli: Cli): CommandDescription {
+  return describeCommand(buildProgram(cli));
+}

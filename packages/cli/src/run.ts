@@ -1,0 +1,32 @@
+/** Runs one command line and says with which status to end. Never throws, never ends the process. */
+import { CommanderError } from "commander";
+import type { Cli } from "./cli.js";
+import type { MeshCommand } from "./command.js";
+import { reportFailure, usageError } from "./failures.js";
+import { buildProgram } from "./program.js";
+
+/** `args` without the program's own name. */
+export async function runCli(cli: Cli, args: readonly string[], name = "mesh"): Promise<number> {
+  const program = buildProgram(cli, name);
+  prepare(cli, program);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return cli.signal.aborted ? 130 : 0;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return reportFailure(cli, error);
+    if (error.exitCode === 0) return 0;
+    return reportFailure(cli, usageError(error.message.replace(/^error: /, "")));
+  }
+}
+
+/** Commander must neither end the process nor print errors in a form of its own. */
+function prepare(cli: Cli, command: MeshCommand): void {
+  command.exitOverride();
+  command.configureOutput({
+    writeOut: (text) => void cli.stdout.write(text),
+    writeErr: (text) => void cli.stderr.write(text),
+    outputError: () => undefined,
+    getOutHasColors: () => cli.colours.isColorSupported,
+  });
+  for (const inner of command.commands) prepare(cli, inner as MeshCommand);
+}

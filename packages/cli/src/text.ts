@@ -1,0 +1,49 @@
+/** Times and grants as people read them, and text from others made harmless for a terminal. */
+import type { Grant } from "@hearthmesh/gateway/contracts";
+
+/** `2026-11-21 03:40`, in the time of this machine. */
+export function formatTime(timeMs: number): string {
+  const date = new Date(timeMs);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+/** `3 d`, `5 h`, `12 min`, `4 s`. */
+export function formatDuration(durationMs: number): string {
+  const seconds = Math.max(0, Math.round(durationMs / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`;
+  return `${Math.round(seconds / 86_400)} d`;
+}
+
+/** A grant as an answer or a file of ours holds it. */
+type GrantView = Readonly<Omit<Grant, "rights">> & { readonly rights: readonly string[] };
+
+/** `/shared: read, write (until 2026-11-22 03:40)` */
+export function formatGrantLine(grant: GrantView): string {
+  const deny = grant.effect === "deny" ? "not " : "";
+  const end = grant.notAfterMs === undefined ? "" : ` (until ${formatTime(grant.notAfterMs)})`;
+  return `${printable(grant.path)}: ${deny}${grant.rights.join(", ")}${end}`;
+}
+
+/** Control characters could move the cursor or hide text: they are shown as `?`. */
+export function printable(text: string): string {
+  let result = "";
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    const control = code < 32 || (code >= 127 && code < 160) || isBidirectional(code);
+    result += control ? "?" : character;
+  }
+  return result;
+}
+
+/** Marks that reorder text on a screen. */
+function isBidirectional(code: number): boolean {
+  return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
