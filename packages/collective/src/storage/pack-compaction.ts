@@ -6,7 +6,7 @@
  *
  * A tombstone is copied too as long as an older pack still holds a record that it keeps down.
  */
-import type { Logger } from "@hearthmesh/core";
+import { type Logger, MeshError } from "@hearthmesh/core";
 import type { Location } from "./chunk-index.js";
 import type { PackFiles } from "./pack-files.js";
 import { PACK_HEADER_BYTES, tombstoneHead } from "./pack-format.js";
@@ -57,6 +57,7 @@ export class PackCompactor {
   readonly #parts: CompactorParts;
   #job: Job | undefined;
   #running: Promise<CompactionStep> | undefined;
+  #isStopped = false;
 
   constructor(parts: CompactorParts) {
     this.#parts = parts;
@@ -73,11 +74,18 @@ export class PackCompactor {
     return this.#running;
   }
 
+  /** Waits for the step that runs; no later one does anything. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#running?.catch(() => undefined);
+  }
+
   async #step(): Promise<CompactionStep> {
     try {
       this.#job ??= await this.#begin();
       if (this.#job === undefined) return { movedBytes: 0, removedPacks: 0, more: false };
       const movedBytes = await this.#copySome(this.#job);
+      if (this.#isStopped) throw new MeshError("MESH_STORE_CLOSED");
       if (this.#job.next < this.#job.records.count) {
         return { movedBytes, removedPacks: 0, more: true };
       }
@@ -112,7 +120,8 @@ export class PackCompactor {
     let best: Pack | undefined;
     const oldest = Math.min(...table.packs.keys());
     for (const pack of table.packs.values()) {
-      if (pack.number === writer.activeNumber || !space.diskHas(pack.liveBytes)) continue;
+      if (pack.number === writer.activeNumber || pack.isSuspect) continue;
+      if (!space.diskHas(pack.liveBytes)) continue;
       // In the oldest pack a tombstone has nothing to keep down.
       const graveBytes = pack.number === oldest ? 0 : pack.tombstoneBytes;
       const keptBytes = pack.liveBytes + graveBytes;
@@ -156,7 +165,7 @@ export class PackCompactor {
     let bytes = 0;
     while (job.next < job.records.count && bytes < STEP_BYTES_MAX) {
       const entry = job.records.at(job.next++);
-      if (entry === undefined) break;
+      if (entry === undefined || this.#isStopped) break;
       const operation = await this.#copyOf(job, entry);
       if (operation === undefined) continue;
       const { recordBytes } = entry;
@@ -190,10 +199,12 @@ export class PackCompactor {
       if (record !== undefined) {
         return { type: "move", head: record.head, pieces: [record.payload], from };
       }
-      onDamaged(id, from, undefined);
     } catch (error) {
+      // The pack stays: what could not be read now may be readable another time.
       onDamaged(id, from, error);
+      throw error;
     }
+    onDamaged(id, from, undefined);
     return undefined;
   }
 

@@ -47,6 +47,15 @@ export class RecordList {
     return this.#bytes.subarray(0, this.#count * ENTRY_BYTES);
   }
 
+  /** Bytes of all records together. */
+  get recordBytes(): number {
+    let sum = 0;
+    for (let start = 36; start < this.#count * ENTRY_BYTES; start += ENTRY_BYTES) {
+      sum += this.#bytes.readUInt32BE(start);
+    }
+    return sum;
+  }
+
   add(entry: RecordEntry): void {
     const start = this.#count * ENTRY_BYTES;
     if (start + ENTRY_BYTES > this.#bytes.length) {

@@ -42,7 +42,7 @@ export async function openPacks(
       });
     }
     if (content.state !== "loaded") continue;
-    if (content.damagedBytes > 0) {
+    if (content.damagedBytes > 0 && !content.indexed) {
       log.error("a pack file is damaged in the middle; what it held there counts as missing", {
         path: files.packPath(number),
         bytes: content.damagedBytes,
@@ -52,7 +52,12 @@ export async function openPacks(
     const sizeBytes = await settle(files, number, content, isLast, log);
     const pack = table.addPack(number, content.salt, sizeBytes);
     for (const entry of content.records) table.apply(pack, entry);
-    if (isLast && sizeBytes < packBytesMax) active = { pack, records: content.records };
+    // A damaged record is told from a good one by its place behind the last sync. A record that was
+    // written behind it now would move that place, so a pack with a hole is not written again.
+    const isWhole = content.damagedBytes === 0;
+    if (isLast && isWhole && sizeBytes < packBytesMax) {
+      active = { pack, records: content.records };
+    }
   }
   return { active, nextNumber: (numbers.at(-1) ?? 0) + 1 };
 }

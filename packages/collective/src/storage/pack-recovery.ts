@@ -54,13 +54,11 @@ export async function loadPack(files: PackFiles, number: number): Promise<PackCo
     const walk = await walkRecords(file, coveredBytes, sizeBytes, salt);
     const syncedBytes = walk.heads.reduce((most, { head }) => Math.max(most, head.syncedBytes), 0);
     let endBytes = coveredBytes;
-    let wholeBytes = 0;
     for (const { offset, head } of walk.heads) {
       const isSynced = offset + head.recordBytes <= syncedBytes;
       if (!isSynced && !(await payloadHolds(file, offset, head))) continue;
       records.add({ kind: head.kind, id: head.id, offset, recordBytes: head.recordBytes });
       endBytes = offset + head.recordBytes;
-      wholeBytes += head.recordBytes;
     }
     return {
       state: "loaded",
@@ -68,7 +66,7 @@ export async function loadPack(files: PackFiles, number: number): Promise<PackCo
       records,
       sizeBytes,
       endBytes,
-      damagedBytes: endBytes - coveredBytes - wholeBytes,
+      damagedBytes: endBytes - PACK_HEADER_BYTES - records.recordBytes,
       indexed: usable !== undefined && coveredBytes === sizeBytes,
     };
   });

@@ -239,6 +239,51 @@ describe("the pack store", () => {
     for (const { header } of kept) await again.get(header.id);
   });
 
+  it("keeps a tombstone as long as an older pack holds what it keeps down", async () => {
+    const disk = new FaultyDisk();
+    const options = { packBytesMax: 3000 };
+    const store = await open(disk, options);
+    const stays = chunkOf("fills the first pack", 2200);
+    const dead = chunkOf("is deleted", 100);
+    await store.put(dead.header, [dead.bytes]);
+    await store.put(stays.header, [stays.bytes]);
+    // The tombstone goes to the second pack, which then dies and is compacted.
+    const passing = chunkOf("lives for a moment", 2000);
+    await store.put(passing.header, [passing.bytes]);
+    await store.delete([dead.header.id, passing.header.id]);
+    const last = chunkOf("begins the third pack", 1500);
+    await store.put(last.header, [last.bytes]);
+    for (let step = await store.compactOnce(); step.more; ) step = await store.compactOnce();
+    expect(disk.paths()).not.toContain("packs/0000000002.pack");
+    expect(disk.paths()).toContain("packs/0000000001.pack");
+    await store.close();
+    const again = await open(disk, options);
+    expect(again.list(undefined, 9)).toEqual([stays.header.id, last.header.id].sort());
+  });
+
+  it("does not bring back a chunk that is deleted while it is moved", async () => {
+    const disk = new FaultyDisk();
+    const options = { packBytesMax: 3000 };
+    const store = await open(disk, options);
+    const [moved, dead] = [chunkOf("moved", 500), chunkOf("dead", 1500)];
+    await store.put(moved.header, [moved.bytes]);
+    await store.put(dead.header, [dead.bytes]);
+    const last = chunkOf("begins the second pack", 1500);
+    await store.put(last.header, [last.bytes]);
+    await store.delete([dead.header.id]);
+    let deletion: Promise<void> | undefined;
+    disk.onAction = (action, path) => {
+      // Just before the record is read, so that tombstone and copy share a batch.
+      if (action !== "read" || !path.endsWith("1.pack") || deletion !== undefined) return;
+      deletion = store.delete([moved.header.id]);
+    };
+    for (let step = await store.compactOnce(); step.more; ) step = await store.compactOnce();
+    await deletion;
+    expect(store.list(undefined, 9)).toEqual([last.header.id]);
+    await store.close();
+    expect((await open(disk, options)).list(undefined, 9)).toEqual([last.header.id]);
+  });
+
   it("makes puts wait when much is on its way, and refuses when too many wait", async () => {
     const disk = new FaultyDisk();
     const store = await open(disk, { intakeBytesMax: 500 });

@@ -211,6 +211,7 @@ export class PackStore implements ChunkStore {
   }
 
   async #close(): Promise<void> {
+    await this.#compactor.stop();
     await this.#parts.writer.close();
     await this.#parts.files.closeAll();
   }
@@ -258,7 +259,11 @@ export class PackStore implements ChunkStore {
     if (!table.isAt(id, location)) return;
     table.forget(id);
     this.#corruptChunks++;
-    if (isMeshError(failure, "MESH_DISK_FAILED") || this.#closing !== undefined) return;
+    if (isMeshError(failure, "MESH_DISK_FAILED")) {
+      const pack = table.packs.get(location.pack);
+      if (pack !== undefined) pack.isSuspect = true;
+      return;
+    }
     const head = tombstoneHead(id, options.clock.nowMs());
     this.#change(id.toString("hex") as ChunkId, { type: "delete", head, pieces: [] }).catch(
       (error: unknown) => log.warn("could not mark a damaged chunk", errorFields(error)),

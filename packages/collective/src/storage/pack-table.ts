@@ -11,6 +11,11 @@ export interface Pack {
   liveBytes: number;
   /** Bytes of tombstones, which may still hold down a record of an older pack. */
   tombstoneBytes: number;
+  /**
+   * The disk failed to read from it. What the index lost by that may be whole after all, so the pack
+   * is not compacted before the next start has looked again.
+   */
+  isSuspect: boolean;
 }
 
 /** Invariant: a pack's `liveBytes` is the sum of the records that the index has in it. */
@@ -31,7 +36,7 @@ export class PackTable {
   }
 
   addPack(number: number, salt: Buffer, sizeBytes: number): Pack {
-    const pack = { number, salt, sizeBytes, liveBytes: 0, tombstoneBytes: 0 };
+    const pack = { number, salt, sizeBytes, liveBytes: 0, tombstoneBytes: 0, isSuspect: false };
     this.packs.set(number, pack);
     this.#totalBytes += sizeBytes;
     return pack;

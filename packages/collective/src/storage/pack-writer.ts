@@ -73,6 +73,7 @@ export class PackWriter {
   #active: ActivePack | undefined;
   #nextNumber: number;
   #running: Promise<void> | undefined;
+  #isClosed = false;
   /** The last write's failure, until one succeeds; with the time at which it happened. */
   #failure: { error: unknown; atMs: number } | undefined;
 
@@ -92,6 +93,7 @@ export class PackWriter {
 
   /** Resolves when the operation is durable: true when it was written, false when not wanted. */
   write(operation: WriteOperation): Promise<boolean> {
+    if (this.#isClosed) return Promise.reject(new MeshError("MESH_STORE_CLOSED"));
     if (this.#queue.length >= QUEUE_OPERATIONS_MAX) {
       return Promise.reject(
         new MeshError("MESH_LIMIT", { message: "too many writes wait for the disk of this node" }),
@@ -107,6 +109,7 @@ export class PackWriter {
 
   /** Waits for what is queued, then writes the index of the active pack. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     while (this.#running !== undefined) await this.#running;
     await this.#seal();
   }
