@@ -7,6 +7,10 @@ const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, imp
 const alias = [
   { find: /^@hearthmesh\/store\/testing$/, replacement: source("store/src/testing/index.ts") },
   {
+    find: /^@hearthmesh\/qwormhole\/testing$/,
+    replacement: source("qwormhole/src/testing/index.ts"),
+  },
+  {
     find: /^@hearthmesh\/gateway\/contracts$/,
     replacement: source("gateway/src/contracts/index.ts"),
   },

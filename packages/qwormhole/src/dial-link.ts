@@ -11,7 +11,7 @@ import type { Address, Transport } from "./transport.js";
 export async function dialLink(
   transport: Transport,
   address: Address,
-  options: LinkOptions & { signal?: AbortSignal; dialTimeoutMs?: number },
+  options: LinkOptions & { signal?: AbortSignal | undefined; dialTimeoutMs?: number },
 ): Promise<Link> {
   const { signal, dialTimeoutMs } = options;
   const channel = await transport.dial(address, {

@@ -44,9 +44,15 @@ export interface LinkStream {
   readonly peer: Peer;
   /** Aborted when the stream was reset by either side or the link closed. */
   readonly signal: AbortSignal;
-  /** The peer's bytes in order. Taking them gives credit back. Throws when the stream is reset. */
+  /**
+   * The peer's bytes in order. Taking them gives credit back. Throws when the stream is reset. A loop
+   * that was broken off may be taken up again; until then the bytes wait and the peer runs out of credit.
+   */
   readonly readable: AsyncIterable<Uint8Array>;
-  /** Resolves when the bytes are taken over and credit is left; pieces may be of any size. */
+  /**
+   * Resolves when the peer's credit allowed the bytes and the channel took them; pieces may be of any
+   * size. The bytes must not be changed afterwards.
+   */
   write(bytes: Uint8Array): Promise<void>;
   /** No more bytes will be written. */
   end(): void;
@@ -60,6 +66,10 @@ export interface LinkHandlers {
    * `wireDetails` (a Uint8Array, when present) travel; the text of an error without a code does not.
    */
   onRequest?(request: IncomingRequest): Promise<Uint8Array | readonly Uint8Array[]>;
+  /**
+   * Takes a stream of the peer. When the promise resolves, the stream is ended and what is unread is
+   * dropped; when it rejects, the stream is reset with the error's `code` and `wireDetails`.
+   */
   onStream?(stream: LinkStream): void | Promise<void>;
   onMessage?(data: Uint8Array, peer: Peer): void;
 }
@@ -81,7 +91,7 @@ export interface Link {
     header: Uint8Array,
     options?: { signal?: AbortSignal; priority?: Priority },
   ): Promise<LinkStream>;
-  /** One-way. False when it had to be queued beyond the high-water mark. */
+  /** One-way; throws when the link is closing. False when it had to be queued beyond the high-water mark. */
   send(data: Uint8Array, options?: { priority?: Priority }): boolean;
   /** Resolves when the queue is below its low-water mark, or the link has closed. */
   drained(): Promise<void>;
@@ -123,7 +133,7 @@ export interface LinkOptions {
    */
   verifyPeer?(peer: Omit<Peer, "identity">): unknown | Promise<unknown>;
   /** Dialling side only: the node id that must answer. */
-  expectedNodeId?: string;
+  expectedNodeId?: string | undefined;
   /** Default 5,000. */
   handshakeTimeoutMs?: number;
   /** Silence after which a PING goes out. Default 1,000. */

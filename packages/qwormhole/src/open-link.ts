@@ -259,5 +259,10 @@ function handshakeConfig(
 
 function keyOfCertificate(certificate: Uint8Array | undefined): Uint8Array | undefined {
   if (certificate === undefined) return undefined;
-  return new X509Certificate(certificate).publicKey.export({ format: "der", type: "spki" });
+  try {
+    return new X509Certificate(certificate).publicKey.export({ format: "der", type: "spki" });
+  } catch (cause) {
+    const message = "the peer's certificate cannot be read";
+    throw new QWormholeError("QW_KEY_MISMATCH", { message, cause });
+  }
 }

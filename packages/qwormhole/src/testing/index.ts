@@ -1,0 +1,7 @@
+/**
+ * `@hearthmesh/qwormhole/testing`: the contract that every transport passes, and throwaway certificates.
+ *
+ * @packageDocumentation
+ */
+export * from "./certificates.js";
+export * from "./transport-contract.js";
