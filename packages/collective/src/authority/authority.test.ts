@@ -90,6 +90,17 @@ describe("other writers of the same store", () => {
     await fixture.join(invite, "one");
   });
 
+  it("may give short pages: everything is read all the same", async () => {
+    const fixture = await authorityFixture((store) => shortPages(store));
+    for (const name of ["a", "b", "c", "d", "e"]) {
+      await fixture.join(await fixture.invitePerson(["/a:r"]), name);
+    }
+    expect(await fixture.authority.listInvites()).toHaveLength(5);
+    const reopened = await fixture.reopen();
+    expect(reopened.listIdentities()).toHaveLength(6);
+    await reopened.close();
+  });
+
   it("let two coordinators redeem one invite only once", async () => {
     const fixture = await authorityFixture();
     const other = await fixture.reopen();
@@ -107,13 +118,23 @@ describe("other writers of the same store", () => {
   });
 });
 
+/** A store that gives two entries at a time. */
+function shortPages(store: Store): Store {
+  const range: Store["range"] = (keys, options) => store.range(keys, { ...options, limit: 2 });
+  return replaceMethod(store, "range", range);
+}
+
 /** A store whose transactions fail to compare when `refuse` says so. */
 function flaky(store: Store, refuse: () => boolean): Store {
   const transact: Store["transact"] = async (transaction) =>
     refuse() ? { succeeded: false, revision: 0, results: [] } : store.transact(transaction);
+  return replaceMethod(store, "transact", transact);
+}
+
+function replaceMethod<K extends keyof Store>(store: Store, name: K, method: Store[K]): Store {
   return new Proxy(store, {
     get(target, property) {
-      if (property === "transact") return transact;
+      if (property === name) return method;
       const value: unknown = Reflect.get(target, property, target);
       return typeof value === "function" ? value.bind(target) : value;
     },

@@ -4,10 +4,11 @@
  * of others. A revision is never overtaken by an older one, so both sources may say the same
  * thing twice.
  */
-import { errorFields, isMeshError, type Logger, limits, type NodeId } from "@hearthmesh/core";
+import { errorFields, isMeshError, type Logger, type NodeId } from "@hearthmesh/core";
 import type { IdentityRecord, RevocationEntry, RevocationList } from "@hearthmesh/identity";
 import type { KeyValue, Operation, Store } from "@hearthmesh/store";
 import { AUTHORITY_PREFIX, IDENTITY_PREFIX, REVOCATIONS_KEY } from "./authority-keys.js";
+import { readAll } from "./read-all.js";
 import { decodeRecord } from "./records.js";
 
 export type RevokedListener = (entry: RevocationEntry) => void;
@@ -129,19 +130,8 @@ export class IdentityCache {
 
   /** The store's revision at which everything was read. */
   async #load(): Promise<number> {
-    let start = IDENTITY_PREFIX;
-    let revision: number | undefined;
-    for (;;) {
-      const page = await this.#store.range(
-        { start, end: `${IDENTITY_PREFIX}~` },
-        { limit: limits.STORE_RANGE_ENTRIES_MAX, ...(revision === undefined ? {} : { revision }) },
-      );
-      revision ??= page.revision;
-      for (const entry of page.entries) this.#apply(entry);
-      const last = page.entries.at(-1);
-      if (!page.more || last === undefined) break;
-      start = `${last.key}\0`;
-    }
+    const { entries, revision } = await readAll(this.#store, IDENTITY_PREFIX);
+    for (const entry of entries) this.#apply(entry);
     const list = await this.#store.get(REVOCATIONS_KEY, { revision });
     if (list !== undefined) this.#apply(list);
     return revision;

@@ -20,6 +20,7 @@ import type { AuthorityContext } from "./context.js";
 import { checkInviteRequest, type InviteRequest } from "./invite-request.js";
 import { put, unchanged } from "./ledger.js";
 import { holderOfName } from "./name-claim.js";
+import { readAll } from "./read-all.js";
 import { decodeRecord } from "./records.js";
 import { boundSharedGrants } from "./sharing.js";
 
@@ -81,7 +82,7 @@ export async function createInvite(
 
 /** All invites that are kept, newest first. */
 export async function listInvites(context: AuthorityContext): Promise<InviteRecord[]> {
-  const { entries } = await context.store.range({ prefix: INVITE_PREFIX });
+  const { entries } = await readAll(context.store, INVITE_PREFIX);
   return entries
     .map((entry) => decodeRecord<InviteRecord>(entry))
     .sort((a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1));
