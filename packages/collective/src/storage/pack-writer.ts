@@ -192,11 +192,10 @@ export class PackWriter {
     const active = this.#active;
     if (active !== undefined && active.pack.sizeBytes + recordBytes <= packBytesMax) return active;
     await this.#seal();
-    this.#active = await this.#newPack();
-    return this.#active;
+    return await this.#beginPack();
   }
 
-  async #newPack(): Promise<ActivePack> {
+  async #beginPack(): Promise<ActivePack> {
     const { files, table, random } = this.#parts;
     const number = this.#nextNumber++;
     const salt = Buffer.from(random.bytes(SALT_BYTES));
@@ -214,16 +213,19 @@ export class PackWriter {
       await files.remove(number).catch(() => undefined);
       throw error;
     }
-    return emptyActive(table.addPack(number, salt, PACK_HEADER_BYTES));
+    // In one step with the table, so that compaction never takes the pack for an old empty one.
+    this.#active = emptyActive(table.addPack(number, salt, PACK_HEADER_BYTES));
+    return this.#active;
   }
 
   async #seal(): Promise<void> {
     const active = this.#active;
     if (active === undefined) return;
-    this.#active = undefined;
     const { pack, records } = active;
     const facts = { salt: pack.salt, coveredBytes: pack.sizeBytes };
     await writeIndexOrLog(this.#parts.files, pack.number, facts, records, this.#parts.log);
+    // Only now may compaction remove the pack and its index.
+    this.#active = undefined;
   }
 
   /** After a failed write: fails its operations and makes sure that the next one starts clean. */
