@@ -7,4 +7,5 @@
 export { storeConformance } from "./conformance.js";
 export type { ConformanceHarness, StoreUnderTest } from "./harness.js";
 export { ManualClock } from "./manual-clock.js";
+export { matchesModel } from "./model-check.js";
 export { memorySubject, sqliteSubject } from "./subjects.js";
