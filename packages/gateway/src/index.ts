@@ -25,13 +25,9 @@ export {
   metricsPage,
 } from "./plain/metrics-table.js";
 export type {
+  AuthorityService,
   CoordinatorService,
   DoorCredentials,
-  Enrolment,
-  EnrolOrder,
   FileService,
   GatewayServices,
-  InviteOrder,
-  RecoverOrder,
-  TrustService,
 } from "./services.js";

@@ -30,7 +30,11 @@ export const InviteCreateRequest = z
       .max(limits.INVITE_GRANTS_MAX)
       .default([])
       .describe("For a person: `PATH:RIGHT+RIGHT`, such as `/shared:read+write`"),
-    roles: z.array(NodeRole).max(3).default(["storage"]).describe("For a node"),
+    roles: z
+      .array(NodeRole)
+      .max(3)
+      .default([])
+      .describe("For a node: `storage`, `gateway`; storage when empty"),
     maxUses: z.number().int().min(1).max(limits.INVITE_USES_MAX).default(1),
     validity: z.string().max(32).default("24h").describe("`30m`, `24h`, `7d`; at most 30 days"),
     description: z.string().max(limits.DESCRIPTION_BYTES_MAX).default(""),

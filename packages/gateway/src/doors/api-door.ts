@@ -35,13 +35,13 @@ export class ApiDoor extends HttpDoor {
     super({ name: "API door", flag: "api", address: { host, port }, clock, log });
     this.#door = options;
     this.#credentials = credentials;
-    this.#peers = new PeerChains(services.trust);
+    this.#peers = new PeerChains(services.authority);
   }
 
   protected async build(): Promise<FastifyInstance> {
     const { services, metrics } = this.#door;
-    const { trust, log } = services;
-    this.#unsubscribe = trust.onRevoked((nodeId) => {
+    const { authority, log } = services;
+    this.#unsubscribe = authority.onRevoked(({ nodeId }) => {
       const count = this.#peers.destroy(nodeId);
       if (count > 0) log.info("connections of a revoked identity were closed", { nodeId, count });
     });

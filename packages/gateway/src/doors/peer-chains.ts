@@ -8,18 +8,18 @@ import type { PeerCertificate } from "node:tls";
 import { TLSSocket } from "node:tls";
 import { MeshError, type NodeId } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
-import type { TrustService } from "../services.js";
+import type { AuthorityService } from "../services.js";
 
 /** Certificates of a chain that are looked at: a leaf, the CA, and room for one between. */
 const CHAIN_CERTIFICATES_MAX = 3;
 
 export class PeerChains {
-  readonly #trust: Pick<TrustService, "principal">;
+  readonly #authority: Pick<AuthorityService, "principal">;
   readonly #chains = new WeakMap<Socket, readonly Uint8Array[]>();
   readonly #sockets = new Map<NodeId, Set<Socket>>();
 
-  constructor(trust: Pick<TrustService, "principal">) {
-    this.#trust = trust;
+  constructor(authority: Pick<AuthorityService, "principal">) {
+    this.#authority = authority;
   }
 
   /** Who is at the other end. Throws `MESH_UNAUTHENTICATED` or `MESH_CERT_*`. */
@@ -27,7 +27,7 @@ export class PeerChains {
     let chain = this.#chains.get(socket);
     const isNew = chain === undefined;
     chain ??= readChain(socket);
-    const principal = this.#trust.principal(chain);
+    const principal = this.#authority.principal(chain);
     if (isNew) this.#remember(socket, chain, principal.nodeId);
     return principal;
   }

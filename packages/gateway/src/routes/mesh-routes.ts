@@ -8,14 +8,14 @@ import type { GatewayServices } from "../services.js";
 import { layoutView, nodeView } from "./views.js";
 
 export function meshRoutes(services: GatewayServices): Route[] {
-  const { coordinator, trust } = services;
+  const { coordinator, authority } = services;
   return [
     defineRoute(ENDPOINTS.status, "enrolled", () => services.status()),
     defineRoute(ENDPOINTS.nodes, "enrolled", async () => {
       return { nodes: (await coordinator.nodes()).map(nodeView) };
     }),
     defineRoute(ENDPOINTS.layout, "enrolled", async () => layoutView(await coordinator.layout())),
-    defineRoute(ENDPOINTS.removeNode, "operator", async ({ params }) => {
+    defineRoute(ENDPOINTS.removeNode, "operator", async ({ params, caller }) => {
       const node = findNode(await coordinator.nodes(), params.node);
       if (node.nodeId === services.coordinatorContact.nodeId) {
         throw new MeshError("MESH_BAD_REQUEST", {
@@ -24,7 +24,7 @@ export function meshRoutes(services: GatewayServices): Route[] {
         });
       }
       // First it may no longer speak, then nothing is placed on it any more.
-      await trust.revoke(node.nodeId, "removed by the operator");
+      await authority.revoke(caller.principal, node.nodeId, "removed by the operator");
       const layout = await coordinator.removeNode(node.nodeId);
       return { nodeId: node.nodeId, name: node.name, layoutVersion: layout.version };
     }),

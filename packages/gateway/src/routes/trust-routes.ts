@@ -1,6 +1,6 @@
 /** Identities, invites, revocation, renewal. */
-import { parseDurationMs } from "@hearthmesh/core";
-import { inviteIdOf, parseGrant } from "@hearthmesh/identity";
+import { MeshError, parseDurationMs } from "@hearthmesh/core";
+import { parseGrant } from "@hearthmesh/identity";
 import { ENDPOINTS } from "../contracts/index.js";
 import { defineRoute, type Route } from "../server/route.js";
 import type { GatewayServices } from "../services.js";
@@ -10,35 +10,33 @@ export function trustRoutes(services: GatewayServices): Route[] {
   return [...inviteRoutes(services), ...identityRoutes(services)];
 }
 
-function inviteRoutes({ trust, clock, log }: GatewayServices): Route[] {
+/** Whom an enrolled person may invite, see and turn away is the authority's own rule. */
+function inviteRoutes(services: GatewayServices): Route[] {
+  const { authority, clock } = services;
   return [
-    defineRoute(ENDPOINTS.createInvite, "operator", async ({ body, caller }) => {
+    defineRoute(ENDPOINTS.createInvite, "enrolled", async ({ body, caller }) => {
       const { grants, validity, ...rest } = body;
-      const made = await trust.createInvite({
+      const { record, text, link } = await authority.createInvite(caller.principal, {
         ...rest,
         grants: grants.map(parseGrant),
         validityMs: parseDurationMs(validity),
-        createdBy: caller.principal.spiffeId,
+        endpoints: services.enrolmentEndpoints(),
       });
-      log.info("invite made", {
-        inviteId: made.invite.id,
-        principal: caller.principal.spiffeId,
-      });
-      const invite = inviteView(made.invite, clock.nowMs());
-      return { invite, code: made.code, link: made.link };
+      return { invite: inviteView(record, clock.nowMs()), code: text, link };
     }),
-    defineRoute(ENDPOINTS.invites, "operator", async () => {
+    defineRoute(ENDPOINTS.invites, "enrolled", async ({ caller }) => {
       const nowMs = clock.nowMs();
-      return { invites: (await trust.invites()).map((invite) => inviteView(invite, nowMs)) };
+      const invites = await authority.listInvites(caller.principal);
+      return { invites: invites.map((invite) => inviteView(invite, nowMs)) };
     }),
-    defineRoute(ENDPOINTS.revokeInvite, "operator", async ({ params }) => {
-      const invite = await trust.revokeInvite(inviteIdOf(params.invite));
+    defineRoute(ENDPOINTS.revokeInvite, "enrolled", async ({ params, caller }) => {
+      const invite = await authority.revokeInvite(caller.principal, params.invite);
       return { invite: inviteView(invite, clock.nowMs()) };
     }),
   ];
 }
 
-function identityRoutes({ trust, member }: GatewayServices): Route[] {
+function identityRoutes({ authority, member }: GatewayServices): Route[] {
   return [
     defineRoute(ENDPOINTS.whoami, "enrolled", async ({ caller }) => {
       const { kind, spiffeId, name, nodeId, notAfterMs } = caller.principal;
@@ -48,24 +46,31 @@ function identityRoutes({ trust, member }: GatewayServices): Route[] {
         name,
         nodeId,
         memberId: member.id,
-        grants: (await trust.grantsOf(caller.principal)).map(grantView),
+        grants: authority.grantsOf(caller.principal).map(grantView),
         certificateNotAfter: new Date(notAfterMs).toISOString(),
         operator: caller.operator,
       };
     }),
     defineRoute(ENDPOINTS.identities, "operator", async () => {
-      return { identities: (await trust.identities()).map(identityView) };
+      return { identities: authority.listIdentities().map(identityView) };
     }),
-    defineRoute(ENDPOINTS.revoke, "operator", async ({ body }) => {
-      const { entry, epoch } = await trust.revoke(body.identity, body.reason);
+    defineRoute(ENDPOINTS.revoke, "operator", async ({ body, caller }) => {
+      const { nodeId } = await authority.revoke(caller.principal, body.identity, body.reason);
+      const { entries, epoch } = authority.revocationList();
+      const entry = entries.find((item) => item.nodeId === nodeId);
+      if (entry === undefined) throw new MeshError("MESH_INTERNAL");
       return { revoked: revocationView(entry), epoch };
     }),
     defineRoute(ENDPOINTS.revocationList, "enrolled", async () => {
-      const list = await trust.revocationList();
+      const list = authority.revocationList();
       return { ...list, entries: list.entries.map(revocationView) };
     }),
-    defineRoute(ENDPOINTS.renew, "self", ({ body, caller }) =>
-      trust.renew(caller.principal, body.csrPem),
-    ),
+    defineRoute(ENDPOINTS.renew, "self", async ({ body, caller }) => {
+      const { certificatePem, caCertificatePem } = await authority.renew(
+        caller.principal,
+        body.csrPem,
+      );
+      return { certificatePem, caCertificatePem };
+    }),
   ];
 }

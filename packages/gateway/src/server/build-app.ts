@@ -181,9 +181,10 @@ function answerErrors(app: FastifyInstance, options: AppOptions): void {
 }
 
 function sendProblem(error: MeshError, request: FastifyRequest, reply: FastifyReply): void {
-  const { retryAfterSeconds } = error.details ?? {};
   if (error.status === 429 || error.status === 503) {
-    reply.header("retry-after", String(retryAfterSeconds ?? 1));
+    const { retryAfterMs } = error.details ?? {};
+    const seconds = typeof retryAfterMs === "number" ? Math.ceil(retryAfterMs / 1000) : 1;
+    reply.header("retry-after", String(seconds));
   }
   reply
     .code(error.status)

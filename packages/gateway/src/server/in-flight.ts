@@ -18,7 +18,7 @@ export class InFlight {
     if (this.#count >= this.#max) {
       throw new MeshError("MESH_LIMIT", {
         message: `${this.#max} requests are under way already`,
-        details: { retryAfterSeconds: 1 },
+        details: { retryAfterMs: 1_000 },
       });
     }
     this.#count++;
