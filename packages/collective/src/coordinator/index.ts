@@ -1,1 +1,19 @@
-export {};
+/**
+ * The coordinator: the namespace of a member, uploads, small files, nodes and layout, and the
+ * background work that keeps every chunk at its replicas and nothing else on the disks.
+ *
+ * Start reading with `keys.ts` (what is stored), `coordinator.ts` (what is served) and
+ * `workers/garbage.ts` (why nothing is lost).
+ */
+export type { AccessPolicy } from "./access.js";
+export { type CallOptions, Coordinator } from "./coordinator.js";
+export {
+  type CoordinatorIntervals,
+  type CoordinatorOptions,
+  type CoordinatorStatus,
+  DEFAULT_INTERVALS,
+} from "./coordinator-options.js";
+export { type MeshPath, parsePath } from "./paths.js";
+export type { Totals } from "./usage.js";
+export type { ReplicationState } from "./workers/replication-tally.js";
+export type { Worker, WorkerInspection, WorkerState } from "./workers/worker.js";

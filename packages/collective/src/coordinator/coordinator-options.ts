@@ -1,0 +1,87 @@
+/** What a coordinator is made from and what it tells about itself. */
+import type { Clock, Logger, MemberId, NodeId, Random } from "@hearthmesh/core";
+import type { NodeRole, Principal } from "@hearthmesh/identity";
+import type { Store } from "@hearthmesh/store";
+import type { AccessPolicy } from "./access.js";
+import type { Totals } from "./usage.js";
+import type { ReplicationState } from "./workers/replication-tally.js";
+import type { WorkerInspection } from "./workers/worker.js";
+
+export interface CoordinatorOptions {
+  /** The coordinator is the only writer of its rows; see `keys.ts`. */
+  readonly store: Store;
+  readonly access: AccessPolicy;
+  /** Signs tickets with the coordinator's key. */
+  readonly sign: (bytes: Uint8Array) => Uint8Array;
+  /** The key that checks them: SPKI, DER. */
+  readonly publicKeyDer: Uint8Array;
+  readonly nodeId: NodeId;
+  readonly memberId: MemberId;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Grows with every new leader: nodes refuse orders and tickets of an older one. */
+  readonly epoch: number;
+  /** At least 32 bytes, the same after a restart; receipt keys are derived from it. */
+  readonly coordinatorSecret: Uint8Array;
+  /** Copies of each chunk. Default 3. */
+  readonly replicas?: number;
+  /** Copies in distinct zones before a write is acknowledged. Default 2. */
+  readonly acks?: number;
+  /** Roles that a node was enrolled with; without it a node has the roles that it names. */
+  readonly rolesOf?: (principal: Principal) => readonly NodeRole[];
+  readonly intervals?: Partial<CoordinatorIntervals>;
+}
+
+/** Times of the background work, in milliseconds. */
+export interface CoordinatorIntervals {
+  /** Between two reports of a node. */
+  readonly reportMs: number;
+  /** Between two full walks. Changes of nodes and layout start one soon. */
+  readonly repairMs: number;
+  /** From a change to the walk that it starts: several changes make one walk. */
+  readonly settleMs: number;
+  /** Between two looks at the repair queue, and to the first look after it grew. */
+  readonly queueMs: number;
+  /** Between two runs of the garbage collector. */
+  readonly garbageMs: number;
+  /** How long what nobody refers to is kept. */
+  readonly garbageGraceMs: number;
+  /** Between two looks for uploads that were left alone. */
+  readonly uploadsMs: number;
+  /** A node that is away for longer is replaced by others until it comes back. */
+  readonly nodeLostMs: number;
+  /** Rest between two pages of a walk. */
+  readonly walkPauseMs: number;
+}
+
+export const DEFAULT_INTERVALS: CoordinatorIntervals = {
+  reportMs: 5_000,
+  repairMs: 600_000,
+  settleMs: 1_000,
+  queueMs: 5_000,
+  garbageMs: 60_000,
+  garbageGraceMs: 3_600_000,
+  uploadsMs: 60_000,
+  nodeLostMs: 900_000,
+  walkPauseMs: 2,
+};
+
+export interface CoordinatorStatus {
+  readonly memberId: MemberId;
+  readonly epoch: number;
+  readonly layoutVersion: number;
+  readonly replicas: number;
+  /** Copies that a write waits for now; fewer than configured when there are fewer nodes. */
+  readonly acksNeeded: number;
+  /** Distinct zones with a connected storage node. */
+  readonly zonesAvailable: number;
+  readonly nodes: { readonly total: number; readonly online: number };
+  /** Undefined until the first walk has ended: nothing is known before. */
+  readonly replication: ReplicationState | undefined;
+  readonly repairQueue: number;
+  readonly uploadsOpen: number;
+  /** Undefined until the files have been counted. */
+  readonly totals: Totals | undefined;
+  readonly workers: readonly WorkerInspection[];
+}

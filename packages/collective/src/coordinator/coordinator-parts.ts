@@ -1,0 +1,113 @@
+/** Puts the parts of a coordinator together. */
+import { AnswerContext } from "./answer-context.js";
+import { Background } from "./background.js";
+import { ChunkGuard } from "./chunk-guard.js";
+import { Condemned } from "./condemned.js";
+import { type CoordinatorOptions, DEFAULT_INTERVALS } from "./coordinator-options.js";
+import { Directories } from "./directories.js";
+import type { DurabilityRule } from "./durability.js";
+import { fileMethods } from "./file-methods.js";
+import { KeyedMutex, SharedGate } from "./gates.js";
+import { LayoutBook } from "./layout-book.js";
+import type { MethodTable } from "./method-table.js";
+import { Namespace } from "./namespace.js";
+import type { NamespaceContext } from "./namespace-context.js";
+import { NodeCalls } from "./node-calls.js";
+import { NodeDirectory } from "./node-directory.js";
+import { nodeMethods } from "./node-methods.js";
+import { OpenUploads } from "./open-uploads.js";
+import { ReceiptKeys } from "./receipt-keys.js";
+import { ReplicaWriter } from "./replica-writer.js";
+import { SmallFiles } from "./small-files.js";
+import { TicketOffice } from "./ticket-office.js";
+import { Uploads } from "./uploads.js";
+import { Usage } from "./usage.js";
+
+const REPLICAS = 3;
+const ACKS = 2;
+
+export interface CoordinatorParts {
+  readonly layouts: LayoutBook;
+  readonly nodes: NodeDirectory;
+  readonly condemned: Condemned;
+  readonly open: OpenUploads;
+  readonly usage: Usage;
+  readonly smallFiles: SmallFiles;
+  readonly background: Background;
+  readonly methods: MethodTable;
+  readonly acks: number;
+}
+
+export function buildParts(options: CoordinatorOptions): CoordinatorParts {
+  const { store, clock, random, log, epoch } = options;
+  const acks = options.acks ?? ACKS;
+  const context = namespaceContext(options);
+  const { layouts, nodes, tickets, lookSoon } = nodeParts(options);
+  const calls = new NodeCalls((nodeId) => nodes.link(nodeId));
+  const guard = new ChunkGuard();
+  const condemned = new Condemned(store);
+  const open = new OpenUploads();
+  const onQueued = () => background.queued();
+  const online = () => nodes.onlineStorage();
+  const rule = (): DurabilityRule => ({ layout: layouts.layout, acks, online: online() });
+  const shared = { namespace: context, layouts, guard, clock, random, log, onQueued };
+  const placement = () => layouts.placement;
+  const writer = new ReplicaWriter({ calls, clock, random, log, acks, placement, online });
+  const smallFiles = new SmallFiles({ ...shared, writer });
+  const receiptKeys = new ReceiptKeys(options.coordinatorSecret);
+  const uploads = new Uploads({ ...shared, open, condemned, receiptKeys, calls, rule });
+  const { usage, run } = context;
+  const background = new Background({
+    ...{ store, nodes, calls, tickets, guard, condemned, open, uploads, usage },
+    ...{ clock, log, epoch, run },
+    intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
+    layout: () => layouts.layout,
+  });
+  lookSoon.call = () => background.lookSoon();
+  const answers = new AnswerContext({ layouts, nodes, tickets, acks });
+  const namespace = new Namespace(context);
+  return {
+    ...{ layouts, nodes, condemned, open, usage, smallFiles, background, acks },
+    methods: {
+      ...nodeMethods(nodes),
+      ...fileMethods({ context, namespace, smallFiles, uploads, answers }),
+    },
+  };
+}
+
+function namespaceContext({ store, clock, random }: CoordinatorOptions): NamespaceContext {
+  const gate = new SharedGate();
+  return {
+    store,
+    directories: new Directories(store),
+    gate,
+    mutex: new KeyedMutex(),
+    usage: new Usage(store, gate),
+    clock,
+    random,
+    run: Buffer.from(random.bytes(8)).toString("hex"),
+  };
+}
+
+/** `lookSoon.call` is set when there are workers to wake: they need the nodes first. */
+function nodeParts(options: CoordinatorOptions) {
+  const { store, clock, log, memberId, epoch, sign, rolesOf } = options;
+  const lookSoon = { call: () => {} };
+  const layouts = new LayoutBook({
+    store,
+    log,
+    replicas: options.replicas ?? REPLICAS,
+    onChanged: () => lookSoon.call(),
+  });
+  const nodes = new NodeDirectory({
+    ...{ store, layouts, clock, log, memberId, epoch },
+    receiptKeys: new ReceiptKeys(options.coordinatorSecret),
+    reportIntervalMs: options.intervals?.reportMs ?? DEFAULT_INTERVALS.reportMs,
+    ...(rolesOf === undefined ? {} : { rolesOf }),
+    onChanged: (_nodeId, online) => {
+      if (online) lookSoon.call();
+    },
+  });
+  const tickets = new TicketOffice({ sign, epoch, clock });
+  return { layouts, nodes, tickets, lookSoon };
+}

@@ -1,0 +1,44 @@
+/**
+ * When a chunk counts as written. The rule (Tahoe-LAFS calls it servers of happiness): not the
+ * number of copies counts but the number of things that must fail before the chunk is lost.
+ *
+ * - Copies on `acks` distinct nodes of the layout; on all of them when it has fewer.
+ * - In `acks` distinct zones, or in all zones that have a node which is there now. A home whose
+ *   other site is away goes on writing; repair brings the copies over when the site is back.
+ */
+import { MeshError, type NodeId } from "@hearthmesh/core";
+import { distinctZones } from "../storage/placement.js";
+import type { Layout } from "../types.js";
+import { replicasPossible } from "./layout-change.js";
+
+export interface DurabilityRule {
+  readonly layout: Layout;
+  /** From the configuration; 2 by default. */
+  readonly acks: number;
+  /** Storage nodes that are connected. */
+  readonly online: readonly NodeId[];
+}
+
+/** Nodes that must have a chunk. 0: there is no node that takes chunks. */
+export function acksNeeded(layout: Layout, acks: number): number {
+  return Math.min(acks, replicasPossible(layout));
+}
+
+/** Whether copies on these nodes make a chunk safe. */
+export function isDurable(rule: DurabilityRule, stored: ReadonlySet<NodeId>): boolean {
+  const needed = acksNeeded(rule.layout, rule.acks);
+  const counted = rule.layout.nodes.filter((node) => stored.has(node.nodeId));
+  if (needed === 0 || counted.length < needed) return false;
+  const ids = counted.map((node) => node.nodeId);
+  // Where a copy lies is a zone that was there, even if its node has gone since.
+  const zonesThere = distinctZones(rule.layout, [...rule.online, ...ids]);
+  return distinctZones(rule.layout, ids) >= Math.min(needed, zonesThere);
+}
+
+export function noStorage(layout: Layout, needed: number, found: number): MeshError {
+  const message =
+    layout.nodes.length === 0
+      ? "there is no storage node yet"
+      : `a safe write needs ${Math.max(1, needed)} storage nodes in distinct zones; ${found} are there`;
+  return new MeshError("MESH_NO_STORAGE", { message, details: { needed, found } });
+}

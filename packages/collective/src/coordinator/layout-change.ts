@@ -1,0 +1,60 @@
+/**
+ * Changes of a layout, as pure functions: layout in, the next version out. A change that changes
+ * nothing gives the very same object back, so that no version is made for it.
+ */
+import { limits, MeshError, type NodeId } from "@hearthmesh/core";
+import type { Layout, LayoutNode } from "../types.js";
+
+export function emptyLayout(replicas: number): Layout {
+  return { v: 1, version: 1, replicas, nodes: [] };
+}
+
+/** Adds a node, or replaces what the layout says about it. `MESH_LIMIT` at `NODES_MAX`. */
+export function withNode(layout: Layout, node: LayoutNode): Layout {
+  const known = layout.nodes.find((one) => one.nodeId === node.nodeId);
+  if (known !== undefined && isSame(known, node)) return layout;
+  const others = layout.nodes.filter((one) => one.nodeId !== node.nodeId);
+  if (others.length >= limits.NODES_MAX) {
+    throw new MeshError("MESH_LIMIT", {
+      message: `a member may have ${limits.NODES_MAX} storage nodes`,
+    });
+  }
+  return next(layout, { nodes: sorted([...others, node]) });
+}
+
+export function withoutNode(layout: Layout, nodeId: NodeId): Layout {
+  const nodes = layout.nodes.filter((one) => one.nodeId !== nodeId);
+  return nodes.length === layout.nodes.length ? layout : next(layout, { nodes });
+}
+
+export function withCapacity(layout: Layout, nodeId: NodeId, capacityBytes: number): Layout {
+  const node = layout.nodes.find((one) => one.nodeId === nodeId);
+  return node === undefined ? layout : withNode(layout, { ...node, capacityBytes });
+}
+
+export function withReplicas(layout: Layout, replicas: number): Layout {
+  return replicas === layout.replicas ? layout : next(layout, { replicas });
+}
+
+/** Replicas that a chunk can have: no more than there are nodes that take chunks. */
+export function replicasPossible(layout: Layout): number {
+  const able = layout.nodes.filter((node) => node.capacityBytes > 0).length;
+  return Math.min(layout.replicas, able);
+}
+
+function next(layout: Layout, change: Partial<Layout>): Layout {
+  return { ...layout, ...change, version: layout.version + 1 };
+}
+
+function sorted(nodes: readonly LayoutNode[]): LayoutNode[] {
+  return [...nodes].sort((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+}
+
+function isSame(a: LayoutNode, b: LayoutNode): boolean {
+  return (
+    a.name === b.name &&
+    a.capacityBytes === b.capacityBytes &&
+    a.zone.memberId === b.zone.memberId &&
+    a.zone.site === b.zone.site
+  );
+}

@@ -1,0 +1,119 @@
+/** The requests that only the coordinator may make of a storage node, over the node's own link. */
+import { type ChunkId, limits, MeshError, type NodeId } from "@hearthmesh/core";
+import type { Link, Priority } from "@hearthmesh/qwormhole";
+import { decodeMessage, encodeMessage, type Message } from "../codec.js";
+import { fromWireError } from "../link-errors.js";
+import type {
+  ChunkCopyRequest,
+  ChunkCopyResponse,
+  ChunkDeleteRequest,
+  ChunkDeleteResponse,
+  ChunkListRequest,
+  ChunkListResponse,
+  ChunkStoreRequest,
+} from "../protocol.js";
+
+const STORE_TIMEOUT_MS = 5_000;
+const LIST_TIMEOUT_MS = 15_000;
+const DELETE_TIMEOUT_MS = 30_000;
+/** A batch of `REPAIR_BATCH_CHUNKS_MAX` chunks at 256 KiB/s. */
+const COPY_TIMEOUT_MS = 120_000;
+const ID_BYTES = 32;
+
+export interface ChunkPage {
+  readonly ids: readonly ChunkId[];
+  readonly more: boolean;
+}
+
+/** Every method throws a `MeshError`: the node's own, or `MESH_UNREACHABLE`, `MESH_TIMEOUT`. */
+export class NodeCalls {
+  readonly #linkOf: (nodeId: NodeId) => Link | undefined;
+
+  constructor(linkOf: (nodeId: NodeId) => Link | undefined) {
+    this.#linkOf = linkOf;
+  }
+
+  async store(nodeId: NodeId, request: ChunkStoreRequest, bytes: Uint8Array): Promise<void> {
+    const message = encodeMessage(request, bytes);
+    await this.#request(nodeId, "chunk.store", message, STORE_TIMEOUT_MS, "rpc");
+  }
+
+  async copy(nodeId: NodeId, request: ChunkCopyRequest): Promise<ChunkCopyResponse> {
+    const message = encodeMessage(request);
+    const answer = await this.#request(nodeId, "chunk.copy", message, COPY_TIMEOUT_MS, "bulk");
+    const header = answer.header as Partial<ChunkCopyResponse>;
+    return {
+      copied: Array.isArray(header.copied) ? header.copied : [],
+      failed: Array.isArray(header.failed) ? header.failed : [],
+    };
+  }
+
+  /** Ids after `after`, ascending. */
+  async list(
+    nodeId: NodeId,
+    after: ChunkId | undefined,
+    limit: number = limits.CHUNK_IDS_PER_REQUEST_MAX,
+  ): Promise<ChunkPage> {
+    const request: ChunkListRequest = after === undefined ? { limit } : { after, limit };
+    const message = encodeMessage(request);
+    const answer = await this.#request(nodeId, "chunk.list", message, LIST_TIMEOUT_MS, "bulk");
+    const { more } = answer.header as Partial<ChunkListResponse>;
+    const ids = readIds(answer.body, after);
+    return { ids, more: more === true && ids.length > 0 };
+  }
+
+  /** Whether the node has the chunk at this moment. */
+  async has(nodeId: NodeId, id: ChunkId): Promise<boolean> {
+    const page = await this.list(nodeId, idBefore(id), 1);
+    return page.ids[0] === id;
+  }
+
+  /** Resolves to how many the node had. */
+  async delete(nodeId: NodeId, request: ChunkDeleteRequest): Promise<number> {
+    const message = encodeMessage(request);
+    const answer = await this.#request(nodeId, "chunk.delete", message, DELETE_TIMEOUT_MS, "bulk");
+    const { deleted } = answer.header as Partial<ChunkDeleteResponse>;
+    return typeof deleted === "number" ? deleted : 0;
+  }
+
+  async #request(
+    nodeId: NodeId,
+    method: string,
+    message: Uint8Array[],
+    timeoutMs: number,
+    priority: Priority,
+  ): Promise<Message<object>> {
+    const link = this.#linkOf(nodeId);
+    if (link === undefined) {
+      throw new MeshError("MESH_UNREACHABLE", { message: "the node is not connected" });
+    }
+    try {
+      return decodeMessage<object>(await link.request(method, message, { timeoutMs, priority }));
+    } catch (error) {
+      throw fromWireError(error);
+    }
+  }
+}
+
+/** The id right before this one; undefined before the first. */
+function idBefore(id: ChunkId): ChunkId | undefined {
+  const value = BigInt(`0x${id}`);
+  if (value === 0n) return undefined;
+  return (value - 1n).toString(16).padStart(2 * ID_BYTES, "0") as ChunkId;
+}
+
+/** Checks the order: a node that repeats itself would keep a walk busy for ever. */
+function readIds(body: Uint8Array, after: ChunkId | undefined): ChunkId[] {
+  const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+  const ids: ChunkId[] = [];
+  let last: string = after ?? "";
+  for (let at = 0; at + ID_BYTES <= bytes.length; at += ID_BYTES) {
+    const id = bytes.toString("hex", at, at + ID_BYTES);
+    if (id <= last) {
+      throw new MeshError("MESH_PROTOCOL", { message: "the node's chunk list is out of order" });
+    }
+    last = id;
+    ids.push(id as ChunkId);
+  }
+  return ids;
+}

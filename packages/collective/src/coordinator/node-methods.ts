@@ -1,0 +1,66 @@
+/** `node.*`: what nodes say about themselves. */
+import { limits, MeshError } from "@hearthmesh/core";
+import type { NodeRole } from "@hearthmesh/identity";
+import type { NodeRegisterRequest } from "../protocol.js";
+import type { StorageReport } from "../types.js";
+import type { Fields } from "./fields.js";
+import type { Call, MethodTable } from "./method-table.js";
+import type { NodeDirectory } from "./node-directory.js";
+
+const ROLES: readonly NodeRole[] = ["coordinator", "storage", "gateway"];
+const SITE_LENGTH_MAX = 64;
+const VERSION_LENGTH_MAX = 64;
+const REASON_LENGTH_MAX = 256;
+
+export function nodeMethods(nodes: NodeDirectory): MethodTable {
+  return {
+    "node.register": {
+      policy: "machine",
+      serve: async (call) => ({
+        header: await nodes.register(call.principal, peerOf(call), readRegistration(call.fields)),
+      }),
+    },
+    "node.report": {
+      policy: "machine",
+      serve: async (call) => {
+        const report = call.fields.object("report");
+        if (report === undefined) throw call.fields.bad("report");
+        return { header: await nodes.report(call.principal, readReport(report)) };
+      },
+    },
+  };
+}
+
+function peerOf(call: Call) {
+  if (call.peer === undefined) throw new MeshError("MESH_FORBIDDEN");
+  return call.peer;
+}
+
+function readRegistration(fields: Fields): NodeRegisterRequest {
+  const report = fields.object("report");
+  return {
+    roles: fields.texts("roles", ROLES.length, 32).map((role) => readRole(fields, role)),
+    site: fields.text("site", SITE_LENGTH_MAX),
+    addresses: fields.texts("addresses", limits.NODE_ADDRESSES_MAX, limits.NODE_ADDRESS_BYTES_MAX),
+    version: fields.text("version", VERSION_LENGTH_MAX),
+    ...(report === undefined ? {} : { report: readReport(report) }),
+  };
+}
+
+function readRole(fields: Fields, text: string): NodeRole {
+  const role = ROLES.find((known) => known === text);
+  if (role === undefined) throw fields.bad("roles");
+  return role;
+}
+
+function readReport(fields: Fields): StorageReport {
+  const readOnly = fields.optionalText("readOnly", REASON_LENGTH_MAX);
+  return {
+    capacityBytes: fields.integer("capacityBytes"),
+    usedBytes: fields.integer("usedBytes"),
+    freeBytes: fields.integer("freeBytes"),
+    chunkCount: fields.integer("chunkCount"),
+    corruptChunks: fields.integer("corruptChunks"),
+    ...(readOnly === undefined ? {} : { readOnly }),
+  };
+}

@@ -1,0 +1,79 @@
+/**
+ * The uploads that are under way, in memory beside their rows: how many each caller has, which ones
+ * were left alone for too long, and since when the oldest one is open. Times are of the steady
+ * clock; after a restart every upload has its whole time again.
+ */
+import { type FileId, limits, MeshError } from "@hearthmesh/core";
+
+interface OpenUpload {
+  readonly owner: string;
+  readonly beganMs: number;
+  touchedMs: number;
+  /** Revision of the transaction that began it; 0 until that is known. */
+  revision: number;
+}
+
+export class OpenUploads {
+  readonly #open = new Map<FileId, OpenUpload>();
+  readonly #counts = new Map<string, number>();
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Before the row is written, so that no moment exists in which the upload is not seen. */
+  reserve(fileId: FileId, owner: string, nowMs: number): void {
+    const count = this.#counts.get(owner) ?? 0;
+    if (count >= limits.UPLOADS_OPEN_MAX) {
+      throw new MeshError("MESH_LIMIT", {
+        message: `${limits.UPLOADS_OPEN_MAX} uploads are open for ${owner}`,
+        hint: "Finish or abort some; they end on their own when they are not touched for an hour.",
+      });
+    }
+    this.restore(fileId, owner, 0, nowMs);
+  }
+
+  restore(fileId: FileId, owner: string, revision: number, nowMs: number): void {
+    this.#open.set(fileId, { owner, beganMs: nowMs, touchedMs: nowMs, revision });
+    this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + 1);
+  }
+
+  began(fileId: FileId, revision: number): void {
+    const upload = this.#open.get(fileId);
+    if (upload !== undefined) upload.revision = revision;
+  }
+
+  touch(fileId: FileId, nowMs: number): void {
+    const upload = this.#open.get(fileId);
+    if (upload !== undefined) upload.touchedMs = nowMs;
+  }
+
+  end(fileId: FileId): void {
+    const upload = this.#open.get(fileId);
+    if (upload === undefined) return;
+    this.#open.delete(fileId);
+    const count = (this.#counts.get(upload.owner) ?? 1) - 1;
+    if (count === 0) this.#counts.delete(upload.owner);
+    else this.#counts.set(upload.owner, count);
+  }
+
+  idle(nowMs: number): FileId[] {
+    return [...this.#open]
+      .filter(([, upload]) => nowMs - upload.touchedMs > limits.UPLOAD_IDLE_MS_MAX)
+      .map(([fileId]) => fileId);
+  }
+
+  /** Revision of the oldest open upload; infinite without any. */
+  oldestRevision(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { revision } of this.#open.values()) oldest = Math.min(oldest, revision);
+    return oldest;
+  }
+
+  /** When the oldest open upload began; infinite without any. */
+  oldestBeganMs(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { beganMs } of this.#open.values()) oldest = Math.min(oldest, beganMs);
+    return oldest;
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Stores one small chunk on its nodes, for `file.put`. Which node gets a copy when is decided by the
+ * same plan that clients use for large files.
+ */
+import {
+  type Clock,
+  errorFields,
+  type Logger,
+  type NodeId,
+  type Random,
+  randomInteger,
+} from "@hearthmesh/core";
+import { type CopyCandidate, type CopyState, planCopies } from "../client/copy-plan.js";
+import type { ChunkStoreRequest } from "../protocol.js";
+import type { Placement } from "../storage/placement.js";
+import { acksNeeded, noStorage } from "./durability.js";
+import type { NodeCalls } from "./node-calls.js";
+
+/** A node that failed is left alone for about this long; repair brings it what it missed. */
+const PAUSE_MS = 2_000;
+
+export interface ReplicaWriterOptions {
+  readonly calls: NodeCalls;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly acks: number;
+  placement(): Placement;
+  online(): readonly NodeId[];
+}
+
+export interface StoredCopies {
+  /** Nodes that had the chunk when it was safe. */
+  readonly stored: ReadonlySet<NodeId>;
+  /** Nodes that were still writing then. */
+  readonly pending: ReadonlySet<NodeId>;
+  /** Every node that has it, when all have answered. Never rejects. */
+  readonly settled: Promise<ReadonlySet<NodeId>>;
+}
+
+export class ReplicaWriter {
+  readonly #options: ReplicaWriterOptions;
+  readonly #pausedUntilMs = new Map<NodeId, number>();
+
+  constructor(options: ReplicaWriterOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when the chunk is safe, and rejects with `MESH_NO_STORAGE` when it cannot be. */
+  async store(request: ChunkStoreRequest, bytes: Uint8Array): Promise<StoredCopies> {
+    const placement = this.#options.placement();
+    const { layout } = placement;
+    const needed = acksNeeded(layout, this.#options.acks);
+    if (needed === 0) throw noStorage(layout, 0, 0);
+    const run = new CopyRun(this.#candidates(placement, request));
+    for (;;) {
+      const plan = planCopies(run.candidates(), layout.replicas, needed);
+      for (const nodeId of plan.start) run.start(nodeId, this.#copy(nodeId, request, bytes));
+      if (plan.safe) break;
+      if (plan.blocked) {
+        await run.settled();
+        throw noStorage(layout, needed, run.inState("stored").size);
+      }
+      await run.next();
+    }
+    return {
+      stored: run.inState("stored"),
+      pending: run.inState("pending"),
+      settled: run.settled(),
+    };
+  }
+
+  /** The nodes that should keep it, then those that stand in. */
+  #candidates(placement: Placement, { id }: ChunkStoreRequest): Candidate[] {
+    const { clock, online } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const there = new Set(online());
+    const zones = new Map(placement.layout.nodes.map((node) => [node.nodeId, node.zone]));
+    const order = new Set([...placement.replicaSet(id), ...placement.order(id)]);
+    return [...order].map((nodeId) => {
+      const zone = zones.get(nodeId);
+      return {
+        nodeId,
+        zone: `${zone?.memberId}/${zone?.site}`,
+        usable: there.has(nodeId) && nowMs >= (this.#pausedUntilMs.get(nodeId) ?? 0),
+      };
+    });
+  }
+
+  async #copy(nodeId: NodeId, request: ChunkStoreRequest, bytes: Uint8Array): Promise<void> {
+    const { calls, clock, random, log } = this.#options;
+    try {
+      await calls.store(nodeId, request, bytes);
+      this.#pausedUntilMs.delete(nodeId);
+    } catch (error) {
+      const pauseMs = PAUSE_MS + randomInteger(random, PAUSE_MS);
+      this.#pausedUntilMs.set(nodeId, clock.monotonicMs() + pauseMs);
+      log.debug("a node did not store a chunk", { nodeId, ...errorFields(error) });
+      throw error;
+    }
+  }
+}
+
+type Candidate = Omit<CopyCandidate, "state">;
+
+/** The copies of one chunk that are under way. */
+class CopyRun {
+  readonly #candidates: readonly Candidate[];
+  readonly #states = new Map<NodeId, CopyState>();
+  readonly #copies = new Map<NodeId, Promise<void>>();
+
+  constructor(candidates: readonly Candidate[]) {
+    this.#candidates = candidates;
+  }
+
+  candidates(): CopyCandidate[] {
+    return this.#candidates.map((one) => ({
+      ...one,
+      state: this.#states.get(one.nodeId) ?? "untried",
+    }));
+  }
+
+  start(nodeId: NodeId, copy: Promise<void>): void {
+    this.#states.set(nodeId, "pending");
+    const ended = copy.then(
+      () => {
+        this.#states.set(nodeId, "stored");
+      },
+      () => {
+        this.#states.set(nodeId, "failed");
+      },
+    );
+    this.#copies.set(nodeId, ended);
+    void ended.then(() => this.#copies.delete(nodeId));
+  }
+
+  /** Resolves when one more has answered. */
+  async next(): Promise<void> {
+    await Promise.race(this.#copies.values());
+  }
+
+  async settled(): Promise<ReadonlySet<NodeId>> {
+    await Promise.all(this.#copies.values());
+    return this.inState("stored");
+  }
+
+  inState(state: CopyState): ReadonlySet<NodeId> {
+    const ids = this.#candidates.map((one) => one.nodeId);
+    return new Set(ids.filter((nodeId) => this.#states.get(nodeId) === state));
+  }
+}
