@@ -19,6 +19,7 @@ import {
   parseGrant,
   publicKeyDerOf,
   signerOf,
+  type TrustBundle,
 } from "@hearthmesh/identity";
 import type { LinkIdentity } from "@hearthmesh/qwormhole";
 import { MemoryHistory, memoryStore } from "@hearthmesh/store";
@@ -48,6 +49,7 @@ export interface SimPeople {
 
 export interface SimTrust {
   readonly ca: MemberCa;
+  readonly bundle: TrustBundle;
   /** The store in which everybody is enrolled: what the coordinator's disk holds at its start. */
   readonly history: MemoryHistory;
   readonly identities: ReadonlyMap<string, SimIdentity>;
@@ -81,9 +83,10 @@ export async function enrolEverybody(
     const { keys, result } = await admit(authority, operator, random, newcomer);
     keep(name, keys, result);
   }
+  const bundle = authority.trustBundle;
   await authority.close();
   await store.close();
-  return { ca, history, identities };
+  return { ca, bundle, history, identities };
 }
 
 async function admit(

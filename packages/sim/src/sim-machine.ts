@@ -19,6 +19,8 @@ export interface ProcessContext {
   readonly transport: Transport;
   readonly disk: Disk;
   readonly log: Logger;
+  /** False when the process died, or another runs in its place. */
+  isAlive(): boolean;
   /** Calls when the process dies, so that a harness object can die with it. */
   onDeath(callback: () => void): void;
 }
@@ -74,6 +76,7 @@ export class SimMachine {
       transport: network.transport(this.name, certificates),
       disk: this.disk.mount(),
       log: traceLogger({ trace, actor: this.name, verbose }),
+      isAlive: () => this.#process === mine,
       onDeath: (callback) => onDeath.push(callback),
     });
     try {

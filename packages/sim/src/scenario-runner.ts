@@ -1,0 +1,171 @@
+/**
+ * Carries out the commands of a scenario on a simulated mesh. The first commands say who is there
+ * (`nodes`, `person`, `option`); the mesh is made when the first other command comes.
+ */
+import { formatBytes, MeshError, parseDurationMs } from "@hearthmesh/core";
+import { contentOf } from "./content.js";
+import { fileCommands } from "./scenario-file-commands.js";
+import { machineCommands } from "./scenario-machine-commands.js";
+import { SimMesh } from "./sim-mesh.js";
+
+/** A write or read that goes on beside the following commands. */
+export interface BackgroundWork {
+  readonly what: string;
+  readonly done: Promise<string[]>;
+}
+
+export interface ScenarioCommand {
+  /** Such as `kill NODE`. */
+  readonly usage: string;
+  /**
+   * It waits for what people do, and lets whoever called it move time: so it can go on in the
+   * background. Other commands move time themselves, or need none.
+   */
+  readonly isWork?: boolean;
+  run(scenario: Scenario, words: readonly string[]): Promise<string[]>;
+}
+
+/** Longer than anything waits by itself; a command that takes longer hangs. */
+const COMMAND_LIMIT_MS = 3_600_000;
+
+export class Scenario {
+  readonly #commands: ReadonlyMap<string, ScenarioCommand>;
+  #storage: string[] = [];
+  readonly #people: Record<string, string[]> = {};
+  #seed = "1";
+  #replicas = 3;
+  #mesh: SimMesh | undefined;
+  readonly background: BackgroundWork[] = [];
+  readonly #versions: { name: string; sizeBytes: number }[] = [];
+
+  constructor() {
+    this.#commands = new Map([
+      ...Object.entries(setUpCommands),
+      ...Object.entries(machineCommands),
+      ...Object.entries(fileCommands),
+    ]);
+  }
+
+  /** The output of one command. What goes wrong is output too. */
+  async execute(line: string): Promise<string[]> {
+    const words = line.trim().split(/\s+/);
+    const isBackground = words.at(-1) === "&";
+    if (isBackground) words.pop();
+    const [name = "", ...rest] = words;
+    const command = this.#commands.get(name);
+    if (command === undefined) return [`error: there is no command ${JSON.stringify(name)}`];
+    try {
+      if (command.isWork !== true) return await command.run(this, rest);
+      await this.mesh();
+      const done = command.run(this, rest).catch(describeProblem);
+      if (!isBackground) return await this.settle(done);
+      this.background.push({ what: line, done });
+      return [`${words.join(" ")}: begun`];
+    } catch (error) {
+      return describeProblem(error);
+    }
+  }
+
+  get usages(): string[] {
+    return [...this.#commands.values()].map(({ usage }) => usage);
+  }
+
+  addNodes(names: readonly string[]): void {
+    this.#requireEmpty();
+    this.#storage.push(...names);
+  }
+
+  addPerson(name: string, grants: readonly string[]): void {
+    this.#requireEmpty();
+    this.#people[name] = [...grants];
+  }
+
+  setOption(name: string, value: string): void {
+    this.#requireEmpty();
+    if (name === "seed") this.#seed = value;
+    else if (name === "replicas") this.#replicas = Number(value);
+    else throw new MeshError("MESH_BAD_REQUEST", { message: `there is no option ${name}` });
+  }
+
+  /** Makes it at the first call. */
+  async mesh(): Promise<SimMesh> {
+    this.#mesh ??= await SimMesh.create({
+      seed: this.#seed,
+      storage: this.#storage,
+      people: this.#people,
+      replicas: this.#replicas,
+      verbose: false,
+    });
+    return this.#mesh;
+  }
+
+  /** Lets virtual time run until the work is done. */
+  async settle<Value>(work: Promise<Value>): Promise<Value> {
+    return (await this.mesh()).settle(work, COMMAND_LIMIT_MS);
+  }
+
+  /** New content, named `v1`, `v2` and so on. */
+  newVersion(sizeBytes: number): { name: string; bytes: Uint8Array } {
+    const name = `v${this.#versions.length + 1}`;
+    this.#versions.push({ name, sizeBytes });
+    return { name, bytes: contentOf(name, sizeBytes) };
+  }
+
+  /** `v2, 3.0 MiB`; a mixture of two versions, or anything else, is `unknown bytes`. */
+  describeBytes(bytes: Uint8Array, start = 0): string {
+    const match = this.#versions.find(({ name, sizeBytes }) => {
+      const part = contentOf(name, sizeBytes).subarray(start, start + bytes.length);
+      return part.length === bytes.length && Buffer.compare(part, bytes) === 0;
+    });
+    return `${match?.name ?? "unknown bytes"}, ${formatBytes(bytes.length)}`;
+  }
+
+  #requireEmpty(): void {
+    if (this.#mesh === undefined) return;
+    throw new MeshError("MESH_BAD_REQUEST", { message: "the mesh is there already" });
+  }
+}
+
+const setUpCommands: Record<string, ScenarioCommand> = {
+  nodes: {
+    usage: "nodes NODE...",
+    run: async (scenario, names) => {
+      scenario.addNodes(names);
+      return [];
+    },
+  },
+  person: {
+    usage: "person NAME GRANT...",
+    run: async (scenario, [name = "", ...grants]) => {
+      scenario.addPerson(name, grants);
+      return [];
+    },
+  },
+  option: {
+    usage: "option seed|replicas VALUE",
+    run: async (scenario, [name = "", value = ""]) => {
+      scenario.setOption(name, value);
+      return [];
+    },
+  },
+  help: { usage: "help", run: async (scenario) => scenario.usages },
+  tick: {
+    usage: "tick DURATION",
+    run: async (scenario, [duration = ""]) => {
+      await (await scenario.mesh()).clock.runFor(parseDurationMs(duration));
+      return [];
+    },
+  },
+  wait: {
+    usage: "wait",
+    run: async (scenario) => {
+      const work = scenario.background.splice(0);
+      return (await scenario.settle(Promise.all(work.map(({ done }) => done)))).flat();
+    },
+  },
+};
+
+export function describeProblem(error: unknown): string[] {
+  const { code, message } = error as { code?: string; message?: string };
+  return [`error: ${code === undefined ? "" : `${code}: `}${message ?? String(error)}`];
+}
