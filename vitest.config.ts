@@ -14,6 +14,7 @@ const alias = [
     find: /^@hearthmesh\/gateway\/contracts$/,
     replacement: source("gateway/src/contracts/index.ts"),
   },
+  { find: /^@hearthmesh\/gateway\/plain$/, replacement: source("gateway/src/plain/index.ts") },
   { find: /^@hearthmesh\/([a-z]+)$/, replacement: source("$1/src/index.ts") },
 ];
 

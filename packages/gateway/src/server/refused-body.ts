@@ -16,4 +16,6 @@ export function dropRefusedBody(request: IncomingMessage, response: ServerRespon
     if (response.writableFinished) request.destroy();
     else response.once("finish", () => request.destroy());
   });
+  // A handler that read a part left the stream paused; adding a listener alone does not undo that.
+  request.resume();
 }

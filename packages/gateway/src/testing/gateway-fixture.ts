@@ -8,6 +8,7 @@ import {
   createCertificateRequest,
   createMemberCa,
   generateKeyPair,
+  type MemberCa,
   type Principal,
   parseGrant,
 } from "@hearthmesh/identity";
@@ -17,6 +18,7 @@ import type { DoorCredentials, GatewayServices } from "../services.js";
 import { MemoryFiles } from "./memory-files.js";
 
 export interface GatewayFixture {
+  readonly ca: MemberCa;
   readonly authority: Authority;
   readonly files: MemoryFiles;
   readonly services: GatewayServices;
@@ -62,6 +64,7 @@ export async function gatewayFixture(options: FixtureOptions): Promise<GatewayFi
     caCertificatePem: ca.certificatePem,
   });
   return {
+    ca,
     authority,
     files,
     services,
