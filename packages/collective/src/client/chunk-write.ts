@@ -6,7 +6,7 @@ import type { LayoutNode } from "../types.js";
 import { Bell } from "./bell.js";
 import { type CopyCandidate, planCopies } from "./copy-plan.js";
 import type { NodeWriter } from "./node-writer.js";
-import { reasonOf } from "./waiting.js";
+import { deferred, reasonOf } from "./waiting.js";
 
 /** Without any way forward for this long, the chunk cannot be written. */
 const BLOCKED_TIMEOUT_MS = 15_000;
@@ -22,8 +22,6 @@ export interface ChunkWriteOptions {
   /** Undefined for a node of the layout that the coordinator told nothing about. */
   writerOf(nodeId: NodeId): NodeWriter | undefined;
   keepFresh(): Promise<void>;
-  /** Every copy was answered or given up: the bytes are no longer needed. */
-  onSettled(): void;
   clock: Clock;
   signal: AbortSignal;
 }
@@ -36,6 +34,7 @@ interface Attempt {
 
 export class ChunkWrite {
   readonly receipts: ChunkReceipt[] = [];
+  readonly #settled = deferred<void>();
   readonly #options: ChunkWriteOptions;
   readonly #order: readonly LayoutNode[];
   readonly #attempts = new Map<NodeId, Attempt>();
@@ -59,6 +58,10 @@ export class ChunkWrite {
     return [...this.#attempts].filter(([, one]) => one.state === "pending").map(([id]) => id);
   }
 
+  get index(): number {
+    return this.#options.item.index;
+  }
+
   /** Resolves when the chunk is safe; copies that are not answered by then go on. */
   async run(): Promise<void> {
     try {
@@ -67,6 +70,11 @@ export class ChunkWrite {
       this.#safe = true;
       this.#settleWhenAnswered();
     }
+  }
+
+  /** Resolves when every copy was answered or given up, and the bytes are no longer needed. */
+  settled(): Promise<void> {
+    return this.#settled.promise;
   }
 
   async #becomeSafe(): Promise<void> {
@@ -134,7 +142,7 @@ export class ChunkWrite {
   #settleWhenAnswered(): void {
     if (!this.#safe || this.#pending > 0) return;
     this.#pieces = [];
-    this.#options.onSettled();
+    this.#settled.resolve();
   }
 
   #noStorage(): MeshError {

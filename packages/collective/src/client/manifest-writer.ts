@@ -1,6 +1,6 @@
 /**
- * Tells the coordinator which chunks make the file, in order, while the upload goes on. A short file
- * goes whole into the commit; a longer one in segments, each sent as soon as its chunks are safe.
+ * Tells the coordinator which chunks make the file, in order, while the upload goes on: in segments,
+ * each sent as soon as its chunks are settled; what fills no segment goes into the commit.
  */
 import { isMeshError, limits } from "@hearthmesh/core";
 import type { ChunkReceipt } from "../protocol.js";
@@ -12,10 +12,13 @@ import { mayPass } from "./waiting.js";
 /** A chunk as the manifest needs it. */
 export interface WrittenChunk {
   readonly ref: ChunkRef;
-  /** Grows while copies arrive. */
+  /** Of all nodes that have stored it. */
   readonly receipts: readonly ChunkReceipt[];
-  /** Resolves when enough copies are stored. */
-  readonly safe: Promise<void>;
+  /**
+   * Resolves when enough copies are stored and the others were answered or given up: what the
+   * coordinator is told then needs no repair unless a node failed.
+   */
+  readonly settled: Promise<void>;
 }
 
 /** Chunks that may wait for the coordinator before the upload stops reading its source. */
@@ -55,16 +58,9 @@ export class ManifestWriter {
     await this.#sending;
     const { fileId, signal, calls } = this.#options;
     const last = this.#waiting.splice(0);
-    const short = this.#segments === 0 && last.length <= limits.ENTRY_CHUNKS_MAX;
-    await Promise.all(last.map((chunk) => chunk.safe));
-    if (!short && last.length > 0) await this.#sendSegment(last);
-    const rest = short ? last : [];
-    const request = {
-      fileId,
-      sizeBytes: this.#sizeBytes,
-      segments: this.#segments,
-      ...manifestOf(rest),
-    };
+    await Promise.all(last.map((chunk) => chunk.settled));
+    const sizeBytes = this.#sizeBytes;
+    const request = { fileId, sizeBytes, segments: this.#segments, ...manifestOf(last) };
     return this.#repeatCommit(() => calls.once("file.commit", request, { signal }));
   }
 
@@ -101,7 +97,7 @@ export class ManifestWriter {
   async #sendFullSegments(): Promise<void> {
     while (this.#waiting.length >= limits.MANIFEST_SEGMENT_CHUNKS_MAX) {
       const chunks = this.#waiting.slice(0, limits.MANIFEST_SEGMENT_CHUNKS_MAX);
-      await Promise.all(chunks.map((chunk) => chunk.safe));
+      await Promise.all(chunks.map((chunk) => chunk.settled));
       await this.#sendSegment(chunks);
       this.#waiting.splice(0, chunks.length);
       this.#changed.ring();

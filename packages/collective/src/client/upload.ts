@@ -37,6 +37,8 @@ const UPLOAD_CHUNKS_HELD_MAX = 3 * limits.TRANSFER_CHUNKS_IN_FLIGHT_MAX;
 const PATIENCE_MS_MIN = 250;
 /** Such a node may also take this many times as long as a chunk usually needs. */
 const PATIENCE_FACTOR = 2;
+/** A chunk may be unsettled while so many later ones are sent: one segment. */
+const CHUNKS_BEHIND_MAX = limits.MANIFEST_SEGMENT_CHUNKS_MAX;
 const ABORT_TIMEOUT_MS = 2_000;
 
 export interface WriteProgress {
@@ -65,6 +67,7 @@ export class Upload {
   readonly #held = new Set<ChunkWrite>();
   readonly #changed = new Bell();
   #placement: Placement;
+  #chunksBegun = 0;
   #bytesSafe = 0;
   #usualMs = 0;
 
@@ -132,17 +135,13 @@ export class Upload {
     }
     const id = chunkIdOf(cut.pieces);
     const { clock } = this.#options;
-    const chunk: ChunkWrite = new ChunkWrite({
+    const chunk = new ChunkWrite({
       item: { index, id, sizeBytes: cut.sizeBytes },
       pieces: cut.pieces,
       placement: this.#placement,
       acksNeeded: this.#ticket.acksNeeded,
       writerOf: (nodeId) => this.#writerOf(nodeId),
       keepFresh: () => this.#ticket.keepFresh(),
-      onSettled: () => {
-        this.#held.delete(chunk);
-        this.#changed.ring();
-      },
       clock,
       signal: this.#stop.signal,
     });
@@ -150,8 +149,16 @@ export class Upload {
     const startedMs = clock.monotonicMs();
     const safe = chunk.run().then(() => this.#noteSafe(cut.sizeBytes, startedMs));
     safe.catch((error: unknown) => this.#fail(error));
+    const settled = Promise.all([safe, chunk.settled()]).then(() => undefined);
+    // Its failure is that of `safe`, which has ended the upload by then.
+    settled.catch(() => undefined);
+    void chunk.settled().then(() => {
+      this.#held.delete(chunk);
+      this.#changed.ring();
+    });
+    this.#chunksBegun = index + 1;
     const ref = { id, sizeBytes: cut.sizeBytes };
-    await this.#manifest.add({ ref, receipts: chunk.receipts, safe });
+    await this.#manifest.add({ ref, receipts: chunk.receipts, settled });
   }
 
   #noteSafe(sizeBytes: number, startedMs: number): void {
@@ -163,11 +170,11 @@ export class Upload {
   }
 
   /**
-   * Resolves when fewer than `limit` chunks are held. A node that keeps back chunks which are safe
-   * without it is waited for only while it makes progress.
+   * Resolves when fewer than `limit` chunks are held and none lies far back. A node that keeps back
+   * chunks which are safe without it is waited for only while it makes progress.
    */
   async #waitForRoom(limit: number): Promise<void> {
-    while (this.#held.size >= limit) {
+    while (this.#held.size >= limit || this.#lagsFar()) {
       this.#stop.signal.throwIfAborted();
       const laggard = this.#laggard();
       if (laggard === undefined) {
@@ -180,6 +187,12 @@ export class Upload {
       laggard.fail(new MeshError("MESH_TIMEOUT", { message }));
     }
     this.#stop.signal.throwIfAborted();
+  }
+
+  /** One copy that does not come must not hold back the manifest for ever. */
+  #lagsFar(): boolean {
+    const [oldest] = this.#held;
+    return oldest !== undefined && this.#chunksBegun - oldest.index > CHUNKS_BEHIND_MAX;
   }
 
   /** A node that the oldest safe chunk still waits for; nobody while a chunk before it is not safe. */
