@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, it } from "vitest";
 import { matchesModel, memorySubject, sqliteSubject } from "./testing/index.js";
 
@@ -7,13 +7,13 @@ const options = { seed: 20_261_121, endOnFailure: false };
 
 describe("random operations", () => {
   it("mean the same on the memory engine, opened twice", async () => {
-    await fc.assert(matchesModel(fc, memorySubject), { ...options, numRuns: 50 });
+    await fc.assert(matchesModel(fc, memorySubject), { ...options, numRuns: 20 });
   });
 
   it("mean the same on the sqlite engine and on the model", async () => {
     await fc.assert(
       matchesModel(fc, () => sqliteSubject()),
-      { ...options, numRuns: 150 },
+      { ...options, numRuns: 80 },
     );
   }, 60_000);
 });
