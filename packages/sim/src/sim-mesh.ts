@@ -56,6 +56,7 @@ export class SimMesh implements ReplicaView {
   readonly #storage = new Map<string, RunningStorageNode>();
   readonly #injector: FaultInjector;
   #coordinator: RunningCoordinator | undefined;
+  #epoch = 0;
 
   /** Issues every certificate in real time, before virtual time begins to move. */
   static async create(options: SimMeshOptions): Promise<SimMesh> {
@@ -208,7 +209,9 @@ export class SimMesh implements ReplicaView {
       process.onDeath(() => {
         this.#coordinator = undefined;
       });
-      const options = { process, identity, ca, history, machineClock: clock, replicas, acks };
+      const epoch = ++this.#epoch;
+      const disk = { history, machineClock: clock };
+      const options = { process, identity, ca, ...disk, epoch, replicas, acks };
       const running = await startCoordinator(options);
       if (process.isAlive()) this.#coordinator = running;
     } else if (this.storageNames.includes(name)) {
