@@ -4,6 +4,8 @@ export const CERTIFICATE_OIDS = {
   ecdsaWithSha256: "2a8648ce3d040302",
   /** 2.5.4.3 */
   commonName: "550403",
+  /** 2.5.29.14 */
+  subjectKeyId: "551d0e",
   /** 2.5.29.15 */
   keyUsage: "551d0f",
   /** 2.5.29.17 */
@@ -12,6 +14,8 @@ export const CERTIFICATE_OIDS = {
   basicConstraints: "551d13",
   /** 2.5.29.30 */
   nameConstraints: "551d1e",
+  /** 2.5.29.35 */
+  authorityKeyId: "551d23",
   /** 2.5.29.37 */
   extendedKeyUsage: "551d25",
   /** 1.3.6.1.5.5.7.3.1 */

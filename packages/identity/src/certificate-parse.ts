@@ -36,6 +36,8 @@ export interface ParsedCertificate {
   readonly extendedKeyUsages: readonly string[];
   /** URI names of the subject, in order. */
   readonly uris: readonly string[];
+  /** By which certificates below a CA name its key. */
+  readonly subjectKeyId: Uint8Array | undefined;
   /** The signed part and the signature (DER of an ECDSA signature). */
   readonly signedDer: Uint8Array;
   readonly signature: Uint8Array;
@@ -129,6 +131,7 @@ interface Extensions {
   keyUsage: { digitalSignature: boolean; keyCertSign: boolean };
   extendedKeyUsages: string[];
   uris: string[];
+  subjectKeyId: Uint8Array | undefined;
 }
 
 function parseExtensions(wrapper: DerReader): Extensions {
@@ -140,6 +143,7 @@ function parseExtensions(wrapper: DerReader): Extensions {
     keyUsage: { digitalSignature: false, keyCertSign: false },
     extendedKeyUsages: [],
     uris: [],
+    subjectKeyId: undefined,
   };
   while (!list.done) {
     const extension = list.enter(DER_TAG.sequence);
@@ -182,6 +186,9 @@ function readExtension(id: string, critical: boolean, value: Uint8Array, found: 
       }
       return;
     }
+    case OID.subjectKeyId:
+      found.subjectKeyId = readWhole(value, DER_TAG.octetString).content;
+      return;
     case OID.nameConstraints:
       // Checked by TLS; we compare the one trust domain ourselves, which is stricter.
       return;

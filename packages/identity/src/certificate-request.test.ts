@@ -4,9 +4,26 @@ import { describe, expect, it } from "vitest";
 import { checkCertificateRequest, createCertificateRequest } from "./certificate-request.js";
 import { generateKeyPair, publicKeyDerOf } from "./keys.js";
 import { decodePem, encodePem } from "./pem.js";
-import * as x509 from "./x509.js";
 
 const invalid = expect.objectContaining({ code: "MESH_CERT_INVALID" });
+
+/** Made by OpenSSL: a good request for an Ed25519 key. */
+const ED25519_REQUEST = `-----BEGIN CERTIFICATE REQUEST-----
+MIGLMD8CAQAwDDEKMAgGA1UEAwwBeDAqMAUGAytlcAMhAJPTC87h1vGwiQEZOAFO
+lYCYkGFUyNK979UxslYqlGB5oAAwBQYDK2VwA0EA79rjIAt5Ij8jDvQF0Pdp10LZ
+cQf/vgWVV+JCg+HbtCmtrJxqs+HFCJiIZloRCIc0j0NnP7a60Xioh0yyyzODAg==
+-----END CERTIFICATE REQUEST-----`;
+
+/** Made by OpenSSL: P-256, and asks to be the coordinator. */
+const GREEDY_REQUEST = `-----BEGIN CERTIFICATE REQUEST-----
+MIIBHTCBxAIBADAhMQwwCgYDVQQKDANBbnkxETAPBgNVBAMMCHNwaWZmZTp4MFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEI3zvGeM6o4VscaPklbe4iekStJzUgMM4
+Ju8yTbjLNfGSJAn8X8b8ml1mGxTif07vFUL1i6jLV6Q6Q/Yf4z+TqqBBMD8GCSqG
+SIb3DQEJDjEyMDAwLgYDVR0RBCcwJYYjc3BpZmZlOi8vaG9tZS5hbGljZS9jb29y
+ZGluYXRvci9odWIwCgYIKoZIzj0EAwIDSAAwRQIhAJsYfNr3IJXX1jVFEN1+t4Ee
+kV8PtisQS3yhGnOUTFxZAiA7GiZalVCgH7SgONOkHQOvrvNls7oXn7FlhbkoV2qm
+LA==
+-----END CERTIFICATE REQUEST-----`;
 
 describe("certificate requests", () => {
   it("prove the key, and say nothing else", async () => {
@@ -18,20 +35,20 @@ describe("certificate requests", () => {
     });
   });
 
+  it("may be made by other programs, whose wishes are read by nobody", async () => {
+    const checked = await checkCertificateRequest(GREEDY_REQUEST);
+    expect(Object.keys(checked)).toEqual(["publicKeyDer", "nodeId"]);
+    expect(checked.publicKeyDer).toHaveLength(91);
+  });
+
   it("are refused when they are no request, too large, or of another algorithm", async () => {
-    const edKeys = await crypto.subtle.generateKey({ name: "Ed25519" }, true, ["sign", "verify"]);
-    const ed = await x509.Pkcs10CertificateRequestGenerator.create({
-      name: "CN=x",
-      keys: edKeys as x509.Pkcs10CertificateRequestCreateParams["keys"],
-      signingAlgorithm: { name: "Ed25519" },
-    });
     const certificate = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey;
     for (const text of [
       "",
       "-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----",
       "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----",
       certificate.export({ type: "spki", format: "pem" }).toString(),
-      encodePem("CERTIFICATE REQUEST", new Uint8Array(ed.rawData)),
+      ED25519_REQUEST,
       encodePem("CERTIFICATE REQUEST", new Uint8Array(20_000)),
       undefined as unknown as string,
     ]) {

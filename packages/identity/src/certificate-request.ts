@@ -5,25 +5,20 @@
 import { verify } from "node:crypto";
 import { limits, MeshError, type NodeId } from "@hearthmesh/core";
 import { checkSignatureAlgorithm } from "./certificate-parse.js";
+import { writeCertificateRequest } from "./certificate-write.js";
 import { bitStringBytes, DER_TAG, DerReader, readWhole } from "./der.js";
 import { checkPublicKey, nodeIdOfPublicKey, publicKeyDerOf, toKeyObject } from "./keys.js";
 import { decodePem, encodePem } from "./pem.js";
 import type { KeyPairPem } from "./types.js";
-import * as x509 from "./x509.js";
 
 /** A request for this key, as PEM. The name in it is for people who look at the file. */
 export async function createCertificateRequest(
   keyPair: KeyPairPem,
   commonName = "hearthmesh",
 ): Promise<string> {
-  const signingKey = await x509.importSigningKey(keyPair.privateKeyPem);
-  const publicKey = await x509.importVerifyingKey(publicKeyDerOf(keyPair.publicKeyPem));
-  const request = await x509.Pkcs10CertificateRequestGenerator.create({
-    name: [{ CN: [commonName] }],
-    keys: { privateKey: signingKey, publicKey },
-    signingAlgorithm: x509.SIGNING_ALGORITHM,
-  });
-  return encodePem("CERTIFICATE REQUEST", new Uint8Array(request.rawData));
+  const publicKeyDer = publicKeyDerOf(keyPair.publicKeyPem);
+  const der = writeCertificateRequest(commonName, publicKeyDer, keyPair.privateKeyPem);
+  return encodePem("CERTIFICATE REQUEST", der);
 }
 
 export interface CheckedRequest {

@@ -53,6 +53,46 @@ describe("issueCertificate", () => {
     await expect(issue({ nowMs: end })).rejects.toThrow(code("MESH_CERT_EXPIRED"));
   });
 
+  it("writes what OpenSSL reads, with every kind of name, past 2049 too", async () => {
+    const { ca } = await memberFixture();
+    const { certificatePem, serial } = await issueCertificate({
+      ca,
+      publicKeyDer: publicKeyDerOf(generateKeyPair().publicKeyPem),
+      kind: "person",
+      trustDomain: "home.alice" as TrustDomain,
+      name: `${"c".repeat(60)}@office.carol`,
+      validityMs: HOUR_MS,
+      clock: fixedClock(),
+      random: systemRandom(),
+      dnsNames: ["localhost", "my_box.example"],
+      ipAddresses: ["127.0.0.1", "::1", "fd00:1::2:3", "::ffff:10.0.0.1"],
+    });
+    const read = new X509Certificate(certificatePem);
+    expect(read.subjectAltName?.split(", ")).toEqual([
+      `URI:spiffe://home.alice/person/${"c".repeat(60)}@office.carol`,
+      "DNS:localhost",
+      "DNS:my_box.example",
+      "IP Address:127.0.0.1",
+      "IP Address:0:0:0:0:0:0:0:1",
+      "IP Address:FD00:1:0:0:0:0:2:3",
+      "IP Address:0:0:0:0:0:FFFF:A00:1",
+    ]);
+    expect(read.serialNumber.toLowerCase()).toBe(serial);
+    expect(read.checkIssued(new X509Certificate(ca.certificatePem))).toBe(true);
+    expect(read.keyUsage).toEqual(["1.3.6.1.5.5.7.3.2", "1.3.6.1.5.5.7.3.1"]);
+    const trustDomain = "home.alice" as TrustDomain;
+    const clock = fixedClock(Date.UTC(2045, 0, 1));
+    const late = await createMemberCa({
+      memberId: "alice",
+      trustDomain,
+      clock,
+      random: systemRandom(),
+    });
+    const end = Date.parse(new X509Certificate(late.certificatePem).validTo);
+    expect(end).toBe(describeMemberCa(late.certificatePem).notAfterMs);
+    expect(new Date(end).getUTCFullYear()).toBe(2054);
+  });
+
   it("refuses names, domains and keys that do not fit", async () => {
     const { ca, bundle, issue } = await memberFixture();
     await expect(issue({ name: "a b" })).rejects.toThrow(code("MESH_BAD_REQUEST"));
@@ -69,6 +109,22 @@ describe("issueCertificate", () => {
       random: systemRandom(),
     };
     const publicKeyDer = publicKeyDerOf(generateKeyPair().publicKeyPem);
+    const own = { ...options, publicKeyDer, trustDomain: bundle.trustDomain };
+    for (const names of [
+      { dnsNames: ["a b"] },
+      { dnsNames: ["a,DNS:b"] },
+      { dnsNames: [""] },
+      { ipAddresses: ["300.0.0.1"] },
+      { ipAddresses: ["fe80::1%eth0"] },
+    ]) {
+      await expect(issueCertificate({ ...own, ...names })).rejects.toThrow(
+        code("MESH_BAD_REQUEST"),
+      );
+    }
+    const wrongKey = { ...ca, privateKeyPem: "no key" };
+    await expect(issueCertificate({ ...own, ca: wrongKey })).rejects.toThrow(
+      code("MESH_CERT_INVALID"),
+    );
     await expect(
       issueCertificate({ ...options, publicKeyDer, trustDomain: "home.bob" as TrustDomain }),
     ).rejects.toThrow(code("MESH_BAD_REQUEST"));
@@ -98,8 +154,8 @@ describe("TLS with these certificates", () => {
       ...tools,
     });
     const nowMs = Date.now();
-    const foreign = await forge(ca, {
-      publicKey: Buffer.from(publicKeyDerOf(keys.publicKeyPem)),
+    const foreign = forge(ca, {
+      publicKeyDer: publicKeyDerOf(keys.publicKeyPem),
       uris: ["spiffe://home.bob/node/one"],
       notBeforeMs: nowMs - HOUR_MS,
       notAfterMs: nowMs + HOUR_MS,
