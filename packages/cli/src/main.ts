@@ -1,10 +1,13 @@
 /** Where the program starts: hands the real terminal, environment and clock to the commands. */
+import { setMaxListeners } from "node:events";
 import { basename } from "node:path";
 import { systemClock, systemRandom } from "@hearthmesh/core";
 import { createCli } from "./cli.js";
 import { runCli } from "./run.js";
 
 const interruption = new AbortController();
+// Every file and call under way listens to it.
+setMaxListeners(0, interruption.signal);
 /** The daemon ends itself on signals, and more thoroughly. */
 const isDaemon = ["up", "join"].includes(process.argv[2] ?? "");
 if (!isDaemon) process.once("SIGINT", () => interruption.abort());

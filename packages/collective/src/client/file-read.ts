@@ -17,7 +17,7 @@ import type { NodeLinks } from "./ports.js";
 import { readOrder, spreadReads } from "./read-order.js";
 import { ReadPage } from "./read-page.js";
 import { ReadWindow } from "./read-window.js";
-import { type Deferred, deferred, reasonOf, withSignal } from "./waiting.js";
+import { type Deferred, deferred, newStop, reasonOf, withSignal } from "./waiting.js";
 
 /** Chunks that may be read before they are asked for. */
 const READ_AHEAD_CHUNKS_MAX = 2 * limits.TRANSFER_CHUNKS_IN_FLIGHT_MAX;
@@ -50,7 +50,7 @@ interface Slot {
 
 export class FileRead {
   readonly #options: FileReadOptions;
-  readonly #stop = new AbortController();
+  readonly #stop = newStop();
   readonly #window: ReadWindow;
   readonly #slots = new Map<number, Slot>();
   readonly #pages = new Map<number, Promise<void>>();

@@ -61,7 +61,8 @@ describe("LinkPool", () => {
   it("refuses a node that is not the one that was asked for", async () => {
     await listen("attic", newIdentity());
     await expect(pool.linkTo(nodeAt("attic:9000"))).rejects.toMatchObject({
-      message: expect.stringContaining("attic"),
+      code: "MESH_UNREACHABLE",
+      message: expect.stringMatching(/attic cannot be reached .*answered where/),
     });
   });
 

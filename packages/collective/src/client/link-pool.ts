@@ -12,7 +12,7 @@ import type { Address, Link } from "@hearthmesh/qwormhole";
 import { fromWireError } from "../link-errors.js";
 import type { NodeInfo } from "../types.js";
 import type { NodeLinks } from "./ports.js";
-import { reasonOf, withSignal, withTimeout } from "./waiting.js";
+import { newStop, reasonOf, withSignal, withTimeout } from "./waiting.js";
 
 /** Dials one address; must refuse a peer whose node id is another than `expectedNodeId`. */
 export type DialNode = (
@@ -42,7 +42,7 @@ export class LinkPool implements NodeLinks {
   readonly #links = new Map<NodeId, Link>();
   readonly #dials = new Map<NodeId, Promise<Link>>();
   readonly #failures = new Map<NodeId, Failure>();
-  readonly #stopping = new AbortController();
+  readonly #stopping = newStop();
 
   constructor(options: LinkPoolOptions) {
     this.#options = options;
@@ -86,7 +86,7 @@ export class LinkPool implements NodeLinks {
       } catch (error) {
         this.#stopping.signal.throwIfAborted();
         const known = fromWireError(error);
-        if (known.status === 401) distrust ??= known;
+        if (isRefusal(error) && known.status === 401) distrust ??= known;
         reasons.push(`${address}: ${reasonOf(known)}`);
       }
     }
@@ -133,4 +133,9 @@ export class LinkPool implements NodeLinks {
       details: { limit: limits.NODES_MAX },
     });
   }
+}
+
+/** The node answered and did not accept us, as opposed to somebody else at its address. */
+function isRefusal(error: unknown): boolean {
+  return typeof (error as { remoteCode?: unknown }).remoteCode === "string";
 }

@@ -29,7 +29,7 @@ import { ManifestWriter } from "./manifest-writer.js";
 import { NodeWriter } from "./node-writer.js";
 import type { NodeLinks } from "./ports.js";
 import { UploadTicket } from "./upload-ticket.js";
-import { withSignal, withTimeout } from "./waiting.js";
+import { newStop, withSignal, withTimeout } from "./waiting.js";
 
 /** Chunks of one upload in memory: enough to keep three nodes busy while one of them syncs. */
 const UPLOAD_CHUNKS_HELD_MAX = 3 * limits.TRANSFER_CHUNKS_IN_FLIGHT_MAX;
@@ -60,7 +60,7 @@ export interface UploadOptions {
 
 export class Upload {
   readonly #options: UploadOptions;
-  readonly #stop = new AbortController();
+  readonly #stop = newStop();
   readonly #ticket: UploadTicket;
   readonly #manifest: ManifestWriter;
   readonly #writers = new Map<NodeId, NodeWriter>();

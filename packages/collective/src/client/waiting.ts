@@ -1,4 +1,5 @@
 /** Waiting with an end: for a signal, a deadline, or a failure that may pass. */
+import { setMaxListeners } from "node:events";
 import {
   type Clock,
   type ErrorCode,
@@ -45,6 +46,13 @@ export async function withTimeout<Value>(
     timer.cancel();
     outer?.removeEventListener("abort", onAbort);
   }
+}
+
+/** A controller for work with many parts, each of which listens to its signal. */
+export function newStop(): AbortController {
+  const stop = new AbortController();
+  setMaxListeners(0, stop.signal);
+  return stop;
 }
 
 /** A promise with its handles outside. */
