@@ -27,7 +27,10 @@ export interface SqlDatabase {
   /** The first column of the first row that a PRAGMA answers. */
   pragma(source: string): SqlValue | undefined;
   readonly inTransaction: boolean;
-  /** Moves the write-ahead log into the file and releases its locks. */
+  /**
+   * Moves the write-ahead log into the file and releases its locks. When that fails, as on a full
+   * disk, the log stays for the next opening and the locks until the process ends.
+   */
   close(): void;
 }
 
@@ -105,16 +108,9 @@ class LibsqlDatabase implements SqlDatabase {
 
   close(): void {
     try {
-      this.pragma("journal_mode = DELETE");
-    } finally {
-      this.#unlock();
-    }
-  }
-
-  /** The lock goes with the next read after the mode was changed. */
-  #unlock(): void {
-    try {
-      this.pragma("locking_mode = NORMAL");
+      const mode = this.pragma("journal_mode = DELETE");
+      // The lock goes with the next read after this; with a log left it would need one more file.
+      if (mode === "delete") this.pragma("locking_mode = NORMAL");
       this.pragma("user_version");
     } finally {
       guarded(() => this.#database.close());

@@ -45,7 +45,7 @@ export function openFiles({ directory, databaseBytesMax }: OpenFilesOptions): St
     lock(database, pidPath);
     if (checkSchema(database) === "empty") createSchema(database);
     configure(database, databaseBytesMax);
-    withDiskErrors(() => writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 }));
+    writeHolder(pidPath);
   } catch (error) {
     closeQuietly(database);
     throw error;
@@ -96,6 +96,15 @@ function lock(database: SqlDatabase, pidPath: string): void {
       cause: error,
       ...(holder === undefined ? {} : { details: { pid: holder } }),
     });
+  }
+}
+
+/** Only for people: a full disk must not keep the store from being read. */
+function writeHolder(pidPath: string): void {
+  try {
+    writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 });
+  } catch {
+    // The next opener then says "another process".
   }
 }
 

@@ -209,7 +209,12 @@ class SqliteEngine implements Store {
     this.#leases.close();
     this.#hub.close();
     await this.#commits.drained();
-    this.#files.close();
+    try {
+      this.#files.close();
+    } catch (error) {
+      // Nothing is lost: every answered write is in the log, which the next opening reads.
+      this.#log.warn("the store's log could not be moved into its file", errorFields(error));
+    }
     this.#log.info("closed the store", { revision: this.#state.revision });
   }
 
