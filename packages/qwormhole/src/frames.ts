@@ -13,7 +13,6 @@
  * decoder stays failed, for the position in the bytes is lost.
  */
 import { QWormholeError } from "./errors.js";
-import { CHANNEL_NUMBER_MAX } from "./limits.js";
 
 export const FrameType = {
   HELLO: 0x01,
@@ -101,11 +100,18 @@ export function encodeFrame(type: number, channel: number, payload: Uint8Array):
 export class PayloadReader {
   #at: number;
   constructor(
-    readonly bytes: Uint8Array,
+    public bytes: Uint8Array,
     start: number,
-    readonly end: number,
+    public end: number,
   ) {
     this.#at = start;
+  }
+
+  /** Goes on with another payload, which saves an object for each frame. */
+  reset(bytes: Uint8Array, start: number, end: number): void {
+    this.bytes = bytes;
+    this.#at = start;
+    this.end = end;
   }
 
   get offset(): number {
@@ -118,12 +124,15 @@ export class PayloadReader {
   }
 
   varint(): number {
-    let value = 0;
-    for (let shift = 0; shift < 35; shift += 7) {
+    let value = this.byte();
+    if (value < 0x80) return value;
+    value &= 0x7f;
+    for (let shift = 7; shift <= 28; shift += 7) {
       const byte = this.byte();
-      value += (byte & 0x7f) * 2 ** shift;
+      // Above 2^31 the sum turns negative; a last byte of zero could have been left out.
+      value |= (byte & 0x7f) << shift;
       if (byte < 0x80) {
-        if (value > CHANNEL_NUMBER_MAX || (byte === 0 && shift > 0)) break;
+        if (value < 0 || byte === 0 || (shift === 28 && byte > 0x07)) break;
         return value;
       }
     }
@@ -167,6 +176,7 @@ export class FrameDecoder {
   /** Bytes of a STREAM_DATA payload that are still to come. */
   #streamBytes = 0;
   #streamChannel = 0;
+  readonly #reader = new PayloadReader(this.#head, 0, 0);
   /** Whole frames that were begun. */
   framesIn = 0;
 
@@ -243,9 +253,9 @@ export class FrameDecoder {
     let channel = bytes[start + 2] as number;
     let payload = start + 3;
     if (channel > 0x7f) {
-      const reader = new PayloadReader(bytes, start + 2, end);
-      channel = reader.varint();
-      payload = reader.offset;
+      this.#reader.reset(bytes, start + 2, end);
+      channel = this.#reader.varint();
+      payload = this.#reader.offset;
     }
     this.framesIn++;
     this.#sink.onFrame(type, channel, bytes, payload, end);

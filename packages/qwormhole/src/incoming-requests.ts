@@ -59,6 +59,7 @@ export interface RequestServing {
 export class IncomingRequests {
   readonly #serving: RequestServing;
   readonly #calls = new Map<number, Call>();
+  readonly #reader = new PayloadReader(new Uint8Array(0), 0, 0);
   #bodyBytes = 0;
 
   constructor(serving: RequestServing) {
@@ -72,7 +73,8 @@ export class IncomingRequests {
   /** A REQ frame. Throws `QW_FRAME_INVALID`. */
   onRequest(number: number, bytes: Uint8Array, start: number, end: number): void {
     const { names, peer, deadlines, limits, handlers } = this.#serving;
-    const reader = new PayloadReader(bytes, start, end);
+    const reader = this.#reader;
+    reader.reset(bytes, start, end);
     const timeoutMs = reader.varint();
     const level = reader.byte();
     const nameBytes = reader.byte();

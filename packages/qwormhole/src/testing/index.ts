@@ -4,4 +4,6 @@
  * @packageDocumentation
  */
 export * from "./certificates.js";
+export * from "./link-pair.js";
+export * from "./manual-clock.js";
 export * from "./transport-contract.js";
