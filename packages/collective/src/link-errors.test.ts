@@ -5,9 +5,9 @@ import { asWireError, fromWireError, resetWith } from "./link-errors.js";
 function received(code: string, details?: Uint8Array): Error {
   return Object.assign(new Error("remote"), {
     name: "QWormholeError",
-    code: "QW_REMOTE",
+    code: "QW_REMOTE_ERROR",
     remoteCode: code,
-    details,
+    remoteDetails: details,
   });
 }
 
@@ -50,10 +50,11 @@ describe("errors over a link", () => {
   });
 
   it.each([
-    ["QW_TIMEOUT", "MESH_TIMEOUT"],
+    ["QW_REQUEST_TIMEOUT", "MESH_TIMEOUT"],
     ["QW_CANCELLED", "MESH_CANCELLED"],
-    ["QW_PROTOCOL", "MESH_PROTOCOL"],
-    ["QW_CLOSED", "MESH_UNREACHABLE"],
+    ["QW_FRAME_INVALID", "MESH_PROTOCOL"],
+    ["QW_PEER_REFUSED", "MESH_CERT_UNTRUSTED"],
+    ["QW_LINK_LOST", "MESH_UNREACHABLE"],
   ])("tell the link's own %s as %s", (linkCode, meshCode) => {
     const error = Object.assign(new Error("link"), { code: linkCode });
     expect(fromWireError(error).code).toBe(meshCode);

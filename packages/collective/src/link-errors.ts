@@ -44,13 +44,34 @@ export function resetWith(
   stream.reset(wire.code, wire.message, wire.wireDetails);
 }
 
-/** The link's own failures, by its error code; every other one is `MESH_UNREACHABLE`. */
-const LINK_CODES: readonly (readonly [RegExp, ErrorCode])[] = [
-  [/TIMEOUT|DEADLINE/, "MESH_TIMEOUT"],
-  [/CANCEL|ABORT/, "MESH_CANCELLED"],
-  [/PROTOCOL|FRAME|VERSION|HANDSHAKE|TOO_LARGE/, "MESH_PROTOCOL"],
-  [/LIMIT|OVERFLOW|QUEUE/, "MESH_LIMIT"],
-];
+/** The link's own failures in our words; one that is not listed is `MESH_UNREACHABLE`. */
+const LINK_CODES: ReadonlyMap<unknown, ErrorCode> = new Map<unknown, ErrorCode>([
+  ["QW_DIAL_TIMEOUT", "MESH_TIMEOUT"],
+  ["QW_HANDSHAKE_TIMEOUT", "MESH_TIMEOUT"],
+  ["QW_REQUEST_TIMEOUT", "MESH_TIMEOUT"],
+  ["QW_CANCELLED", "MESH_CANCELLED"],
+  ["ABORT_ERR", "MESH_CANCELLED"],
+  ["QW_TLS_FAILED", "MESH_CERT_UNTRUSTED"],
+  ["QW_SIGNATURE_INVALID", "MESH_CERT_UNTRUSTED"],
+  ["QW_KEY_MISMATCH", "MESH_CERT_UNTRUSTED"],
+  ["QW_UNEXPECTED_PEER", "MESH_CERT_UNTRUSTED"],
+  ["QW_PEER_REFUSED", "MESH_CERT_UNTRUSTED"],
+  ["QW_REFUSED_BY_PEER", "MESH_CERT_UNTRUSTED"],
+  ["QW_NOT_A_LINK", "MESH_PROTOCOL"],
+  ["QW_HANDSHAKE_INVALID", "MESH_PROTOCOL"],
+  ["QW_VERSION_UNSUPPORTED", "MESH_PROTOCOL"],
+  ["QW_PROTOCOL_MISMATCH", "MESH_PROTOCOL"],
+  ["QW_FRAME_TOO_LARGE", "MESH_PROTOCOL"],
+  ["QW_FRAME_INVALID", "MESH_PROTOCOL"],
+  ["QW_WINDOW_VIOLATED", "MESH_PROTOCOL"],
+  ["QW_MESSAGE_TOO_LARGE", "MESH_PROTOCOL"],
+  ["QW_NO_HANDLER", "MESH_PROTOCOL"],
+  ["QW_HANDLER_FAILED", "MESH_INTERNAL"],
+  ["QW_QUEUE_FULL", "MESH_LIMIT"],
+  ["QW_REQUEST_LIMIT", "MESH_LIMIT"],
+  ["QW_STREAM_LIMIT", "MESH_LIMIT"],
+  ["QW_CONNECTIONS_LIMIT", "MESH_LIMIT"],
+]);
 
 /** What is looked at in an error of a link; nothing of it is certain. */
 interface LinkFailure {
@@ -58,8 +79,6 @@ interface LinkFailure {
   code?: unknown;
   remoteCode?: unknown;
   remoteDetails?: unknown;
-  wireDetails?: unknown;
-  details?: unknown;
 }
 
 /**
@@ -72,19 +91,11 @@ export function fromWireError(error: unknown): MeshError {
   const link = (error ?? {}) as LinkFailure;
   const message = error instanceof Error ? error.message : String(error);
   if (typeof link.remoteCode === "string") {
-    return fromRemote(link.remoteCode, message, remoteDetails(link), error);
+    const details = link.remoteDetails instanceof Uint8Array ? link.remoteDetails : undefined;
+    return fromRemote(link.remoteCode, message, details, error);
   }
-  const code = typeof link.code === "string" ? link.code : "";
-  if (link.name === "AbortError" || code === "ABORT_ERR") {
-    return new MeshError("MESH_CANCELLED", { cause: error });
-  }
-  const known = LINK_CODES.find(([pattern]) => pattern.test(code));
-  return new MeshError(known?.[1] ?? "MESH_UNREACHABLE", { message, cause: error });
-}
-
-function remoteDetails(link: LinkFailure): Uint8Array | undefined {
-  const candidates = [link.remoteDetails, link.wireDetails, link.details];
-  return candidates.find((item): item is Uint8Array => item instanceof Uint8Array);
+  const code = link.name === "AbortError" ? "MESH_CANCELLED" : LINK_CODES.get(link.code);
+  return new MeshError(code ?? "MESH_UNREACHABLE", { message, cause: error });
 }
 
 function fromRemote(
@@ -100,6 +111,9 @@ function fromRemote(
       // The details are not ours; the code alone still says something.
     }
   }
+  // A link also refuses in its own words, such as when no handler serves the method.
+  const linkCode = LINK_CODES.get(remoteCode);
+  if (linkCode !== undefined) return new MeshError(linkCode, { message, cause });
   if (Object.hasOwn(ERROR_REGISTRY, remoteCode)) {
     return new MeshError(remoteCode as ErrorCode, { message, cause });
   }

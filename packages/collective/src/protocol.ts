@@ -9,7 +9,15 @@
  */
 import type { ChunkId, FileId, MemberId, NodeId } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
-import type { ChunkRef, Entry, Layout, NodeInfo, SignedTicket, StorageReport } from "./types.js";
+import type {
+  ChunkHeader,
+  ChunkRef,
+  Entry,
+  Layout,
+  NodeInfo,
+  SignedTicket,
+  StorageReport,
+} from "./types.js";
 
 /** `node.register`: the first thing that a node says on its link to the coordinator. */
 export interface NodeRegisterRequest {
@@ -204,6 +212,8 @@ export interface ChunkGetOpen {
 export interface ChunkGetResult {
   id: ChunkId;
   sizeBytes: number;
+  /** For `copy` tickets: what is stored in front of the chunk, so that the copy has it too. */
+  header?: ChunkHeader;
   error?: unknown;
 }
 

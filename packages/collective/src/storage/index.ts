@@ -4,9 +4,14 @@
  */
 export * from "./blake3.js";
 export * from "./byte-budget.js";
+export type { CopySource } from "./chunk-copy.js";
 export * from "./file-disk.js";
+export * from "./node-access.js";
+export * from "./node-agent.js";
 export type { CompactionStep } from "./pack-compaction.js";
 export * from "./pack-store.js";
 export * from "./placement.js";
 export * from "./receipts.js";
+export * from "./reconnect.js";
+export * from "./storage-node.js";
 export * from "./tickets.js";

@@ -1,0 +1,87 @@
+/**
+ * Serves one `chunk.put` stream. Chunks are taken off the stream as fast as they come: each is
+ * hashed and queued for the disk while the next arrives, and answered when it is durable.
+ *
+ * Bounds: at most `TRANSFER_CHUNKS_IN_FLIGHT_MAX` chunks of one stream and the node's whole intake
+ * are in memory; at either, the stream is not read, and its credit makes the sender wait.
+ */
+import { limits, MeshError, parseChunkId, toErrorRecord } from "@hearthmesh/core";
+import type { LinkStream } from "@hearthmesh/qwormhole";
+import { decodeMessage } from "../codec.js";
+import { MessageWriter, readMessages } from "../message-stream.js";
+import type { ChunkPutItem, ChunkPutOpen, ChunkPutResult } from "../protocol.js";
+import type { ChunkHeader, ChunkStore, Ticket } from "../types.js";
+import { ByteBudget } from "./byte-budget.js";
+import type { NodeAccess } from "./node-access.js";
+import { makeReceipt } from "./receipts.js";
+
+export interface PutStreamParts {
+  readonly access: NodeAccess;
+  readonly chunkStore: ChunkStore;
+  /** Chunk bytes in memory for all streams of the node. */
+  readonly intake: ByteBudget;
+  readonly nowMs: () => number;
+}
+
+/** Resolves when every chunk was answered and the stream ended; throws what ends the stream early. */
+export async function servePutStream(parts: PutStreamParts, stream: LinkStream): Promise<void> {
+  const { header: open } = decodeMessage<ChunkPutOpen>(stream.header);
+  // Refused here, a bad ticket costs no chunk.
+  parts.access.checkTicket("chunk.put", open.ticket, stream.peer);
+  const answers = new MessageWriter(stream);
+  const slots = new ByteBudget(limits.TRANSFER_CHUNKS_IN_FLIGHT_MAX, 1);
+  const underWay = new Set<Promise<void>>();
+  for await (const { header, pieces } of readMessages<ChunkPutItem>(stream.readable)) {
+    const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    await slots.acquire(1);
+    await parts.intake.acquire(sizeBytes);
+    const work = putOne(parts, stream, open, header, pieces)
+      .then((result) => answers.write(result))
+      // The sender is gone: the stream tells the reading loop, which ends this function.
+      .catch(() => undefined)
+      .finally(() => {
+        parts.intake.release(sizeBytes);
+        slots.release(1);
+        underWay.delete(work);
+      });
+    underWay.add(work);
+  }
+  await Promise.all(underWay);
+  stream.end();
+}
+
+/** The answer for one chunk; never throws, so that one bad chunk does not end the others. */
+async function putOne(
+  parts: PutStreamParts,
+  stream: LinkStream,
+  open: ChunkPutOpen,
+  item: ChunkPutItem,
+  pieces: readonly Uint8Array[],
+): Promise<ChunkPutResult> {
+  try {
+    // Each time anew: a long stream may outlive its ticket.
+    const { ticket } = parts.access.checkTicket("chunk.put", open.ticket, stream.peer);
+    const header = headerOf(ticket, item, parts.nowMs());
+    await parts.chunkStore.put(header, pieces);
+    const { fileId, index, id: chunkId, sizeBytes } = header;
+    const receipt = makeReceipt(parts.access.receiptKey, { fileId, index, chunkId, sizeBytes });
+    return { index, receipt };
+  } catch (error) {
+    return { index: item.index, error: toErrorRecord(error) };
+  }
+}
+
+function headerOf(ticket: Ticket, item: ChunkPutItem, atMs: number): ChunkHeader {
+  const { fileId, owner, firstChunk = 0, chunkCount = Number.POSITIVE_INFINITY } = ticket;
+  const { index } = item;
+  if (fileId === undefined || owner === undefined || !Number.isSafeInteger(index) || index < 0) {
+    throw new MeshError("MESH_BAD_REQUEST", { message: "the chunk has no place in a file" });
+  }
+  if (index < firstChunk || index >= firstChunk + chunkCount) {
+    throw new MeshError("MESH_TICKET_INVALID", {
+      message: `the ticket does not cover chunk ${index} of the file`,
+    });
+  }
+  const id = parseChunkId(String(item.id));
+  return { v: 1, id, fileId, index, owner, atMs, sizeBytes: item.sizeBytes };
+}

@@ -1,0 +1,196 @@
+/**
+ * Keeps a node registered with its coordinator: dials, registers, reports, and begins again when the
+ * link is lost, for as long as it runs.
+ *
+ *     idle --start--> connecting --registered--> online --link lost--> connecting ...
+ *     connecting --failed--> waiting --delay over--> connecting;   any --stop--> stopped
+ *
+ * Invariants: at most one link is open at a time; `registration` is that of the last answer and stays
+ * while the coordinator is away, so that tickets keep working. Errors never leave the loop: they are
+ * logged, shown in `state`, and answered with a delay (`reconnect.ts`).
+ */
+import {
+  type Clock,
+  errorFields,
+  type Logger,
+  MeshError,
+  type Random,
+  type Startable,
+  sleep,
+} from "@hearthmesh/core";
+import type { Link } from "@hearthmesh/qwormhole";
+import { decodeMessage, encodeMessage } from "../codec.js";
+import { fromWireError } from "../link-errors.js";
+import type {
+  NodeRegisterRequest,
+  NodeRegisterResponse,
+  NodeReportRequest,
+  NodeReportResponse,
+} from "../protocol.js";
+import type { StorageReport } from "../types.js";
+import type { Registration } from "./node-access.js";
+import { RECEIPT_KEY_BYTES } from "./receipts.js";
+import { RECONNECT_POLICY, type ReconnectPolicy, reconnectDelayMs } from "./reconnect.js";
+
+/** The coordinator says how often to report; never more often than this. */
+const REPORT_INTERVAL_MS_MIN = 100;
+const REQUEST_TIMEOUT_MS = 10_000;
+
+export interface NodeAgentOptions {
+  /** A fresh link to the coordinator; it must verify that it is the coordinator. */
+  readonly dialCoordinator: (signal: AbortSignal) => Promise<Link>;
+  /** What to register with, but for the report. Asked each time: addresses may change. */
+  readonly describe: () => Omit<NodeRegisterRequest, "report">;
+  /** For storage nodes. */
+  readonly report?: () => Promise<StorageReport>;
+  /** Called after each registration, before it counts as online. */
+  readonly onRegistered: (response: NodeRegisterResponse, registration: Registration) => void;
+  /** Called when a report's answer names another layout or epoch than is known. */
+  readonly onChanged?: (response: NodeReportResponse) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly policy?: ReconnectPolicy;
+}
+
+export interface NodeAgentState {
+  readonly phase: "idle" | "connecting" | "online" | "waiting" | "stopped";
+  /** Attempts that failed since the last success. */
+  readonly failures: number;
+  readonly lastError?: MeshError;
+  /** What the coordinator answered to the last registration. */
+  readonly response?: NodeRegisterResponse;
+  /** The layout version and epoch that it named last, then or in answer to a report. */
+  readonly latest?: NodeReportResponse;
+}
+
+export class NodeAgent implements Startable {
+  readonly name = "node-agent";
+  readonly #options: NodeAgentOptions;
+  readonly #log: Logger;
+  readonly #abort = new AbortController();
+  #state: NodeAgentState = { phase: "idle", failures: 0 };
+  #loop: Promise<void> | undefined;
+
+  constructor(options: NodeAgentOptions) {
+    this.#options = options;
+    this.#log = options.log.child({ part: "node-agent" });
+  }
+
+  get state(): NodeAgentState {
+    return this.#state;
+  }
+
+  /** Resolves at once; the first registration may take as long as the coordinator is away. */
+  async start(): Promise<void> {
+    this.#loop ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#abort.abort(new MeshError("MESH_STOPPING"));
+    await this.#loop;
+    this.#state = { ...this.#state, phase: "stopped" };
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random, policy = RECONNECT_POLICY } = this.#options;
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      await this.#stayOnline();
+      if (signal.aborted) return;
+      const failures = Math.max(1, this.#state.failures);
+      const delayMs = reconnectDelayMs(policy, failures, random);
+      this.#state = { ...this.#state, phase: "waiting" };
+      await sleep(clock, delayMs, signal).catch(() => undefined);
+    }
+  }
+
+  /** One link from dialling to its end. */
+  async #stayOnline(): Promise<void> {
+    this.#state = { ...this.#state, phase: "connecting" };
+    let link: Link | undefined;
+    try {
+      link = await this.#options.dialCoordinator(this.#abort.signal);
+      const intervalMs = await this.#register(link);
+      await this.#reportUntilClosed(link, intervalMs);
+    } catch (error) {
+      const lastError = fromWireError(error);
+      const failures = this.#state.failures + 1;
+      this.#state = { ...this.#state, failures, lastError };
+      if (!this.#abort.signal.aborted) {
+        this.#log.warn("not connected to the coordinator", {
+          attempt: failures,
+          ...errorFields(lastError),
+        });
+      }
+    } finally {
+      await link?.close("the node is done with this link").catch(() => undefined);
+    }
+  }
+
+  async #register(link: Link): Promise<number> {
+    const { describe, report, onRegistered } = this.#options;
+    const request: NodeRegisterRequest =
+      report === undefined ? describe() : { ...describe(), report: await report() };
+    const response = await this.#ask<NodeRegisterResponse>(link, "node.register", request);
+    const receiptKey = Buffer.from(String(response.receiptKey), "base64url");
+    if (receiptKey.length !== RECEIPT_KEY_BYTES || !Number.isSafeInteger(response.epoch)) {
+      throw new MeshError("MESH_PROTOCOL", { message: "the coordinator's answer is not complete" });
+    }
+    onRegistered(response, {
+      receiptKey,
+      epoch: response.epoch,
+      coordinatorPublicKey: link.peer.publicKey,
+    });
+    const latest = { layoutVersion: response.layout.version, epoch: response.epoch };
+    this.#state = { phase: "online", failures: 0, response, latest };
+    this.#log.info("registered with the coordinator", {
+      peerAddress: link.peer.remoteAddress,
+      ...latest,
+    });
+    return Math.max(REPORT_INTERVAL_MS_MIN, Number(response.reportIntervalMs) || 0);
+  }
+
+  /** Throws when a report fails or the link closes; returns when the agent stops. */
+  async #reportUntilClosed(link: Link, intervalMs: number): Promise<void> {
+    const { clock, report } = this.#options;
+    const over = new AbortController();
+    const onStop = () => over.abort();
+    this.#abort.signal.addEventListener("abort", onStop, { once: true });
+    const closed = link.closed.then(({ error }) => {
+      over.abort();
+      return error;
+    });
+    try {
+      while (!over.signal.aborted) {
+        const isTime = await sleep(clock, intervalMs, over.signal).then(
+          () => true,
+          () => false,
+        );
+        if (isTime && report !== undefined) await this.#sendReport(link, await report());
+      }
+      if (this.#abort.signal.aborted) return;
+      throw (await closed) ?? new MeshError("MESH_UNREACHABLE", { message: "the link has ended" });
+    } finally {
+      this.#abort.signal.removeEventListener("abort", onStop);
+    }
+  }
+
+  async #sendReport(link: Link, report: StorageReport): Promise<void> {
+    const request: NodeReportRequest = { report };
+    const answer = await this.#ask<NodeReportResponse>(link, "node.report", request);
+    const { latest } = this.#state;
+    this.#state = { ...this.#state, latest: answer };
+    const isSame = answer.epoch === latest?.epoch && answer.layoutVersion === latest.layoutVersion;
+    if (!isSame) this.#options.onChanged?.(answer);
+  }
+
+  async #ask<Response>(link: Link, method: string, request: object): Promise<Response> {
+    const body = await link.request(method, encodeMessage(request), {
+      signal: this.#abort.signal,
+      timeoutMs: REQUEST_TIMEOUT_MS,
+      priority: "control",
+    });
+    return decodeMessage<Response>(body).header;
+  }
+}

@@ -1,0 +1,255 @@
+/**
+ * The part of a storage node that answers over links: chunks in and out for whoever holds a ticket,
+ * and the coordinator's orders. `node-access.ts` says who may call what.
+ *
+ * Errors leave as error records (`link-errors.ts`): `MESH_FORBIDDEN` for a method or caller that the
+ * policy does not name, `MESH_LIMIT` when too much is under way, `MESH_TICKET_INVALID`,
+ * `MESH_EPOCH_OLD`, `MESH_BAD_REQUEST`, `MESH_PROTOCOL`, and what the chunk store throws.
+ */
+import {
+  type ChunkId,
+  type Clock,
+  errorFields,
+  isMeshError,
+  type Logger,
+  limits,
+  MeshError,
+  type NodeId,
+  parseChunkId,
+  parseFileId,
+  type TrustDomain,
+} from "@hearthmesh/core";
+import type { IncomingRequest, Link, LinkHandlers, LinkStream } from "@hearthmesh/qwormhole";
+import { decodeMessage, encodeMessage, type Message } from "../codec.js";
+import { asWireError } from "../link-errors.js";
+import type {
+  ChunkCopyRequest,
+  ChunkDeleteRequest,
+  ChunkDeleteResponse,
+  ChunkListRequest,
+  ChunkListResponse,
+  ChunkStoreRequest,
+  ChunkStoreResponse,
+} from "../protocol.js";
+import type { ChunkStore } from "../types.js";
+import { ByteBudget } from "./byte-budget.js";
+import { type CopySource, copyChunks } from "./chunk-copy.js";
+import { serveGetStream } from "./chunk-get-stream.js";
+import { servePutStream } from "./chunk-put-stream.js";
+import {
+  NodeAccess,
+  type Registration,
+  STORAGE_METHODS,
+  type StorageMethod,
+} from "./node-access.js";
+
+/** Streams and requests that the node serves at the same time, for all its peers. */
+const STREAMS_OPEN_MAX = 256;
+const REQUESTS_OPEN_MAX = 128;
+const COPY_SOURCES_MAX = limits.REPLICAS_MAX;
+
+export interface StorageNodeOptions {
+  readonly nodeId: NodeId;
+  readonly chunkStore: ChunkStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** An open link to another storage node; may be shared, is not closed here. */
+  readonly dial: (source: CopySource) => Promise<Link>;
+  /** When set, a coordinator of another trust domain is refused. */
+  readonly trustDomain?: TrustDomain;
+}
+
+export interface ScrubStep {
+  readonly verified: number;
+  readonly damaged: number;
+  /** The last chunk was reached: the next step begins at the first one again. */
+  readonly isEnd: boolean;
+}
+
+type Answer = Promise<readonly Uint8Array[]>;
+
+export class StorageNode {
+  /** To be given to every link that the node accepts or dials. */
+  readonly handlers: LinkHandlers;
+  readonly #options: StorageNodeOptions;
+  readonly #access: NodeAccess;
+  readonly #log: Logger;
+  readonly #intake = new ByteBudget(limits.CHUNK_INTAKE_BYTES_MAX, STREAMS_OPEN_MAX);
+  #openStreams = 0;
+  #openRequests = 0;
+  #scrubbedUpTo: ChunkId | undefined;
+
+  constructor(options: StorageNodeOptions) {
+    this.#options = options;
+    this.#log = options.log.child({ part: "storage-node" });
+    const { nodeId, trustDomain, clock } = options;
+    this.#access = new NodeAccess({
+      nodeId,
+      nowMs: () => clock.nowMs(),
+      ...(trustDomain === undefined ? {} : { trustDomain }),
+    });
+    this.handlers = {
+      onRequest: (request) => this.#onRequest(request),
+      onStream: (stream) => this.#onStream(stream),
+    };
+  }
+
+  /** True for the methods that belong to this part of a node. */
+  static serves(method: string): boolean {
+    return Object.hasOwn(STORAGE_METHODS, method);
+  }
+
+  get epoch(): number {
+    return this.#access.epoch;
+  }
+
+  /** Before the first registration every ticket is refused. */
+  setRegistration(registration: Registration): void {
+    this.#access.register(registration);
+  }
+
+  /**
+   * Verifies the next `chunks` chunks in the order of their ids. A damaged one is dropped by the
+   * store, which counts it, so that repair replaces it. The caller decides how often.
+   */
+  async scrubOnce(chunks = 1): Promise<ScrubStep> {
+    const { chunkStore } = this.#options;
+    const ids = chunkStore.list(this.#scrubbedUpTo, chunks);
+    let damaged = 0;
+    for (const id of ids) {
+      try {
+        await chunkStore.get(id);
+      } catch (error) {
+        // Deleted in the meantime: nothing to verify.
+        if (!isMeshError(error, "MESH_CHUNK_NOT_FOUND")) damaged++;
+      }
+    }
+    const isEnd = ids.length < chunks;
+    this.#scrubbedUpTo = isEnd ? undefined : ids.at(-1);
+    return { verified: ids.length - damaged, damaged, isEnd };
+  }
+
+  /** The next scrub goes on behind this chunk, such as a random one at the start. */
+  scrubFrom(after: ChunkId | undefined): void {
+    this.#scrubbedUpTo = after;
+  }
+
+  async #onStream(stream: LinkStream): Promise<void> {
+    const { chunkStore, clock } = this.#options;
+    this.#openStreams++;
+    try {
+      if (this.#openStreams > STREAMS_OPEN_MAX) throw busy();
+      const method = this.#access.checkMethod(stream.method, "stream", stream.peer);
+      const parts = {
+        access: this.#access,
+        chunkStore,
+        intake: this.#intake,
+        nowMs: () => clock.nowMs(),
+      };
+      if (method === "chunk.put") await servePutStream(parts, stream);
+      else await serveGetStream(parts, stream);
+    } catch (error) {
+      if (stream.signal.aborted) return;
+      this.#logRefusal(stream.method, stream.peer.nodeId, error);
+      throw asWireError(error);
+    } finally {
+      this.#openStreams--;
+    }
+  }
+
+  async #onRequest(request: IncomingRequest): Promise<readonly Uint8Array[]> {
+    this.#openRequests++;
+    try {
+      if (this.#openRequests > REQUESTS_OPEN_MAX) throw busy();
+      const method = this.#access.checkMethod(request.method, "request", request.peer);
+      return await this.#serve(method, request);
+    } catch (error) {
+      this.#logRefusal(request.method, request.peer.nodeId, error);
+      throw asWireError(error);
+    } finally {
+      this.#openRequests--;
+    }
+  }
+
+  #serve(method: StorageMethod, request: IncomingRequest): Answer {
+    const message = decodeMessage(request.body);
+    switch (method) {
+      case "chunk.store":
+        return this.#store(message as Message<ChunkStoreRequest>);
+      case "chunk.copy":
+        return this.#copy(message as Message<ChunkCopyRequest>, request.signal);
+      case "chunk.list":
+        return this.#list(message as Message<ChunkListRequest>);
+      case "chunk.delete":
+        return this.#delete(message as Message<ChunkDeleteRequest>);
+      default:
+        throw new MeshError("MESH_FORBIDDEN");
+    }
+  }
+
+  async #store({ header, body }: Message<ChunkStoreRequest>): Answer {
+    const { chunkStore, clock } = this.#options;
+    const id = parseChunkId(String(header.id));
+    const fileId = parseFileId(String(header.fileId));
+    const { index, owner } = header;
+    if (typeof owner !== "string") throw badRequest("the chunk has no owner");
+    const atMs = clock.nowMs();
+    await chunkStore.put({ v: 1, id, fileId, index, owner, atMs, sizeBytes: body.length }, [body]);
+    const answer: ChunkStoreResponse = { stored: true };
+    return encodeMessage(answer);
+  }
+
+  async #copy({ header }: Message<ChunkCopyRequest>, signal: AbortSignal): Answer {
+    const ids = checkIds(header.ids);
+    const sources = Array.isArray(header.sources) ? header.sources : [];
+    if (typeof header.ticket !== "string") throw badRequest("the order to copy has no ticket");
+    if (sources.length > COPY_SOURCES_MAX) throw badRequest("the order names too many sources");
+    const { chunkStore, dial } = this.#options;
+    const order = { ticket: header.ticket, ids, sources };
+    return encodeMessage(await copyChunks({ chunkStore, dial }, order, signal));
+  }
+
+  async #list({ header }: Message<ChunkListRequest>): Answer {
+    const after = header.after === undefined ? undefined : parseChunkId(String(header.after));
+    const asked = Number.isInteger(header.limit) ? header.limit : 0;
+    const limit = Math.max(1, Math.min(asked, limits.CHUNK_IDS_PER_REQUEST_MAX));
+    const ids = this.#options.chunkStore.list(after, limit + 1);
+    const page = ids.slice(0, limit);
+    const answer: ChunkListResponse = { count: page.length, more: ids.length > limit };
+    return encodeMessage(answer, Buffer.from(page.join(""), "hex"));
+  }
+
+  async #delete({ header }: Message<ChunkDeleteRequest>): Answer {
+    const { chunkStore } = this.#options;
+    const ids = checkIds(header.ids);
+    this.#access.checkEpoch(header.epoch);
+    const present = new Set(ids.filter((id) => chunkStore.has(id)));
+    await chunkStore.delete(ids);
+    const answer: ChunkDeleteResponse = { deleted: present.size };
+    return encodeMessage(answer);
+  }
+
+  #logRefusal(method: string, nodeId: string, error: unknown): void {
+    const fields = { method, nodeId, ...errorFields(error) };
+    if (isMeshError(error)) this.#log.debug("a request was refused", fields);
+    else this.#log.error("a request failed", fields);
+  }
+}
+
+function checkIds(ids: unknown): readonly ChunkId[] {
+  if (!Array.isArray(ids) || ids.length > limits.CHUNK_IDS_PER_REQUEST_MAX) {
+    throw badRequest(`name up to ${limits.CHUNK_IDS_PER_REQUEST_MAX} chunks in one order`);
+  }
+  return ids.map((id) => parseChunkId(String(id)));
+}
+
+function badRequest(message: string): MeshError {
+  return new MeshError("MESH_BAD_REQUEST", { message });
+}
+
+function busy(): MeshError {
+  return new MeshError("MESH_LIMIT", {
+    message: "this storage node serves as much as it can",
+    hint: "Try again in a moment, or ask another replica.",
+  });
+}
