@@ -73,7 +73,7 @@ export class LinkRuntime implements Link, FrameSink {
   readonly #settleClosed: (result: { error: Error | undefined }) => void;
   #state: "open" | "closing" | "ended" | "closed" = "open";
   #goawaySent = false;
-  #goawayGot: QWormholeError | undefined;
+  #goawayGot = false;
   #timer: { cancel(): void } | undefined;
   #bytesIn = 0;
 
@@ -210,10 +210,8 @@ export class LinkRuntime implements Link, FrameSink {
 
   onChannelClose(error: Error | undefined): void {
     if (this.#state === "closed") return;
-    const told = this.#goawayGot;
-    const toldOrderly = told !== undefined && isOrderly(told) && error === undefined;
-    if (this.#state === "ended" || toldOrderly) this.#finish(undefined);
-    else this.#finish(told !== undefined && !isOrderly(told) ? told : lost(error));
+    const isOrderly = this.#state === "ended" || (this.#goawayGot && error === undefined);
+    this.#finish(isOrderly ? undefined : lost(error));
   }
 
   onFrame(type: number, channel: number, bytes: Uint8Array, start: number, end: number): void {
@@ -287,7 +285,11 @@ export class LinkRuntime implements Link, FrameSink {
   }
 
   #onGoaway(told: QWormholeError): void {
-    this.#goawayGot = told;
+    if (told.remoteCode !== "QW_LINK_CLOSING") {
+      this.destroy(told);
+      return;
+    }
+    this.#goawayGot = true;
     if (this.#state !== "open" && this.#state !== "closing") return;
     this.#state = "closing";
     this.#checkFinished();
@@ -317,7 +319,7 @@ export class LinkRuntime implements Link, FrameSink {
   #checkFinished(): void {
     if (this.#state !== "closing") return;
     if (this.#outgoing.count + this.#incoming.count + this.#streams.count > 0) return;
-    if (this.#goawayGot === undefined) return;
+    if (!this.#goawayGot) return;
     if (!this.#goawaySent) this.#sendGoaway("the peer is closing");
     if (this.#outbox.isIdle) this.#end(new QWormholeError("QW_LINK_CLOSED"));
   }
@@ -368,10 +370,6 @@ export class LinkRuntime implements Link, FrameSink {
   #notOpen(): QWormholeError {
     return new QWormholeError(this.#state === "closing" ? "QW_LINK_CLOSING" : "QW_LINK_CLOSED");
   }
-}
-
-function isOrderly(told: QWormholeError): boolean {
-  return told.remoteCode === "QW_LINK_CLOSING";
 }
 
 function lost(cause: Error | undefined): QWormholeError {
