@@ -36,7 +36,6 @@ async function runOne(command: SimulatorCommand, seed: number): Promise<Simulati
       seed,
       steps: command.steps,
       storageNodes: command.storageNodes,
-      verbose: command.verbose,
       ...(command.faults === undefined ? {} : { faults: command.faults }),
       ...(command.verbose ? { onLine: say } : {}),
     });
@@ -76,6 +75,8 @@ function describeFailure(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+// Whoever reads may stop early, as `head` does.
+process.stdout.on("error", () => process.exit(1));
 main(process.argv.slice(2)).then(
   (status) => {
     process.exitCode = status;

@@ -94,7 +94,6 @@ export class Scenario {
       storage: this.#storage,
       people: this.#people,
       replicas: this.#replicas,
-      verbose: false,
     });
     return this.#mesh;
   }

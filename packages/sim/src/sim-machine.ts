@@ -31,7 +31,6 @@ export interface SimMachineOptions {
   network: VirtualNetwork;
   random: SeededRandom;
   trace: Trace;
-  verbose: boolean;
   certificates: readonly Uint8Array[];
   /** Size of its disk. */
   diskBytes?: number;
@@ -62,7 +61,7 @@ export class SimMachine {
   /** Switches it on and starts the program. A program that cannot start leaves a running machine. */
   async start(): Promise<void> {
     if (this.#process !== undefined) return;
-    const { clock, network, random, trace, verbose, certificates, program } = this.#options;
+    const { clock, network, random, trace, certificates, program } = this.#options;
     network.bootHost(this.name);
     trace.record(this.name, "starts");
     const view = clock.view();
@@ -75,7 +74,7 @@ export class SimMachine {
       random: random.fork(`process ${this.#processCount++}`),
       transport: network.transport(this.name, certificates),
       disk: this.disk.mount(),
-      log: traceLogger({ trace, actor: this.name, verbose }),
+      log: traceLogger({ trace, actor: this.name }),
       isAlive: () => this.#process === mine,
       onDeath: (callback) => onDeath.push(callback),
     });

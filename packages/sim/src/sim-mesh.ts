@@ -29,7 +29,6 @@ export interface SimMeshOptions {
   replicas?: number;
   /** Default 2. */
   acks?: number;
-  verbose: boolean;
   onLine?: (line: string) => void;
 }
 
@@ -85,7 +84,7 @@ export class SimMesh implements ReplicaView {
     const { trace } = this;
     this.network = new VirtualNetwork({ clock, random: random.fork("network"), trace });
     for (const [name, identity] of trust.identities) {
-      this.#machines.set(name, this.#makeMachine(identity, options.verbose));
+      this.#machines.set(name, this.#makeMachine(identity));
     }
     this.#injector = this.injector();
   }
@@ -185,14 +184,13 @@ export class SimMesh implements ReplicaView {
     return client;
   }
 
-  #makeMachine(identity: SimIdentity, verbose: boolean): SimMachine {
+  #makeMachine(identity: SimIdentity): SimMachine {
     const { clock, network, random, trace } = this;
     return new SimMachine({
       name: identity.name,
       clock,
       network,
       trace,
-      verbose,
       random: random.fork(`machine ${identity.name}`),
       certificates: [identity.certificateDer],
       program: (process) => this.#program(identity, process),

@@ -20,7 +20,6 @@ export interface SimulationOptions {
   /** Undefined: the seed decides. */
   faults?: number;
   faultKinds?: readonly FaultKind[];
-  verbose?: boolean;
   onLine?: (line: string) => void;
 }
 
@@ -55,18 +54,19 @@ const REPAIR_LIMIT_MS = 1_800_000;
 const REPAIR_POLL_MS = 5000;
 
 export async function runSimulation(options: SimulationOptions): Promise<SimulationResult> {
-  const simulation = new Simulation(options, await makeMesh(options));
+  const mesh = await makeMesh(options);
+  await mesh.startAll();
+  const simulation = new Simulation(options, mesh);
   await simulation.run();
   return simulation.result();
 }
 
 async function makeMesh(options: SimulationOptions): Promise<SimMesh> {
-  const { seed, storageNodes, verbose = false, onLine } = options;
+  const { seed, storageNodes, onLine } = options;
   return SimMesh.create({
     seed: String(seed),
     storage: NODE_NAMES.slice(0, storageNodes),
     people: PEOPLE,
-    verbose,
     ...(onLine === undefined ? {} : { onLine }),
   });
 }
@@ -106,7 +106,6 @@ class Simulation {
   async run(): Promise<void> {
     const { violations } = this.#mesh;
     try {
-      await this.#mesh.startAll();
       await this.#mesh.settle(this.#prepare(), WORK_LIMIT_MS);
       const injector = this.#mesh.injector();
       await this.#mesh.settle(this.#work(injector), WORK_LIMIT_MS);

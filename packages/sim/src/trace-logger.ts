@@ -1,23 +1,21 @@
-/** The logger of a simulated process: warnings and errors go into the trace, the rest on demand. */
+/** The logger of a simulated process: warnings and errors are traced, the rest is for who watches. */
 import type { LogFields, Logger } from "@hearthmesh/core";
 import type { Trace } from "./trace.js";
 
 export interface TraceLoggerOptions {
   trace: Trace;
   actor: string;
-  /** Also what only a debugger wants to know. */
-  verbose: boolean;
 }
 
 export function traceLogger(options: TraceLoggerOptions, bound: LogFields = {}): Logger {
-  const { trace, actor, verbose } = options;
-  const write = (level: string, message: string, fields: LogFields = {}) =>
-    trace.record(actor, `[${level}] ${message}${formatFields({ ...bound, ...fields })}`);
+  const { trace, actor } = options;
+  const text = (level: string, message: string, fields: LogFields = {}) =>
+    `[${level}] ${message}${formatFields({ ...bound, ...fields })}`;
   return {
-    debug: (message, fields) => verbose && write("debug", message, fields),
-    info: (message, fields) => verbose && write("info", message, fields),
-    warn: (message, fields) => write("warn", message, fields),
-    error: (message, fields) => write("error", message, fields),
+    debug: (message, fields) => trace.note(actor, text("debug", message, fields)),
+    info: (message, fields) => trace.note(actor, text("info", message, fields)),
+    warn: (message, fields) => trace.record(actor, text("warn", message, fields)),
+    error: (message, fields) => trace.record(actor, text("error", message, fields)),
     child: (fields) => traceLogger(options, { ...bound, ...fields }),
   };
 }

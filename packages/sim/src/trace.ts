@@ -10,6 +10,8 @@ export const TRACE_LINES_MAX = 2000;
 export interface Trace {
   /** `actor` did or met `event`. Lines with `quiet` are hashed and not kept. */
   record(actor: string, event: string, options?: { quiet?: boolean }): void;
+  /** For whoever watches only: neither hashed nor kept, so that watching changes nothing. */
+  note(actor: string, event: string): void;
   /** Hash of every line so far, hexadecimal. */
   hash(): string;
   /** The last lines, oldest first. */
@@ -41,6 +43,9 @@ export function createTrace(options: TraceOptions): Trace {
       lines.push(line);
       if (lines.length > TRACE_LINES_MAX) lines.shift();
       options.onLine?.(line);
+    },
+    note(actor, event) {
+      options.onLine?.(`${formatTime(options.clock.monotonicMs())} ${actor} ${event}`);
     },
     hash: () => hash.copy().digest("hex"),
   };
