@@ -4,6 +4,7 @@ import { type ErrorCode, isMeshError, MeshError } from "@hearthmesh/core";
 const TLS_ALERTS: readonly (readonly [RegExp, ErrorCode])[] = [
   [/alert certificate expired|CERT_HAS_EXPIRED/i, "MESH_CERT_EXPIRED"],
   [/alert certificate revoked/i, "MESH_CERT_REVOKED"],
+  [/CERT_NOT_YET_VALID/, "MESH_CERT_INVALID"],
   [
     /alert (unknown ca|bad certificate|certificate unknown|access denied)|certificate required/i,
     "MESH_CERT_UNTRUSTED",
@@ -35,8 +36,10 @@ export function networkError(error: unknown, address: string): MeshError {
   }
   const known = TLS_ALERTS.find(([pattern]) => pattern.test(code) || pattern.test(message));
   const reason = REASONS[code] ?? (message || code || "it failed");
+  const clocks = /not yet valid|expired/i.test(reason);
   return new MeshError(known?.[1] ?? "MESH_UNREACHABLE", {
     message: `${address}: ${reason}`,
+    ...(clocks ? { hint: "Check that the clocks of both machines are right." } : {}),
     cause: error,
   });
 }

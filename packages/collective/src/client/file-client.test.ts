@@ -160,12 +160,16 @@ describe("writing while nodes fail", () => {
 
   it("gets a new ticket when a node refuses the old one", async () => {
     const [first] = world.nodes;
-    first!.misbehaviour.onPut = () => {
+    const refuse = () => {
       if (first!.tickets.size === 1) throw new MeshError("MESH_TICKET_INVALID");
     };
     world.coordinator.acksNeeded = 3;
-    await world.client.write("/f", inPieces(pattern(4 * MIB), MIB));
-    expect(first!.tickets.size).toBeGreaterThan(1);
+    for (const misbehaviour of [{ onPut: refuse }, { onOpen: refuse }]) {
+      first!.tickets.clear();
+      first!.misbehaviour = misbehaviour;
+      await world.client.write("/f", inPieces(pattern(4 * MIB), MIB));
+      expect(first!.tickets.size).toBeGreaterThan(1);
+    }
   });
 
   it("repeats calls while the coordinator is away, and finds a commit whose answer was lost", async () => {

@@ -8,11 +8,12 @@
  */
 import { type Clock, fromErrorRecord, limits, MeshError, type Timer } from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";
+import { fromWireError } from "../link-errors.js";
 import { type ByteSink, readMessages, writeMessage } from "../message-stream.js";
 import type { ChunkPutItem, ChunkPutResult } from "../protocol.js";
 import type { SignedTicket } from "../types.js";
 import { Bell } from "./bell.js";
-import { type Deferred, reasonOf } from "./waiting.js";
+import type { Deferred } from "./waiting.js";
 
 /** A chunk on its way to one node. `result` gives the node's receipt. */
 export interface Copy {
@@ -71,8 +72,9 @@ export class PutStream {
     try {
       await writeMessage(this.#sink, copy.item, copy.pieces);
     } catch (error) {
-      this.fail(this.#failure ?? broken(error));
-      throw this.#failure;
+      const failure = this.#failure ?? fromWireError(error);
+      this.fail(failure);
+      throw failure;
     }
   }
 
@@ -103,7 +105,7 @@ export class PutStream {
         this.fail(new MeshError("MESH_UNREACHABLE", { message: "the node ended the transfer" }));
       }
     } catch (error) {
-      this.fail(broken(error));
+      this.fail(fromWireError(error));
     }
   }
 
@@ -133,9 +135,4 @@ export class PutStream {
       this.fail(new MeshError("MESH_TIMEOUT", { message }));
     }, STALL_TIMEOUT_MS);
   }
-}
-
-function broken(error: unknown): MeshError {
-  const message = `the transfer broke off (${reasonOf(error)})`;
-  return new MeshError("MESH_UNREACHABLE", { message, cause: error });
 }

@@ -16,6 +16,8 @@ import type { ChunkGetOpen, ChunkPutItem, ChunkPutOpen } from "../../protocol.js
 import type { NodeInfo } from "../../types.js";
 
 export interface Misbehaviour {
+  /** Called with the ticket of a `chunk.put` stream; may throw. */
+  onOpen?(ticket: string): void;
   /** Called for each chunk before it is stored; may throw, wait for ever, or kill the node. */
   onPut?(item: ChunkPutItem): void | Promise<void>;
   onGet?(id: ChunkId): void | Promise<void>;
@@ -96,6 +98,7 @@ export class SmallNode {
   async #servePut(stream: LinkStream): Promise<void> {
     const { header } = decodeMessage<ChunkPutOpen>(stream.header);
     this.tickets.add(header.ticket);
+    this.misbehaviour.onOpen?.(header.ticket);
     for await (const message of readMessages<ChunkPutItem>(stream.readable)) {
       const { index, id } = message.header;
       try {
