@@ -122,7 +122,7 @@ export async function issueCertificate(
       serial: randomSerial(options.random),
       subjectDer: nameDer(options.name.slice(0, COMMON_NAME_LENGTH_MAX)),
       issuerDer: ca.subjectDer,
-      notBeforeMs: Math.max(nowMs - limits.CERTIFICATE_BACKDATE_MS, ca.notBeforeMs),
+      notBeforeMs: nowMs - limits.CERTIFICATE_BACKDATE_MS,
       notAfterMs: Math.min(nowMs + options.validityMs, ca.notAfterMs),
       publicKeyDer: checkPublicKey(options.publicKeyDer),
       extensions: [
