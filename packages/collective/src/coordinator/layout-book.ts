@@ -46,7 +46,10 @@ export class LayoutBook {
       const row = await store.get(keys.layout);
       const before = row === undefined ? emptyLayout(replicas) : decodeJson<Layout>(row.value);
       const after = alter(before);
-      if (after === before && row !== undefined) return { done: before };
+      if (after === before && row !== undefined) {
+        this.#adopt(before);
+        return { done: before };
+      }
       const forgotten = after.version - limits.LAYOUT_VERSIONS_KEPT_MAX;
       const result = await store.transact({
         compare: [
@@ -61,7 +64,7 @@ export class LayoutBook {
         ],
       });
       if (!result.succeeded) return "again";
-      this.#placement = new Placement(after);
+      this.#adopt(after);
       log.info("the layout has changed", {
         layoutVersion: after.version,
         count: after.nodes.length,
@@ -69,6 +72,11 @@ export class LayoutBook {
       onChanged(after);
       return { done: after };
     });
+  }
+
+  /** Answers of the store may overtake each other: only what is newer is taken. */
+  #adopt(layout: Layout): void {
+    if (layout.version > this.#placement.layout.version) this.#placement = new Placement(layout);
   }
 
   /** A layout of the past. `MESH_NOT_FOUND` when it is no longer kept. */
