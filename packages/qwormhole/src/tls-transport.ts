@@ -41,7 +41,10 @@ export interface TlsTransportOptions {
 }
 
 export interface TlsTransport extends Transport {
-  /** Lets all listeners use the present credentials for new connections. Open ones live on. */
+  /**
+   * Lets all listeners use the present credentials for new connections. Open ones live on. Throws
+   * `QW_TLS_FAILED` and changes nothing when the credentials cannot be used.
+   */
   reload(): void;
 }
 
@@ -54,7 +57,7 @@ export function tlsTransport(options: TlsTransportOptions): TlsTransport {
   const clock = options.clock ?? systemLinkClock();
   const servers = new Set<Server>();
   return {
-    listen(address, onChannel) {
+    async listen(address, onChannel) {
       const server = makeServer(options, onChannel);
       servers.add(server);
       server.on("close", () => servers.delete(server));
@@ -100,6 +103,7 @@ function contextOptionsOf(credentials: TlsCredentials) {
   };
 }
 
+/** Throws `QW_TLS_FAILED` when the parts do not fit; the servers of Node would throw errors of OpenSSL. */
 function contextOf(credentials: TlsCredentials): SecureContext {
   try {
     return createSecureContext(contextOptionsOf(credentials));
@@ -111,8 +115,10 @@ function contextOf(credentials: TlsCredentials): SecureContext {
 
 function makeServer(options: TlsTransportOptions, onChannel: (channel: Channel) => void): Server {
   const refuse = options.onRefused ?? (() => {});
+  const credentials = options.credentials();
+  contextOf(credentials);
   const server = createServer({
-    ...contextOptionsOf(options.credentials()),
+    ...contextOptionsOf(credentials),
     requestCert: true,
     rejectUnauthorized: true,
     ALPNProtocols: [ALPN_PROTOCOL],
