@@ -7,6 +7,9 @@ export const TimeMs = z.number().describe("Milliseconds since 1970-01-01T00:00:0
 /** A moment for people and shells, such as `2026-11-21T03:00:00.000Z`. */
 export const Timestamp = z.iso.datetime().describe("RFC 3339, UTC");
 
+/** In a query: `true`, `1`, `false` or `0`. */
+export const Flag = z.stringbool({ truthy: ["true", "1"], falsy: ["false", "0"] });
+
 export const NodeRole = z.enum(["coordinator", "storage", "gateway"]);
 export type NodeRole = z.infer<typeof NodeRole>;
 

@@ -89,6 +89,7 @@ const identity = {
     tag: "trust",
     summary: "Invite a machine or a person",
     successStatus: 201,
+    query: trust.InviteCreateQuery,
     body: trust.InviteCreateRequest,
     response: trust.InviteCreateResponse,
   },

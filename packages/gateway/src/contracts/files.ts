@@ -1,16 +1,13 @@
 /** Files and directories. Paths travel in the query, percent-encoded: `?path=%2Fshared%2Fa.txt`. */
 import { limits } from "@hearthmesh/core";
 import { z } from "zod";
-import { TimeMs } from "./common.js";
+import { Flag, TimeMs } from "./common.js";
 
 /**
  * Only the presence of a path is checked here: the coordinator owns the rules of paths and answers
  * with `MESH_PATH_INVALID` or `MESH_PATH_TOO_LONG`.
  */
 const Path = z.string().min(1).describe("Absolute path, such as /shared/photos/a.jpg");
-
-/** In a query: `true`, `1`, `false` or `0`. */
-const Flag = z.stringbool({ truthy: ["true", "1"], falsy: ["false", "0"] });
 
 export const EntryView = z
   .object({

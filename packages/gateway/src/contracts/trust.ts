@@ -1,7 +1,7 @@
 /** Identities, invites, certificates, revocation, enrolment. */
 import { limits } from "@hearthmesh/core";
 import { z } from "zod";
-import { Grant, NodeRole, PrincipalKind, TimeMs, Timestamp } from "./common.js";
+import { Flag, Grant, NodeRole, PrincipalKind, TimeMs, Timestamp } from "./common.js";
 
 export const WhoamiResponse = z
   .object({
@@ -16,6 +16,12 @@ export const WhoamiResponse = z
   })
   .meta({ id: "Whoami" });
 export type WhoamiResponse = z.infer<typeof WhoamiResponse>;
+
+export const InviteCreateQuery = z.object({
+  qr: Flag.exactOptional().describe("Answer with the link as a QR code too"),
+});
+/** What a caller sends. */
+export type InviteCreateQuery = { qr?: boolean };
 
 export const InviteCreateRequest = z
   .object({
@@ -70,7 +76,8 @@ export type InviteView = z.infer<typeof InviteView>;
 export const InviteCreateResponse = z.object({
   invite: InviteView,
   code: z.string().describe("Shown once; only a hash of its secret is kept"),
-  link: z.string().describe("The same as a link, for a QR code"),
+  link: z.string().describe("The same as a link"),
+  qrSvg: z.string().exactOptional().describe("The link as a QR code, when `qr` asked for it"),
 });
 export type InviteCreateResponse = z.infer<typeof InviteCreateResponse>;
 

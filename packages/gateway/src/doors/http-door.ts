@@ -1,5 +1,5 @@
 /** A door with a fastify application behind it: opens its port, and ends in an orderly way. */
-import { type Clock, type Logger, limits, type Startable, sleep } from "@hearthmesh/core";
+import type { Clock, Logger, Startable } from "@hearthmesh/core";
 import type { FastifyInstance } from "fastify";
 import { closeServer, type DoorAddress, type DoorFlag, listen } from "../plain/listen.js";
 
@@ -49,7 +49,7 @@ export abstract class HttpDoor implements Startable {
     const app = this.#app;
     this.#app = undefined;
     if (app === undefined) return;
-    await closeServer(app.server, sleep(this.#options.clock, limits.STOP_TIMEOUT_MS));
+    await closeServer(app.server, this.#options.clock);
     await app.close();
   }
 }

@@ -12,29 +12,36 @@ export interface PageFile {
   readonly etag: string;
 }
 
-const FILES = {
-  "index.html": "text/html; charset=utf-8",
-  "page.css": "text/css; charset=utf-8",
-  "page.js": "text/javascript; charset=utf-8",
-} as const;
+/** What is served, and nothing else: the page itself, then what it loads from `/assets/`. */
+const FILE_NAMES = [
+  "index.html",
+  "page.css",
+  "page.js",
+  "api.js",
+  "dom.js",
+  "files.js",
+  "invites.js",
+  "nodes.js",
+  "overview.js",
+  "uploads.js",
+] as const;
 
-export type PageFileName = keyof typeof FILES;
-export type PageFiles = Readonly<Record<PageFileName, PageFile>>;
+const CONTENT_TYPES: Readonly<Record<string, string>> = {
+  html: "text/html; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+};
 
 /** This file is two folders below the package, in `src/page` as in `dist/page`. */
 const FOLDER = new URL("../../public/", import.meta.url);
 
-export async function readPageFiles(folder: URL = FOLDER): Promise<PageFiles> {
-  const [html, css, js] = await Promise.all([
-    readPageFile(folder, "index.html"),
-    readPageFile(folder, "page.css"),
-    readPageFile(folder, "page.js"),
-  ]);
-  return { "index.html": html, "page.css": css, "page.js": js };
-}
-
-async function readPageFile(folder: URL, name: PageFileName): Promise<PageFile> {
-  const bytes = await readFile(new URL(name, folder));
-  const etag = `"${createHash("sha256").update(bytes).digest("hex").slice(0, 32)}"`;
-  return { contentType: FILES[name], bytes, etag };
+/** By the path under which each is served. */
+export async function readPageFiles(folder: URL = FOLDER): Promise<ReadonlyMap<string, PageFile>> {
+  const files = FILE_NAMES.map(async (name): Promise<[string, PageFile]> => {
+    const bytes = await readFile(new URL(name, folder));
+    const etag = createHash("sha256").update(bytes).digest("hex").slice(0, 32);
+    const contentType = CONTENT_TYPES[name.slice(name.lastIndexOf(".") + 1)] ?? "";
+    return [name === "index.html" ? "/" : `/assets/${name}`, { contentType, bytes, etag }];
+  });
+  return new Map(await Promise.all(files));
 }

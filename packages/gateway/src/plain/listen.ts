@@ -1,7 +1,7 @@
 /** Opening a port, with errors that say which port and what to do. */
 
 import type { AddressInfo, Server } from "node:net";
-import { MeshError } from "@hearthmesh/core";
+import { type Clock, limits, MeshError, sleep } from "@hearthmesh/core";
 
 export interface DoorAddress {
   readonly host: string;
@@ -61,17 +61,28 @@ export function isLoopbackAddress(address: string): boolean {
   return /^(?:::ffff:)?127\.\d{1,3}\.\d{1,3}\.\d{1,3}$|^::1$/i.test(address);
 }
 
-/** Stops accepting, lets requests under way end, and cuts what is left when time is over. */
-export async function closeServer(
-  server: Server & { closeIdleConnections(): void; closeAllConnections(): void },
-  timeLimit: Promise<void>,
-): Promise<void> {
+/** A connection that has just become idle is looked for this often while a server closes. */
+const CLOSE_STEP_MS = 25;
+
+/**
+ * Stops accepting, lets requests under way end, and cuts what is left after `STOP_TIMEOUT_MS`. A
+ * connection that is kept alive is closed as soon as nothing is under way on it.
+ */
+export async function closeServer(server: HttpServer, clock: Clock): Promise<void> {
   if (!server.listening) return;
+  let isClosed = false;
   const closed = new Promise<void>((resolve) => {
-    server.close(() => resolve());
+    server.close(() => {
+      isClosed = true;
+      resolve();
+    });
   });
-  server.closeIdleConnections();
-  const late = await Promise.race([closed.then(() => false), timeLimit.then(() => true)]);
-  if (late) server.closeAllConnections();
-  await closed;
+  const endMs = clock.monotonicMs() + limits.STOP_TIMEOUT_MS;
+  while (!isClosed) {
+    if (clock.monotonicMs() >= endMs) server.closeAllConnections();
+    else server.closeIdleConnections();
+    await Promise.race([closed, sleep(clock, CLOSE_STEP_MS)]);
+  }
 }
+
+type HttpServer = Server & { closeIdleConnections(): void; closeAllConnections(): void };

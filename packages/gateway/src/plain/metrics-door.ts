@@ -4,14 +4,7 @@
  */
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import {
-  type Clock,
-  errorFields,
-  type Logger,
-  limits,
-  type Startable,
-  sleep,
-} from "@hearthmesh/core";
+import { type Clock, errorFields, type Logger, limits, type Startable } from "@hearthmesh/core";
 import type { HealthResponse } from "../contracts/status.js";
 import { closeServer, type DoorAddress, isLoopbackAddress, listen } from "./listen.js";
 
@@ -63,7 +56,7 @@ export class MetricsDoor implements Startable {
   }
 
   async stop(): Promise<void> {
-    await closeServer(this.#server, sleep(this.#options.clock, limits.STOP_TIMEOUT_MS));
+    await closeServer(this.#server, this.#options.clock);
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {

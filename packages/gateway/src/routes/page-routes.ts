@@ -1,27 +1,18 @@
-/** The first page and its two files, for the loopback door. */
+/** The first page and its files, for the loopback door. */
 import type { Endpoint } from "../contracts/index.js";
 import { isUnchanged } from "../files/conditions.js";
-import type { PageFileName, PageFiles } from "../page/page-files.js";
+import type { PageFile } from "../page/page-files.js";
 import { defineRoute, type Route } from "../server/route.js";
 
-const PATHS: Readonly<Record<string, PageFileName>> = {
-  "/": "index.html",
-  "/assets/page.css": "page.css",
-  "/assets/page.js": "page.js",
-};
-
-export function pageRoutes(files: PageFiles): Route[] {
-  return Object.entries(PATHS).map(([path, name]) => {
+export function pageRoutes(files: ReadonlyMap<string, PageFile>): Route[] {
+  return [...files].map(([path, { etag, bytes, contentType }]) => {
     const endpoint: Endpoint = { method: "GET", path, tag: "page", summary: "First page" };
-    const file = files[name];
     return defineRoute(endpoint, "public", async ({ request, reply }) => {
-      reply.headers({ etag: file.etag, "cache-control": "no-cache" });
-      if (isUnchanged(request.headers["if-none-match"], file.etag.slice(1, -1))) {
-        return reply.code(304).send();
-      }
+      reply.headers({ etag: `"${etag}"`, "cache-control": "no-cache" });
+      if (isUnchanged(request.headers["if-none-match"], etag)) return reply.code(304).send();
       const policy = contentSecurityPolicy(request.headers.host ?? "");
-      reply.headers({ "content-type": file.contentType, "content-security-policy": policy });
-      return reply.send(file.bytes);
+      reply.headers({ "content-type": contentType, "content-security-policy": policy });
+      return reply.send(bytes);
     });
   });
 }

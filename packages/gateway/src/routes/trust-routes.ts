@@ -1,6 +1,7 @@
 /** Identities, invites, revocation, renewal. */
 import { MeshError, parseDurationMs } from "@hearthmesh/core";
 import { parseGrant } from "@hearthmesh/identity";
+import { renderSVG } from "uqr";
 import { ENDPOINTS } from "../contracts/index.js";
 import { defineRoute, type Route } from "../server/route.js";
 import type { GatewayServices } from "../services.js";
@@ -14,7 +15,7 @@ export function trustRoutes(services: GatewayServices): Route[] {
 function inviteRoutes(services: GatewayServices): Route[] {
   const { authority, clock } = services;
   return [
-    defineRoute(ENDPOINTS.createInvite, "enrolled", async ({ body, caller }) => {
+    defineRoute(ENDPOINTS.createInvite, "enrolled", async ({ body, query, caller }) => {
       const { grants, validity, ...rest } = body;
       const { record, text, link } = await authority.createInvite(caller.principal, {
         ...rest,
@@ -22,7 +23,9 @@ function inviteRoutes(services: GatewayServices): Route[] {
         validityMs: parseDurationMs(validity),
         endpoints: services.enrolmentEndpoints(),
       });
-      return { invite: inviteView(record, clock.nowMs()), code: text, link };
+      const invite = inviteView(record, clock.nowMs());
+      const made = { invite, code: text, link };
+      return query.qr === true ? { ...made, qrSvg: renderSVG(link, { border: 2 }) } : made;
     }),
     defineRoute(ENDPOINTS.invites, "enrolled", async ({ caller }) => {
       const nowMs = clock.nowMs();
