@@ -125,7 +125,7 @@ export class FileClient {
     await this.#calls.once("file.move", request, { signal: options.signal });
   }
 
-  /** How many entries were removed. */
+  /** How many were removed, as the coordinator counts: a directory with all in it may be one. */
   async remove(
     path: string,
     options: { recursive?: boolean; ifMatch?: string; signal?: AbortSignal } = {},

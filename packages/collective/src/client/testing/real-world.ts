@@ -1,0 +1,199 @@
+/** A file client, the real coordinator and real storage nodes on disk, over links in one process. */
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type NodeId, silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
+import type { Principal } from "@hearthmesh/identity";
+import {
+  dialLink,
+  type Link,
+  type LinkIdentity,
+  type LinkOptions,
+  listenLinks,
+  memoryTransport,
+  nodeIdOfPublicKey,
+  type Peer,
+} from "@hearthmesh/qwormhole";
+import { memoryStore } from "@hearthmesh/store";
+import { Coordinator } from "../../coordinator/coordinator.js";
+import { GrantPolicy, testPrincipal } from "../../coordinator/testing/grant-policy.js";
+import { fileDisk } from "../../storage/file-disk.js";
+import { NodeAgent } from "../../storage/node-agent.js";
+import { openPackStore, type PackStore } from "../../storage/pack-store.js";
+import { StorageNode } from "../../storage/storage-node.js";
+import type { NodeInfo } from "../../types.js";
+import { coordinatorOverLink } from "../coordinator-link.js";
+import { FileClient } from "../file-client.js";
+import { LinkPool } from "../link-pool.js";
+import { newIdentity } from "./small-node.js";
+
+const CAPACITY_BYTES = 2 ** 30;
+
+export class RealWorld {
+  readonly coordinator: Coordinator;
+  readonly nodes: RealNode[] = [];
+  readonly policy = new GrantPolicy();
+  readonly #transport = memoryTransport();
+  readonly #principals = new Map<string, Principal>();
+  readonly #own = newIdentity();
+  readonly #clock = systemClock();
+  readonly #pools: LinkPool[] = [];
+  #directory = "";
+
+  constructor() {
+    this.coordinator = new Coordinator({
+      store: memoryStore({ clock: this.#clock }),
+      access: this.policy,
+      sign: (bytes) => this.#own.sign(bytes),
+      publicKeyDer: this.#own.publicKey,
+      nodeId: this.admit("coordinator", "alice-coordinator", this.#own).nodeId,
+      memberId: "alice" as NodeInfo["memberId"],
+      clock: this.#clock,
+      random: systemRandom(),
+      log: silentLogger,
+      epoch: 1,
+      coordinatorSecret: randomBytes(32),
+    });
+  }
+
+  async start(nodeCount: number): Promise<void> {
+    this.#directory = await mkdtemp(join(tmpdir(), "hearthmesh-files-"));
+    await this.coordinator.start();
+    const options = this.#options(this.#own, this.coordinator.handlers());
+    await listenLinks(this.#transport, { host: "coordinator", port: 9000 }, options, (link) =>
+      this.coordinator.attach(link),
+    );
+    for (let at = 1; at <= nodeCount; at++) {
+      const node = new RealNode(this, `node-${at}`, join(this.#directory, `node-${at}`));
+      this.nodes.push(node);
+      await node.start();
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const pool of this.#pools) await pool.close();
+    for (const node of this.nodes) await node.stop();
+    await this.coordinator.stop();
+    await rm(this.#directory, { recursive: true, force: true });
+  }
+
+  /** A person with these grants, such as `/shared:read+write`. */
+  client(name: string, ...grants: string[]): FileClient {
+    const identity = newIdentity();
+    const principal = this.admit("person", `${name}@home.alice`, identity);
+    this.policy.grant(principal, ...grants);
+    const pool = new LinkPool({
+      dial: (address, more) => this.dial(address.host, identity, more),
+      clock: this.#clock,
+      log: silentLogger,
+    });
+    this.#pools.push(pool);
+    const coordinator: NodeInfo = {
+      nodeId: nodeIdOfPublicKey(this.#own.publicKey) as NodeId,
+      name: "alice-coordinator",
+      memberId: "alice" as NodeInfo["memberId"],
+      roles: ["coordinator"],
+      addresses: ["coordinator:9000"],
+      version: "1",
+      state: "online",
+      lastSeenMs: 0,
+    };
+    return new FileClient({
+      coordinator: coordinatorOverLink((signal) => pool.linkTo(coordinator, signal)),
+      links: pool,
+      self: principal.nodeId,
+      clock: this.#clock,
+      random: systemRandom(),
+      log: silentLogger,
+    });
+  }
+
+  admit(kind: Principal["kind"], name: string, identity: LinkIdentity): Principal {
+    const nodeId = nodeIdOfPublicKey(identity.publicKey) as NodeId;
+    const principal = testPrincipal(kind, name, nodeId);
+    this.#principals.set(nodeId, principal);
+    return principal;
+  }
+
+  dial(host: string, identity: LinkIdentity, more: Partial<LinkOptions> = {}): Promise<Link> {
+    const options = { ...this.#options(identity, {}), ...more };
+    return dialLink(this.#transport, { host, port: 9000 }, options);
+  }
+
+  listen(host: string, identity: LinkIdentity, handlers: LinkOptions["handlers"]) {
+    const options = this.#options(identity, handlers);
+    return listenLinks(this.#transport, { host, port: 9000 }, options, () => undefined);
+  }
+
+  #options(identity: LinkIdentity, handlers: LinkOptions["handlers"]): LinkOptions {
+    const verifyPeer = (peer: Omit<Peer, "identity">) => this.#principals.get(peer.nodeId);
+    return { identity, handlers, verifyPeer };
+  }
+}
+
+export class RealNode {
+  readonly #world: RealWorld;
+  readonly #identity = newIdentity();
+  readonly #principal: Principal;
+  readonly #directory: string;
+  #chunks: PackStore | undefined;
+  #agent: NodeAgent | undefined;
+  #listener: Awaited<ReturnType<RealWorld["listen"]>> | undefined;
+
+  constructor(
+    world: RealWorld,
+    readonly name: string,
+    directory: string,
+  ) {
+    this.#world = world;
+    this.#directory = directory;
+    this.#principal = world.admit("node", name, this.#identity);
+  }
+
+  async start(): Promise<void> {
+    const clock = systemClock();
+    const log = silentLogger;
+    const disk = fileDisk(this.#directory);
+    const chunkStore = await openPackStore({ disk, clock, log, capacityBytes: CAPACITY_BYTES });
+    this.#chunks = chunkStore;
+    const dial = ({ addresses }: { addresses: readonly string[] }) =>
+      this.#world.dial(addresses[0]?.split(":")[0] ?? "", this.#identity);
+    const { nodeId } = this.#principal;
+    const part = new StorageNode({ nodeId, chunkStore, clock, log, dial });
+    this.#listener = await this.#world.listen(this.name, this.#identity, part.handlers);
+    await new Promise<void>((resolve) => {
+      this.#agent = new NodeAgent({
+        dialCoordinator: () =>
+          this.#world.dial("coordinator", this.#identity, { handlers: part.handlers }),
+        describe: () => ({
+          roles: ["storage"],
+          site: "home",
+          addresses: [`${this.name}:9000`],
+          version: "1",
+        }),
+        report: () => chunkStore.report(),
+        onRegistered: (_, registration) => {
+          part.setRegistration(registration);
+          resolve();
+        },
+        clock,
+        random: systemRandom(),
+        log,
+      });
+      void this.#agent.start();
+    });
+  }
+
+  /** Links break and nobody listens, as when the process is killed. */
+  async kill(): Promise<void> {
+    await this.#listener?.close();
+    for (const link of this.#listener?.links ?? []) link.destroy(new Error("killed"));
+    await this.#agent?.stop();
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    await this.#chunks?.close();
+  }
+}
