@@ -1,14 +1,18 @@
 /**
- * Where each chunk is, in memory: a sorted list of leaves, each a sorted array of 44-byte entries
- * (id 32 | pack u32 | offset u32 | record bytes u32) in one buffer outside the garbage collector's
- * heap. About 50 bytes for a chunk, so a million chunks cost 50 MB; listing in order needs no sort.
+ * Where each chunk is, in memory: a sorted list of leaves, each a sorted array of up to 512 entries
+ * of 44 bytes (id 32 | pack u32 | offset u32 | record bytes u32). Leaves are places of one size in
+ * large slabs outside the garbage collector's heap: growing one copies nothing and leaves no holes in
+ * the process's memory. About 55 bytes for a chunk; listing in order needs no sort.
  */
 import type { ChunkId } from "@hearthmesh/core";
 import { CHUNK_ID_BYTES } from "./pack-format.js";
 
 const ENTRY_BYTES = 44;
 const LEAF_ENTRIES_MAX = 512;
-const LEAF_ENTRIES_MIN = 8;
+const LEAF_BYTES = LEAF_ENTRIES_MAX * ENTRY_BYTES;
+const LEAVES_PER_SLAB = 64;
+/** A full leaf gives entries to a neighbour with at least this much room before it is split. */
+const NEIGHBOUR_ROOM_MIN = LEAF_ENTRIES_MAX / 8;
 
 /** Where a record begins, and how long it is with its head. */
 export interface Location {
@@ -18,13 +22,16 @@ export interface Location {
 }
 
 interface Leaf {
-  bytes: Buffer;
+  /** `LEAF_BYTES` long. */
+  readonly bytes: Buffer;
   count: number;
 }
 
 /** Invariant: leaves are never empty; ids ascend within a leaf and from leaf to leaf. */
 export class ChunkIndex {
   readonly #leaves: Leaf[] = [];
+  /** Places of removed leaves and of the newest slab. */
+  readonly #freePlaces: Buffer[] = [];
   #size = 0;
 
   get size(): number {
@@ -40,12 +47,7 @@ export class ChunkIndex {
 
   /** Returns where the chunk was before. */
   set(id: Buffer, location: Location): Location | undefined {
-    if (this.#leaves.length === 0) {
-      this.#leaves.push({
-        bytes: Buffer.allocUnsafeSlow(LEAF_ENTRIES_MIN * ENTRY_BYTES),
-        count: 0,
-      });
-    }
+    if (this.#leaves.length === 0) this.#leaves.push(this.#newLeaf());
     const leafAt = this.#leafFor(id);
     const leaf = this.#leaves[leafAt] as Leaf;
     const at = slotFor(leaf, id);
@@ -55,7 +57,7 @@ export class ChunkIndex {
       return before;
     }
     if (leaf.count === LEAF_ENTRIES_MAX) {
-      this.#leaves.splice(leafAt, 1, ...halves(leaf));
+      this.#relieve(leafAt, leaf);
       return this.set(id, location);
     }
     makeRoom(leaf, at);
@@ -76,8 +78,10 @@ export class ChunkIndex {
     leaf.bytes.copyWithin(at * ENTRY_BYTES, (at + 1) * ENTRY_BYTES, leaf.count * ENTRY_BYTES);
     leaf.count--;
     this.#size--;
-    if (leaf.count === 0) this.#leaves.splice(leafAt, 1);
-    else if (leaf.count * ENTRY_BYTES * 3 < leaf.bytes.length) resize(leaf);
+    if (leaf.count === 0) {
+      this.#leaves.splice(leafAt, 1);
+      this.#freePlaces.push(leaf.bytes);
+    }
     return before;
   }
 
@@ -95,6 +99,35 @@ export class ChunkIndex {
       }
     }
     return ids;
+  }
+
+  /** Makes room in a full leaf: moves entries to a neighbour, or half of them to a new leaf. */
+  #relieve(leafAt: number, leaf: Leaf): void {
+    const next = this.#leaves[leafAt + 1];
+    const previous = this.#leaves[leafAt - 1];
+    const room = (other: Leaf | undefined) =>
+      other === undefined ? 0 : LEAF_ENTRIES_MAX - other.count;
+    if (next !== undefined && room(next) >= NEIGHBOUR_ROOM_MIN) {
+      moveToNext(leaf, next, room(next) >>> 1);
+    } else if (previous !== undefined && room(previous) >= NEIGHBOUR_ROOM_MIN) {
+      moveToPrevious(leaf, previous, room(previous) >>> 1);
+    } else {
+      const added = this.#newLeaf();
+      this.#leaves.splice(leafAt + 1, 0, added);
+      moveToNext(leaf, added, LEAF_ENTRIES_MAX >>> 1);
+    }
+  }
+
+  #newLeaf(): Leaf {
+    let bytes = this.#freePlaces.pop();
+    if (bytes === undefined) {
+      const slab = Buffer.allocUnsafeSlow(LEAVES_PER_SLAB * LEAF_BYTES);
+      for (let start = LEAF_BYTES; start < slab.length; start += LEAF_BYTES) {
+        this.#freePlaces.push(slab.subarray(start, start + LEAF_BYTES));
+      }
+      bytes = slab.subarray(0, LEAF_BYTES);
+    }
+    return { bytes, count: 0 };
   }
 
   /** The last leaf that does not begin after the id (the first one when all do). */
@@ -151,28 +184,23 @@ function writeLocation(leaf: Leaf, at: number, location: Location): void {
 }
 
 function makeRoom(leaf: Leaf, at: number): void {
-  if ((leaf.count + 1) * ENTRY_BYTES > leaf.bytes.length) resize(leaf);
   leaf.bytes.copyWithin((at + 1) * ENTRY_BYTES, at * ENTRY_BYTES, leaf.count * ENTRY_BYTES);
   leaf.count++;
 }
 
-/** A new buffer with a quarter more room than is used. */
-function resize(leaf: Leaf): void {
-  const wanted = Math.max(LEAF_ENTRIES_MIN, leaf.count + 1, Math.ceil(leaf.count * 1.25));
-  const bytes = Buffer.allocUnsafeSlow(Math.min(wanted, LEAF_ENTRIES_MAX) * ENTRY_BYTES);
-  leaf.bytes.copy(bytes, 0, 0, leaf.count * ENTRY_BYTES);
-  leaf.bytes = bytes;
+/** Moves the last `count` entries to the front of the leaf behind. */
+function moveToNext(leaf: Leaf, next: Leaf, count: number): void {
+  next.bytes.copyWithin(count * ENTRY_BYTES, 0, next.count * ENTRY_BYTES);
+  const first = leaf.count - count;
+  leaf.bytes.copy(next.bytes, 0, first * ENTRY_BYTES, leaf.count * ENTRY_BYTES);
+  leaf.count -= count;
+  next.count += count;
 }
 
-function halves(leaf: Leaf): [Leaf, Leaf] {
-  const middle = leaf.count >>> 1;
-  const part = (from: number, to: number): Leaf => {
-    const half = {
-      bytes: leaf.bytes.subarray(from * ENTRY_BYTES, to * ENTRY_BYTES),
-      count: to - from,
-    };
-    resize(half);
-    return half;
-  };
-  return [part(0, middle), part(middle, leaf.count)];
+/** Moves the first `count` entries to the end of the leaf before. */
+function moveToPrevious(leaf: Leaf, previous: Leaf, count: number): void {
+  leaf.bytes.copy(previous.bytes, previous.count * ENTRY_BYTES, 0, count * ENTRY_BYTES);
+  leaf.bytes.copyWithin(0, count * ENTRY_BYTES, leaf.count * ENTRY_BYTES);
+  leaf.count -= count;
+  previous.count += count;
 }

@@ -102,7 +102,9 @@ class Run {
 
   async step(step: Step): Promise<void> {
     const store = this.#store ?? (await this.open());
-    if (step.type === "put" || step.type === "delete") {
+    if ("ticks" in step) {
+      await this.#disturb(step.type, step.ticks);
+    } else if ("chunk" in step) {
       const chunk = chunks[step.chunk] as (typeof chunks)[0];
       const change =
         step.type === "put"
@@ -113,14 +115,12 @@ class Run {
       const compaction = compactAll(store).catch(() => undefined);
       this.#track(compaction);
       if (step.wait) await compaction;
-    } else if (step.type === "reopen") {
+    } else {
       await store.close();
       await this.#settle();
       // A pack that cannot be opened is left out; that has a test of its own.
       this.disk.onAction = () => undefined;
       await this.check(await this.open());
-    } else {
-      await this.#disturb(step.type, step.ticks);
     }
   }
 
