@@ -15,9 +15,12 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { silentLogger } from "@hearthmesh/core";
 import ts from "typescript";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { openSqliteStore } from "./sqlite/sqlite-store.js";
 import { ManualClock } from "./testing/index.js";
+
+/** Every write waits for the disk, which may be slow and busy. */
+vi.setConfig({ testTimeout: 60_000 });
 
 /** Acknowledged writes after which each round's process is killed. */
 const KILL_AFTER = [23, 380, 77, 160];
@@ -66,7 +69,7 @@ describe("a process killed while it writes", () => {
       await verify(directory, acknowledged);
     }
     expect(acknowledged.size).toBeGreaterThanOrEqual(23 + 380 + 77 + 160);
-  }, 60_000);
+  });
 
   it("leaves a store that only one process may open while it lives", async () => {
     const directory = join(root, "held");
@@ -83,7 +86,7 @@ describe("a process killed while it writes", () => {
     });
     expect((await store.status()).keys).toBeGreaterThan(0);
     await store.close();
-  }, 60_000);
+  });
 });
 
 async function writeUntilKilled(

@@ -1,6 +1,7 @@
 /**
  * The open leases of one store and when they end, by the clock that was handed in. A lease whose
- * time has passed is dead at once, also while its keys still wait to be deleted: it never comes back.
+ * time has passed is dead at once, also while its keys still wait to be deleted: it never comes
+ * back.
  */
 import type { Clock, Timer } from "@hearthmesh/core";
 import { leaseEndedError } from "./validate.js";

@@ -1,6 +1,9 @@
 import * as fc from "fast-check";
-import { describe, it } from "vitest";
+import { describe, it, vi } from "vitest";
 import { matchesModel, memorySubject, sqliteSubject } from "./testing/index.js";
+
+/** Every write waits for the disk, which may be slow and busy. */
+vi.setConfig({ testTimeout: 60_000 });
 
 /** The seed is fixed, so that a slow or busy machine runs the same tests. */
 const options = { seed: 20_261_121, endOnFailure: false };
@@ -15,5 +18,5 @@ describe("random operations", () => {
       matchesModel(fc, () => sqliteSubject()),
       { ...options, numRuns: 80 },
     );
-  }, 60_000);
+  });
 });

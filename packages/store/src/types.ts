@@ -4,7 +4,12 @@
  * compaction. Two engines implement it: `memory` (the model) and `sqlite`; `etcd` follows. All pass
  * the suite in `testing/`.
  *
- * Guarantee: a write that was answered is on disk (`sqlite`: fsynced), and every later read sees it.
+ * Guarantee: a write that was answered is on disk (`sqlite`: fsynced), and every later read sees
+ * it.
+ *
+ * Keys are not empty, are well-formed Unicode without NUL, and have up to `STORE_KEY_BYTES_MAX`
+ * bytes of UTF-8, else `MESH_STORE_KEY_INVALID`. An empty store has revision 1. After `close()`
+ * every call fails with `MESH_STORE_CLOSED`. `docs/store.md` has the whole meaning.
  */
 export interface KeyValue {
   readonly key: string;
@@ -35,7 +40,7 @@ export interface RangeOptions {
 
 export interface RangeResult {
   readonly entries: readonly KeyValue[];
-  /** There are more keys in the range than `limit`. */
+  /** There are more keys in the range than `limit`, or than `STORE_RANGE_BYTES_MAX` bytes hold. */
   readonly more: boolean;
   /** The store's revision at which the range was read. */
   readonly revision: number;
@@ -91,7 +96,7 @@ export interface Lease {
   readonly ttlMs: number;
   /** Starts the time anew. `MESH_STORE_LEASE_UNKNOWN` when it has ended. */
   keepAlive(): Promise<void>;
-  /** Deletes its keys in one transaction. */
+  /** Deletes its keys in one transaction. Does nothing when the lease has ended already. */
   revoke(): Promise<void>;
 }
 
@@ -106,7 +111,11 @@ export interface StoreStatus {
 export interface Store {
   get(key: string, options?: { revision?: number }): Promise<KeyValue | undefined>;
   range(range: KeyRange, options?: RangeOptions): Promise<RangeResult>;
-  /** At most `STORE_TXN_OPERATIONS_MAX` compares and operations of each branch; a key is written once. */
+  /**
+   * At most `STORE_TXN_OPERATIONS_MAX` compares and operations of each branch, which run in order
+   * and see each other; a key is written once. Values must stay as they are until the answer is
+   * there. `MESH_STORE_BUSY` when too many writes wait.
+   */
   transact(transaction: Transaction): Promise<TransactionResult>;
   grantLease(ttlMs: number): Promise<Lease>;
   /**

@@ -64,7 +64,7 @@ export function validateReadable(revision: number, compacted: number, current: n
 
 export function compactedError(revision: number, compactedRevision: number): MeshError {
   return new MeshError("MESH_STORE_COMPACTED", {
-    message: `revision ${revision} is no longer kept; the history is compacted up to revision ${compactedRevision}`,
+    message: `revision ${revision} is gone: the history up to ${compactedRevision} is compacted`,
     details: { revision, compactedRevision },
   });
 }

@@ -1,6 +1,7 @@
 /**
- * The reference engine: simple, deterministic, without any timer or disk of its own. It is the model
- * that the others are tested against, and what the simulator runs on. Promises resolve by microtasks.
+ * The reference engine: simple, deterministic, without any timer or disk of its own. It is the
+ * model that the others are tested against, and what the simulator runs on. Promises resolve by
+ * microtasks.
  */
 import { type Clock, limits, MeshError } from "@hearthmesh/core";
 import { boundsOf, contains, type KeyBounds } from "../keys.js";

@@ -1,6 +1,6 @@
 /**
- * The only file that knows `libsql`. It gives a small synchronous interface and turns every error of
- * the database into a `MeshError`.
+ * The only file that knows `libsql`. It gives a small synchronous interface and turns every error
+ * of the database into a `MeshError`.
  *
  * Two facts of libsql 0.5 shape it. Numbers are bound as REAL, so columns that hold integers must
  * have INTEGER affinity. And a connection lives until its prepared statements are collected, also

@@ -3,9 +3,9 @@
  * one fsync. The jobs run one after the other inside it, so each sees those before it and the
  * outcome is that of a serial order. Nobody is answered before COMMIT has returned.
  *
- * A job that fails before its first write fails alone. After a first write the whole batch is rolled
- * back and every job in it gets the error. A disk that failed ends all writing until the store is
- * opened again, because what it holds is not known any more; a full disk does not.
+ * A job that fails before its first write fails alone. After a first write the whole batch is
+ * rolled back and every job in it gets the error. A disk that failed ends all writing until the
+ * store is opened again, because what it holds is not known any more; a full disk does not.
  */
 import { isMeshError, limits, MeshError } from "@hearthmesh/core";
 import type { SqlDatabase, SqlStatement } from "./driver.js";

@@ -1,6 +1,6 @@
 /**
- * The files of a store: `store.db`, its `-wal` while it is open, and `store.pid`, which only tells a
- * person who has it. The lock is SQLite's own EXCLUSIVE locking mode, which a crash releases.
+ * The files of a store: `store.db`, its `-wal` while it is open, and `store.pid`, which only tells
+ * a person who has it. The lock is SQLite's own EXCLUSIVE locking mode, which a crash releases.
  */
 import {
   chmodSync,
@@ -91,8 +91,9 @@ function lock(database: SqlDatabase, pidPath: string): void {
   } catch (error) {
     if (!isMeshError(error, "MESH_HOME_IN_USE")) throw error;
     const holder = readHolder(pidPath);
+    const name = holder === undefined ? "another process" : `process ${holder}`;
     throw new MeshError("MESH_HOME_IN_USE", {
-      message: `the store is used by ${holder === undefined ? "another process" : `process ${holder}`}`,
+      message: `the store is used by ${name}`,
       cause: error,
       ...(holder === undefined ? {} : { details: { pid: holder } }),
     });
@@ -117,7 +118,9 @@ function readHolder(pidPath: string): number | undefined {
   }
 }
 
-/** Some builds of SQLite sync a log only at checkpoints by default, so FULL is set and read back. */
+/**
+ * Some builds of SQLite sync a log only at checkpoints by default, so FULL is set and read back.
+ */
 function configure(database: SqlDatabase, databaseBytesMax: number): void {
   database.exec("PRAGMA synchronous = FULL");
   if (database.pragma("synchronous") !== SYNCHRONOUS_FULL) {

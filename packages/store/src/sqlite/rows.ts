@@ -1,4 +1,6 @@
-/** Rows of `change` as entries, each with a checksum over all of it, so that a flipped bit is seen. */
+/**
+ * Rows of `change` as entries, each with a checksum over all of it, so that a flipped bit is seen.
+ */
 import { crc32 } from "node:zlib";
 import { MeshError } from "@hearthmesh/core";
 import type { KeyValue } from "../types.js";
@@ -55,7 +57,9 @@ export function checksumOf(id: number, head: ChangeHead, value: Uint8Array): num
   return value.length === 0 ? ofHead : crc32(value, ofHead);
 }
 
-/** A row by `ENTRY_COLUMNS` from `offset` on; a row without a value (by `headColumns`) has no bytes. */
+/**
+ * A row by `ENTRY_COLUMNS` from `offset` on; a row without a value (by `headColumns`) has no bytes.
+ */
 export function decodeEntry(row: SqlRow, offset = 0): KeyValue {
   const id = integer(row[offset]);
   const key = text(row[offset + 1]);

@@ -1,10 +1,10 @@
 /**
  * The tables.
  *
- * `change` holds every version of every key that is still kept, once. Its id is
- * `revision * CHANGES_PER_REVISION + place in the transaction`, so the table is the log of changes in
- * order, and new rows land at its end. `live` points at the present version of each key. A deletion
- * is a row with version 0, which compaction removes.
+ * `change` holds every version of every key that is still kept, once. Its id is `revision *
+ * CHANGES_PER_REVISION + place in the transaction`, so the table is the log of changes in order,
+ * and new rows land at its end. `live` points at the present version of each key. A deletion is a
+ * row with version 0, which compaction removes.
  *
  * `lease_key` says which keys a lease holds. `meta` has a few integers.
  */

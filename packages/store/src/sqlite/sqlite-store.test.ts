@@ -11,13 +11,16 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@hearthmesh/core";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { put, remove, removeRange } from "../operations.js";
 import { ManualClock } from "../testing/index.js";
 import type { Store } from "../types.js";
 import { openDatabase } from "./driver.js";
 import { openFiles } from "./open-files.js";
 import { openSqliteStore, type SqliteStoreOptions } from "./sqlite-store.js";
+
+/** Every write waits for the disk, which may be slow and busy. */
+vi.setConfig({ testTimeout: 60_000 });
 
 let root: string;
 let directory: string;

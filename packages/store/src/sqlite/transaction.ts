@@ -23,7 +23,7 @@ const NO_BYTES = new Uint8Array(0);
 const NO_KEY = { createRevision: 0, version: 0, leaseId: 0 };
 
 /** Writes one revision; nothing at all when nothing is changed. */
-export class RevisionWriter {
+class RevisionWriter {
   readonly #tables: Tables;
   readonly #batch: WriteBatch;
   readonly #revision: number;

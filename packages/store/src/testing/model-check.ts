@@ -2,9 +2,9 @@
  * Runs the same random operations on an engine and on the memory engine, its model, and demands the
  * same answers, the same errors and in the end the same contents.
  *
- * Transactions of one burst are sent without waiting in between, so that an engine which groups them
- * does so; they must come out as if they had run in the order in which they were sent. The engine
- * must count revisions and lease ids as the model does.
+ * Transactions of one burst are sent without waiting in between, so that an engine which groups
+ * them does so; they must come out as if they had run in the order in which they were sent. The
+ * engine must count revisions and lease ids as the model does.
  */
 import assert from "node:assert/strict";
 import { isMeshError } from "@hearthmesh/core";
