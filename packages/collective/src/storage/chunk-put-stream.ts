@@ -2,8 +2,9 @@
  * Serves one `chunk.put` stream. Chunks are taken off the stream as fast as they come: each is
  * hashed and queued for the disk while the next arrives, and answered when it is durable.
  *
- * Bounds: at most `TRANSFER_CHUNKS_IN_FLIGHT_MAX` chunks of one stream and the node's whole intake
- * are in memory; at either, the stream is not read, and its credit makes the sender wait.
+ * Bounds: at most `TRANSFER_CHUNKS_IN_FLIGHT_MAX` whole chunks of one stream (or 16 times as many
+ * small ones) and the node's whole intake are in memory; at either, the stream is not read, and its
+ * credit makes the sender wait.
  */
 import { limits, MeshError, parseChunkId, toErrorRecord } from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";
@@ -14,6 +15,10 @@ import type { ChunkHeader, ChunkStore, Ticket } from "../types.js";
 import { ByteBudget } from "./byte-budget.js";
 import type { NodeAccess } from "./node-access.js";
 import { makeReceipt } from "./receipts.js";
+
+const STREAM_BYTES_MAX = limits.TRANSFER_CHUNKS_IN_FLIGHT_MAX * limits.CHUNK_BYTES_MAX;
+/** What a small chunk counts for, so that their number is bounded, too. */
+const CHUNK_COST_BYTES_MIN = limits.CHUNK_BYTES_MAX / 16;
 
 export interface PutStreamParts {
   readonly access: NodeAccess;
@@ -29,11 +34,12 @@ export async function servePutStream(parts: PutStreamParts, stream: LinkStream):
   // Refused here, a bad ticket costs no chunk.
   parts.access.checkTicket("chunk.put", open.ticket, stream.peer);
   const answers = new MessageWriter(stream);
-  const slots = new ByteBudget(limits.TRANSFER_CHUNKS_IN_FLIGHT_MAX, 1);
+  const inFlight = new ByteBudget(STREAM_BYTES_MAX, 1);
   const underWay = new Set<Promise<void>>();
   for await (const { header, pieces } of readMessages<ChunkPutItem>(stream.readable)) {
     const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    await slots.acquire(1);
+    const costBytes = Math.max(sizeBytes, CHUNK_COST_BYTES_MIN);
+    await inFlight.acquire(costBytes);
     await parts.intake.acquire(sizeBytes);
     const work = putOne(parts, stream, open, header, pieces)
       .then((result) => answers.write(result))
@@ -41,7 +47,7 @@ export async function servePutStream(parts: PutStreamParts, stream: LinkStream):
       .catch(() => undefined)
       .finally(() => {
         parts.intake.release(sizeBytes);
-        slots.release(1);
+        inFlight.release(costBytes);
         underWay.delete(work);
       });
     underWay.add(work);
