@@ -15,6 +15,8 @@ export interface VirtualChannelOptions {
   peerCertificates: readonly Uint8Array[];
   /** Resets the other end, as far as the network lets a reset through. */
   sendReset(): void;
+  /** Whether this time `destroy` resets; asked once. */
+  resetsOnDestroy(): boolean;
   /** Called when this end is closed for good. */
   onGone(): void;
 }
@@ -84,16 +86,22 @@ export class VirtualChannel implements Channel {
 
   destroy(error?: Error): void {
     if (this.#state === "closed" || this.#state === "dead") return;
-    this.#outgoing?.stop();
-    this.#options.sendReset();
-    this.#close(error);
+    // A kernel that holds unread bytes resets at once; else it delivers what it has and then ends.
+    const isReset = this.#options.resetsOnDestroy();
+    if (isReset) {
+      this.#outgoing?.stop();
+      this.#options.sendReset();
+    } else {
+      this.#outgoing?.abandon();
+    }
+    this.#close(error, isReset);
   }
 
   /** What the network does to this end. */
   readonly network = {
     arrive: (content: Uint8Array | Signal): boolean => this.#arrive(content),
     sent: (): void => this.#sent(),
-    reset: (error: Error): void => this.#close(error),
+    reset: (error: Error): void => this.#close(error, true),
     die: (): void => this.#die(),
   };
 
@@ -108,25 +116,25 @@ export class VirtualChannel implements Channel {
       return true;
     }
     this.#peerEnded = true;
-    if (this.#state === "ending") this.#close(undefined);
+    if (this.#state === "ending") this.#close(undefined, false);
     else this.end();
     return true;
   }
 
   #sent(): void {
     if (this.#state === "ending" && this.#peerEnded) {
-      this.#close(undefined);
+      this.#close(undefined, false);
     } else if (this.#wantsDrain && this.#state === "open") {
       this.#wantsDrain = false;
       this.#handlers?.onDrain();
     }
   }
 
-  #close(error: Error | undefined): void {
+  #close(error: Error | undefined, isBroken: boolean): void {
     if (this.#state === "closed" || this.#state === "dead") return;
     this.#state = "closed";
     this.#closeReason = { error };
-    if (error !== undefined) this.#outgoing?.stop();
+    if (isBroken) this.#outgoing?.stop();
     this.#options.onGone();
     if (this.#handlers !== undefined) this.#reportClose();
   }

@@ -11,6 +11,9 @@ export interface VirtualConnectionOptions {
   onGone?: () => void;
 }
 
+/** How often a kernel has unread bytes when its process closes a connection. */
+const RESET_ON_DESTROY = 0.5;
+
 type Side = "dialer" | "listener";
 
 export class VirtualConnection {
@@ -60,6 +63,7 @@ export class VirtualConnection {
       binding,
       peerCertificates: other.certificates,
       sendReset: () => this.#sendReset(side),
+      resetsOnDestroy: () => this.#network.random.chance(RESET_ON_DESTROY),
       onGone: () => {
         own.host.channels.delete(channel);
         this.#noteGone();

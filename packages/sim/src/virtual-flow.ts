@@ -94,6 +94,16 @@ export class VirtualFlow {
     this.#pump();
   }
 
+  /**
+   * The process closed the connection without waiting: what it had not handed over is lost, but the
+   * kernel goes on sending what it has, for as long as it takes, and then the end.
+   */
+  abandon(): void {
+    this.#queue.length = 0;
+    this.#queuedBytes = 0;
+    this.write("end");
+  }
+
   /** Whatever is under way is lost. */
   stop(): void {
     this.#stopped = true;
