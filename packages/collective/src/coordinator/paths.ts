@@ -24,7 +24,7 @@ export function parsePath(text: unknown): MeshPath {
   if (/\p{Cc}/u.test(text)) throw invalid(text, "it has a control character");
   if (/\p{Surrogate}/u.test(text)) throw invalid(text, "it is not well-formed Unicode");
   const plain = text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
-  const names = plain === "/" ? [] : plain.slice(1).split("/");
+  const names = text === "/" ? [] : plain.slice(1).split("/");
   if (names.length > limits.PATH_DEPTH_MAX) {
     throw new MeshError("MESH_PATH_TOO_LONG", {
       message: `the path is deeper than ${limits.PATH_DEPTH_MAX} names`,

@@ -1,0 +1,162 @@
+/**
+ * A storage node for tests of the coordinator: chunks in a map, over a real link, with real tickets
+ * and receipts. It can be made to fail, to lose chunks and to fall silent.
+ */
+import { type ChunkId, type FileId, limits, MeshError, type NodeId } from "@hearthmesh/core";
+import type { IncomingRequest, Link, LinkHandlers } from "@hearthmesh/qwormhole";
+import { decodeMessage, encodeMessage } from "../../codec.js";
+import { asWireError } from "../../link-errors.js";
+import type {
+  ChunkCopyRequest,
+  ChunkDeleteRequest,
+  ChunkListRequest,
+  ChunkReceipt,
+  ChunkStoreRequest,
+  NodeRegisterResponse,
+} from "../../protocol.js";
+import { chunkIdOf } from "../../storage/blake3.js";
+import { makeReceipt } from "../../storage/receipts.js";
+import { verifyTicket } from "../../storage/tickets.js";
+import type { ChunkRef, StorageReport } from "../../types.js";
+
+export interface MemoryNodeOptions {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly publicKeyDer: Uint8Array;
+  readonly nowMs: () => number;
+  /** Finds another node, as dialling its address would. */
+  readonly peer: (nodeId: NodeId) => MemoryNode | undefined;
+}
+
+export class MemoryNode {
+  readonly chunks = new Map<ChunkId, Uint8Array>();
+  /** Called before each request is served; may throw, or wait for as long as it likes. */
+  onServe: (method: string) => void | Promise<void> = () => undefined;
+  readonly served: string[] = [];
+  capacityBytes = 1 << 30;
+  site = "home";
+  link: Link | undefined;
+  #receiptKey: Uint8Array = new Uint8Array(0);
+  readonly #options: MemoryNodeOptions;
+
+  constructor(options: MemoryNodeOptions) {
+    this.#options = options;
+  }
+
+  get nodeId(): NodeId {
+    return this.#options.nodeId;
+  }
+
+  get name(): string {
+    return this.#options.name;
+  }
+
+  report(): StorageReport {
+    return {
+      capacityBytes: this.capacityBytes,
+      usedBytes: 0,
+      freeBytes: this.capacityBytes,
+      chunkCount: this.chunks.size,
+      corruptChunks: 0,
+    };
+  }
+
+  async register(): Promise<NodeRegisterResponse> {
+    const message = encodeMessage({
+      roles: ["storage"],
+      site: this.site,
+      addresses: [`${this.name}:9000`],
+      version: "test",
+      report: this.report(),
+    });
+    const bytes = await this.link?.request("node.register", message);
+    const { header } = decodeMessage<NodeRegisterResponse>(bytes ?? new Uint8Array(0));
+    this.#receiptKey = Buffer.from(header.receiptKey, "base64url");
+    return header;
+  }
+
+  /** What a client's `chunk.put` does, without the stream. */
+  put(fileId: FileId, index: number, bytes: Uint8Array): ChunkReceipt {
+    const id = chunkIdOf([bytes]);
+    this.chunks.set(id, bytes);
+    return this.receiptFor(fileId, index, { id, sizeBytes: bytes.length });
+  }
+
+  receiptFor(fileId: FileId, index: number, ref: ChunkRef): ChunkReceipt {
+    const facts = { fileId, index, chunkId: ref.id, sizeBytes: ref.sizeBytes };
+    return { index, nodeId: this.nodeId, receipt: makeReceipt(this.#receiptKey, facts) };
+  }
+
+  handlers(): LinkHandlers {
+    return {
+      onRequest: async (request) => {
+        try {
+          await this.onServe(request.method);
+          const answer = await this.#serve(request);
+          this.served.push(request.method);
+          return encodeMessage(answer.header, answer.body);
+        } catch (error) {
+          throw asWireError(error);
+        }
+      },
+    };
+  }
+
+  async #serve(request: IncomingRequest): Promise<{ header: object; body?: Uint8Array }> {
+    const { header, body } = decodeMessage<object>(request.body);
+    switch (request.method) {
+      case "chunk.store":
+        return { header: this.#store(header as ChunkStoreRequest, body) };
+      case "chunk.list":
+        return this.#list(header as ChunkListRequest);
+      case "chunk.delete":
+        return { header: this.#delete(header as ChunkDeleteRequest) };
+      case "chunk.copy":
+        return { header: this.#copy(header as ChunkCopyRequest) };
+      default:
+        throw new MeshError("MESH_FORBIDDEN", { message: request.method });
+    }
+  }
+
+  #store({ id }: ChunkStoreRequest, body: Uint8Array): object {
+    if (chunkIdOf([body]) !== id) throw new MeshError("MESH_CHUNK_MISMATCH");
+    this.chunks.set(id, Buffer.from(body));
+    return { stored: true };
+  }
+
+  #list({ after, limit }: ChunkListRequest): { header: object; body: Uint8Array } {
+    const bounded = Math.min(limit, limits.CHUNK_IDS_PER_REQUEST_MAX);
+    const ids = [...this.chunks.keys()].sort().filter((id) => after === undefined || id > after);
+    const page = ids.slice(0, bounded);
+    return {
+      header: { count: page.length, more: ids.length > page.length },
+      body: Buffer.from(page.join(""), "hex"),
+    };
+  }
+
+  #delete({ ids }: ChunkDeleteRequest): object {
+    return { deleted: ids.filter((id) => this.chunks.delete(id)).length };
+  }
+
+  #copy({ ticket, ids, sources }: ChunkCopyRequest): object {
+    const { publicKeyDer, nowMs, peer } = this.#options;
+    const copied: ChunkId[] = [];
+    const failed: { id: ChunkId; error: unknown }[] = [];
+    for (const id of ids) {
+      const bytes = sources
+        .map((source) => {
+          const context = { nowMs: nowMs(), epoch: 1, holder: this.nodeId, node: source.nodeId };
+          const { chunkIds } = verifyTicket(ticket, { ...context, publicKeyDer });
+          return chunkIds?.includes(id) ? peer(source.nodeId)?.chunks.get(id) : undefined;
+        })
+        .find((found) => found !== undefined);
+      if (bytes === undefined) {
+        failed.push({ id, error: { code: "MESH_CHUNK_NOT_FOUND" } });
+        continue;
+      }
+      this.chunks.set(id, bytes);
+      copied.push(id);
+    }
+    return { copied, failed };
+  }
+}
