@@ -1,1 +1,10 @@
-export {};
+/**
+ * `@hearthmesh/node`: the daemon. Reads the configuration, starts the parts that its roles need, and
+ * stops them in reverse.
+ *
+ * @packageDocumentation
+ */
+export { type ConfigSources, describeConfig } from "./config/load.js";
+export { configurationPage, exampleFile } from "./config/reference.js";
+export { type DaemonOptions, runDaemon } from "./daemon.js";
+export { type JoinOptions, joinMember } from "./join-member.js";

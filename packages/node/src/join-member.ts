@@ -12,7 +12,7 @@ export interface JoinOptions extends ConfigSources {
   /** The invite's text or link. */
   invite: string;
   /** Name of the node; default from the configuration, else the host name. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /**

@@ -29,6 +29,8 @@ export interface LinkDoorsOptions {
   router: MethodRouter;
   /** Who a peer is by its certificates; throws to refuse. */
   principalOf(certificates: readonly Uint8Array[]): Principal;
+  /** Called for every link that was accepted, also from this node itself. */
+  onAccepted?(link: Link): void;
   /** This node, as its own parts see it. */
   self(): Principal;
   clock: Clock;
@@ -67,9 +69,17 @@ export class LinkDoors {
     return this.#open.size;
   }
 
+  /** Links that are open now, accepted and dialled. */
+  links(): readonly Link[] {
+    return [...this.#open];
+  }
+
   async start(): Promise<void> {
     const { address, log } = this.#options;
-    const onLink = (link: Link) => this.#keep(link);
+    const onLink = (link: Link) => {
+      this.#keep(link);
+      this.#options.onAccepted?.(link);
+    };
     this.#listeners.push(
       await listenLinks(this.#memory, SELF, this.#selfOptions(this.#otherSelf()), onLink),
     );

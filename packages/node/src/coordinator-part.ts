@@ -1,0 +1,155 @@
+/**
+ * The coordinator role: authority, file service, and the doors for people and programs. The storage
+ * role may run beside it in the same process and speaks to it over a link in memory.
+ */
+import { type Coordinator, EnrolmentLimiter, FileClient } from "@hearthmesh/collective";
+import {
+  errorFields,
+  MeshError,
+  parseMemberId,
+  parseTrustDomain,
+  type Startable,
+  startAll,
+  stopAll,
+} from "@hearthmesh/core";
+import {
+  ApiDoor,
+  type DoorCredentials,
+  EnrolmentDoor,
+  type GatewayServices,
+  HttpMetrics,
+  LoopbackDoor,
+  MetricsDoor,
+} from "@hearthmesh/gateway";
+import { type Principal, parseEndpoint } from "@hearthmesh/identity";
+import type { Link } from "@hearthmesh/qwormhole";
+import { reachableAddresses } from "./addresses.js";
+import type { Config } from "./config/config.js";
+import type { CredentialHolder } from "./credential-holder.js";
+import type { NodeCredentials, NodeRecord } from "./home.js";
+import type { LinkDoors } from "./link-doors.js";
+import type { MemberGround, Tools } from "./member-authority.js";
+import { NodeReport } from "./node-report.js";
+import type { PeerLinks } from "./peer-links.js";
+import { sendRevocations } from "./revocation-mirror.js";
+import { probeStore } from "./store-probe.js";
+
+export interface CoordinatorPartOptions extends Tools {
+  config: Config;
+  record: NodeRecord;
+  ground: MemberGround;
+  coordinator: Coordinator;
+  credentials: CredentialHolder;
+  links: LinkDoors;
+  peers: PeerLinks;
+  startedAtMs: number;
+}
+
+export class CoordinatorPart implements Startable {
+  readonly name = "coordinator";
+  readonly #options: CoordinatorPartOptions;
+  readonly #parts: readonly Startable[];
+  #stopFollowing: () => void = () => undefined;
+
+  constructor(options: CoordinatorPartOptions) {
+    this.#options = options;
+    const { config, coordinator, credentials, clock, log } = options;
+    const services = gatewayServices(options);
+    const metrics = new HttpMetrics(() => services.metrics());
+    const tls = { services, metrics, credentials: doorCredentials(credentials.current) };
+    const api = new ApiDoor({ ...config.api, ...tls });
+    const enrolment = new EnrolmentDoor({ ...config.enrolment, ...tls });
+    credentials.onChange((present) => {
+      api.reload(doorCredentials(present));
+      enrolment.reload(doorCredentials(present));
+    });
+    const { health, ready } = services;
+    const metricsText = async () => metrics.render();
+    this.#parts = [
+      coordinator,
+      new MetricsDoor({ ...config.metrics, clock, log, metrics: metricsText, health, ready }),
+      enrolment,
+      api,
+      new LoopbackDoor({ ...config.http, services, metrics }),
+    ];
+  }
+
+  async start(): Promise<void> {
+    const { ground, links, log } = this.#options;
+    this.#stopFollowing = ground.authority.onRevoked(({ nodeId }) => {
+      links.cut(nodeId, new MeshError("MESH_CERT_REVOKED"));
+      for (const link of links.links()) this.#tellRevocations(link);
+      log.info("revoked", { nodeId });
+    });
+    await startAll(this.#parts);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopFollowing();
+    await stopAll(this.#parts);
+  }
+
+  /** A link from outside: the coordinator speaks to nodes over the links that they opened. */
+  accept(link: Link): void {
+    this.#options.coordinator.attach(link);
+    this.#tellRevocations(link);
+  }
+
+  /** Nodes refuse revoked peers themselves, so they get each list at once. */
+  #tellRevocations(link: Link): void {
+    const { ground, record, log } = this.#options;
+    const { kind, name } = link.peer.identity as Principal;
+    if (kind !== "node" || link.peer.nodeId === record.nodeId) return;
+    sendRevocations(link, ground.authority.revocationList()).catch((error: unknown) =>
+      log.debug("a node did not take the revocations", { nodeName: name, ...errorFields(error) }),
+    );
+  }
+}
+
+function doorCredentials(credentials: NodeCredentials): DoorCredentials {
+  const { keyPem, certificatePem, caCertificatePem } = credentials;
+  return { privateKeyPem: keyPem, certificatePem, caCertificatePem };
+}
+
+function gatewayServices(options: CoordinatorPartOptions): GatewayServices {
+  const { config, record, ground, coordinator, peers, clock, random, log } = options;
+  const { authority, store } = ground;
+  const report = new NodeReport({ ...options, authority, probeStore: () => probeStore(store) });
+  const addressesOf = (door: Config["api"]) => () => reachableAddresses(door, config.advertise);
+  return {
+    clock,
+    random,
+    log,
+    member: {
+      id: parseMemberId(record.memberId),
+      trustDomain: parseTrustDomain(record.trustDomain),
+    },
+    operator: authority.localOperator(),
+    coordinatorContact: {
+      nodeId: record.nodeId,
+      apiAddresses: addressesOf(config.api),
+      linkAddresses: addressesOf(config.links),
+    },
+    enrolmentEndpoints: () => addressesOf(config.enrolment)().map(parseEndpoint),
+    authority,
+    enrolmentLimiter: new EnrolmentLimiter(),
+    coordinator,
+    files: (principal) =>
+      new FileClient({
+        // The gateway acts for the caller and shows the tickets with its own key.
+        coordinator: {
+          call: (method, header, body) =>
+            coordinator.call(principal, method, header, body, { holder: record.nodeId }),
+        },
+        links: peers,
+        self: record.nodeId,
+        clock,
+        random,
+        log,
+      }),
+    status: () => report.status(),
+    health: () => report.health(),
+    ready: () => report.ready(),
+    metrics: () => report.metrics(),
+  };
+}

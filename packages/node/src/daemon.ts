@@ -1,0 +1,144 @@
+/** `mesh up`: from the configuration to a set of started parts, until a signal ends it. */
+import { join } from "node:path";
+import {
+  errorFields,
+  type Logger,
+  MeshError,
+  type Startable,
+  startAll,
+  stopAll,
+  systemClock,
+  systemRandom,
+} from "@hearthmesh/core";
+import type { Config } from "./config/config.js";
+import { type ConfigSources, loadConfig } from "./config/load.js";
+import { createMember } from "./create-member.js";
+import { type NodeRecord, readNodeRecord } from "./home.js";
+import { lockHome } from "./home-lock.js";
+import { openLogger } from "./logger.js";
+import type { Tools } from "./member-authority.js";
+import { checkPorts } from "./port-check.js";
+import { RunningFile } from "./running-file.js";
+import { VERSION } from "./version.js";
+
+export type DaemonOptions = ConfigSources;
+
+/**
+ * Runs the node in the foreground until SIGINT or SIGTERM. Throws what kept it from starting; then
+ * nothing is left open, and a first start that failed leaves no half-made node.
+ */
+export async function runDaemon(options: DaemonOptions): Promise<void> {
+  const { config } = loadConfig(options);
+  const lock = await lockHome(config.home);
+  const { logger, flush } = openLogger({
+    home: config.home,
+    level: config.logLevel,
+    terminal: process.stderr,
+  });
+  try {
+    await runLocked(config, logger);
+  } catch (error) {
+    logger.error("the node cannot run", errorFields(error));
+    throw error;
+  } finally {
+    await lock.release();
+    flush();
+  }
+}
+
+async function runLocked(config: Config, log: Logger): Promise<void> {
+  const tools: Tools = { clock: systemClock(), random: systemRandom(), log };
+  const present = await readNodeRecord(config.home);
+  const roles = config.roles ?? present?.roles ?? ["coordinator", "storage", "gateway"];
+  await checkPorts(wantedPorts(config, roles.includes("coordinator")));
+  const record = withRoles(present ?? (await createMember(config, tools)), config);
+  const parts = await buildParts(config, record, tools);
+  await startAll(parts);
+  log.info("the node is up", { nodeName: record.name, nodeId: record.nodeId });
+  process.stdout.write(banner(config, record, present === undefined));
+  const signal = await untilSignal();
+  log.info("stopping", { reason: signal });
+  await stopAll(parts);
+}
+
+async function buildParts(config: Config, record: NodeRecord, tools: Tools): Promise<Startable[]> {
+  // Loaded late: a storage node does not need the web framework, nor a coordinator its absence.
+  const parts = record.roles.includes("coordinator")
+    ? await (await import("./coordinator-node.js")).coordinatorNode(config, record, tools)
+    : await (await import("./storage-only-node.js")).storageOnlyNode(config, record, tools);
+  const httpUrl = record.roles.includes("coordinator") ? pageUrl(config) : undefined;
+  const running = new RunningFile(join(config.home, "run", "node.json"), {
+    httpUrl,
+    pid: process.pid,
+  });
+  return [...parts, running];
+}
+
+/** The configuration may take roles away from a node, and give them to a coordinator. */
+function withRoles(record: NodeRecord, config: Config): NodeRecord {
+  if (config.roles === undefined) return record;
+  const isCoordinator = record.roles.includes("coordinator");
+  const refused = config.roles.filter((role) => !isCoordinator && !record.roles.includes(role));
+  if (refused.length > 0 || (isCoordinator && !config.roles.includes("coordinator"))) {
+    throw new MeshError("MESH_CONFIG_INVALID", {
+      message: isCoordinator
+        ? `${record.name} is the coordinator of ${record.memberId} and must keep that role`
+        : `${record.name} was not invited as ${refused.join(" and ")}`,
+      hint: "The invite says which roles a node may have: `mesh invite generate --node --role ...`.",
+    });
+  }
+  return { ...record, roles: config.roles };
+}
+
+function wantedPorts(config: Config, isCoordinator: boolean) {
+  const always = [
+    { ...config.links, flag: "link-port", purpose: "links" },
+    { ...config.metrics, flag: "metrics-port", purpose: "metrics" },
+  ];
+  if (!isCoordinator) return always;
+  return [
+    ...always,
+    { ...config.http, flag: "http-port", purpose: "the page" },
+    { ...config.api, flag: "api-port", purpose: "the API" },
+    { ...config.enrolment, flag: "enrol-port", purpose: "enrolment" },
+  ];
+}
+
+function pageUrl(config: Config): string {
+  const host = config.http.host.includes(":") ? `[${config.http.host}]` : config.http.host;
+  return `http://${host}:${config.http.port}`;
+}
+
+function banner(config: Config, record: NodeRecord, isNew: boolean): string {
+  const isCoordinator = record.roles.includes("coordinator");
+  const lines = [
+    "",
+    `  Hearthmesh ${VERSION}: node ${record.name} of ${record.memberId} (${record.roles.join(", ")})`,
+    ...(isCoordinator ? [`  Page:  ${pageUrl(config)}/`] : []),
+    `  Data:  ${config.home}`,
+    ...(isCoordinator && isNew
+      ? [
+          "",
+          "  Next:  mesh status",
+          "         mesh mkdir /shared",
+          "         mesh invite generate --node          (another machine of yours)",
+          '         mesh invite generate --grant "/shared:read+write"   (a friend)',
+        ]
+      : []),
+    "",
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+function untilSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    // Timers here do not keep a process alive, and a node without peers has nothing else.
+    const alive = setInterval(() => undefined, 2 ** 30);
+    const end = (signal: string) => {
+      clearInterval(alive);
+      resolve(signal);
+    };
+    process.once("SIGINT", end);
+    process.once("SIGTERM", end);
+  });
+}

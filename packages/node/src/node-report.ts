@@ -1,0 +1,231 @@
+/** What the node tells about itself: status, health and metrics, from the same facts. */
+import type { Authority, Coordinator, CoordinatorStatus, NodeInfo } from "@hearthmesh/collective";
+import type { Clock } from "@hearthmesh/core";
+import type { MetricValue } from "@hearthmesh/gateway";
+import type {
+  HealthCheck,
+  HealthResponse,
+  StatusNode,
+  StatusResponse,
+} from "@hearthmesh/gateway/contracts";
+import type { CredentialHolder } from "./credential-holder.js";
+import type { NodeRecord } from "./home.js";
+import type { LinkDoors } from "./link-doors.js";
+import { processMetrics } from "./process-metrics.js";
+import { VERSION } from "./version.js";
+
+export interface NodeReportOptions {
+  record: NodeRecord;
+  authority: Authority;
+  coordinator: Coordinator;
+  credentials: CredentialHolder;
+  links: LinkDoors;
+  clock: Clock;
+  startedAtMs: number;
+  /** Writes and reads a key of the store: the real path, not a flag. */
+  probeStore(): Promise<void>;
+}
+
+type Facts = CoordinatorStatus & { storage: readonly NodeInfo[] };
+
+export class NodeReport {
+  readonly #options: NodeReportOptions;
+
+  constructor(options: NodeReportOptions) {
+    this.#options = options;
+  }
+
+  async status(): Promise<StatusResponse> {
+    const { record, authority, credentials, clock, startedAtMs } = this.#options;
+    const facts = this.#facts();
+    const health = await this.health();
+    const capacities = facts.storage.map((node) => node.storage);
+    const note = replicationNote(facts);
+    const walkMs = facts.replication?.lastWalkMs;
+    return {
+      time: new Date(clock.nowMs()).toISOString(),
+      member: { id: record.memberId, trustDomain: record.trustDomain, caPin: authority.caPin },
+      node: {
+        id: record.nodeId,
+        name: record.name,
+        roles: [...record.roles],
+        version: VERSION,
+        uptimeMs: Math.round(clock.monotonicMs() - startedAtMs),
+      },
+      health: { status: health.status, reasons: health.checks.flatMap((one) => one.reason ?? []) },
+      replication: {
+        replicas: facts.replicas,
+        acksNeeded: facts.acksNeeded,
+        zonesAvailable: facts.zonesAvailable,
+        repairQueue: facts.repairQueue,
+        ...(note === undefined ? {} : { note }),
+        ...(walkMs === undefined ? {} : { lastRepairWalkMs: walkMs }),
+      },
+      local_nodes: facts.storage.map(statusNode),
+      remote_nodes: [],
+      totals: {
+        nodes: facts.storage.length,
+        online: onlineCount(facts),
+        capacityBytes: sum(capacities.map((one) => one?.capacityBytes)),
+        usedBytes: sum(capacities.map((one) => one?.usedBytes)),
+        ...(facts.totals === undefined ? {} : { files: facts.totals.files }),
+      },
+      workers: facts.workers.map(({ name, state, done, errors, lastRunMs }) => ({
+        name,
+        state,
+        lastRunMs: lastRunMs ?? null,
+        done,
+        errors,
+      })),
+      certificate: { notAfter: new Date(credentials.validity.notAfterMs).toISOString() },
+    };
+  }
+
+  /** Everything that a person should know. */
+  async health(): Promise<HealthResponse> {
+    const facts = this.#facts();
+    return worst([
+      await this.#storeCheck(),
+      nodesCheck(facts),
+      copiesCheck(facts),
+      this.#certificateCheck(),
+    ]);
+  }
+
+  /** Whether requests can be served now. */
+  async ready(): Promise<HealthResponse> {
+    return worst([await this.#storeCheck(), this.#certificateCheck()]);
+  }
+
+  async metrics(): Promise<MetricValue[]> {
+    const { record, coordinator } = this.#options;
+    const facts = this.#facts();
+    const member = { member: record.memberId };
+    const health = { ok: 1, degraded: 0.5, failing: 0, unknown: Number.NaN };
+    const operations = Object.entries(coordinator.operations()).map(([operation, value]) => ({
+      name: "collective_file_operations_total" as const,
+      labels: { ...member, operation },
+      value,
+    }));
+    const reports = facts.storage.map((node) => node.storage);
+    return [
+      {
+        name: "collective_cluster_health",
+        labels: member,
+        value: health[(await this.health()).status],
+      },
+      { name: "collective_nodes_total", labels: member, value: facts.storage.length },
+      { name: "collective_nodes_online", labels: member, value: onlineCount(facts) },
+      {
+        name: "collective_storage_capacity_bytes",
+        labels: member,
+        value: sum(reports.map((one) => one?.capacityBytes)),
+      },
+      {
+        name: "collective_storage_used_bytes",
+        labels: member,
+        value: sum(reports.map((one) => one?.usedBytes)),
+      },
+      { name: "collective_repair_queue_chunks", labels: member, value: facts.repairQueue },
+      ...operations,
+      ...processMetrics(this.#options),
+    ];
+  }
+
+  #facts(): Facts {
+    const { coordinator } = this.#options;
+    const storage = coordinator.nodes().filter((node) => node.roles.includes("storage"));
+    return { ...coordinator.status(), storage };
+  }
+
+  async #storeCheck(): Promise<HealthCheck> {
+    try {
+      await this.#options.probeStore();
+      return { name: "store", status: "ok" };
+    } catch (error) {
+      const reason = `the store does not take writes: ${(error as Error).message}`;
+      return { name: "store", status: "failing", reason };
+    }
+  }
+
+  #certificateCheck(): HealthCheck {
+    const { credentials, clock } = this.#options;
+    if (clock.nowMs() < credentials.validity.notAfterMs)
+      return { name: "certificate", status: "ok" };
+    return {
+      name: "certificate",
+      status: "failing",
+      reason: "this node's certificate has expired",
+    };
+  }
+}
+
+function nodesCheck(facts: Facts): HealthCheck {
+  const away = facts.storage.filter((node) => node.state === "offline").map((node) => node.name);
+  const name = "nodes";
+  if (facts.storage.length === 0) {
+    return {
+      name,
+      status: "degraded",
+      reason: "there is no storage node: files over 3 KiB cannot be kept",
+    };
+  }
+  if (away.length === 0) return { name, status: "ok" };
+  const status = onlineCount(facts) < facts.acksNeeded ? "failing" : "degraded";
+  return { name, status, reason: `not connected: ${away.join(", ")}` };
+}
+
+function copiesCheck(facts: Facts): HealthCheck {
+  const name = "copies";
+  const { replication } = facts;
+  if (replication === undefined) {
+    return { name, status: "unknown", reason: "the copies of chunks have not been compared yet" };
+  }
+  if (replication.unavailable > 0) {
+    const reason = `${replication.unavailable} chunks are on no connected node`;
+    return { name, status: "failing", reason };
+  }
+  if (replication.underReplicated > 0) {
+    const reason = `${replication.underReplicated} chunks have fewer copies than they should`;
+    return { name, status: "degraded", reason };
+  }
+  return { name, status: "ok" };
+}
+
+const SEVERITY = ["ok", "unknown", "degraded", "failing"] as const;
+
+function worst(checks: HealthCheck[]): HealthResponse {
+  const rank = Math.max(...checks.map((check) => SEVERITY.indexOf(check.status)));
+  return { status: SEVERITY[rank] ?? "unknown", checks };
+}
+
+function replicationNote(facts: Facts): string | undefined {
+  const nodes = facts.storage.length;
+  if (nodes >= facts.replicas) return undefined;
+  if (nodes === 0) return "there is no storage node yet";
+  const copies = nodes === 1 ? "one copy" : `${nodes} copies`;
+  return `only ${copies} of each chunk: ${nodes} of ${facts.replicas} wanted storage nodes are there`;
+}
+
+function statusNode(node: NodeInfo): StatusNode {
+  const reason = node.state === "offline" ? "not connected" : (node.storage?.readOnly ?? undefined);
+  return {
+    id: node.nodeId,
+    name: node.name,
+    state: node.state,
+    total_capacity: node.storage?.capacityBytes ?? null,
+    used_capacity: node.storage?.usedBytes ?? null,
+    chunk_count: node.storage?.chunkCount ?? null,
+    addresses: [...node.addresses],
+    last_seen: node.lastSeenMs > 0 ? new Date(node.lastSeenMs).toISOString() : null,
+    ...(reason === undefined ? {} : { reason }),
+  };
+}
+
+function onlineCount(facts: Facts): number {
+  return facts.storage.filter((node) => node.state !== "offline").length;
+}
+
+function sum(values: readonly (number | undefined)[]): number {
+  return values.reduce<number>((total, value) => total + (value ?? 0), 0);
+}

@@ -1,0 +1,53 @@
+/** Shared links to storage nodes, also to this one: what file clients and repair use. */
+import { LinkPool, type NodeInfo, type NodeLinks } from "@hearthmesh/collective";
+import { type Clock, type Logger, type NodeId, parseMemberId } from "@hearthmesh/core";
+import type { Link } from "@hearthmesh/qwormhole";
+import type { NodeRecord } from "./home.js";
+import type { LinkDoors } from "./link-doors.js";
+
+export class PeerLinks implements NodeLinks {
+  readonly #record: NodeRecord;
+  readonly #doors: LinkDoors;
+  readonly #pool: LinkPool;
+  #self: Promise<Link> | undefined;
+
+  constructor(record: NodeRecord, doors: LinkDoors, tools: { clock: Clock; log: Logger }) {
+    this.#record = record;
+    this.#doors = doors;
+    this.#pool = new LinkPool({
+      dial: (address, options) => doors.dial(address, options),
+      ...tools,
+    });
+  }
+
+  linkTo(node: NodeInfo, signal?: AbortSignal): Promise<Link> {
+    return node.nodeId === this.#record.nodeId
+      ? this.#linkToSelf()
+      : this.#pool.linkTo(node, signal);
+  }
+
+  /** For callers that know no more of a node than where it is. */
+  linkToAddresses(nodeId: NodeId, addresses: readonly string[]): Promise<Link> {
+    return this.linkTo({
+      nodeId,
+      name: nodeId,
+      memberId: parseMemberId(this.#record.memberId),
+      roles: ["storage"],
+      addresses,
+      version: "",
+      state: "online",
+      lastSeenMs: 0,
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  async #linkToSelf(): Promise<Link> {
+    const present = await this.#self?.catch(() => undefined);
+    if (present?.isOpen === true) return present;
+    this.#self = this.#doors.dialSelf();
+    return this.#self;
+  }
+}

@@ -1,0 +1,23 @@
+/** `run/node.json`: where the commands on this machine find the daemon. Gone when it has stopped. */
+import { rm } from "node:fs/promises";
+import type { Startable } from "@hearthmesh/core";
+import { writePrivate } from "./private-files.js";
+
+export class RunningFile implements Startable {
+  readonly name = "running file";
+  readonly #path: string;
+  readonly #content: { httpUrl: string | undefined; pid: number };
+
+  constructor(path: string, content: { httpUrl: string | undefined; pid: number }) {
+    this.#path = path;
+    this.#content = content;
+  }
+
+  async start(): Promise<void> {
+    await writePrivate(this.#path, JSON.stringify(this.#content));
+  }
+
+  async stop(): Promise<void> {
+    await rm(this.#path, { force: true });
+  }
+}

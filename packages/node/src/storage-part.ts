@@ -1,0 +1,129 @@
+/** The storage role: the pack store on the disk, the methods on links, and the upkeep of both. */
+import { mkdir, stat, statfs } from "node:fs/promises";
+import {
+  fileDisk,
+  NodeAgent,
+  openPackStore,
+  type PackStore,
+  StorageNode,
+} from "@hearthmesh/collective";
+import { errorFields, limits, parseTrustDomain, type Startable, sleep } from "@hearthmesh/core";
+import type { Link } from "@hearthmesh/qwormhole";
+import { reachableAddresses } from "./addresses.js";
+import type { Config } from "./config/config.js";
+import type { NodeFiles, NodeRecord } from "./home.js";
+import type { Tools } from "./member-authority.js";
+import type { PeerLinks } from "./peer-links.js";
+import { VERSION } from "./version.js";
+
+/** Every chunk is read and checked once in this time. */
+const SCRUB_PERIOD_MS = 30 * 86_400_000;
+const SCRUB_PAUSE_MAX_MS = 60_000;
+const COMPACT_EVERY_MS = 60_000;
+
+export interface StoragePartOptions extends Tools {
+  config: Config;
+  record: NodeRecord;
+  files: NodeFiles;
+  peers: PeerLinks;
+  /** A link to the coordinator, which may be this process. */
+  dialCoordinator(signal: AbortSignal): Promise<Link>;
+}
+
+export class StoragePart implements Startable {
+  readonly name = "storage";
+  readonly chunkStore: PackStore;
+  readonly node: StorageNode;
+  readonly agent: NodeAgent;
+  readonly #options: StoragePartOptions;
+  readonly #stopping = new AbortController();
+  #workers: Promise<void>[] = [];
+
+  private constructor(options: StoragePartOptions, chunkStore: PackStore) {
+    this.#options = options;
+    this.chunkStore = chunkStore;
+    const { record, config, clock, random, log } = options;
+    this.node = new StorageNode({
+      nodeId: record.nodeId,
+      chunkStore,
+      trustDomain: parseTrustDomain(record.trustDomain),
+      clock,
+      log,
+      dial: (source) => options.peers.linkToAddresses(source.nodeId, source.addresses),
+    });
+    this.agent = new NodeAgent({
+      dialCoordinator: options.dialCoordinator,
+      describe: () => ({
+        roles: record.roles,
+        site: config.site,
+        addresses: reachableAddresses(config.links, config.advertise),
+        version: VERSION,
+      }),
+      report: () => chunkStore.report(),
+      onRegistered: (_response, registration) => this.node.setRegistration(registration),
+      clock,
+      random,
+      log,
+    });
+  }
+
+  static async open(options: StoragePartOptions): Promise<StoragePart> {
+    const { config, files, clock, random, log } = options;
+    await mkdir(files.chunks, { recursive: true, mode: 0o700 });
+    const chunkStore = await openPackStore({
+      disk: fileDisk(files.chunks),
+      capacityBytes: config.capacityBytes ?? (await standardCapacity(files.chunks)),
+      packBytesMax: config.packBytesMax,
+      clock,
+      random,
+      log,
+    });
+    return new StoragePart(options, chunkStore);
+  }
+
+  async start(): Promise<void> {
+    await this.agent.start();
+    this.#workers = [this.#repeat("scrub", () => this.#scrub())];
+    this.#workers.push(this.#repeat("compaction", () => this.#compact()));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.agent.stop();
+    await Promise.all(this.#workers);
+    await this.chunkStore.close();
+  }
+
+  /** Runs a step for ever; the step answers how long to rest after it. */
+  async #repeat(worker: string, step: () => Promise<number>): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      const restMs = await step().catch((error: unknown) => {
+        log.warn("background work failed; trying again", { worker, ...errorFields(error) });
+        return COMPACT_EVERY_MS;
+      });
+      await sleep(clock, restMs, signal).catch(() => undefined);
+    }
+  }
+
+  async #scrub(): Promise<number> {
+    const { chunkCount } = await this.chunkStore.report();
+    if (chunkCount === 0) return SCRUB_PAUSE_MAX_MS;
+    const { damaged } = await this.node.scrubOnce();
+    if (damaged > 0) this.#options.log.warn("a damaged chunk was found", { count: damaged });
+    return Math.min(SCRUB_PERIOD_MS / chunkCount, SCRUB_PAUSE_MAX_MS);
+  }
+
+  async #compact(): Promise<number> {
+    await this.chunkStore.compactOnce();
+    return COMPACT_EVERY_MS;
+  }
+}
+
+/** Half of what is free, so that the rest of the machine keeps room; what is there counts too. */
+async function standardCapacity(directory: string): Promise<number> {
+  await stat(directory);
+  const { bavail, bsize } = await statfs(directory);
+  return Math.max(Math.floor((bavail * bsize) / 2), limits.PACK_BYTES_MAX);
+}
