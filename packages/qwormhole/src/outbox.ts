@@ -9,7 +9,7 @@
  */
 import { QWormholeError } from "./errors.js";
 import { FrameWriter } from "./frame-writer.js";
-import { type LinkLimits, STARVATION_BYTES_MAX, WRITE_BYTES_TARGET } from "./limits.js";
+import { CHANNEL_BUFFER_BYTES_MAX, type LinkLimits, STARVATION_BYTES_MAX } from "./limits.js";
 import type { Priority } from "./link.js";
 import type { Channel } from "./transport.js";
 
@@ -157,7 +157,7 @@ export class Outbox {
   #collect(): Uint8Array[] {
     let pieces: Uint8Array[] = [];
     let bytes = 0;
-    while (bytes < WRITE_BYTES_TARGET) {
+    while (bytes < CHANNEL_BUFFER_BYTES_MAX) {
       const index = this.#nextLevel();
       const level = this.#levels[index];
       if (level === undefined) break;

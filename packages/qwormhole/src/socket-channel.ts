@@ -4,6 +4,10 @@ import { QWormholeError } from "./errors.js";
 import { CHANNEL_BUFFER_BYTES_MAX } from "./limits.js";
 import type { Channel, ChannelHandlers } from "./transport.js";
 
+/** An idle channel keeps no larger buffer than this. */
+const GATHER_KEPT_BYTES_MAX = 4 * 1024;
+const NOTHING = new Uint8Array(0);
+
 export interface SocketChannelFacts {
   readonly kind: "tcp" | "tls";
   readonly binding: Uint8Array;
@@ -20,6 +24,8 @@ export class SocketChannel implements Channel {
   #handlers: ChannelHandlers | undefined;
   #error: Error | undefined;
   #closed = false;
+  #writesUnderWay = 0;
+  #gatherBuffer: Uint8Array = NOTHING;
 
   constructor(socket: Socket, facts: SocketChannelFacts) {
     this.kind = facts.kind;
@@ -48,26 +54,53 @@ export class SocketChannel implements Channel {
       queueMicrotask(() => handlers.onClose(this.#error));
       return;
     }
-    this.#socket.on("drain", () => handlers.onDrain());
+    if (this.kind === "tcp") this.#socket.on("drain", () => handlers.onDrain());
     this.#socket.on("data", (bytes: Buffer) => handlers.onData(bytes));
   }
 
-  /**
-   * One piece goes as it is. Several are corked: plain TCP hands them to the system without a copy, and
-   * TLS copies them into one run before it encrypts, where two writes would cost a turn of the event
-   * loop each.
-   */
   write(pieces: readonly Uint8Array[]): boolean {
     const socket = this.#socket;
     if (!socket.writable) return false;
-    if (pieces.length === 1) socket.write(pieces[0] as Uint8Array);
-    else {
-      socket.cork();
-      for (const piece of pieces) socket.write(piece);
-      socket.uncork();
-    }
+    if (this.kind === "tls") return this.#writeTls(pieces);
+    socket.cork();
+    for (const piece of pieces) socket.write(piece);
+    socket.uncork();
     return socket.writableLength < CHANNEL_BUFFER_BYTES_MAX;
   }
+
+  /**
+   * A TLS socket takes one write in each turn of the event loop and copies what was corked or queued
+   * meanwhile into fresh memory. So there is one write at a time here, of one run of bytes; several
+   * pieces are gathered in a buffer that is used again. Measured: half the processor time of cork.
+   */
+  #writeTls(pieces: readonly Uint8Array[]): boolean {
+    const bytes = pieces.length === 1 ? (pieces[0] as Uint8Array) : this.#gathered(pieces);
+    this.#writesUnderWay++;
+    this.#socket.write(bytes, this.#onWritten);
+    return false;
+  }
+
+  #gathered(pieces: readonly Uint8Array[]): Uint8Array {
+    let length = 0;
+    for (const piece of pieces) length += piece.length;
+    // While a write is under way its bytes must not change.
+    if (this.#writesUnderWay > 0) return Buffer.concat(pieces, length);
+    if (this.#gatherBuffer.length < length) this.#gatherBuffer = Buffer.allocUnsafeSlow(length);
+    let at = 0;
+    for (const piece of pieces) {
+      this.#gatherBuffer.set(piece, at);
+      at += piece.length;
+    }
+    return this.#gatherBuffer.subarray(0, length);
+  }
+
+  readonly #onWritten = (): void => {
+    this.#writesUnderWay--;
+    if (this.#writesUnderWay > 0 || this.#closed) return;
+    this.#handlers?.onDrain();
+    const isIdle = this.#writesUnderWay === 0;
+    if (isIdle && this.#gatherBuffer.length > GATHER_KEPT_BYTES_MAX) this.#gatherBuffer = NOTHING;
+  };
 
   pause(): void {
     this.#socket.pause();
