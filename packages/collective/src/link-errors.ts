@@ -1,8 +1,8 @@
 /**
  * Errors on their way over a link. The side that serves throws `asWireError(error)`: the link sends
  * its code and, as details, the JSON of `toErrorRecord`. The side that called turns what its link
- * threw into a `MeshError` again with `fromWireError`. Anything that is not a `MeshError` leaves the
- * machine as `MESH_INTERNAL` without its text.
+ * threw into a `MeshError` again with `fromWireError`. Anything that is not a `MeshError` leaves
+ * the machine as `MESH_INTERNAL` without its text.
  */
 import {
   ERROR_REGISTRY,

@@ -1,4 +1,6 @@
-/** A bound on bytes held in memory: who would exceed it waits in line, and the line is bounded too. */
+/**
+ * A bound on bytes held in memory: who would exceed it waits in line, and the line is bounded too.
+ */
 import { MeshError } from "@hearthmesh/core";
 
 export class ByteBudget {
@@ -17,8 +19,8 @@ export class ByteBudget {
   }
 
   /**
-   * Resolves, first come first served, when the bytes fit; more than the whole budget at once is let
-   * through alone. Throws `MESH_LIMIT` when too many wait already. Pair each with a `release`.
+   * Resolves, first come first served, when the bytes fit; more than the whole budget at once is
+   * let through alone. Throws `MESH_LIMIT` when too many wait already. Pair each with a `release`.
    */
   async acquire(bytes: number): Promise<void> {
     if (this.#waiters.length === 0 && this.#fits(bytes)) {

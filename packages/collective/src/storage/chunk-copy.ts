@@ -1,4 +1,6 @@
-/** `chunk.copy`: fetches chunks from other nodes because the coordinator asked for more replicas. */
+/**
+ * `chunk.copy`: fetches chunks from other nodes because the coordinator asked for more replicas.
+ */
 import {
   type ChunkId,
   fromErrorRecord,

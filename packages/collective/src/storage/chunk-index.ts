@@ -1,8 +1,8 @@
 /**
  * Where each chunk is, in memory: a sorted list of leaves, each a sorted array of up to 512 entries
  * of 44 bytes (id 32 | pack u32 | offset u32 | record bytes u32). Leaves are places of one size in
- * large slabs outside the garbage collector's heap: growing one copies nothing and leaves no holes in
- * the process's memory. About 55 bytes for a chunk; listing in order needs no sort.
+ * large slabs outside the garbage collector's heap: growing one copies nothing and leaves no holes
+ * in the process's memory. About 55 bytes for a chunk; listing in order needs no sort.
  */
 import type { ChunkId } from "@hearthmesh/core";
 import { CHUNK_ID_BYTES } from "./pack-format.js";

@@ -28,7 +28,9 @@ export interface PutStreamParts {
   readonly nowMs: () => number;
 }
 
-/** Resolves when every chunk was answered and the stream ended; throws what ends the stream early. */
+/**
+ * Resolves when every chunk was answered and the stream ended; throws what ends the stream early.
+ */
 export async function servePutStream(parts: PutStreamParts, stream: LinkStream): Promise<void> {
   const { header: open } = decodeMessage<ChunkPutOpen>(stream.header);
   // Refused here, a bad ticket costs no chunk.

@@ -1,4 +1,6 @@
-/** The real disk: files below one directory. Names are checked, so nothing outside is ever touched. */
+/**
+ * The real disk: files below one directory. Names are checked, so nothing outside is ever touched.
+ */
 import { constants } from "node:fs";
 import {
   access,

@@ -10,7 +10,9 @@ import { TicketVerifier, type VerifiedTicket } from "./tickets.js";
 
 export interface MethodPolicy {
   readonly form: "request" | "stream";
-  /** Whoever holds a ticket of one of these operations, or the member's coordinator and nobody else. */
+  /**
+   * Whoever holds a ticket of one of these operations, or the member's coordinator and nobody else.
+   */
   readonly caller: "coordinator" | readonly Ticket["operation"][];
 }
 
@@ -73,8 +75,8 @@ export class NodeAccess {
   }
 
   /**
-   * The method when this peer may call it in this form, as far as the method alone decides; a ticket
-   * is checked by `checkTicket`. Throws `MESH_FORBIDDEN`.
+   * The method when this peer may call it in this form, as far as the method alone decides; a
+   * ticket is checked by `checkTicket`. Throws `MESH_FORBIDDEN`.
    */
   checkMethod(method: string, form: MethodPolicy["form"], peer: Peer): StorageMethod {
     if (!Object.hasOwn(STORAGE_METHODS, method)) throw refused(method);

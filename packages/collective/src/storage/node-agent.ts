@@ -1,13 +1,13 @@
 /**
- * Keeps a node registered with its coordinator: dials, registers, reports, and begins again when the
- * link is lost, for as long as it runs.
+ * Keeps a node registered with its coordinator: dials, registers, reports, and begins again when
+ * the link is lost, for as long as it runs.
  *
  *     idle --start--> connecting --registered--> online --link lost--> connecting ...
  *     connecting --failed--> waiting --delay over--> connecting;   any --stop--> stopped
  *
- * Invariants: at most one link is open at a time; `registration` is that of the last answer and stays
- * while the coordinator is away, so that tickets keep working. Errors never leave the loop: they are
- * logged, shown in `state`, and answered with a delay (`reconnect.ts`).
+ * Invariants: at most one link is open at a time; `registration` is that of the last answer and
+ * stays while the coordinator is away, so that tickets keep working. Errors never leave the loop:
+ * they are logged, shown in `state`, and answered with a delay (`reconnect.ts`).
  */
 import {
   type Clock,

@@ -112,7 +112,9 @@ export class PackCompactor {
     return { pack, records, graves, next: 0 };
   }
 
-  /** The pack with the greatest dead part, when that is great enough and its living fit elsewhere. */
+  /**
+   * The pack with the greatest dead part, when that is great enough and its living fit elsewhere.
+   */
   #choose(): Pack | undefined {
     const { table, writer, space, capacityBytes } = this.#parts;
     const isTight = space.freeBytes < capacityBytes * TIGHT_RATIO;

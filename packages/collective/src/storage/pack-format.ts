@@ -3,12 +3,13 @@
  *
  *     pack header   "HMPACK\0" | version u8 | pack number u32 | salt 8 bytes | zeros | CRC-32 u32
  *     record        head (80 bytes and the owner's name) | payload
- *     record head   0 magic u32 | 4 kind u8 | 5 version u8 | 6 owner bytes u16 | 8 payload bytes u32
- *                   12 CRC-32 u32 | 16 index u32 | 20 synced bytes u32 | 24 time f64 | 32 id | 64 file id
+ *     record head   0 magic u32 | 4 kind u8 | 5 version u8 | 6 owner bytes u16
+ *                   8 payload bytes u32 | 12 CRC-32 u32 | 16 index u32 | 20 synced bytes u32
+ *                   24 time f64 | 32 id | 64 file id
  *
  * Numbers are big-endian. A record's CRC covers the salt, its head and the owner; its payload is
- * covered by the id, which is the payload's BLAKE3. The salt is random and never leaves the disk, so
- * nobody can upload a chunk whose bytes would pass for a record when a damaged pack is searched.
+ * covered by the id, which is the payload's BLAKE3. The salt is random and never leaves the disk,
+ * so nobody can upload a chunk whose bytes would pass for a record when a damaged pack is searched.
  * "Synced bytes" is how much of the pack was known to be on disk when the record was written:
  * after a crash only what lies behind the highest of them has to be read and hashed again.
  */

@@ -1,6 +1,6 @@
 /**
- * What a pack holds, as a list in memory and as a file beside the pack. The file is a cache: it says
- * what the first `coveredBytes` of the pack hold, all of which was synced before the file was
+ * What a pack holds, as a list in memory and as a file beside the pack. The file is a cache: it
+ * says what the first `coveredBytes` of the pack hold, all of which was synced before the file was
  * written. A missing, damaged or short one only makes the next start read more of the pack.
  *
  *     "HMPIDX\0" | version u8 | pack u32 | salt 8 | covered bytes u32 | entries u32 | CRC-32 u32

@@ -20,8 +20,8 @@ export interface OpenedPacks {
 type LoadedPack = Extract<PackContent, { state: "loaded" }>;
 
 /**
- * Loads every pack in the order of writing. A pack that cannot be read is left alone and logged: the
- * chunks in it count as missing, and repair brings them back from other nodes. Throws
+ * Loads every pack in the order of writing. A pack that cannot be read is left alone and logged:
+ * the chunks in it count as missing, and repair brings them back from other nodes. Throws
  * `MESH_STORE_NEWER`, and what the disk throws when the directory itself cannot be used.
  */
 export async function openPacks(
@@ -111,7 +111,10 @@ async function settle(
   return coveredBytes;
 }
 
-/** An index file only saves time at the next start, so a failure to write one is no more than logged. */
+/**
+ * An index file only saves time at the next start, so a failure to write one is no more than
+ * logged.
+ */
 export async function writeIndexOrLog(
   files: PackFiles,
   number: number,

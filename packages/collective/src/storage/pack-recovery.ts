@@ -1,8 +1,8 @@
 /**
- * Finds out what a pack holds when the store opens: from its index file as far as that goes, then by
- * walking over the records behind. Where a record is damaged, the next whole one is searched, so that
- * one bad sector never hides the rest of a pack. Records that may not have been synced before a
- * crash are read and hashed: a record counts only when all of it is there.
+ * Finds out what a pack holds when the store opens: from its index file as far as that goes, then
+ * by walking over the records behind. Where a record is damaged, the next whole one is searched,
+ * so that one bad sector never hides the rest of a pack. Records that may not have been synced
+ * before a crash are read and hashed: a record counts only when all of it is there.
  */
 import type { DiskFile } from "@hearthmesh/core";
 import { chunkIdOf } from "./blake3.js";

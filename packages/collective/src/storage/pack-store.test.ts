@@ -178,7 +178,7 @@ describe("the pack store", () => {
     expect(await store.report()).toMatchObject({ freeBytes: 10, readOnly: expect.any(String) });
   });
 
-  it("loses nothing when the disk fills up within a write, and goes on when there is room", async () => {
+  it("loses nothing when the disk fills up, and goes on when there is room", async () => {
     const disk = new FaultyDisk();
     let nowMs = 0;
     const clock = { ...systemClock(), monotonicMs: () => nowMs };

@@ -1,8 +1,8 @@
 /**
- * The chunk store of a storage node: a log of records in pack files. Chunks of any size are appended;
- * nothing is ever changed in place. See `pack-format.ts` for the bytes, `pack-writer.ts` for the
- * group commit, `pack-recovery.ts` for what happens after a crash, `pack-compaction.ts` for how the
- * space of deleted chunks comes back.
+ * The chunk store of a storage node: a log of records in pack files. Chunks of any size are
+ * appended; nothing is ever changed in place. See `pack-format.ts` for the bytes, `pack-writer.ts`
+ * for the group commit, `pack-recovery.ts` for what happens after a crash, `pack-compaction.ts`
+ * for how the space of deleted chunks comes back.
  *
  * Guarantees: `put` and `delete` resolve when they would survive a loss of power. `get` never gives
  * bytes that do not hash to the id. A chunk found damaged is missing from then on, so that repair

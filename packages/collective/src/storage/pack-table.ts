@@ -12,8 +12,8 @@ export interface Pack {
   /** Bytes of tombstones, which may still hold down a record of an older pack. */
   tombstoneBytes: number;
   /**
-   * The disk failed to read from it. What the index lost by that may be whole after all, so the pack
-   * is not compacted before the next start has looked again.
+   * The disk failed to read from it. What the index lost by that may be whole after all, so the
+   * pack is not compacted before the next start has looked again.
    */
   isSuspect: boolean;
 }

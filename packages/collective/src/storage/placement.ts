@@ -38,9 +38,9 @@ export class Placement {
   }
 
   /**
-   * The nodes that should keep the chunk: at most `layout.replicas`, fewer when the layout has fewer
-   * nodes with capacity. The best node first; each next one is the best of those in a member that has
-   * none yet, then in a site with the fewest.
+   * The nodes that should keep the chunk: at most `layout.replicas`, fewer when the layout has
+   * fewer nodes with capacity. The best node first; each next one is the best of those in a member
+   * that has none yet, then in a site with the fewest.
    */
   replicaSet(chunkId: ChunkId): readonly NodeId[] {
     const left = this.#ranked(chunkId).filter(({ node }) => node.capacityBytes > 0);
@@ -80,7 +80,9 @@ export function replicaSet(layout: Layout, chunkId: ChunkId): readonly NodeId[] 
   return new Placement(layout).replicaSet(chunkId);
 }
 
-/** How many different zones (member and site) the nodes are in; nodes outside the layout are none. */
+/**
+ * How many different zones (member and site) the nodes are in; nodes outside the layout are none.
+ */
 export function distinctZones(layout: Layout, nodeIds: readonly NodeId[]): number {
   const wanted = new Set<NodeId>(nodeIds);
   return new Set(layout.nodes.filter((node) => wanted.has(node.nodeId)).map(siteOf)).size;
@@ -114,7 +116,9 @@ function score(candidate: Candidate, high: number, low: number): number {
   return -Math.max(0, candidate.node.capacityBytes) / Math.log(uniform);
 }
 
-/** The finaliser of MurmurHash3 (Appleby, public domain): every input bit changes half the output. */
+/**
+ * The finaliser of MurmurHash3 (Appleby, public domain): every input bit changes half the output.
+ */
 function mix(value: number): number {
   let hash = value | 0;
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);

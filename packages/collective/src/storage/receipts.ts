@@ -1,7 +1,7 @@
 /**
  * A storage node's word that a chunk is on its disk. The node and the coordinator share the receipt
- * key; the client that carries a receipt does not have it, so it cannot claim what was never stored.
- * HMAC-SHA-256 cut to 128 bits (RFC 2104, section 5).
+ * key; the client that carries a receipt does not have it, so it cannot claim what was never
+ * stored. HMAC-SHA-256 cut to 128 bits (RFC 2104, section 5).
  */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { ChunkId, FileId } from "@hearthmesh/core";

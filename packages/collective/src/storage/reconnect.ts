@@ -1,6 +1,6 @@
 /**
- * When to try again. Exponential backoff with full jitter (Brooker, "Exponential Backoff And Jitter",
- * 2015): a whole mesh that lost its coordinator does not come back in one moment.
+ * When to try again. Exponential backoff with full jitter (Brooker, "Exponential Backoff And
+ * Jitter", 2015): a whole mesh that lost its coordinator does not come back in one moment.
  */
 import type { Random } from "@hearthmesh/core";
 

@@ -288,7 +288,7 @@ describe("a storage node", () => {
     expect(code).toBe("MESH_BAD_REQUEST");
   });
 
-  it("copies chunks from another node with their headers, and says which it could not", async () => {
+  it("copies chunks with their headers, and says which it could not", async () => {
     const link = await mesh.dial(client, served.machine);
     const chunks = ["p", "q"].map((text) => chunk(text, 100_000));
     await put(

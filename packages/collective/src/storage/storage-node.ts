@@ -2,8 +2,8 @@
  * The part of a storage node that answers over links: chunks in and out for whoever holds a ticket,
  * and the coordinator's orders. `node-access.ts` says who may call what.
  *
- * Errors leave as error records (`link-errors.ts`): `MESH_FORBIDDEN` for a method or caller that the
- * policy does not name, `MESH_LIMIT` when too much is under way, `MESH_TICKET_INVALID`,
+ * Errors leave as error records (`link-errors.ts`): `MESH_FORBIDDEN` for a method or caller that
+ * the policy does not name, `MESH_LIMIT` when too much is under way, `MESH_TICKET_INVALID`,
  * `MESH_EPOCH_OLD`, `MESH_BAD_REQUEST`, `MESH_PROTOCOL`, and what the chunk store throws.
  */
 import {

@@ -19,7 +19,8 @@ const TICKETS_REMEMBERED_MAX = 256;
 export function signTicket(ticket: Ticket, sign: (bytes: Uint8Array) => Uint8Array): SignedTicket {
   const json = canonicalJson(ticket);
   const signature = sign(Buffer.from(SIGNED_PREFIX + json, "utf8"));
-  return `${Buffer.from(json, "utf8").toString("base64url")}.${Buffer.from(signature).toString("base64url")}`;
+  const body = Buffer.from(json, "utf8").toString("base64url");
+  return `${body}.${Buffer.from(signature).toString("base64url")}`;
 }
 
 /** Who presents the ticket, where and when. */

@@ -1,6 +1,7 @@
 /**
- * A disk in memory for tests, which does what disks do at bad times: it forgets what was not synced,
- * in sectors and in any order; fills up in the middle of a write; fails a write, a read or a sync.
+ * A disk in memory for tests, which does what disks do at bad times: it forgets what was not
+ * synced, in sectors and in any order; fills up in the middle of a write; fails a write, a read or
+ * a sync.
  */
 import { type Disk, type DiskFile, MeshError } from "@hearthmesh/core";
 
@@ -34,8 +35,8 @@ export class FaultyDisk {
   #generation = 0;
 
   /**
-   * The machine loses power: open files are dead, names that no `syncDirectory` covered are gone, and
-   * of each unsynced write every sector was written or not, as `chance` says.
+   * The machine loses power: open files are dead, names that no `syncDirectory` covered are gone,
+   * and of each unsynced write every sector was written or not, as `chance` says.
    */
   losePower(chance: () => boolean): void {
     this.#generation++;
