@@ -1,6 +1,7 @@
 import { MeshError } from "@hearthmesh/core";
 import { type Cli, note, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
+import { loadDaemon } from "../daemon.js";
 import { daemonFlags, withDaemonOptions } from "../daemon-options.js";
 import { formatTable } from "../table.js";
 
@@ -12,7 +13,7 @@ export function configShowCommand(cli: Cli): MeshCommand {
     .option("--json", "as JSON")
     .withExamples("mesh config show --effective --origin");
   return withDaemonOptions(command).action(async (options: Record<string, unknown>) => {
-    const { describeConfig } = await import("@hearthmesh/node");
+    const { describeConfig } = await loadDaemon();
     const { env, cwd } = cli;
     const described = describeConfig({ flags: daemonFlags(options), env, cwd });
     const all = options.effective === true;

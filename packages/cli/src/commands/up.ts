@@ -1,5 +1,6 @@
 import type { Cli } from "../cli.js";
 import { MeshCommand } from "../command.js";
+import { loadDaemon } from "../daemon.js";
 import { daemonFlags, withDaemonOptions } from "../daemon-options.js";
 
 export function upCommand(cli: Cli): MeshCommand {
@@ -11,7 +12,7 @@ export function upCommand(cli: Cli): MeshCommand {
       "mesh up --home ~/second-node --port-base 100",
     );
   return withDaemonOptions(command).action(async (options: Record<string, unknown>) => {
-    const { runDaemon } = await import("@hearthmesh/node");
+    const { runDaemon } = await loadDaemon();
     await runDaemon({ flags: daemonFlags(options), env: cli.env, cwd: cli.cwd });
   });
 }

@@ -1,10 +1,13 @@
 import { randomBytes } from "node:crypto";
 import { limits } from "@hearthmesh/core";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { RealWorld } from "./testing/real-world.js";
 import { inPieces, joined } from "./testing/small-world.js";
 
 const MIB = limits.CHUNK_BYTES_MAX;
+
+// Real disks sync at their own pace.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 let world: RealWorld;
 beforeEach(async () => {

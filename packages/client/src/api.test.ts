@@ -1,0 +1,156 @@
+import { randomBytes } from "node:crypto";
+import { systemRandom } from "@hearthmesh/core";
+
+import { ENDPOINTS } from "@hearthmesh/gateway/contracts";
+import { encodeInvite, generateKeyPair, parseInvite } from "@hearthmesh/identity";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+// Layers hold for what ships; a test may look at both ends of the wire.
+import { ApiDoor, EnrolmentDoor, LoopbackDoor } from "../../gateway/src/index.js";
+import { type GatewayFixture, gatewayFixture } from "../../gateway/src/testing/index.js";
+import { memoryStore } from "../../store/src/index.js";
+import { ApiClient } from "./api-client.js";
+import { enrolWithInvite } from "./enrol.js";
+import { HttpFiles } from "./http-files.js";
+import { SettableClock } from "./testing/small-member.js";
+
+const clock = new SettableClock();
+let fixture: GatewayFixture;
+let local: ApiClient;
+const doors: { stop(): Promise<void> }[] = [];
+
+beforeEach(async () => {
+  const store = memoryStore({ clock });
+  fixture = await gatewayFixture({ store, clock, random: systemRandom() });
+  const { services, metrics } = fixture;
+  const door = new LoopbackDoor({ host: "127.0.0.1", port: 0, services, metrics });
+  await door.start();
+  doors.push(door);
+  local = new ApiClient({ loopbackUrl: `http://127.0.0.1:${door.address?.port}` });
+});
+afterEach(async () => {
+  local.close();
+  for (const door of doors.splice(0)) await door.stop();
+  await fixture.authority.close();
+});
+
+async function joined(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of stream) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes;
+}
+
+describe("ApiClient with the real doors", () => {
+  it("asks for what the contract has, and for nothing else", async () => {
+    const asked: string[] = [];
+    const send = local.send.bind(local);
+    local.send = (request) => {
+      asked.push(`${request.method} ${request.path.split("?")[0]}`);
+      return send(request);
+    };
+    const created = await local.createInvite({ kind: "person", grants: ["/shared:read"] });
+    await local.revokeInvite(created.invite.id);
+    await fixture.person("carol@office.carol", ["/shared:read"]);
+    await local.revoke({ identity: "carol@office.carol" });
+    await Promise.all([local.health(), local.status(), local.whoami(), local.nodes()]);
+    await Promise.all([local.layout(), local.invites(), local.identities()]);
+    await local.revocationList();
+    await local.removeNode("nobody").catch(() => undefined);
+    await local.renew({ csrPem: "none" }).catch(() => undefined);
+    const files = new HttpFiles(local);
+    await files.makeDirectory("/shared", { parents: true });
+    await files.write("/shared/a", once(Buffer.from("a")));
+    await files.move("/shared/a", "/shared/b");
+    await (await files.read("/shared/b")).stream[Symbol.asyncIterator]().return?.();
+    for await (const _ of files.list("/shared"));
+    await files.remove("/shared/b");
+    const matches = (one: string, { method, path }: { method: string; path: string }) =>
+      new RegExp(`^${method} ${path.replace(/:\w+/g, "[^/]+")}$`).test(one);
+    const endpoints = Object.values(ENDPOINTS);
+    for (const one of asked) {
+      expect(
+        endpoints.some((endpoint) => matches(one, endpoint)),
+        one,
+      ).toBe(true);
+    }
+    const missed = endpoints.filter((endpoint) => !asked.some((one) => matches(one, endpoint)));
+    expect(missed.map(({ path }) => path)).toEqual(["/health/live", "/health/ready"]);
+  });
+
+  it("turns problems into the errors that they tell of", async () => {
+    await expect(local.removeNode("nobody")).rejects.toMatchObject({
+      code: "MESH_NOT_FOUND",
+      hint: expect.stringMatching(/./),
+    });
+    const bad = { kind: "person", maxUses: 0 } as const;
+    await expect(local.createInvite(bad)).rejects.toMatchObject({
+      code: "MESH_BAD_REQUEST",
+      message: expect.stringContaining("maxUses"),
+    });
+  });
+
+  it("moves bytes both ways, with ranges and conditions", async () => {
+    const files = new HttpFiles(local);
+    const bytes = randomBytes(3_000_000);
+    await files.makeDirectory("/shared", { parents: true });
+    const entry = await files.write("/shared/größe #1?.bin", once(bytes), { ifMatch: "" });
+    expect(entry.sizeBytes).toBe(bytes.length);
+    const whole = await files.read(entry.path);
+    expect((await joined(whole.stream)).equals(bytes)).toBe(true);
+    const part = await files.read(entry.path, { start: 10, endInclusive: 19 });
+    expect((await joined(part.stream)).equals(bytes.subarray(10, 20))).toBe(true);
+    await expect(files.write(entry.path, once(bytes), { ifMatch: "" })).rejects.toMatchObject({
+      status: expect.any(Number),
+      exitCode: 5,
+    });
+    await expect(files.write(entry.path, once(bytes), { ifMatch: "other" })).rejects.toMatchObject({
+      code: "MESH_PATH_CHANGED",
+    });
+    await files.write(entry.path, once(bytes), { ifMatch: entry.etag });
+    await expect(files.read("/shared/none")).rejects.toMatchObject({ exitCode: 3 });
+  });
+
+  it("redeems an invite at the enrolment door and speaks at the API door", async () => {
+    const { services, credentials, metrics } = fixture;
+    const options = { host: "127.0.0.1", port: 0, services, credentials, metrics };
+    const enrolment = new EnrolmentDoor(options);
+    const api = new ApiDoor(options);
+    for (const door of [enrolment, api]) {
+      await door.start();
+      doors.push(door);
+    }
+    const { code } = await local.createInvite({ kind: "person", grants: ["/media:read"] });
+    const keyPair = generateKeyPair();
+    // The fixture names the standard port in its invites.
+    const endpoints = [{ host: "127.0.0.1", port: enrolment.address?.port ?? 0 }];
+    const inviteText = encodeInvite({ ...parseInvite(code), endpoints }).text;
+    const enrolled = await enrolWithInvite({
+      inviteText,
+      kind: "person",
+      name: "carol@office.carol",
+      keyPair,
+      clock,
+    });
+    const { certificatePem, caCertificatePem } = enrolled;
+    const remote = new ApiClient({
+      addresses: ["127.0.0.1:1", `127.0.0.1:${api.address?.port}`],
+      credentials: { certificatePem, caCertificatePem, keyPem: keyPair.privateKeyPem },
+      clock,
+    });
+    expect(await remote.whoami()).toMatchObject({ name: "carol@office.carol", operator: false });
+    await expect(remote.identities()).rejects.toMatchObject({ code: "MESH_FORBIDDEN" });
+    await local.revoke({ identity: "carol@office.carol" });
+    await expect(remote.whoami()).rejects.toMatchObject({ exitCode: expect.any(Number) });
+    remote.close();
+  });
+
+  it("speaks plaintext to nobody but this machine", () => {
+    expect(() => new ApiClient({ loopbackUrl: "http://192.168.1.20:3000" })).toThrow(
+      /not this machine/,
+    );
+    expect(() => new ApiClient({ loopbackUrl: "https://127.0.0.1:1" })).toThrow(/http:/);
+  });
+});
