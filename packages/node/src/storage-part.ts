@@ -28,6 +28,11 @@ export interface StoragePartOptions extends Tools {
   peers: PeerLinks;
   /** A link to the coordinator, which may be this process. */
   dialCoordinator(signal: AbortSignal): Promise<Link>;
+  /**
+   * In the coordinator's own process: the key that signs tickets. The link in memory has another one
+   * at its far end.
+   */
+  ownCoordinator?: { coordinatorPublicKey: Uint8Array };
 }
 
 export class StoragePart implements Startable {
@@ -60,7 +65,8 @@ export class StoragePart implements Startable {
         version: VERSION,
       }),
       report: () => chunkStore.report(),
-      onRegistered: (_response, registration) => this.node.setRegistration(registration),
+      onRegistered: (_response, registration) =>
+        this.node.setRegistration({ ...registration, ...options.ownCoordinator }),
       clock,
       random,
       log,

@@ -1,4 +1,5 @@
 /** Where a node can be reached: what it says, and what the coordinator sees. */
+import { isIP } from "node:net";
 
 const LOOPBACK = /^(127\.|::1$|localhost$|::ffff:127\.)/;
 
@@ -10,7 +11,10 @@ const LOOPBACK = /^(127\.|::1$|localhost$|::ffff:127\.)/;
 export function reachableAddresses(announced: readonly string[], remote: string): string[] {
   const seen = splitAddress(remote);
   const port = announced.map(splitAddress).find((one) => one !== undefined)?.port;
-  if (seen === undefined || port === undefined) return [...new Set(announced)];
+  // A link within the process comes from no address that others could dial.
+  if (seen === undefined || isIP(seen.host) === 0 || port === undefined) {
+    return [...new Set(announced)];
+  }
   const address = joinAddress(seen.host, port);
   const isLocal = LOOPBACK.test(seen.host);
   return [...new Set(isLocal ? [...announced, address] : [address, ...announced])];
