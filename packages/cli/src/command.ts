@@ -28,13 +28,17 @@ export function commandGroup(name: string, summary: string, commands: MeshComman
     if (unknown !== undefined) {
       const names = commands.map((command) => command.name()).join(", ");
       throw usageError(
-        `${JSON.stringify(unknown)} is not a command of mesh ${name}`,
+        `${JSON.stringify(unknown)} is not a command of ${fullName(group)}`,
         `There are: ${names}.`,
       );
     }
     group.outputHelp();
   });
   return group;
+}
+
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`;
 }
 
 /** For options that may be given several times. */

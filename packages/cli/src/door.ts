@@ -5,11 +5,10 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { ApiClient, FileAccess, IdentityHome } from "@hearthmesh/client";
-import { MeshError } from "@hearthmesh/core";
 import type { Cli } from "./cli.js";
 import type { MeshCommand } from "./command.js";
 import { usageError } from "./failures.js";
-import { findHome, findRunningNode } from "./home.js";
+import { findHome, findRunningNode, requireLocalUrl } from "./home.js";
 
 export interface DoorOptions {
   home?: string;
@@ -60,22 +59,20 @@ export async function throughDoor<Result>(
 export async function openDoor(cli: Cli, options: DoorOptions): Promise<Door> {
   if (options.ca ?? options.cert ?? options.key) return certificateDoor(cli, options);
   const home = await findHome(cli, options.home);
-  const running = options.collective === undefined ? await findRunningNode(home) : undefined;
-  if (options.coordinator === undefined && running !== undefined) {
-    return plainDoor(running.httpUrl, `the node on this machine (${running.httpUrl})`);
-  }
-  if (options.local === true) {
-    throw new MeshError("MESH_NOT_RUNNING", { message: `no node runs from ${home}` });
+  if (options.local === true) return plainDoor(await requireLocalUrl(home));
+  if (options.collective === undefined && options.coordinator === undefined) {
+    const running = await findRunningNode(home);
+    if (running?.httpUrl !== undefined) return plainDoor(running.httpUrl);
   }
   return collectiveDoor(cli, home, options);
 }
 
-async function plainDoor(loopbackUrl: string, name: string): Promise<Door> {
+async function plainDoor(loopbackUrl: string): Promise<Door> {
   const { ApiClient, HttpFiles } = await import("@hearthmesh/client");
   const api = new ApiClient({ loopbackUrl });
   return {
     api,
-    name,
+    name: `the node on this machine (${loopbackUrl})`,
     files: async () => new HttpFiles(api),
     close: async () => api.close(),
   };

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { MeshError } from "@hearthmesh/core";
 import type { Cli } from "./cli.js";
 
 const VARIABLES = ["MESH_HOME", "COLLECTIVE_DATA_DIR"] as const;
@@ -29,7 +30,8 @@ async function readDotEnv(cwd: string): Promise<Record<string, string | undefine
 }
 
 export interface RunningNode {
-  readonly httpUrl: string;
+  /** Undefined for a node that only stores chunks: it has no API. */
+  readonly httpUrl: string | undefined;
   readonly pid: number;
 }
 
@@ -42,8 +44,22 @@ export async function findRunningNode(home: string): Promise<RunningNode | undef
     return undefined;
   }
   const { httpUrl, pid } = record;
-  if (typeof httpUrl !== "string" || typeof pid !== "number" || !isAlive(pid)) return undefined;
-  return { httpUrl, pid };
+  if (typeof pid !== "number" || !isAlive(pid)) return undefined;
+  return { httpUrl: typeof httpUrl === "string" ? httpUrl : undefined, pid };
+}
+
+/** The page and API of the node that runs from this home. `MESH_NOT_RUNNING` when there is none. */
+export async function requireLocalUrl(home: string): Promise<string> {
+  const running = await findRunningNode(home);
+  if (running?.httpUrl !== undefined) return running.httpUrl;
+  const message =
+    running === undefined
+      ? `no node runs from ${home}`
+      : `the node that runs from ${home} only stores chunks and has no API`;
+  throw new MeshError("MESH_NOT_RUNNING", {
+    message,
+    ...(running === undefined ? {} : { hint: "Ask the coordinator's machine instead." }),
+  });
 }
 
 function isAlive(pid: number): boolean {

@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
-import { MeshError } from "@hearthmesh/core";
 import { type Cli, print } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { findHome, findRunningNode } from "../home.js";
+import { findHome, requireLocalUrl } from "../home.js";
 
 export function openCommand(cli: Cli): MeshCommand {
   return new MeshCommand("open")
@@ -12,12 +11,9 @@ export function openCommand(cli: Cli): MeshCommand {
     .withExamples("mesh open", "mesh open --print")
     .action(async (options: { print?: boolean; home?: string }) => {
       const home = await findHome(cli, options.home);
-      const running = await findRunningNode(home);
-      if (running === undefined) {
-        throw new MeshError("MESH_NOT_RUNNING", { message: `no node runs from ${home}` });
-      }
-      print(cli, running.httpUrl);
-      if (cli.terminal && options.print !== true) showInBrowser(running.httpUrl);
+      const url = await requireLocalUrl(home);
+      print(cli, url);
+      if (cli.terminal && options.print !== true) showInBrowser(url);
     });
 }
 

@@ -154,10 +154,11 @@ export class ChunkWrite {
       return { name: node.name, reason: reason || "it is not known to the coordinator" };
     });
     const list = nodes.map((node) => `${node.name}: ${node.reason}`).join("; ");
+    const copies = acksNeeded === 1 ? "copy" : "copies";
     const message =
       placement.layout.nodes.length === 0
         ? "there is no storage node yet"
-        : `part ${item.index + 1} has to be stored on ${acksNeeded} nodes (${list})`;
+        : `part ${item.index + 1} needs ${acksNeeded} safe ${copies} (${list})`;
     return new MeshError("MESH_NO_STORAGE", { message, details: { acksNeeded, nodes } });
   }
 }
