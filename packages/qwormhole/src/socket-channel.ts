@@ -4,8 +4,8 @@ import { QWormholeError } from "./errors.js";
 import { CHANNEL_BUFFER_BYTES_MAX } from "./limits.js";
 import type { Channel, ChannelHandlers } from "./transport.js";
 
-/** An idle channel keeps no larger buffer than this. */
-const GATHER_KEPT_BYTES_MAX = 4 * 1024;
+/** After this many writes that did not need the gather buffer, it is let go. */
+const SINGLE_WRITES_MAX = 8;
 const NOTHING = new Uint8Array(0);
 
 export interface SocketChannelFacts {
@@ -25,6 +25,7 @@ export class SocketChannel implements Channel {
   #error: Error | undefined;
   #closed = false;
   #writesUnderWay = 0;
+  #singleWrites = 0;
   #gatherBuffer: Uint8Array = NOTHING;
 
   constructor(socket: Socket, facts: SocketChannelFacts) {
@@ -74,13 +75,22 @@ export class SocketChannel implements Channel {
    * pieces are gathered in a buffer that is used again. Measured: half the processor time of cork.
    */
   #writeTls(pieces: readonly Uint8Array[]): boolean {
-    const bytes = pieces.length === 1 ? (pieces[0] as Uint8Array) : this.#gathered(pieces);
+    const bytes = pieces.length === 1 ? this.#single(pieces[0]) : this.#gathered(pieces);
     this.#writesUnderWay++;
     this.#socket.write(bytes, this.#onWritten);
     return false;
   }
 
+  /** Lets go of the buffer when single pieces, such as the PINGs of an idle link, do without it. */
+  #single(piece: Uint8Array = NOTHING): Uint8Array {
+    if (this.#gatherBuffer.length > 0 && ++this.#singleWrites > SINGLE_WRITES_MAX) {
+      this.#gatherBuffer = NOTHING;
+    }
+    return piece;
+  }
+
   #gathered(pieces: readonly Uint8Array[]): Uint8Array {
+    this.#singleWrites = 0;
     let length = 0;
     for (const piece of pieces) length += piece.length;
     // While a write is under way its bytes must not change.
@@ -96,10 +106,7 @@ export class SocketChannel implements Channel {
 
   readonly #onWritten = (): void => {
     this.#writesUnderWay--;
-    if (this.#writesUnderWay > 0 || this.#closed) return;
-    this.#handlers?.onDrain();
-    const isIdle = this.#writesUnderWay === 0;
-    if (isIdle && this.#gatherBuffer.length > GATHER_KEPT_BYTES_MAX) this.#gatherBuffer = NOTHING;
+    if (this.#writesUnderWay === 0 && !this.#closed) this.#handlers?.onDrain();
   };
 
   pause(): void {
