@@ -79,7 +79,9 @@ async function composeCoordinator(
   ];
   if (record.roles.includes("storage")) {
     const dialCoordinator = () => links.dialSelf();
+    const ownCoordinator = { coordinatorPublicKey: publicKeyDerOf(publicKeyPem) };
     const storage = await StoragePart.open({
+      ownCoordinator,
       config,
       record,
       files,
