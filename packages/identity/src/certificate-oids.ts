@@ -14,8 +14,6 @@ export const CERTIFICATE_OIDS = {
   basicConstraints: "551d13",
   /** 2.5.29.30 */
   nameConstraints: "551d1e",
-  /** 2.5.29.35 */
-  authorityKeyId: "551d23",
   /** 2.5.29.37 */
   extendedKeyUsage: "551d25",
   /** 1.3.6.1.5.5.7.3.1 */

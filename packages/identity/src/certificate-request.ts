@@ -5,7 +5,6 @@
 import { verify } from "node:crypto";
 import { limits, MeshError, type NodeId } from "@hearthmesh/core";
 import { checkSignatureAlgorithm } from "./certificate-parse.js";
-import { writeCertificateRequest } from "./certificate-write.js";
 import { bitStringBytes, DER_TAG, DerReader, readWhole } from "./der.js";
 import { checkPublicKey, nodeIdOfPublicKey, publicKeyDerOf, toKeyObject } from "./keys.js";
 import { decodePem, encodePem } from "./pem.js";
@@ -16,9 +15,15 @@ export async function createCertificateRequest(
   keyPair: KeyPairPem,
   commonName = "hearthmesh",
 ): Promise<string> {
-  const publicKeyDer = publicKeyDerOf(keyPair.publicKeyPem);
-  const der = writeCertificateRequest(commonName, publicKeyDer, keyPair.privateKeyPem);
-  return encodePem("CERTIFICATE REQUEST", der);
+  const x509 = await import("./x509.js");
+  const signingKey = await x509.importSigningKey(keyPair.privateKeyPem);
+  const publicKey = await x509.importVerifyingKey(publicKeyDerOf(keyPair.publicKeyPem));
+  const request = await x509.Pkcs10CertificateRequestGenerator.create({
+    name: [{ CN: [commonName] }],
+    keys: { privateKey: signingKey, publicKey },
+    signingAlgorithm: x509.SIGNING_ALGORITHM,
+  });
+  return encodePem("CERTIFICATE REQUEST", new Uint8Array(request.rawData));
 }
 
 export interface CheckedRequest {

@@ -2,10 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import type { TrustDomain } from "@hearthmesh/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { extension } from "./certificate-extensions.js";
-import { CERTIFICATE_OIDS as OID } from "./certificate-oids.js";
 import { verifyCertificate } from "./certificate-verify.js";
-import { derBitString } from "./der-write.js";
 import { nodeIdOfPublicKey, publicKeyDerOf } from "./keys.js";
 import { decodePem } from "./pem.js";
 import { signRevocationList } from "./revocation.js";
@@ -16,6 +13,7 @@ import {
   memberFixture,
   NOW_MS,
 } from "./testing/member-fixture.js";
+import * as x509 from "./x509.js";
 
 const code = (name: string) => expect.objectContaining({ code: name });
 
@@ -75,7 +73,7 @@ describe("verifyCertificate", () => {
   it("verifies against the bundle's own domain, whatever CA signed the name", async () => {
     const bob = await memberFixture("bob");
     // Bob's CA names somebody at Alice's; with the bundles pooled this would pass.
-    const der = forge(bob.ca, {
+    const der = await forge(bob.ca, {
       issuerName: "bob",
       uris: ["spiffe://home.alice/coordinator/alice-hub"],
     });
@@ -91,8 +89,9 @@ describe("verifyCertificate", () => {
 
   const edKey = generateKeyPairSync("ed25519").publicKey.export({ type: "spki", format: "der" });
   const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" }).publicKey;
-  const bits = (value: number) => extension(OID.keyUsage, true, derBitString(Uint8Array.of(value)));
-  const unknown = extension("2a0304", true, Uint8Array.of(5, 0));
+  const { keyCertSign, digitalSignature, keyEncipherment } = x509.KeyUsageFlags;
+  const twice = new x509.KeyUsagesExtension(digitalSignature, true);
+  const unknown = new x509.Extension("1.2.3.4", true, Uint8Array.of(5, 0));
   const refused: [string, ForgedOptions][] = [
     ["no name", { uris: [] }],
     ["two names", { uris: ["spiffe://home.alice/node/a", "spiffe://home.alice/node/b"] }],
@@ -104,12 +103,12 @@ describe("verifyCertificate", () => {
     ["a port in the domain", { uris: ["spiffe://home.alice:1/node/a"] }],
     ["a NUL in the name", { uris: ["spiffe://home.alice/node/a\0b"] }],
     ["a CA flag", { isCa: true }],
-    ["the right to sign certificates", { keyUsage: bits(0x84) }],
-    ["no right to sign", { keyUsage: bits(0x20) }],
-    ["only the server's side", { usages: [OID.serverAuth] }],
+    ["the right to sign certificates", { keyUsage: keyCertSign | digitalSignature }],
+    ["no right to sign", { keyUsage: keyEncipherment }],
+    ["only the server's side", { usages: [x509.ExtendedKeyUsage.serverAuth] }],
     ["no use at all", { usages: [] }],
     ["an unknown critical extension", { extra: [unknown] }],
-    ["an extension that comes twice", { extra: [bits(0x80)] }],
+    ["an extension that comes twice", { extra: [twice] }],
     ["an Ed25519 key", { publicKeyDer: edKey }],
     ["a P-384 key", { publicKeyDer: p384.export({ type: "spki", format: "der" }) }],
   ];
@@ -117,7 +116,7 @@ describe("verifyCertificate", () => {
     "refuses a certificate with %s, though the CA signed it",
     async (_n, options) => {
       const { ca, bundle } = await memberFixture();
-      const der = forge(ca, options);
+      const der = await forge(ca, options);
       expect(() => verifyCertificate([der], { bundle, nowMs: NOW_MS })).toThrow(
         code("MESH_CERT_INVALID"),
       );

@@ -116,3 +116,13 @@ export function bitStringBytes(element: DerElement): Uint8Array {
   if (element.content[0] !== 0) throw derError("a bit string has odd bits");
   return element.content.subarray(1);
 }
+
+/** One element of DER, up to 64 KiB. */
+export function encodeDer(tag: number, content: Uint8Array): Uint8Array {
+  const size = content.length;
+  if (size > 0xffff) throw derError("an element is too large");
+  let length = [size];
+  if (size > 0xff) length = [0x82, size >> 8, size & 0xff];
+  else if (size > 0x7f) length = [0x81, size];
+  return Buffer.concat([Uint8Array.from([tag, ...length]), content]);
+}

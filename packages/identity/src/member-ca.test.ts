@@ -154,7 +154,7 @@ describe("TLS with these certificates", () => {
       ...tools,
     });
     const nowMs = Date.now();
-    const foreign = forge(ca, {
+    const foreign = await forge(ca, {
       publicKeyDer: publicKeyDerOf(keys.publicKeyPem),
       uris: ["spiffe://home.bob/node/one"],
       notBeforeMs: nowMs - HOUR_MS,

@@ -1,17 +1,10 @@
 /** A member with its CA, and certificates made by hand that no honest CA would make. */
 import { type Clock, systemRandom, type TrustDomain } from "@hearthmesh/core";
-import {
-  basicConstraints,
-  extendedKeyUsage,
-  keyUsage,
-  subjectNames,
-} from "../certificate-extensions.js";
-import { CERTIFICATE_OIDS as OID } from "../certificate-oids.js";
-import { nameDer, writeCertificate } from "../certificate-write.js";
 import { generateKeyPair, publicKeyDerOf } from "../keys.js";
 import { createMemberCa, issueCertificate, type MemberCa } from "../member-ca.js";
 import { decodePem } from "../pem.js";
 import type { PrincipalKind, TrustBundle } from "../types.js";
+import * as x509 from "../x509.js";
 
 export const NOW_MS = Date.UTC(2026, 10, 21);
 export const HOUR_MS = 3_600_000;
@@ -75,35 +68,44 @@ export interface ForgedOptions {
   /** URI names. */
   uris?: readonly string[];
   isCa?: boolean;
-  /** Extension in the place of the usual one. */
-  keyUsage?: Uint8Array;
-  usages?: readonly string[];
+  /** Bits of `x509.KeyUsageFlags`. */
+  keyUsage?: number;
+  usages?: string[];
+  /** SPKI, DER. */
   publicKeyDer?: Uint8Array;
-  extra?: readonly Uint8Array[];
+  extra?: x509.Extension[];
   issuerName?: string;
   notBeforeMs?: number;
   notAfterMs?: number;
 }
 
 /** A certificate with whatever is asked, signed with the CA's real key. */
-export function forge(ca: MemberCa, options: ForgedOptions): Uint8Array {
-  const { issuerName = "alice", extra = [], uris = ["spiffe://home.alice/node/forged"] } = options;
-  return writeCertificate(
-    {
-      serial: Uint8Array.from([0x12, 0x34]),
-      subjectDer: nameDer("forged"),
-      issuerDer: nameDer(issuerName),
-      notBeforeMs: options.notBeforeMs ?? NOW_MS - HOUR_MS,
-      notAfterMs: options.notAfterMs ?? NOW_MS + HOUR_MS,
-      publicKeyDer: options.publicKeyDer ?? publicKeyDerOf(generateKeyPair().publicKeyPem),
-      extensions: [
-        basicConstraints(options.isCa ?? false),
-        options.keyUsage ?? keyUsage(false),
-        extendedKeyUsage(options.usages ?? [OID.clientAuth, OID.serverAuth]),
-        subjectNames({ uris }),
-        ...extra,
-      ],
-    },
-    ca.privateKeyPem,
-  );
+export async function forge(ca: MemberCa, options: ForgedOptions): Promise<Uint8Array> {
+  const { keyUsage = x509.KeyUsageFlags.digitalSignature, extra = [] } = options;
+  const keys = generateKeyPair();
+  const certificate = await x509.X509CertificateGenerator.create({
+    serialNumber: "1234",
+    subject: [{ CN: ["forged"] }],
+    issuer: [{ CN: [options.issuerName ?? "alice"] }],
+    notBefore: new Date(options.notBeforeMs ?? NOW_MS - HOUR_MS),
+    notAfter: new Date(options.notAfterMs ?? NOW_MS + HOUR_MS),
+    publicKey: Buffer.from(options.publicKeyDer ?? publicKeyDerOf(keys.publicKeyPem)),
+    signingKey: await x509.importSigningKey(ca.privateKeyPem),
+    signingAlgorithm: x509.SIGNING_ALGORITHM,
+    extensions: [
+      new x509.BasicConstraintsExtension(options.isCa ?? false, undefined, true),
+      new x509.KeyUsagesExtension(keyUsage, true),
+      new x509.ExtendedKeyUsageExtension(
+        options.usages ?? [x509.ExtendedKeyUsage.clientAuth, x509.ExtendedKeyUsage.serverAuth],
+      ),
+      new x509.SubjectAlternativeNameExtension(
+        (options.uris ?? ["spiffe://home.alice/node/forged"]).map((value) => ({
+          type: "url" as const,
+          value,
+        })),
+      ),
+      ...extra,
+    ],
+  });
+  return new Uint8Array(certificate.rawData);
 }
