@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { KeyedMutex, SharedGate } from "./gates.js";
+import { KeyedMutex, SharedGate, Slots } from "./gates.js";
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -66,5 +66,27 @@ describe("KeyedMutex", () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe("Slots", () => {
+  it("lets a number in at a time, in the order of asking, and all at last", async () => {
+    const slots = new Slots(3);
+    const order: number[] = [];
+    let inside = 0;
+    let most = 0;
+    const visits = Array.from({ length: 10 }, (_, at) =>
+      slots.run(async () => {
+        order.push(at);
+        most = Math.max(most, ++inside);
+        await turn();
+        inside--;
+        if (at === 4) throw new Error("broken");
+      }),
+    );
+    const results = await Promise.allSettled(visits);
+    expect(results.filter((one) => one.status === "rejected")).toHaveLength(1);
+    expect(most).toBe(3);
+    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 });

@@ -20,6 +20,7 @@ import { chunkIdOf } from "../storage/blake3.js";
 import type { ChunkRef, Entry } from "../types.js";
 import type { Access } from "./access.js";
 import type { ChunkGuard } from "./chunk-guard.js";
+import { Slots } from "./gates.js";
 import type { LayoutBook } from "./layout-book.js";
 import { linkFile } from "./link-file.js";
 import { isDirectoryError, type NamespaceContext } from "./namespace-context.js";
@@ -48,6 +49,7 @@ export interface PutInput {
 export class SmallFiles {
   readonly #options: SmallFilesOptions;
   readonly #behind = new Set<Promise<void>>();
+  readonly #slots = new Slots(limits.SMALL_FILES_AT_A_TIME_MAX);
   #bytesInFlight = 0;
 
   constructor(options: SmallFilesOptions) {
@@ -82,7 +84,9 @@ export class SmallFiles {
     const ref: ChunkRef = { id: chunkIdOf([bytes]), sizeBytes: bytes.length };
     const record = this.#record(access, bytes.length, { chunkCount: 1, chunks: [ref.id] });
     try {
-      return await guard.use([ref.id], () => this.#storeAndLink(input, record, ref));
+      return await this.#slots.run(() =>
+        guard.use([ref.id], () => this.#storeAndLink(input, record, ref)),
+      );
     } catch (error) {
       this.#bytesInFlight -= bytes.length;
       throw error;

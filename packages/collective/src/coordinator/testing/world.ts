@@ -23,7 +23,7 @@ import type { ChunkReceipt, FileBeginResponse, FileCommitResponse } from "../../
 import { chunkIdOf } from "../../storage/blake3.js";
 import type { ChunkRef, Entry } from "../../types.js";
 import { Coordinator } from "../coordinator.js";
-import type { CoordinatorIntervals } from "../coordinator-options.js";
+import type { CoordinatorIntervals, CoordinatorOptions } from "../coordinator-options.js";
 import { keys } from "../keys.js";
 import { GrantPolicy, testPrincipal } from "./grant-policy.js";
 import { ManualClock, turns } from "./manual-clock.js";
@@ -50,6 +50,7 @@ export interface WorldOptions {
   readonly acks?: number;
   readonly sites?: readonly string[];
   readonly intervals?: Partial<CoordinatorIntervals>;
+  readonly rolesOf?: CoordinatorOptions["rolesOf"];
 }
 
 interface Machine {
@@ -240,7 +241,7 @@ export class World {
 
   #newCoordinator(): Coordinator {
     const { identity, principal } = this.#own;
-    const { replicas, acks, intervals } = this.#options;
+    const { replicas, acks, intervals, rolesOf } = this.#options;
     return new Coordinator({
       store: this.store,
       access: this.policy,
@@ -255,6 +256,7 @@ export class World {
       coordinatorSecret: this.#secret,
       ...(replicas === undefined ? {} : { replicas }),
       ...(acks === undefined ? {} : { acks }),
+      ...(rolesOf === undefined ? {} : { rolesOf }),
       intervals: { ...QUIET, ...intervals },
     });
   }
