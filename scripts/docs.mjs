@@ -10,7 +10,7 @@ setUp();
 const { ERROR_REGISTRY } = await import("@hearthmesh/core");
 const { configurationPage, exampleFile } = await import("@hearthmesh/node");
 const { metricsPage, openApiDocument } = await import("@hearthmesh/gateway");
-const { commandReference } = await import("hearthmesh/reference");
+const { commandReference, describeCommands } = await import("hearthmesh");
 
 const EXIT_MEANINGS = [
   [0, "all went well"],
@@ -82,7 +82,7 @@ const pages = {
   "docs/configuration.md": configurationPage(),
   "mesh.example.yaml": exampleFile(),
   "docs/metrics.md": metricsPage(),
-  "docs/cli.md": commandReference(),
+  "docs/cli.md": commandReference(describeCommands()),
   "docs/openapi.json": `${JSON.stringify(await openApiDocument(), undefined, 2)}\n`,
 };
 const check = process.argv.includes("--check");
