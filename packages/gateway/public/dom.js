@@ -47,7 +47,6 @@ export function bar() {
     /** A part of 1, and the sentence for who cannot see it. */
     set(part, label) {
       fill.style.width = `${Math.min(100, Math.max(0, part * 100))}%`;
-      element.dataset.full = String(part > 0.95);
       element.setAttribute("aria-label", label);
       element.title = label;
     },

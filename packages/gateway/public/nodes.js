@@ -14,6 +14,9 @@ import {
   toast,
 } from "./dom.js";
 
+/** A machine that is fuller than this is shown as full. */
+const FULL_PART = 0.95;
+
 export function showNodes(status) {
   const nodes = status.local_nodes;
   byId("nodes-table").hidden = nodes.length === 0;
@@ -70,7 +73,9 @@ function showSpace(node, space, used) {
     return;
   }
   const text = `${formatBytes(taken)} of ${formatBytes(total)}`;
-  space.set(total === 0 ? 0 : taken / total, `${text} used`);
+  const part = total === 0 ? 0 : taken / total;
+  space.set(part, `${text} used`);
+  space.element.dataset.full = String(part > FULL_PART);
   setText(used, text);
 }
 

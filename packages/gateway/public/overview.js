@@ -1,5 +1,5 @@
 /** The head, what needs attention, and the four figures. */
-import { byId, capital, el, formatAge, formatBytes, plural, setText } from "./dom.js";
+import { byId, el, formatAge, formatBytes, plural, setText } from "./dom.js";
 
 const HEALTH_WORDS = {
   ok: "All is well",
@@ -34,7 +34,7 @@ function showHealth({ status, reasons }) {
   const text = reasons.join("\n");
   if (box.dataset.shown === text) return;
   box.dataset.shown = text;
-  const items = reasons.map((reason) => el("li", {}, capital(reason)));
+  const items = reasons.map((reason) => el("li", {}, reason));
   box.replaceChildren(el("strong", {}, "What needs attention"), el("ul", {}, ...items));
 }
 

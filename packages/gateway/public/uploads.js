@@ -27,8 +27,9 @@ function makeUpload(folder, file, done) {
   return async () => {
     if (row.cancelled()) return row.end("cancelled");
     let result = await attempt(false);
-    if (result.code === "MESH_PATH_CHANGED" && (await mayReplace(file))) {
-      result = await attempt(true);
+    if (result.code === "MESH_PATH_CHANGED") {
+      const kept = { ok: false, text: "a file with this name is here already" };
+      result = (await mayReplace(file)) ? await attempt(true) : kept;
     }
     if (result.ok) {
       row.element.remove();

@@ -3,13 +3,7 @@
  * over a link, so that a gateway need not be the coordinator. Errors are `MeshError`s and reach the
  * caller with their code; anything else becomes `MESH_INTERNAL`.
  */
-import type {
-  Authority,
-  EnrolmentLimiter,
-  FileClient,
-  Layout,
-  NodeInfo,
-} from "@hearthmesh/collective";
+import type { Authority, Coordinator, EnrolmentLimiter, FileClient } from "@hearthmesh/collective";
 import type { Clock, Logger, MemberId, NodeId, Random, TrustDomain } from "@hearthmesh/core";
 import type { Endpoint, Principal } from "@hearthmesh/identity";
 import type { HealthResponse, StatusResponse } from "./contracts/index.js";
@@ -33,20 +27,7 @@ export type AuthorityService = Pick<
 >;
 
 /** The member's coordinator: names, nodes, layout. */
-export interface CoordinatorService {
-  /** A `file.*` method of `protocol.ts` as this principal. */
-  call(
-    principal: Principal,
-    method: string,
-    header: object,
-    body?: Uint8Array,
-    options?: { signal?: AbortSignal },
-  ): Promise<{ header: object; body: Uint8Array }>;
-  nodes(): Promise<readonly NodeInfo[]>;
-  layout(): Promise<Layout>;
-  /** Takes the node out of the layout; revoking it is the authority's part. */
-  removeNode(nodeId: NodeId): Promise<Layout>;
-}
+export type CoordinatorService = Pick<Coordinator, "call" | "nodes" | "layout" | "removeNode">;
 
 export type FileService = Pick<
   FileClient,
@@ -71,6 +52,7 @@ export interface GatewayServices {
   readonly authority: AuthorityService;
   readonly enrolmentLimiter: Pick<EnrolmentLimiter, "admit">;
   readonly coordinator: CoordinatorService;
+  /** Files as this principal; the storage nodes see the key of the gateway's own node. */
   files(principal: Principal): FileService;
   status(): Promise<StatusResponse>;
   health(): Promise<HealthResponse>;

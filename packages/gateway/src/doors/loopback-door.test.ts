@@ -1,4 +1,4 @@
-import { request as httpRequest } from "node:http";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { createServer } from "node:net";
 import { systemClock, systemRandom } from "@hearthmesh/core";
 import { memoryStore } from "@hearthmesh/store";
@@ -66,7 +66,7 @@ describe("the loopback door", () => {
   });
 
   it("treats the caller as the operator, who has no certificate of a connection", async () => {
-    const whoami = await (await fetch(`${base}/api/whoami`)).json();
+    const whoami = await jsonOf(fetch(`${base}/api/whoami`));
     expect(whoami).toMatchObject({ kind: "coordinator", operator: true, memberId: "alice" });
     const renew = await post("/api/identity/renew", { csrPem: "x" });
     expect(renew.status).toBe(403);
@@ -83,23 +83,30 @@ describe("the loopback door", () => {
   it("makes, lists and revokes invites", async () => {
     const made = await post("/api/invites", { kind: "person", grants: ["/shared:read+write"] });
     expect(made.status).toBe(201);
-    const { invite, code } = await made.json();
+    const { invite, code } = await jsonOf(made);
     expect(code).toMatch(/^hm1-alice-.*@localhost:9001$/);
     expect(invite).toMatchObject({ state: "open", maxUses: 1 });
     expect(JSON.stringify(invite)).not.toContain("secretHash");
     const revoked = await fetch(`${base}/api/invites/${encodeURIComponent(code)}`, {
       method: "DELETE",
     });
-    expect((await revoked.json()).invite.state).toBe("revoked");
-    const { invites } = await (await fetch(`${base}/api/invites`)).json();
+    expect((await jsonOf(revoked)).invite.state).toBe("revoked");
+    const { invites } = await jsonOf(fetch(`${base}/api/invites`));
     expect(invites).toHaveLength(1);
+  });
+
+  it("draws an invite as a QR code when it is asked to", async () => {
+    const made = await jsonOf(post("/api/invites?qr=true", { kind: "node" }));
+    expect(made.qrSvg).toMatch(/^<svg /);
+    expect(made.invite.roles).toEqual(["storage"]);
+    expect(await jsonOf(post("/api/invites", { kind: "node" }))).not.toHaveProperty("qrSvg");
   });
 
   it("lists every wrong field at once", async () => {
     const response = await post("/api/invites", { kind: "cat", maxUses: 0, color: 1 });
     expect(response.status).toBe(400);
     expect(response.headers.get("content-type")).toContain("application/problem+json");
-    const problem = await response.json();
+    const problem = await jsonOf(response);
     expect(problem).toMatchObject({ code: "MESH_BAD_REQUEST", status: 400 });
     const fields = problem.errors.map((error: { field: string }) => error.field);
     expect(fields).toEqual(expect.arrayContaining(["kind", "maxUses"]));
@@ -128,16 +135,33 @@ describe("the loopback door", () => {
       ...(body === undefined ? {} : { body }),
     });
     expect(response.status).toBe(status);
-    const problem = await response.json();
+    const problem = await jsonOf(response);
     expect(problem).toMatchObject({ status, code, hint: expect.any(String) });
     expect(problem.instance).toMatch(/^[0-9a-f]{12}$/);
+  });
+
+  it("reads a file once for one request", async () => {
+    let reads = 0;
+    await fetch(content("/once"), { method: "PUT", body: Buffer.alloc(200_000) });
+    const files = fixture.services.files(fixture.services.operator);
+    const counting = {
+      ...files,
+      read: (...given: Parameters<typeof files.read>) => {
+        reads++;
+        return files.read(...given);
+      },
+    };
+    Object.assign(fixture.services, { files: () => counting });
+    await (await fetch(content("/once"))).arrayBuffer();
+    await (await fetch(content("/once"), { headers: { range: "bytes=0-9" } })).arrayBuffer();
+    expect(reads).toBe(2);
   });
 
   it("writes and reads a file, whole and in part", async () => {
     const bytes = Buffer.alloc(300_000, "0123456789");
     const put = await fetch(content("/a.bin"), { method: "PUT", body: bytes });
     expect(put.status).toBe(200);
-    expect((await put.json()).entry).toMatchObject({ path: "/a.bin", sizeBytes: 300_000 });
+    expect((await jsonOf(put)).entry).toMatchObject({ path: "/a.bin", sizeBytes: 300_000 });
     const whole = await fetch(content("/a.bin"));
     expect(whole.headers.get("content-length")).toBe("300000");
     expect(Buffer.from(await whole.arrayBuffer()).equals(bytes)).toBe(true);
@@ -171,7 +195,7 @@ describe("the loopback door", () => {
       headers: { "if-none-match": "*" },
       body: "one",
     });
-    const { etag } = (await created.json()).entry;
+    const { etag } = (await jsonOf(created)).entry;
     const again = await fetch(content("/c.txt"), {
       method: "PUT",
       headers: { "if-none-match": "*" },
@@ -179,7 +203,7 @@ describe("the loopback door", () => {
     });
     expect(again.status).toBe(412);
     const stale = { method: "PUT", headers: { "if-match": '"old"' }, body: "two" };
-    expect((await (await fetch(content("/c.txt"), stale)).json()).code).toBe("MESH_PATH_CHANGED");
+    expect((await jsonOf(fetch(content("/c.txt"), stale))).code).toBe("MESH_PATH_CHANGED");
     const unquoted = { method: "PUT", headers: { "if-match": "old" }, body: "two" };
     expect((await fetch(content("/c.txt"), unquoted)).status).toBe(400);
     const cached = await fetch(content("/c.txt"), { headers: { "if-none-match": `"${etag}"` } });
@@ -238,7 +262,46 @@ describe("the loopback door", () => {
     const body = Buffer.alloc(1 << 20);
     const response = await fetch(content("/full/x"), { method: "PUT", body });
     expect(response.status).toBe(507);
-    expect((await response.json()).code).toBe("MESH_DISK_FULL");
+    expect((await jsonOf(response)).code).toBe("MESH_DISK_FULL");
+  });
+
+  it("takes no more of an upload than its files take", async () => {
+    let release: () => void = () => undefined;
+    fixture.files.hold = new Promise((resolve) => {
+      release = resolve;
+    });
+    const [total, piece] = [32 << 20, Buffer.alloc(1 << 20)];
+    const upload = startUpload("/slow/x");
+    let written = 0;
+    const fill = () => {
+      while (written < total) {
+        written += piece.length;
+        if (!upload.request.write(piece)) break;
+      }
+      if (written < total) upload.request.once("drain", fill);
+      else upload.request.end();
+    };
+    fill();
+    await expect.poll(() => fixture.files.bytesTaken).toBeGreaterThan(0);
+    // What the kernel and the streams hold may be on its way, and that is less than the whole.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(written).toBeLessThan(total);
+    expect(fixture.files.bytesTaken).toBeLessThan(1 << 20);
+    release();
+    expect((await upload.answer).body).toMatchObject({ entry: { sizeBytes: total } });
+  });
+
+  it("stops reading for a client that went away", async () => {
+    await fetch(content("/big.bin"), { method: "PUT", body: Buffer.alloc(16 << 20) });
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = httpRequest(content("/big.bin"), { agent: false });
+      sent.once("response", resolve).once("error", reject).end();
+    });
+    response.on("error", () => undefined);
+    response.destroy();
+    await expect
+      .poll(() => fixture.files.failures)
+      .toEqual([expect.objectContaining({ code: "MESH_CANCELLED" })]);
   });
 
   it("keeps nothing of an upload that breaks off", async () => {
@@ -303,11 +366,11 @@ describe("the loopback door", () => {
     expect((await fetch(`${base}/health/live`)).status).toBe(200);
     const ready = await fetch(`${base}/health/ready`);
     expect(ready.status).toBe(503);
-    expect(await ready.json()).toMatchObject({ status: "unknown" });
+    expect(await jsonOf(ready)).toMatchObject({ status: "unknown" });
   });
 
   it("describes itself as OpenAPI 3.1", async () => {
-    const document = await (await fetch(`${base}/openapi.json`)).json();
+    const document = await jsonOf(fetch(`${base}/openapi.json`));
     expect(document.openapi).toBe("3.1.0");
     expect(document.paths["/api/files/content"].put.requestBody).toBeDefined();
   });
@@ -339,4 +402,9 @@ function rawStatus(
     sent.once("error", reject);
     sent.end(method === "POST" ? "{}" : undefined);
   });
+}
+
+/** The body of an answer; its form is what the tests are about. */
+async function jsonOf(response: Response | Promise<Response>) {
+  return JSON.parse(await (await response).text());
 }

@@ -22,47 +22,43 @@ export interface SendFileOptions {
 
 type OpenFile = Awaited<ReturnType<FileService["read"]>>;
 
-export async function sendFile(
-  reply: FastifyReply,
-  options: SendFileOptions,
-): Promise<FastifyReply> {
+export async function sendFile(reply: FastifyReply, options: SendFileOptions): Promise<void> {
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-    const sent = await attemptSend(reply, options);
-    if (sent !== undefined) return sent;
+    if (await attemptSend(reply, options)) return;
   }
   throw new MeshError("MESH_PATH_CHANGED", { message: "the file is being replaced all the time" });
 }
 
-/** Undefined when the file changed between the look at its entry and the opening. */
-async function attemptSend(
-  reply: FastifyReply,
-  options: SendFileOptions,
-): Promise<FastifyReply | undefined> {
+/** False when the file changed between the look at its entry and the opening. */
+async function attemptSend(reply: FastifyReply, options: SendFileOptions): Promise<boolean> {
   const { files, query, method, headers, signal } = options;
   const isPlainRead =
     method === "GET" && headers.range === undefined && headers["if-none-match"] === undefined;
   if (isPlainRead) {
-    const opened = await files.read(query.path, { signal });
-    return sendBytes(reply, options, opened, undefined);
+    await sendBytes(reply, options, await files.read(query.path, { signal }), undefined);
+    return true;
   }
   const entry = await files.stat(query.path, signal);
   if (entry.kind === "directory") throw new MeshError("MESH_IS_A_DIRECTORY");
   const { name, etag, sizeBytes } = entry;
   if (isUnchanged(headers["if-none-match"], etag)) {
-    return reply
+    reply
       .code(304)
       .headers({ etag: `"${etag}"` })
       .send();
+    return true;
   }
   const range = rangeOf(reply, headers, sizeBytes, etag);
   if (method === "HEAD") {
     reply.headers(fileHeaders({ name, etag, download: query.download ?? false }));
-    return describe(reply, range, sizeBytes).send();
+    describe(reply, range, sizeBytes).send();
+    return true;
   }
   const asked = range === undefined ? {} : { ...range };
   const opened = await openSame(files, query.path, { ...asked, signal });
-  if (opened === undefined || opened.entry.etag !== etag) return undefined;
-  return sendBytes(reply, options, opened, range);
+  if (opened?.entry.etag !== etag) return false;
+  await sendBytes(reply, options, opened, range);
+  return true;
 }
 
 /** The range is right for the entry that was seen: when it is refused, the file has shrunk since. */
@@ -113,13 +109,19 @@ async function sendBytes(
   options: SendFileOptions,
   opened: OpenFile,
   range: ByteRange | undefined,
-): Promise<FastifyReply> {
+): Promise<void> {
   const { name, etag, sizeBytes } = opened.entry;
   const pieces = opened.stream[Symbol.asyncIterator]();
   const first = await pieces.next();
   reply.headers(fileHeaders({ name, etag, download: options.query.download ?? false }));
   describe(reply, range, sizeBytes);
-  return reply.send(Readable.from(joined(first, pieces), { objectMode: false }));
+  const whole = first.done === true ? Buffer.alloc(0) : first.value;
+  if (whole.length !== Number(reply.getHeader("content-length"))) {
+    reply.send(Readable.from(joined(first, pieces), { objectMode: false }));
+    return;
+  }
+  await pieces.return?.();
+  reply.send(whole);
 }
 
 async function* joined(

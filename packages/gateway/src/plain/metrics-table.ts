@@ -141,10 +141,7 @@ export const METRICS = { ...collective, ...storage, ...process, ...http } as con
 export type MetricName = keyof typeof METRICS;
 
 /** What the parts of a node report when they are asked: everything but the doors' own numbers. */
-export type ReportedMetricName =
-  | keyof typeof collective
-  | keyof typeof storage
-  | keyof typeof process;
+type ReportedMetricName = keyof typeof collective | keyof typeof storage | keyof typeof process;
 
 export interface MetricValue {
   readonly name: ReportedMetricName;

@@ -14,7 +14,8 @@ export function documentRoute(): Route {
   let text: Promise<string> | undefined;
   return defineRoute(ENDPOINT, "public", async ({ reply }) => {
     text ??= makeText();
-    return reply.header("content-type", "application/json; charset=utf-8").send(await text);
+    reply.header("content-type", "application/json; charset=utf-8").send(await text);
+    return undefined;
   });
 }
 

@@ -18,18 +18,9 @@ function directoryRoutes(services: GatewayServices): Route[] {
       const entry = await services.files(caller.principal).stat(query.path, signal);
       return { entry: entryView(entry) };
     }),
-    defineRoute(ENDPOINTS.list, "enrolled", async ({ query, caller, signal }) => {
-      const { coordinator } = services;
-      const request = { ...query };
-      const options = { signal };
-      const answer = await coordinator.call(
-        caller.principal,
-        "file.list",
-        request,
-        undefined,
-        options,
-      );
-      const { entries, more } = answer.header as ListedPage;
+    defineRoute(ENDPOINTS.list, "enrolled", async ({ query, caller }) => {
+      const { header } = await services.coordinator.call(caller.principal, "file.list", query);
+      const { entries, more } = header as ListedPage;
       return { entries: entries.map(entryView), more };
     }),
     defineRoute(ENDPOINTS.makeDirectory, "enrolled", async ({ body, caller, signal }) => {
@@ -57,10 +48,11 @@ function contentRoutes(services: GatewayServices): Route[] {
     defineRoute(
       ENDPOINTS.read,
       "enrolled",
-      ({ query, caller, signal, request, reply }) => {
+      async ({ query, caller, signal, request, reply }) => {
         const files = services.files(caller.principal);
         const { method, headers } = request;
-        return sendFile(reply, { files, query, method, headers, signal });
+        await sendFile(reply, { files, query, method, headers, signal });
+        return undefined;
       },
       { answersHead: true },
     ),

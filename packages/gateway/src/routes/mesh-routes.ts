@@ -12,11 +12,11 @@ export function meshRoutes(services: GatewayServices): Route[] {
   return [
     defineRoute(ENDPOINTS.status, "enrolled", () => services.status()),
     defineRoute(ENDPOINTS.nodes, "enrolled", async () => {
-      return { nodes: (await coordinator.nodes()).map(nodeView) };
+      return { nodes: coordinator.nodes().map(nodeView) };
     }),
-    defineRoute(ENDPOINTS.layout, "enrolled", async () => layoutView(await coordinator.layout())),
+    defineRoute(ENDPOINTS.layout, "enrolled", async () => layoutView(coordinator.layout())),
     defineRoute(ENDPOINTS.removeNode, "operator", async ({ params, caller }) => {
-      const node = findNode(await coordinator.nodes(), params.node);
+      const node = findNode(coordinator.nodes(), params.node);
       if (node.nodeId === services.coordinatorContact.nodeId) {
         throw new MeshError("MESH_BAD_REQUEST", {
           message: "this node is the coordinator itself",
@@ -25,8 +25,9 @@ export function meshRoutes(services: GatewayServices): Route[] {
       }
       // First it may no longer speak, then nothing is placed on it any more.
       await authority.revoke(caller.principal, node.nodeId, "removed by the operator");
-      const layout = await coordinator.removeNode(node.nodeId);
-      return { nodeId: node.nodeId, name: node.name, layoutVersion: layout.version };
+      await coordinator.removeNode(node.nodeId);
+      const { nodeId, name } = node;
+      return { nodeId, name, layoutVersion: coordinator.layout().version };
     }),
   ];
 }

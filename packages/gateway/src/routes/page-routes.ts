@@ -9,10 +9,14 @@ export function pageRoutes(files: ReadonlyMap<string, PageFile>): Route[] {
     const endpoint: Endpoint = { method: "GET", path, tag: "page", summary: "First page" };
     return defineRoute(endpoint, "public", async ({ request, reply }) => {
       reply.headers({ etag: `"${etag}"`, "cache-control": "no-cache" });
-      if (isUnchanged(request.headers["if-none-match"], etag)) return reply.code(304).send();
+      if (isUnchanged(request.headers["if-none-match"], etag)) {
+        reply.code(304).send();
+        return undefined;
+      }
       const policy = contentSecurityPolicy(request.headers.host ?? "");
       reply.headers({ "content-type": contentType, "content-security-policy": policy });
-      return reply.send(bytes);
+      reply.send(bytes);
+      return undefined;
     });
   });
 }

@@ -14,7 +14,7 @@ function options(routes: AppOptions["routes"]): AppOptions {
   return { door: "loopback", services, metrics, routes };
 }
 const answering = (policy: Policy) =>
-  defineRoute(endpoint, policy, async ({ reply }) => reply.send("{}"));
+  defineRoute(endpoint, policy, async ({ reply }) => void reply.send("{}"));
 
 describe("an application", () => {
   it("is not built with a route that names no policy", () => {
@@ -56,7 +56,8 @@ describe("an application", () => {
     const slow = defineRoute(endpoint, "public", async ({ reply }) => {
       waiting++;
       await held;
-      return reply.send("{}");
+      reply.send("{}");
+      return undefined;
     });
     const app = buildApp({ ...options([slow]), requestsInFlightMax: 2 });
     const first = [app.inject("/thing"), app.inject("/thing")];

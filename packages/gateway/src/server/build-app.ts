@@ -212,13 +212,9 @@ function addRoute(
     },
     handler: async (request, reply) => {
       const answer = await route.handle(makeCall(request, reply, states.get(request)?.caller));
-      return reply.sent ? reply : sendAnswer(reply, answer, status);
+      if (answer === undefined) return reply;
+      if (reply.statusCode === 200) reply.code(status);
+      return answer;
     },
   });
-}
-
-function sendAnswer(reply: FastifyReply, answer: unknown, status: number): unknown {
-  if (answer === reply) return reply;
-  if (reply.statusCode === 200) reply.code(status);
-  return answer;
 }

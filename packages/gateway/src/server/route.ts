@@ -22,10 +22,14 @@ export interface Call<E extends Endpoint> {
   readonly reply: FastifyReply;
 }
 
-/** What the handler gives back: the body, or the reply when it sent one itself (streams). */
+/**
+ * What the handler gives back: the body, or nothing when it has sent the reply itself. It must never
+ * be the reply: that is a promise of the end of the answer, and waiting for it means to wait for the
+ * client.
+ */
 export type AnswerOf<E extends Endpoint> = E extends { readonly response: infer Schema }
-  ? Parsed<Schema> | FastifyReply
-  : FastifyReply;
+  ? Parsed<Schema>
+  : undefined;
 
 export interface Route {
   readonly endpoint: Endpoint;

@@ -3,7 +3,13 @@
  * memory, real keys and certificates.
  */
 import { Authority, type AuthorityOptions, EnrolmentLimiter } from "@hearthmesh/collective";
-import { type Clock, type Random, silentLogger, type TrustDomain } from "@hearthmesh/core";
+import {
+  type Clock,
+  MeshError,
+  type Random,
+  silentLogger,
+  type TrustDomain,
+} from "@hearthmesh/core";
 import {
   createCertificateRequest,
   createMemberCa,
@@ -123,9 +129,11 @@ function makeServices({ clock, random, authority, operator, files }: Parts): Gat
         const { path, after, limit } = header as { path: string; after?: string; limit?: number };
         return { header: files.list(path, after, limit), body: new Uint8Array() };
       },
-      nodes: async () => [],
-      layout: async () => ({ v: 1, version: 1, replicas: 3, nodes: [] }),
-      removeNode: async () => ({ v: 1, version: 2, replicas: 3, nodes: [] }),
+      nodes: () => [],
+      layout: () => ({ v: 1, version: 1, replicas: 3, nodes: [] }),
+      removeNode: async () => {
+        throw new MeshError("MESH_NOT_FOUND");
+      },
     },
     files: (principal) => files.forPrincipal(principal),
     status: async () => emptyStatus(operator, clock),

@@ -18,6 +18,8 @@ export class MemoryFiles {
   /** Bytes that a write took; a read or a write that failed or was cancelled leaves its error. */
   readonly failures: unknown[] = [];
   bytesTaken = 0;
+  /** A write below `/slow` takes its next piece when this resolves. */
+  hold: Promise<void> = Promise.resolve();
   #version = 0;
 
   forPrincipal(principal: Principal): FileService {
@@ -79,6 +81,7 @@ export class MemoryFiles {
       for await (const piece of source) {
         this.bytesTaken += piece.length;
         pieces.push(piece);
+        if (path.startsWith("/slow")) await this.hold;
         if (path.startsWith("/full")) throw new MeshError("MESH_DISK_FULL");
       }
     } catch (error) {
