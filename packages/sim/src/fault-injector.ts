@@ -56,7 +56,7 @@ export class FaultInjector {
     trace.record("FAULT", "all over: everything is mended");
     network.heal();
     for (const machine of machines.values()) {
-      machine.disk.setErrorRates({});
+      machine.disk.setErrorRates({ read: 0, write: 0, sync: 0 });
       machine.disk.setSlowFactor(1);
       machine.disk.setNormalCapacity();
       machine.jumpClock(-machine.clockOffsetMs);
@@ -114,7 +114,10 @@ export class FaultInjector {
   }
 
   #beginOnDisk(
-    fault: Extract<Fault, { kind: "slowDisk" | "fullDisk" | "diskErrors" | "flipBits" }>,
+    fault: Extract<
+      Fault,
+      { kind: "slowDisk" | "fullDisk" | "readErrors" | "writeErrors" | "flipBits" }
+    >,
   ): (() => void) | undefined {
     const { disk } = this.#machine(fault.host);
     switch (fault.kind) {
@@ -124,9 +127,12 @@ export class FaultInjector {
       case "fullDisk":
         disk.setCapacity(disk.usedBytes);
         return () => disk.setNormalCapacity();
-      case "diskErrors":
-        disk.setErrorRates({ read: fault.rate, write: fault.rate, sync: fault.rate });
-        return () => disk.setErrorRates({});
+      case "readErrors":
+        disk.setErrorRates({ read: fault.rate });
+        return () => disk.setErrorRates({ read: 0 });
+      case "writeErrors":
+        disk.setErrorRates({ write: fault.rate, sync: fault.rate });
+        return () => disk.setErrorRates({ write: 0, sync: 0 });
       case "flipBits":
         for (let index = 0; index < fault.count; index++) this.#flipBit(fault.host);
         return undefined;

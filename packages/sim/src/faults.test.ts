@@ -25,7 +25,9 @@ describe("planFaults", () => {
         const { faults } = planFaults(seededRandom(seed), { ...options, damagedDisksMax });
         const damaged = new Set(
           faults.flatMap(({ fault }) =>
-            fault.kind === "flipBits" || fault.kind === "wipe" ? [fault.host] : [],
+            ["flipBits", "wipe", "readErrors"].includes(fault.kind) && "host" in fault
+              ? [fault.host]
+              : [],
           ),
         );
         return damaged.size <= damagedDisksMax;

@@ -1,8 +1,8 @@
 /**
  * What goes wrong in a run, decided by the seed before the run begins and written as text that a
  * person can read. A plan stays within what the design promises to survive: any number of crashes
- * and losses of power, any partition, but damage (flipped bits, a wiped disk) on at most
- * `damagedDisksMax` disks, which is one less than the acknowledgements that a write needs.
+ * and losses of power, any partition, but damage (flipped bits, a wiped disk, sectors that cannot be
+ * read) on at most `damagedDisksMax` disks, which is one less than the acknowledgements of a write.
  */
 import type { SeededRandom } from "./seeded-random.js";
 
@@ -15,7 +15,8 @@ export type Fault =
   | { kind: "stall"; host: string; forMs: number }
   | { kind: "slowDisk"; host: string; factor: number; forMs: number }
   | { kind: "fullDisk"; host: string; forMs: number }
-  | { kind: "diskErrors"; host: string; rate: number; forMs: number }
+  | { kind: "readErrors"; host: string; rate: number; forMs: number }
+  | { kind: "writeErrors"; host: string; rate: number; forMs: number }
   | { kind: "flipBits"; host: string; count: number }
   | { kind: "wipe"; host: string; backAfterMs: number }
   | { kind: "clockJump"; host: string; byMs: number; forMs: number };
@@ -57,13 +58,15 @@ const weights: Record<FaultKind, number> = {
   stall: 2,
   slowDisk: 2,
   fullDisk: 1,
-  diskErrors: 1,
+  readErrors: 1,
+  writeErrors: 1,
   flipBits: 1,
   wipe: 1,
   clockJump: 1,
 };
 
-const damaging: ReadonlySet<FaultKind> = new Set(["flipBits", "wipe"]);
+/** Read errors too: a node counts what its disk does not give as missing until it starts again. */
+const damaging: ReadonlySet<FaultKind> = new Set(["flipBits", "wipe", "readErrors"]);
 
 const CLOCK_JUMP_MS_MAX = 900_000;
 
@@ -112,8 +115,10 @@ function makeFault(
       return { kind, host, factor: random.integer(10, 500), forMs };
     case "fullDisk":
       return { kind, host, forMs };
-    case "diskErrors":
+    case "writeErrors":
       return { kind, host, rate: 0.02 + random.float() * 0.2, forMs };
+    case "readErrors":
+      return { kind, host: random.pick(damageable), rate: 0.02 + random.float() * 0.2, forMs };
     case "flipBits":
       return { kind, host: random.pick(damageable), count: random.integer(1, 4) };
     case "wipe":
@@ -148,8 +153,10 @@ export function describeFault(fault: Fault): string {
       return `disk of ${fault.host} ${fault.factor} times slower for ${seconds(fault.forMs)}`;
     case "fullDisk":
       return `disk of ${fault.host} full for ${seconds(fault.forMs)}`;
-    case "diskErrors":
-      return `${Math.round(fault.rate * 100)} % of disk operations of ${fault.host} fail for ${seconds(fault.forMs)}`;
+    case "readErrors":
+      return `${percent(fault.rate)} of reads of ${fault.host} fail for ${seconds(fault.forMs)}`;
+    case "writeErrors":
+      return `${percent(fault.rate)} of writes and syncs of ${fault.host} fail for ${seconds(fault.forMs)}`;
     case "flipBits":
       return `flip ${fault.count} bits on the disk of ${fault.host}`;
     case "wipe":
@@ -157,6 +164,10 @@ export function describeFault(fault: Fault): string {
     case "clockJump":
       return `clock of ${fault.host} off by ${seconds(fault.byMs)} for ${seconds(fault.forMs)}`;
   }
+}
+
+function percent(rate: number): string {
+  return `${Math.round(rate * 100)} %`;
 }
 
 function seconds(ms: number): string {

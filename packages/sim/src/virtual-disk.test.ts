@@ -155,7 +155,7 @@ describe("VirtualDisk on a bad day", () => {
     disk.setErrorRates({ read: 1 });
     const error = await run(file.read(0, 1)).catch((reason: unknown) => reason);
     expect(isMeshError(error, "MESH_DISK_FAILED")).toBe(true);
-    disk.setErrorRates({});
+    disk.setErrorRates({ read: 0 });
     expect(disk.flipBit("a", 50)).toBe(true);
     expect(disk.flipBit("a", 100)).toBe(false);
     disk.losePower();

@@ -106,8 +106,9 @@ export class VirtualDisk {
     this.#slowFactor = factor;
   }
 
+  /** Rates that are left out stay as they are. */
   setErrorRates(rates: Partial<DiskErrorRates>): void {
-    this.#errorRates = { ...noErrors, ...rates };
+    this.#errorRates = { ...this.#errorRates, ...rates };
   }
 
   get usedBytes(): number {
