@@ -3,7 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { type Clock, type Logger, type Random, silentLogger } from "@hearthmesh/core";
 import pc from "picocolors";
 
-export type Colours = ReturnType<typeof pc.createColors>;
+type Colours = ReturnType<typeof pc.createColors>;
 
 export interface Cli {
   readonly env: Readonly<Record<string, string | undefined>>;

@@ -4,7 +4,7 @@ import { collect, type MeshCommand } from "./command.js";
 export type DaemonFlags = Record<string, string | string[] | boolean | undefined>;
 
 /** Long name, placeholder, meaning. */
-export const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: string])[] = [
+const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: string])[] = [
   ["home", "<directory>", "data directory instead of MESH_HOME"],
   ["config", "<file>", "configuration file instead of mesh.yaml in the data directory"],
   ["name", "<name>", "name of this node; default: the machine's host name"],

@@ -56,7 +56,7 @@ export async function throughDoor<Result>(
   }
 }
 
-export async function openDoor(cli: Cli, options: DoorOptions): Promise<Door> {
+async function openDoor(cli: Cli, options: DoorOptions): Promise<Door> {
   if (options.ca ?? options.cert ?? options.key) return certificateDoor(cli, options);
   const home = await findHome(cli, options.home);
   if (options.local === true) return plainDoor(await requireLocalUrl(home));

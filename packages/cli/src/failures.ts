@@ -4,7 +4,7 @@ import { type Cli, note } from "./cli.js";
 import { printable } from "./text.js";
 
 /** As the shell reports a program that Ctrl-C ended. */
-export const INTERRUPTED_EXIT_CODE = 130;
+const INTERRUPTED_EXIT_CODE = 130;
 
 /** Prints the error and returns the exit status. */
 export function reportFailure(cli: Cli, error: unknown): number {

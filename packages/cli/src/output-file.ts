@@ -45,7 +45,6 @@ export async function saveFile(
       bytes += piece.length;
       onBytes?.(bytes);
     }
-    await file.sync();
     await file.close();
     await rename(temporary, target);
     return bytes;

@@ -153,6 +153,6 @@ export async function readText(body: http.IncomingMessage): Promise<string> {
   return Buffer.concat(pieces).toString("utf8");
 }
 
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

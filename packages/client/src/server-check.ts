@@ -36,7 +36,7 @@ export function coordinatorCheck(
 }
 
 /** Throws `MESH_CERT_UNTRUSTED` unless it is a coordinator. */
-export function requireCoordinator(principal: Principal): void {
+function requireCoordinator(principal: Principal): void {
   if (principal.kind === "coordinator") return;
   throw new MeshError("MESH_CERT_UNTRUSTED", {
     message: `the server is ${principal.spiffeId}, which is not a coordinator`,

@@ -39,7 +39,8 @@ export async function downloadTree(
         return;
       }
       const { stream } = await files.read(entry.path, { signal: cli.signal });
-      done.bytes += await saveFile(cli, local, stream);
+      const bytes = await saveFile(cli, local, stream);
+      done.bytes += bytes;
       done.files++;
       onBytes(done.bytes);
     },
