@@ -34,8 +34,6 @@ export const FrameType = {
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 
-/** No flag has a meaning in wire version 1; this one is kept for compressed payloads. */
-export const FLAG_COMPRESSED_RESERVED = 0x01;
 /** Frame types from here on may be skipped by a side that does not know them. */
 export const FRAME_TYPE_SKIPPABLE_MIN = 0x80;
 

@@ -153,7 +153,7 @@ export class IncomingRequests {
       checkMessageBytes(bytes, peerMessageBytesMax);
       const writer = outbox.writer(call.level, bytes);
       writer.begin(FrameType.RES, call.number, bytes);
-      if (answer instanceof Uint8Array) writer.bytes(answer);
+      if (ArrayBuffer.isView(answer)) writer.bytes(answer);
       else for (const piece of answer) writer.bytes(piece);
       outbox.commit(writer);
       onAnswered();

@@ -159,6 +159,22 @@ describe("requests", () => {
     expect(await dialer.request("x", new Uint8Array(500))).toHaveLength(1000);
   });
 
+  it("are refused when the timeout, the body or the answer is not of its kind", async () => {
+    const { dialer } = await open(
+      {},
+      answering(async () => "text" as unknown as Uint8Array),
+    );
+    const text = "text" as unknown as Uint8Array;
+    const badTimeout = dialer.request("x", bytes(""), { timeoutMs: Number.NaN });
+    await expect(badTimeout).rejects.toMatchObject({ code: "QW_OPTIONS_INVALID" });
+    await expect(dialer.request("x", text)).rejects.toBeInstanceOf(TypeError);
+    await expect(dialer.request("x", bytes(""))).rejects.toMatchObject({
+      remoteCode: "QW_HANDLER_FAILED",
+    });
+    expect(() => dialer.send(text)).toThrow(TypeError);
+    expect(dialer.isOpen).toBe(true);
+  });
+
   it("say so when the peer serves none", async () => {
     const { dialer } = await open({}, { handlers: {} });
     await expect(dialer.request("x", bytes(""))).rejects.toMatchObject({

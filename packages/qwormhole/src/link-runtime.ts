@@ -11,6 +11,7 @@ import { Deadlines } from "./deadlines.js";
 import { QWormholeError } from "./errors.js";
 import {
   encodeFrame,
+  FRAME_TYPE_SKIPPABLE_MIN,
   type FrameDecoder,
   type FrameSink,
   FrameType,
@@ -33,7 +34,7 @@ import type {
 import { Liveness } from "./liveness.js";
 import { MethodNames } from "./method-names.js";
 import { Outbox, PRIORITY_LEVEL } from "./outbox.js";
-import { checkMessageBytes, OutgoingRequests } from "./outgoing-requests.js";
+import { byteLengthOf, checkMessageBytes, OutgoingRequests } from "./outgoing-requests.js";
 import { StreamTable } from "./stream-table.js";
 import type { Channel } from "./transport.js";
 import { decodeWireError, encodeWireError, fromWireError, toWireError } from "./wire-error.js";
@@ -153,7 +154,7 @@ export class LinkRuntime implements Link, FrameSink {
 
   send(data: Uint8Array, options?: { priority?: Priority }): boolean {
     if (this.#state !== "open") throw this.#notOpen();
-    checkMessageBytes(data.length, this.#options.hello.messageBytesMax);
+    checkMessageBytes(byteLengthOf(data), this.#options.hello.messageBytesMax);
     const level = options?.priority === undefined ? 1 : PRIORITY_LEVEL[options.priority];
     return this.#outbox.frame(level, FrameType.DATA, 0, data);
   }
@@ -265,7 +266,7 @@ export class LinkRuntime implements Link, FrameSink {
         this.#onGoaway(fromWireError("QW_LINK_CLOSED", decodeWireError(reader)));
         return;
       default: {
-        if (type >= 0x80) return;
+        if (type >= FRAME_TYPE_SKIPPABLE_MIN) return;
         const message = `frame type 0x${type.toString(16)} does not belong on an open link`;
         throw new QWormholeError("QW_FRAME_INVALID", { message });
       }

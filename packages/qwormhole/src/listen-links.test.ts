@@ -116,6 +116,20 @@ describe("listening for links", () => {
     expect(narrow.refused).toEqual(["QW_CONNECTIONS_LIMIT"]);
   });
 
+  it("ends a link whose `onLink` throws, and says why", async () => {
+    const transport = memoryTransport();
+    const refused: unknown[] = [];
+    const identity = testIdentity();
+    const fail = () => {
+      throw new Error("a mistake");
+    };
+    const onRefused = (error: Error) => void refused.push(error);
+    await listenLinks(transport, ADDRESS, { identity, handlers: {} }, fail, onRefused);
+    await dialLink(transport, ADDRESS, { identity: testIdentity(), handlers: {} }).catch(() => {});
+    await settle();
+    expect(refused).toMatchObject([{ code: "QW_HANDLER_FAILED" }]);
+  });
+
   it("bounds the links", async () => {
     const { dial, listener } = await door({ linksMax: 1 });
     const first = await dial();

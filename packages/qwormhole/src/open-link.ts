@@ -44,8 +44,14 @@ export function openLink(
 ): Promise<Link> {
   return new Promise((resolve, reject) => {
     const opened = (link: Link) => {
-      onOpen?.(link);
-      resolve(link);
+      try {
+        onOpen?.(link);
+        resolve(link);
+      } catch (cause) {
+        const error = new QWormholeError("QW_HANDLER_FAILED", { cause });
+        link.destroy(error);
+        reject(error);
+      }
     };
     try {
       new Opening(channel, side, options, opened, reject).start();
@@ -165,12 +171,14 @@ class Opening implements FrameSink {
   }
 
   async #verify(peer: Omit<Peer, "identity">): Promise<void> {
+    let identity: unknown;
     try {
-      const identity = await this.#options.verifyPeer?.(peer);
-      this.#step({ type: "verified", identity });
+      identity = await this.#options.verifyPeer?.(peer);
     } catch (cause) {
       this.#step({ type: "refused", cause });
+      return;
     }
+    this.#step({ type: "verified", identity });
   }
 
   #open(peer: Peer, hello: Hello): void {

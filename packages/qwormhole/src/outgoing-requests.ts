@@ -60,9 +60,12 @@ export class OutgoingRequests {
       if (signal?.aborted) throw cancelled(signal);
       if (this.#pending.size >= this.#requestsMax) throw new QWormholeError("QW_REQUEST_LIMIT");
       const timeoutMs = Math.min(options.timeoutMs ?? REQUEST_TIMEOUT_MS_DEFAULT, DEADLINE_MS_MAX);
+      if (!(timeoutMs >= 0)) {
+        throw new QWormholeError("QW_OPTIONS_INVALID", { message: "`timeoutMs` is no duration" });
+      }
       const number = this.#nextNumber();
       const level = PRIORITY_LEVEL[priority];
-      this.#send(number, level, method, Math.max(0, Math.ceil(timeoutMs)), body);
+      this.#send(number, level, method, Math.ceil(timeoutMs), body);
       const deadlineMs = this.#deadlines.after(timeoutMs);
       const pending: Pending = { resolve, reject, deadlineMs, level, signal, onAbort: undefined };
       this.#pending.set(number, pending);
@@ -113,7 +116,7 @@ export class OutgoingRequests {
     writer.byte(level);
     writer.byte(name.length);
     writer.bytes(name);
-    if (body instanceof Uint8Array) writer.bytes(body);
+    if (ArrayBuffer.isView(body)) writer.bytes(body);
     else for (const piece of body) writer.bytes(piece);
     this.#outbox.commit(writer);
   }
@@ -148,10 +151,15 @@ export class OutgoingRequests {
   }
 }
 
+/** Throws a `TypeError` for anything but bytes, before a frame of a wrong length is begun. */
 export function byteLengthOf(body: Uint8Array | readonly Uint8Array[]): number {
-  if (body instanceof Uint8Array) return body.length;
+  if (ArrayBuffer.isView(body)) return body.length;
+  if (!Array.isArray(body)) throw new TypeError("a body must be a Uint8Array or a list of them");
   let bytes = 0;
-  for (const piece of body) bytes += piece.length;
+  for (const piece of body) {
+    if (!ArrayBuffer.isView(piece)) throw new TypeError("a piece of a body is no Uint8Array");
+    bytes += (piece as Uint8Array).length;
+  }
   return bytes;
 }
 

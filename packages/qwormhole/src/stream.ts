@@ -110,6 +110,7 @@ export class StreamCore implements LinkStream, FrameSource {
   write(bytes: Uint8Array): Promise<void> {
     if (this.#error !== undefined) return Promise.reject(this.#error);
     if (this.#ending) return Promise.reject(new QWormholeError("QW_STREAM_ENDED"));
+    if (!ArrayBuffer.isView(bytes)) return Promise.reject(new TypeError("not a Uint8Array"));
     if (bytes.length === 0) return TAKEN;
     if (this.#pendingBytes + bytes.length > this.#host.queueBytesMax) {
       return Promise.reject(new QWormholeError("QW_QUEUE_FULL"));

@@ -1,10 +1,10 @@
 /**
- * `node bench/transport/transport.mjs [--quick] [--only TEXT] [--rounds N] [--json FILE]`
+ * `npm run bench -- transport [--quick] [--only TEXT] [--rounds N] [--json FILE]`
  *
  * A link over mutual TLS 1.3 beside a bare TLS socket that does the least (`bare-side.mjs`): one-way
  * messages, a bulk stream, 64 requests deep, and single round trips. Each measurement has two fresh
  * processes on loopback and a warm-up; rounds alternate between the two contenders; the median counts.
- * Needs `npm run build` before.
+ * It runs the built packages.
  */
 import { fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
