@@ -153,6 +153,7 @@ export class ChunkWrite {
       const reason = attempt?.state === "stored" ? "stored" : error && reasonOf(error);
       return { name: node.name, reason: reason || "it is not known to the coordinator" };
     });
+    nodes.sort((a, b) => (a.name < b.name ? -1 : 1));
     const list = nodes.map((node) => `${node.name}: ${node.reason}`).join("; ");
     const copies = acksNeeded === 1 ? "copy" : "copies";
     const message =

@@ -6,7 +6,7 @@ import { LinkPool } from "./link-pool.js";
 import { IdleClock } from "./testing/idle-clock.js";
 import { newIdentity } from "./testing/small-node.js";
 
-const nodeIdentity = newIdentity();
+const nodeIdentity = newIdentity("attic");
 let clock: IdleClock;
 let transport: ReturnType<typeof memoryTransport>;
 let dials: string[];
@@ -16,7 +16,7 @@ beforeEach(() => {
   clock = new IdleClock();
   transport = memoryTransport();
   dials = [];
-  const options = { identity: newIdentity(), handlers: {}, clock };
+  const options = { identity: newIdentity("client"), handlers: {}, clock };
   pool = new LinkPool({
     dial: (address, more) => {
       dials.push(`${address.host}:${address.port}`);
@@ -59,7 +59,7 @@ describe("LinkPool", () => {
   });
 
   it("refuses a node that is not the one that was asked for", async () => {
-    await listen("attic", newIdentity());
+    await listen("attic", newIdentity("stranger"));
     await expect(pool.linkTo(nodeAt("attic:9000"))).rejects.toMatchObject({
       code: "MESH_UNREACHABLE",
       message: expect.stringMatching(/attic cannot be reached .*answered where/),

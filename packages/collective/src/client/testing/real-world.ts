@@ -36,7 +36,7 @@ export class RealWorld {
   readonly policy = new GrantPolicy();
   readonly #transport = memoryTransport();
   readonly #principals = new Map<string, Principal>();
-  readonly #own = newIdentity();
+  readonly #own = newIdentity("alice-coordinator");
   readonly #clock = systemClock();
   readonly #pools: LinkPool[] = [];
   #directory = "";
@@ -80,7 +80,7 @@ export class RealWorld {
 
   /** A person with these grants, such as `/shared:read+write`. */
   client(name: string, ...grants: string[]): FileClient {
-    const identity = newIdentity();
+    const identity = newIdentity(name);
     const principal = this.admit("person", `${name}@home.alice`, identity);
     this.policy.grant(principal, ...grants);
     const pool = new LinkPool({
@@ -134,7 +134,7 @@ export class RealWorld {
 
 export class RealNode {
   readonly #world: RealWorld;
-  readonly #identity = newIdentity();
+  readonly #identity: LinkIdentity;
   readonly #principal: Principal;
   readonly #directory: string;
   #chunks: PackStore | undefined;
@@ -147,6 +147,7 @@ export class RealNode {
     directory: string,
   ) {
     this.#world = world;
+    this.#identity = newIdentity(name);
     this.#directory = directory;
     this.#principal = world.admit("node", name, this.#identity);
   }

@@ -1,11 +1,11 @@
 /** A storage node for tests: speaks `chunk.put` and `chunk.get` over real links, and misbehaves. */
-import { generateKeyPairSync } from "node:crypto";
+import { createHash } from "node:crypto";
 import { type ChunkId, type Clock, MeshError, type NodeId, toErrorRecord } from "@hearthmesh/core";
+import { generateKeyPair, publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import {
   type Link,
   type LinkIdentity,
   type LinkStream,
-  linkIdentityOf,
   listenLinks,
   nodeIdOfPublicKey,
   type Transport,
@@ -37,7 +37,7 @@ export class SmallNode {
   #stopListening: (() => Promise<void>) | undefined;
 
   constructor(readonly name: string) {
-    this.#identity = newIdentity();
+    this.#identity = newIdentity(name);
     this.nodeId = nodeIdOfPublicKey(this.#identity.publicKey) as NodeId;
   }
 
@@ -128,6 +128,11 @@ export class SmallNode {
   }
 }
 
-export function newIdentity(): LinkIdentity {
-  return linkIdentityOf(generateKeyPairSync("ed25519").privateKey);
+/** The same key for the same name in every run, so that chunks are placed in the same way. */
+export function newIdentity(name: string): LinkIdentity {
+  let drawn = 0;
+  const bytes = (length: number) =>
+    createHash("shake256", { outputLength: length }).update(`${name}/${drawn++}`).digest();
+  const keys = generateKeyPair({ bytes, float: () => 0.5 });
+  return { publicKey: publicKeyDerOf(keys.publicKeyPem), sign: signerOf(keys.privateKeyPem) };
 }

@@ -22,7 +22,7 @@ export async function startWorld(nodeCount: number): Promise<SmallWorld> {
   const nodes = Array.from({ length: nodeCount }, (_, at) => new SmallNode(`node-${at + 1}`));
   for (const node of nodes) await node.start(transport, clock);
   const coordinator = new SmallCoordinator(nodes);
-  const identity = newIdentity();
+  const identity = newIdentity("client");
   const options = { identity, handlers: {}, clock };
   const pool = new LinkPool({
     dial: (address, more) => dialLink(transport, address, { ...options, ...more }),
