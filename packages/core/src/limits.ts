@@ -48,7 +48,7 @@ export const CONFLICT_RETRIES_MAX = 16;
 /** Bytes of small files that wait for storage nodes or are on their way; above it, `MESH_LIMIT`. */
 export const SMALL_FILE_BYTES_IN_FLIGHT_MAX = 48 << 20;
 /** Small files that are stored at a time; it is below what a link takes. The others wait. */
-export const SMALL_FILES_AT_A_TIME_MAX = 512;
+export const SMALL_FILES_AT_A_TIME_MAX = 256;
 /** Finished uploads that a repeated `file.commit` still finds. */
 export const COMMITS_REMEMBERED_MAX = 1024;
 /** Layouts of the past that are kept. */

@@ -48,7 +48,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const condemned = new Condemned(store);
   const open = new OpenUploads();
   const onQueued = () => background.queued();
-  const online = () => nodes.onlineStorage();
+  const online = () => nodes.takingChunks();
   const rule = (): DurabilityRule => ({ layout: layouts.layout, acks, online: online() });
   const shared = { namespace: context, layouts, guard, clock, random, log, onQueued };
   const placement = () => layouts.placement;

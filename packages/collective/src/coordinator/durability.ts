@@ -3,8 +3,8 @@
  * number of copies counts but the number of things that must fail before the chunk is lost.
  *
  * - Copies on `acks` distinct nodes of the layout; on all of them when it has fewer.
- * - In `acks` distinct zones, or in all zones that have a node which is there now. A home whose
- *   other site is away goes on writing; repair brings the copies over when the site is back.
+ * - In `acks` distinct zones, or in all zones that have a node which is there now and takes chunks.
+ *   A home whose other site is away goes on writing; repair brings the copies over when it is back.
  */
 import { MeshError, type NodeId } from "@hearthmesh/core";
 import { distinctZones } from "../storage/placement.js";
@@ -15,7 +15,7 @@ export interface DurabilityRule {
   readonly layout: Layout;
   /** From the configuration; 2 by default. */
   readonly acks: number;
-  /** Storage nodes that are connected. */
+  /** Storage nodes that are connected and take chunks. */
   readonly online: readonly NodeId[];
 }
 

@@ -171,6 +171,14 @@ export class NodeDirectory {
       .map((state) => state.record.nodeId);
   }
 
+  /** Those of them that take new chunks. */
+  takingChunks(): NodeId[] {
+    return this.onlineStorage().filter((nodeId) => {
+      const state = this.#states.get(nodeId);
+      return state?.record.removed !== true && state?.record.report?.readOnly === undefined;
+    });
+  }
+
   /** The layout without the nodes that have been away for longer than `awayMs`. */
   layoutWithoutLost(awayMs: number): Layout {
     const { layouts, clock } = this.#options;

@@ -6,6 +6,7 @@ import {
   type Clock,
   errorFields,
   type Logger,
+  MeshError,
   type NodeId,
   type Random,
   randomInteger,
@@ -14,10 +15,13 @@ import { type CopyCandidate, type CopyState, planCopies } from "../client/copy-p
 import type { ChunkStoreRequest } from "../protocol.js";
 import type { Placement } from "../storage/placement.js";
 import { acksNeeded, noStorage } from "./durability.js";
+import { Slots } from "./gates.js";
 import type { NodeCalls } from "./node-calls.js";
 
 /** A node that failed is left alone for about this long; repair brings it what it missed. */
 const PAUSE_MS = 2_000;
+/** Chunks that one node stores for us at a time: a node takes twice as many requests from all. */
+const STORES_AT_A_TIME_MAX = 64;
 
 export interface ReplicaWriterOptions {
   readonly calls: NodeCalls;
@@ -41,6 +45,7 @@ export interface StoredCopies {
 export class ReplicaWriter {
   readonly #options: ReplicaWriterOptions;
   readonly #pausedUntilMs = new Map<NodeId, number>();
+  readonly #slots = new Map<NodeId, Slots>();
 
   constructor(options: ReplicaWriterOptions) {
     this.#options = options;
@@ -72,9 +77,7 @@ export class ReplicaWriter {
 
   /** The nodes that should keep it, then those that stand in. */
   #candidates(placement: Placement, { id }: ChunkStoreRequest): Candidate[] {
-    const { clock, online } = this.#options;
-    const nowMs = clock.monotonicMs();
-    const there = new Set(online());
+    const there = new Set(this.#options.online());
     const zones = new Map(placement.layout.nodes.map((node) => [node.nodeId, node.zone]));
     const order = new Set([...placement.replicaSet(id), ...placement.order(id)]);
     return [...order].map((nodeId) => {
@@ -82,7 +85,7 @@ export class ReplicaWriter {
       return {
         nodeId,
         zone: `${zone?.memberId}/${zone?.site}`,
-        usable: there.has(nodeId) && nowMs >= (this.#pausedUntilMs.get(nodeId) ?? 0),
+        usable: there.has(nodeId) && !this.#isPaused(nodeId),
       };
     });
   }
@@ -90,14 +93,32 @@ export class ReplicaWriter {
   async #copy(nodeId: NodeId, request: ChunkStoreRequest, bytes: Uint8Array): Promise<void> {
     const { calls, clock, random, log } = this.#options;
     try {
-      await calls.store(nodeId, request, bytes);
+      await this.#slotsOf(nodeId).run(async () => {
+        // It may have failed for those before, while this one waited.
+        if (this.#isPaused(nodeId)) throw new MeshError("MESH_UNREACHABLE");
+        await calls.store(nodeId, request, bytes);
+      });
       this.#pausedUntilMs.delete(nodeId);
     } catch (error) {
-      const pauseMs = PAUSE_MS + randomInteger(random, PAUSE_MS);
-      this.#pausedUntilMs.set(nodeId, clock.monotonicMs() + pauseMs);
-      log.debug("a node did not store a chunk", { nodeId, ...errorFields(error) });
+      if (!this.#isPaused(nodeId)) {
+        const pauseMs = PAUSE_MS + randomInteger(random, PAUSE_MS);
+        this.#pausedUntilMs.set(nodeId, clock.monotonicMs() + pauseMs);
+        log.warn("a node did not store a chunk", { nodeId, ...errorFields(error) });
+      }
       throw error;
     }
+  }
+
+  #isPaused(nodeId: NodeId): boolean {
+    return this.#options.clock.monotonicMs() < (this.#pausedUntilMs.get(nodeId) ?? 0);
+  }
+
+  #slotsOf(nodeId: NodeId): Slots {
+    const known = this.#slots.get(nodeId);
+    if (known !== undefined) return known;
+    const slots = new Slots(STORES_AT_A_TIME_MAX);
+    this.#slots.set(nodeId, slots);
+    return slots;
   }
 }
 

@@ -44,6 +44,9 @@ const QUIET: CoordinatorIntervals = {
   walkPauseMs: 0,
 };
 
+/** Hours pass in these tests; without this, every link would ping through them. */
+const CALM = { pingIntervalMs: 1e8, deadAfterMs: 1e9 };
+
 export interface WorldOptions {
   readonly nodes?: number;
   readonly replicas?: number;
@@ -125,7 +128,7 @@ export class World {
 
   async connect(node: MemoryNode): Promise<void> {
     const { identity } = this.#machines.get(node.nodeId) as Machine;
-    const options = { identity, handlers: node.handlers(), clock: this.clock };
+    const options = { identity, handlers: node.handlers(), clock: this.clock, ...CALM };
     node.link = await dialLink(this.#network, HOME, options);
     await node.register();
   }
@@ -226,6 +229,7 @@ export class World {
     const options = {
       identity: this.#own.identity,
       clock: this.clock,
+      ...CALM,
       handlers: {
         // A restarted coordinator serves the same door.
         onRequest: async (request: IncomingRequest) => {

@@ -8,6 +8,11 @@ import type { NodeDirectory } from "../node-directory.js";
 import type { TicketOffice } from "../ticket-office.js";
 import type { Progress } from "./worker.js";
 
+/** What a storage node takes in one order. */
+const SOURCES_PER_ORDER_MAX = limits.REPLICAS_MAX;
+/** Holders that are named for one chunk; the others would not be needed. */
+const SOURCES_PER_CHUNK_MAX = 4;
+
 export interface CopyOrdersOptions {
   readonly nodes: NodeDirectory;
   readonly calls: NodeCalls;
@@ -35,11 +40,15 @@ export class CopyOrders {
   /** Resolves when there is room for the next one. */
   async add(id: ChunkId, target: NodeId, sources: Iterable<NodeId>): Promise<void> {
     const pending = this.#pendingOf(target);
+    const some = [...sources].slice(0, SOURCES_PER_CHUNK_MAX);
+    const together = new Set([...pending.sources, ...some]).size;
+    const isFull = pending.ids.length >= limits.REPAIR_BATCH_CHUNKS_MAX;
+    if (isFull || together > SOURCES_PER_ORDER_MAX) {
+      await pending.order;
+      this.#send(target, pending);
+    }
     pending.ids.push(id);
-    for (const source of sources) pending.sources.add(source);
-    if (pending.ids.length < limits.REPAIR_BATCH_CHUNKS_MAX) return;
-    await pending.order;
-    this.#send(target, pending);
+    for (const source of some) pending.sources.add(source);
   }
 
   /** Sends what was collected and waits for all answers. */

@@ -8,7 +8,8 @@ import type { ChunkGuard } from "../chunk-guard.js";
 import type { NodeCalls } from "../node-calls.js";
 import type { Progress } from "./worker.js";
 
-const BATCH_CHUNKS = 64;
+/** All of them are asked for at once: a node takes 128 requests at a time. */
+const BATCH_CHUNKS = 32;
 
 export interface ExcessCopiesOptions {
   readonly calls: NodeCalls;

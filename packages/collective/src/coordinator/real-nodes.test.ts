@@ -1,0 +1,210 @@
+/** Coordinator, storage nodes and client as they ship, over links in memory. */
+import { randomBytes } from "node:crypto";
+import { type MemberId, type Random, silentLogger } from "@hearthmesh/core";
+import type { Link } from "@hearthmesh/qwormhole";
+import { memoryStore } from "@hearthmesh/store";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { FileClient } from "../client/file-client.js";
+import { NodeAgent } from "../storage/node-agent.js";
+import { openPackStore, type PackStore } from "../storage/pack-store.js";
+import { replicaSet } from "../storage/placement.js";
+import { StorageNode } from "../storage/storage-node.js";
+import { FaultyDisk } from "../testing/faulty-disk.js";
+import { type Machine, TestMesh } from "../testing/test-mesh.js";
+import { Coordinator } from "./coordinator.js";
+import { DEFAULT_INTERVALS } from "./coordinator-options.js";
+import { GrantPolicy, testPrincipal } from "./testing/grant-policy.js";
+import { ManualClock, turns } from "./testing/manual-clock.js";
+import { bytesOf } from "./testing/world.js";
+
+const MIB = 1 << 20;
+const GRACE_MS = 10_000;
+const random: Random = { bytes: (length) => randomBytes(length), float: () => 0.5 };
+const log = silentLogger;
+
+interface RealNode {
+  readonly machine: Machine;
+  readonly chunks: PackStore;
+  readonly agent: NodeAgent;
+  link: Link | undefined;
+}
+
+let clock: ManualClock;
+let mesh: TestMesh;
+let coordinator: Coordinator;
+let home: Machine;
+let nodes: RealNode[];
+let client: FileClient;
+
+async function addNode(): Promise<RealNode> {
+  const machine = mesh.machine(`node-${nodes.length + 1}`);
+  const chunks = await openPackStore({
+    disk: new FaultyDisk().process(),
+    clock,
+    log,
+    capacityBytes: 1 << 30,
+    reserveBytes: 0,
+  });
+  const node = new StorageNode({
+    nodeId: machine.nodeId,
+    chunkStore: chunks,
+    clock,
+    log,
+    dial: (source) => dialNode(machine, source.nodeId),
+  });
+  await mesh.listen(machine, node.handlers);
+  const real: RealNode = {
+    machine,
+    chunks,
+    link: undefined,
+    agent: new NodeAgent({
+      dialCoordinator: async () => {
+        real.link = await mesh.dial(machine, home, node.handlers);
+        return real.link;
+      },
+      describe: () => ({
+        roles: ["storage"],
+        site: "home",
+        addresses: [`${machine.name}:1`],
+        version: "test",
+      }),
+      report: () => chunks.report(),
+      onRegistered: (_response, registration) => node.setRegistration(registration),
+      ...{ clock, random, log },
+    }),
+  };
+  nodes.push(real);
+  await real.agent.start();
+  await until(() => isOnline(real));
+  return real;
+}
+
+async function dialNode(from: Machine, nodeId: string): Promise<Link> {
+  const target = nodes.find((one) => one.machine.nodeId === nodeId);
+  if (target === undefined || target.agent.state.phase !== "online") throw new Error("it is away");
+  return mesh.dial(from, target.machine);
+}
+
+function isOnline(node: RealNode): boolean {
+  return coordinator
+    .nodes()
+    .some((one) => one.nodeId === node.machine.nodeId && one.state !== "offline");
+}
+
+/** What is waited for needs no time, only turns: real promises behind real streams. */
+async function until(holds: () => boolean): Promise<void> {
+  for (let round = 0; round < 500 && !holds(); round++) await turns(2);
+  expect(holds()).toBe(true);
+}
+
+async function run(worker: string): Promise<void> {
+  await coordinator
+    .workers()
+    .find((one) => one.name === worker)
+    ?.runOnce();
+}
+
+async function read(path: string): Promise<Buffer> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of (await client.read(path)).stream) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+async function* once(bytes: Uint8Array) {
+  yield bytes;
+}
+
+function allChunks(): Set<string> {
+  return new Set(nodes.flatMap((node) => node.chunks.list(undefined, 10_000)));
+}
+
+beforeEach(async () => {
+  clock = new ManualClock();
+  mesh = new TestMesh();
+  nodes = [];
+  home = mesh.machine("home", "coordinator");
+  const policy = new GrantPolicy();
+  const principal = testPrincipal("coordinator", "home", home.nodeId);
+  policy.grant(principal, "/:read+write+delete");
+  const never = { repairMs: 1e9, settleMs: 1e9, queueMs: 1e9, garbageMs: 1e9, uploadsMs: 1e9 };
+  coordinator = new Coordinator({
+    store: memoryStore({ clock }),
+    access: policy,
+    sign: (bytes) => home.identity.sign(bytes),
+    publicKeyDer: home.identity.publicKey,
+    nodeId: home.nodeId,
+    memberId: "alice" as MemberId,
+    ...{ clock, random, log },
+    epoch: 1,
+    coordinatorSecret: randomBytes(32),
+    intervals: { ...DEFAULT_INTERVALS, ...never, garbageGraceMs: GRACE_MS, walkPauseMs: 0 },
+  });
+  await coordinator.start();
+  await mesh.listen(home, coordinator.handlers(), (link) => coordinator.attach(link));
+  for (let count = 0; count < 3; count++) await addNode();
+  client = new FileClient({
+    coordinator: {
+      call: (method, header, body) => coordinator.call(principal, method, header, body),
+    },
+    links: { linkTo: (node) => dialNode(home, node.nodeId) },
+    self: home.nodeId,
+    ...{ clock, random, log },
+  });
+});
+
+afterEach(async () => {
+  await coordinator.stop();
+  await Promise.all(nodes.map((node) => node.agent.stop()));
+  await mesh.close();
+});
+
+describe("files on real storage nodes", () => {
+  it("come back as they were written, small and large, while a node is away", async () => {
+    const large = Buffer.concat([bytesOf(MIB, 1), bytesOf(MIB, 2), bytesOf(1000, 3)]);
+    await client.write("/large", once(large));
+    await client.write("/small", once(bytesOf(5000, 4)));
+    await client.write("/tiny", once(bytesOf(10, 5)));
+    const away = nodes[0] as RealNode;
+    await away.agent.stop();
+    await until(() => !isOnline(away));
+    expect((await read("/large")).equals(large)).toBe(true);
+    expect((await read("/small")).equals(bytesOf(5000, 4))).toBe(true);
+    expect((await read("/tiny")).equals(bytesOf(10, 5))).toBe(true);
+  });
+
+  it("are repaired on a node that joins, and taken from where they do not belong", async () => {
+    for (let at = 0; at < 20; at++) await client.write(`/f${at}`, once(bytesOf(5000, at)));
+    const fourth = await addNode();
+    await run("repair");
+    await run("repair");
+    expect(coordinator.replicationState()).toMatchObject({
+      chunks: 20,
+      fullyReplicated: 20,
+      underReplicated: 0,
+    });
+    expect(fourth.chunks.list(undefined, 100).length).toBeGreaterThan(0);
+    for (const id of allChunks()) {
+      const chunk = id as Parameters<PackStore["has"]>[0];
+      const holders = nodes.filter((node) => node.chunks.has(chunk));
+      const wanted = replicaSet(coordinator.layout(), chunk);
+      expect(holders.map((node) => node.machine.nodeId).sort()).toEqual([...wanted].sort());
+    }
+    for (let at = 0; at < 20; at++) {
+      expect((await read(`/f${at}`)).equals(bytesOf(5000, at))).toBe(true);
+    }
+  });
+
+  it("leave no chunk behind when they are removed", async () => {
+    const large = Buffer.concat([bytesOf(MIB, 1), bytesOf(MIB, 2)]);
+    await client.write("/large", once(large));
+    await client.write("/small", once(bytesOf(5000, 4)));
+    expect(allChunks().size).toBe(3);
+    for (const path of ["/large", "/small"]) {
+      const principal = testPrincipal("coordinator", "home", home.nodeId);
+      await coordinator.call(principal, "file.remove", { path });
+    }
+    await clock.advance(GRACE_MS);
+    await run("garbage");
+    expect([...allChunks()]).toEqual([]);
+  });
+});
