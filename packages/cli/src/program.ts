@@ -71,11 +71,13 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       versionCommand(cli),
     ],
   );
-  return program.withExamples(
-    "mesh up",
-    "mesh invite generate --grant /shared:read+write",
-    "mesh write /shared/photo.jpg photo.jpg",
-  );
+  return program
+    .option("-V, --version", "the same as the command version")
+    .withExamples(
+      "mesh up",
+      "mesh invite generate --grant /shared:read+write",
+      "mesh write /shared/photo.jpg photo.jpg",
+    );
 }
 
 /** The program as data, with the name `mesh`. `cli` is not used until a command runs. */

@@ -64,6 +64,7 @@ describe("the program", () => {
     const { status, out } = await run("version", "--json");
     expect(status).toBe(0);
     expect(JSON.parse(out)).toMatchObject({ node: process.version });
+    expect((await run("--version")).out).toContain(process.version);
   });
 
   it("says that no node runs, and that nothing was joined", async () => {

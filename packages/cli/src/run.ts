@@ -10,7 +10,8 @@ export async function runCli(cli: Cli, args: readonly string[], name = "mesh"): 
   const program = buildProgram(cli, name);
   prepare(cli, program);
   try {
-    await program.parseAsync([...args], { from: "user" });
+    const line = args[0] === "--version" || args[0] === "-V" ? ["version"] : [...args];
+    await program.parseAsync(line, { from: "user" });
     return cli.signal.aborted ? 130 : 0;
   } catch (error) {
     if (!(error instanceof CommanderError)) return reportFailure(cli, error);
