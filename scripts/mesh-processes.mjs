@@ -123,7 +123,12 @@ export class MeshProcess {
     await this.exited;
   }
 
-  async ready(url = this.metricsUrl, timeoutMs = 30_000) {
+  /** Waits until the last door that it opens answers. */
+  async ready(timeoutMs = 30_000) {
+    const url =
+      this.args.includes("coordinator") || !this.args.includes("--role")
+        ? this.httpUrl
+        : this.metricsUrl;
     const endMs = Date.now() + timeoutMs;
     while (Date.now() < endMs) {
       if (this.child.exitCode !== null) break;
@@ -192,8 +197,9 @@ export class MeshProcesses {
     const endMs = Date.now() + timeoutMs;
     let last;
     while (Date.now() < endMs) {
-      last = await this.status();
-      if (condition(last)) return last;
+      // The coordinator itself may be starting.
+      last = await this.status().catch((error) => error.message);
+      if (typeof last === "object" && condition(last)) return last;
       await sleep(100);
     }
     throw new Error(`timed out waiting for ${what}; last: ${JSON.stringify(last)}`);

@@ -6,6 +6,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { encodeInvite, parseInvite } from "@hearthmesh/identity";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   freePortBase,
@@ -33,6 +34,13 @@ let homes = 0;
 function newHome(): string {
   const home = join(folder, `home-${++homes}`);
   mkdirSync(home);
+  return home;
+}
+
+/** A person with a name of their own. */
+async function newPerson(): Promise<string> {
+  const home = newHome();
+  await meshOk(home, ["identity", "init", "--global-id", `person-${homes}@demo.example`]);
   return home;
 }
 
@@ -70,20 +78,20 @@ afterAll(async () => {
 describe("invites", () => {
   it("used up", async () => {
     const { code } = await invite("--grant", "/media:read");
-    await meshOk(newHome(), ["invite", "redeem", code]);
-    await expectRefusal(newHome(), ["invite", "redeem", code], "MESH_INVITE_USED", 5);
+    await meshOk(await newPerson(), ["invite", "redeem", code]);
+    await expectRefusal(await newPerson(), ["invite", "redeem", code], "MESH_INVITE_USED", 5);
   });
 
   it("expired", async () => {
     const { code } = await invite("--grant", "/media:read", "--validity", "1s");
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    await expectRefusal(newHome(), ["invite", "redeem", code], "MESH_INVITE_EXPIRED", 5);
+    await expectRefusal(await newPerson(), ["invite", "redeem", code], "MESH_INVITE_EXPIRED", 5);
   });
 
   it("revoked, and revoking what is not there is an error too", async () => {
     const { code } = await invite("--grant", "/media:read");
     await meshOk(operator, ["invite", "revoke", code]);
-    await expectRefusal(newHome(), ["invite", "redeem", code], "MESH_INVITE_REVOKED", 5);
+    await expectRefusal(await newPerson(), ["invite", "redeem", code], "MESH_INVITE_REVOKED", 5);
     await expectRefusal(operator, ["invite", "revoke", "aaaaaaaaaa"], "MESH_INVITE_UNKNOWN", 3);
   });
 
@@ -92,9 +100,9 @@ describe("invites", () => {
     const at = code.indexOf("@") - 9;
     const other = code[at] === "a" ? "b" : "a";
     const wrong = code.slice(0, at) + other + code.slice(at + 1);
-    await expectRefusal(newHome(), ["invite", "redeem", wrong], "MESH_INVITE_INVALID", 2);
-    await expectRefusal(newHome(), ["invite", "redeem", "hello"], "MESH_INVITE_INVALID", 2);
-    await meshOk(newHome(), ["invite", "redeem", code]);
+    await expectRefusal(await newPerson(), ["invite", "redeem", wrong], "MESH_INVITE_INVALID", 2);
+    await expectRefusal(await newPerson(), ["invite", "redeem", "hello"], "MESH_INVITE_INVALID", 2);
+    await meshOk(await newPerson(), ["invite", "redeem", code]);
   });
 
   it("of another kind", async () => {
@@ -106,7 +114,12 @@ describe("invites", () => {
       "MESH_INVITE_WRONG_KIND",
       2,
     );
-    await expectRefusal(newHome(), ["invite", "redeem", node.code], "MESH_INVITE_WRONG_KIND", 2);
+    await expectRefusal(
+      await newPerson(),
+      ["invite", "redeem", node.code],
+      "MESH_INVITE_WRONG_KIND",
+      2,
+    );
   });
 
   it("for another member, or answered by a server whose CA is not the pinned one", async () => {
@@ -121,12 +134,13 @@ describe("invites", () => {
     try {
       await bob.ready();
       const { code } = await invite("--grant", "/media:read");
-      const moved = code.replace(/@.*$/, `@127.0.0.1:${9001 + base}`);
-      const result = await mesh(newHome(), ["invite", "redeem", moved]);
+      const endpoints = [{ host: "127.0.0.1", port: 9001 + base }];
+      const moved = encodeInvite({ ...parseInvite(code), endpoints }).text;
+      const result = await mesh(await newPerson(), ["invite", "redeem", moved]);
       expect(result.stderr).toMatch(/MESH_PIN_MISMATCH|MESH_INVITE_WRONG_MEMBER/);
       expect(result.code).toBeGreaterThan(0);
       // The invite was not used up by the attempt.
-      await meshOk(newHome(), ["invite", "redeem", code]);
+      await meshOk(await newPerson(), ["invite", "redeem", code]);
       // Bob's certificate means nothing to Alice.
       const certs = join(bob.home, "certs");
       const api = `127.0.0.1:${8001 + member.coordinator.portBase}`;
@@ -218,7 +232,7 @@ describe("a client with read on /media alone", () => {
   });
 
   it("cannot make invites, revoke, or look at other identities", async () => {
-    await expectRefusal(visitor, ["invite", "list"], "MESH_FORBIDDEN", 4);
+    expect(await meshOk(visitor, ["invite", "list", "--json"])).not.toMatch(/person|media/);
     await expectRefusal(visitor, ["invite", "generate", "--grant", "/:all"], "MESH_FORBIDDEN", 4);
     await expectRefusal(visitor, ["revoke", "alice-node-01"], "MESH_FORBIDDEN", 4);
   });
@@ -299,7 +313,7 @@ describe("plaintext", () => {
     const { code } = await invite("--grant", "/media:read");
     const secret = code.split("@")[0]?.split("-").at(-2) ?? "";
     expect(secret.length).toBeGreaterThan(20);
-    await meshOk(newHome(), ["invite", "redeem", code]);
+    await meshOk(await newPerson(), ["invite", "redeem", code]);
     for (const process of member.processes) {
       const log = readFileSync(join(process.home, "logs", "node.log"), "utf8");
       expect(log.length).toBeGreaterThan(0);

@@ -198,7 +198,12 @@ const trust = {
     "the server's CA is not the one that the invite names",
     "Do not go on: somebody may be between you and the server. Ask for the invite again.",
   ),
-  MESH_NAME_TAKEN: define(409, 5, "the name belongs to another key", "Choose another name."),
+  MESH_NAME_TAKEN: define(
+    409,
+    5,
+    "the name belongs to another key",
+    "Choose another: `mesh join --name NAME`, or `mesh identity init --force --global-id NAME@DOMAIN`.",
+  ),
   MESH_RECOVERY_EXHAUSTED: define(
     403,
     9,
