@@ -180,13 +180,13 @@ describe("listing", () => {
   it("ends a page before its JSON is too long for a message", async () => {
     const deep = `/${"d".repeat(250)}`.repeat(15);
     await world.call("file.mkdir", { path: deep, parents: true });
-    for (let at = 0; at < 60; at++) await world.put(`${deep}/${at}`, bytesOf(1, at));
+    for (let at = 0; at < 120; at++) await world.put(`${deep}/${at}`, bytesOf(1, at));
     const first = await world.call<FileListResponse>("file.list", { path: deep });
     expect(first.more).toBe(true);
     expect(Buffer.byteLength(JSON.stringify(first))).toBeLessThan(400 * 1024);
     const after = first.entries.at(-1)?.name;
     const rest = await world.call<FileListResponse>("file.list", { path: deep, after });
-    expect(first.entries.length + rest.entries.length).toBe(60);
+    expect(first.entries.length + rest.entries.length).toBe(120);
   });
 });
 

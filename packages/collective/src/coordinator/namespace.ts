@@ -14,9 +14,6 @@ import { ancestorAt, childPath, type MeshPath, nameOf, parentOf } from "./paths.
 import { type DirectoryRecord, decodeEntry, encodeEntry, entryOf } from "./records.js";
 import { type Attempt, withRetries } from "./store-helpers.js";
 
-/** JSON of an entry beside its path and name. */
-const ENTRY_JSON_BYTES = 512;
-
 export interface ListPage {
   readonly entries: readonly Entry[];
   readonly more: boolean;
@@ -189,11 +186,12 @@ class PageBuilder {
   add(name: string, row: KeyValue): boolean {
     const path = childPath(this.#directory, name);
     if (!this.#access.visible(path)) return true;
-    // Escaped, a character of a path has at most two bytes for each of its own.
-    const bytes = ENTRY_JSON_BYTES + 2 * (Buffer.byteLength(path) + Buffer.byteLength(name));
-    if (this.room === 0 || this.#bytes + bytes > limits.LIST_PAGE_BYTES_MAX) return false;
+    if (this.room === 0) return false;
+    const entry = entryOf(path, name, decodeEntry(row.value));
+    const bytes = Buffer.byteLength(JSON.stringify(entry)) + 1;
+    if (this.#bytes + bytes > limits.LIST_PAGE_BYTES_MAX) return false;
     this.#bytes += bytes;
-    this.entries.push(entryOf(path, name, decodeEntry(row.value)));
+    this.entries.push(entry);
     return true;
   }
 }
