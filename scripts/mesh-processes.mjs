@@ -45,6 +45,9 @@ function environment(home) {
 
 /**
  * Runs one command of the CLI to its end.
+ * @param {string} home
+ * @param {string[]} args
+ * @param {{ input?: string, onSpawn?: (child: any) => void }} [options]
  * @returns {Promise<{ code: number, stdout: string, stderr: string }>}
  */
 export function mesh(home, args, { input, onSpawn } = {}) {
@@ -75,7 +78,12 @@ export function mesh(home, args, { input, onSpawn } = {}) {
   });
 }
 
-/** Like `mesh`, and throws with the command's words when it fails. Returns its standard output. */
+/**
+ * Like `mesh`, and throws with the command's words when it fails. Returns its standard output.
+ * @param {string} home
+ * @param {string[]} args
+ * @param {{ input?: string, onSpawn?: (child: any) => void }} [options]
+ */
 export async function meshOk(home, args, options) {
   const result = await mesh(home, args, options);
   if (result.code !== 0) {
@@ -86,6 +94,11 @@ export async function meshOk(home, args, options) {
 
 /** One daemon that can be killed and started again on the same home. */
 export class MeshProcess {
+  /** @type {import("node:child_process").ChildProcess | undefined} */
+  child;
+  /** @type {Promise<{ code: number | null, signal: string | null }> | undefined} */
+  exited;
+
   constructor({ name, home, portBase, args }) {
     this.name = name;
     this.home = home;
@@ -147,6 +160,11 @@ export class MeshProcess {
 
 /** A coordinator and storage nodes, all of them real processes. */
 export class MeshProcesses {
+  /** @type {MeshProcess} */
+  coordinator;
+  /** @type {MeshProcess[]} */
+  nodes = [];
+
   /** @param {{ folder: string, storageNodes?: number, portBase?: number, extra?: string[] }} options */
   static async start({ folder, storageNodes = 3, portBase, extra = [] }) {
     const base = portBase ?? (await freePortBase(storageNodes + 1));
@@ -163,7 +181,6 @@ export class MeshProcesses {
     });
     mesh.coordinator.start();
     await mesh.coordinator.ready();
-    mesh.nodes = [];
     for (let index = 1; index <= storageNodes; index++) {
       await mesh.addNode(join(folder, `node-0${index}`), `alice-node-0${index}`, flags(index));
     }
@@ -192,7 +209,11 @@ export class MeshProcesses {
     return answer.json();
   }
 
-  /** Waits until the status satisfies the condition. */
+  /**
+   * Waits until the status satisfies the condition.
+   * @param {(status: any) => boolean} condition
+   * @param {string} what
+   */
   async until(condition, what, timeoutMs = 60_000) {
     const endMs = Date.now() + timeoutMs;
     let last;

@@ -278,7 +278,8 @@ describe("the machine", () => {
   });
 
   it("says that no node runs when there is none", async () => {
-    await expectRefusal(newHome(), ["status"], "MESH_NOT_RUNNING", 6);
+    const stderr = await expectRefusal(newHome(), ["status"], "MESH_UNAUTHENTICATED", 9);
+    expect(stderr).toContain("no node runs here");
   });
 
   it("lists every problem of a configuration at once", async () => {

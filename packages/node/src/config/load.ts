@@ -18,7 +18,7 @@ import {
   refuseConfig,
 } from "./keys.js";
 
-export type Flags = Readonly<Record<string, string | string[] | boolean | undefined>>;
+type Flags = Readonly<Record<string, string | string[] | boolean | undefined>>;
 
 export interface ConfigSources {
   flags: Flags;
@@ -27,7 +27,7 @@ export interface ConfigSources {
   cwd: string;
 }
 
-export interface EffectiveValue {
+interface EffectiveValue {
   value: unknown;
   /** `flag --name`, `variable NAME`, `.env NAME`, a file's path, or `default`. */
   origin: string;
