@@ -86,6 +86,12 @@ export class FaultInjector {
         return this.#stop(fault.host, (machine) => machine.kill());
       case "losePower":
         return this.#stop(fault.host, (machine) => machine.losePower());
+      case "blackout": {
+        const ends = fault.hosts.map((host) => this.#stop(host, (machine) => machine.losePower()));
+        return () => {
+          for (const end of ends) end();
+        };
+      }
       case "wipe":
         return this.#stop(fault.host, (machine) => {
           machine.losePower();

@@ -9,6 +9,7 @@ import type { SeededRandom } from "./seeded-random.js";
 export type Fault =
   | { kind: "kill"; host: string; backAfterMs: number }
   | { kind: "losePower"; host: string; backAfterMs: number }
+  | { kind: "blackout"; hosts: readonly string[]; backAfterMs: number }
   | { kind: "partition"; hosts: readonly string[]; forMs: number }
   | { kind: "cutOneWay"; from: string; to: string; forMs: number }
   | { kind: "resetLinks"; a: string; b: string }
@@ -52,6 +53,7 @@ export interface FaultPlanOptions {
 const weights: Record<FaultKind, number> = {
   kill: 4,
   losePower: 4,
+  blackout: 2,
   partition: 3,
   cutOneWay: 2,
   resetLinks: 3,
@@ -60,7 +62,7 @@ const weights: Record<FaultKind, number> = {
   fullDisk: 1,
   readErrors: 1,
   writeErrors: 1,
-  flipBits: 1,
+  flipBits: 2,
   wipe: 1,
   clockJump: 1,
 };
@@ -99,6 +101,8 @@ function makeFault(
     case "kill":
     case "losePower":
       return { kind, host: random.pick(servers), backAfterMs: forMs };
+    case "blackout":
+      return { kind, hosts: servers, backAfterMs: forMs };
     case "partition":
       return { kind, hosts: someOf(random, all), forMs };
     case "cutOneWay": {
@@ -120,7 +124,7 @@ function makeFault(
     case "readErrors":
       return { kind, host: random.pick(damageable), rate: 0.02 + random.float() * 0.2, forMs };
     case "flipBits":
-      return { kind, host: random.pick(damageable), count: random.integer(1, 4) };
+      return { kind, host: random.pick(damageable), count: random.integer(1, 40) };
     case "wipe":
       return { kind, host: random.pick(damageable), backAfterMs: forMs };
     case "clockJump": {
@@ -141,6 +145,8 @@ export function describeFault(fault: Fault): string {
       return `kill ${fault.host}, back after ${seconds(fault.backAfterMs)}`;
     case "losePower":
       return `cut the power of ${fault.host}, back after ${seconds(fault.backAfterMs)}`;
+    case "blackout":
+      return `cut the power of all servers, back after ${seconds(fault.backAfterMs)}`;
     case "partition":
       return `cut off ${fault.hosts.join(" ")} for ${seconds(fault.forMs)}`;
     case "cutOneWay":

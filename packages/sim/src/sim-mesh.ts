@@ -3,6 +3,7 @@
  * that ship, on simulated machines. The harness drives it with `settle`, which lets virtual time run
  * until some work is done.
  */
+import { chunkIdOf } from "@hearthmesh/collective";
 import type { ChunkId } from "@hearthmesh/core";
 import type { ReplicaView } from "./checkers/replica-checker.js";
 import { FaultInjector } from "./fault-injector.js";
@@ -171,7 +172,10 @@ export class SimMesh implements ReplicaView {
 
   async damageOf(node: string, id: ChunkId): Promise<string | undefined> {
     try {
-      await this.#storage.get(node)?.chunks.get(id);
+      const bytes = (await this.#storage.get(node)?.chunks.get(id))?.bytes;
+      if (bytes !== undefined && chunkIdOf([bytes]) !== id) {
+        this.violations.add(`${node} gave wrong bytes for chunk ${id.slice(0, 12)}`);
+      }
       return undefined;
     } catch (error) {
       return describeError(error);
