@@ -1,6 +1,11 @@
 /** The program on the coordinator's machine. */
 import { createHash } from "node:crypto";
-import { Authority, Coordinator, type NodeInfo } from "@hearthmesh/collective";
+import {
+  Authority,
+  Coordinator,
+  type CoordinatorIntervals,
+  type NodeInfo,
+} from "@hearthmesh/collective";
 import type { Clock, MemberId } from "@hearthmesh/core";
 import type { MemberCa, Principal } from "@hearthmesh/identity";
 import { type LinkHandlers, listenLinks } from "@hearthmesh/qwormhole";
@@ -22,6 +27,7 @@ export interface SimCoordinatorOptions {
   epoch: number;
   replicas: number;
   acks: number;
+  intervals: Partial<CoordinatorIntervals>;
 }
 
 export interface RunningCoordinator {
@@ -31,7 +37,7 @@ export interface RunningCoordinator {
 export async function startCoordinator(
   options: SimCoordinatorOptions,
 ): Promise<RunningCoordinator> {
-  const { process, identity, ca, epoch, replicas, acks } = options;
+  const { process, identity, ca, epoch, replicas, acks, intervals } = options;
   const { clock, random, log } = process;
   const store = openStore(options);
   const trust = { memberId: SIM_MEMBER, trustDomain: SIM_DOMAIN };
@@ -54,6 +60,7 @@ export async function startCoordinator(
     coordinatorSecret: createHash("sha256").update(identity.keys.privateKeyPem).digest(),
     replicas,
     acks,
+    intervals,
     rolesOf: (principal) => authority.identity(principal.nodeId)?.roles ?? [],
   });
   await coordinator.start();

@@ -3,7 +3,7 @@
  * that ship, on simulated machines. The harness drives it with `settle`, which lets virtual time run
  * until some work is done.
  */
-import { chunkIdOf } from "@hearthmesh/collective";
+import { type CoordinatorIntervals, chunkIdOf } from "@hearthmesh/collective";
 import type { ChunkId } from "@hearthmesh/core";
 import type { ReplicaView } from "./checkers/replica-checker.js";
 import { FaultInjector } from "./fault-injector.js";
@@ -30,6 +30,8 @@ export interface SimMeshOptions {
   replicas?: number;
   /** Default 2. */
   acks?: number;
+  /** Times of the coordinator's background work; default those of the product. */
+  intervals?: Partial<CoordinatorIntervals>;
   onLine?: (line: string) => void;
 }
 
@@ -50,6 +52,7 @@ export class SimMesh implements ReplicaView {
   readonly coordinatorName = COORDINATOR;
   readonly replicas: number;
   readonly acks: number;
+  readonly #intervals: Partial<CoordinatorIntervals>;
   readonly #trust: SimTrust;
   readonly #machines = new Map<string, SimMachine>();
   readonly #clients = new Map<string, InspectingClient>();
@@ -80,6 +83,7 @@ export class SimMesh implements ReplicaView {
     this.storageNames = options.storage;
     this.replicas = options.replicas ?? 3;
     this.acks = options.acks ?? 2;
+    this.#intervals = options.intervals ?? {};
     this.trace = createTrace(onLine === undefined ? { clock } : { clock, onLine });
     this.violations = new Violations(this.trace);
     const { trace } = this;
@@ -213,7 +217,8 @@ export class SimMesh implements ReplicaView {
       });
       const epoch = ++this.#epoch;
       const disk = { history, machineClock: clock };
-      const options = { process, identity, ca, ...disk, epoch, replicas, acks };
+      const intervals = this.#intervals;
+      const options = { process, identity, ca, ...disk, epoch, replicas, acks, intervals };
       const running = await startCoordinator(options);
       if (process.isAlive()) this.#coordinator = running;
     } else if (this.storageNames.includes(name)) {

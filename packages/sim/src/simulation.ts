@@ -2,6 +2,7 @@
  * One run: a mesh, clients at work, faults, then peace, and the checks. Everything about it follows
  * from its options.
  */
+import type { CoordinatorIntervals } from "@hearthmesh/collective";
 import { checkRegister } from "./checkers/register-checker.js";
 import { damagedReplicas, missingReplicas } from "./checkers/replica-checker.js";
 import { checkTree } from "./checkers/tree-checker.js";
@@ -10,7 +11,7 @@ import { describePlan, type FaultKind, type FaultPlan, planFaults } from "./faul
 import { runGrantWorkload } from "./grant-workload.js";
 import { RegisterWorkload } from "./register-workload.js";
 import { SimMesh } from "./sim-mesh.js";
-import { TreeWorkload } from "./tree-workload.js";
+import { type FileContent, TreeWorkload } from "./tree-workload.js";
 
 export interface SimulationOptions {
   seed: number;
@@ -48,6 +49,19 @@ const FILE_BYTES_MAX = 3 << 20;
 const SHARED_PATHS = ["/shared/one", "/shared/two", "/shared/three"];
 const SHARED_SIZES_BYTES = [700, 40_000, 400_000, (1 << 20) + 17];
 const FAULTS_MAX = 24;
+/**
+ * Background work runs all the time, so that it meets every other thing that happens: repair,
+ * removal of excess copies, replacement of lost nodes and garbage collection. None of these times
+ * is needed for safety; the usual ones are minutes and hours.
+ */
+const EAGER_INTERVALS: Partial<CoordinatorIntervals> = {
+  repairMs: 10_000,
+  settleMs: 300,
+  queueMs: 1000,
+  garbageMs: 1000,
+  garbageGraceMs: 3000,
+  nodeLostMs: 8000,
+};
 /** Longer than any wait of the code under simulation, short enough to notice one that never ends. */
 const WORK_LIMIT_MS = 3_600_000;
 const REPAIR_LIMIT_MS = 1_800_000;
@@ -67,6 +81,7 @@ async function makeMesh(options: SimulationOptions): Promise<SimMesh> {
     seed: String(seed),
     storage: NODE_NAMES.slice(0, storageNodes),
     people: PEOPLE,
+    intervals: EAGER_INTERVALS,
     ...(onLine === undefined ? {} : { onLine }),
   });
 }
@@ -85,6 +100,7 @@ class Simulation {
     const { clock, trace, violations, random } = mesh;
     const faultsExpected = this.#plan.faults.length > 0;
     const shared = { clock, trace, violations, faultsExpected };
+    const contents: FileContent[] = [];
     this.#trees = ["alice", "bob"].map(
       (name) =>
         new TreeWorkload({
@@ -94,6 +110,7 @@ class Simulation {
           root: `/home/${name}`,
           operations: options.steps,
           fileBytesMax: FILE_BYTES_MAX,
+          contents,
         }),
     );
     this.#registers = new RegisterWorkload({

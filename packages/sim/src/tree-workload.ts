@@ -30,12 +30,21 @@ export interface TreeWorkloadOptions {
   operations: number;
   /** Largest file; sizes hit the inline, the small and the chunked way. */
   fileBytesMax: number;
+  /** Contents written so far by anybody: some are written again, which shares their chunks. */
+  contents: FileContent[];
   /** False: any failure of an operation that should work is a violation. */
   faultsExpected: boolean;
   thinkMsMax?: number;
 }
 
+export interface FileContent {
+  readonly version: string;
+  readonly sizeBytes: number;
+}
+
 const FILES_MAX = 24;
+/** How often a write repeats a content. */
+const REPEATED_CONTENT = 0.3;
 
 type Action = "write" | "read" | "readRange" | "list" | "makeDirectory" | "move" | "remove";
 
@@ -90,8 +99,7 @@ export class TreeWorkload {
     const files = this.model.paths("file");
     const isNew = files.length === 0 || (files.length < FILES_MAX && random.chance(0.6));
     const path = isNew ? this.#newPath("file") : random.pick(files);
-    const sizeBytes = this.#randomSize();
-    const version = `${client.name}-${this.#nextNumber++}`;
+    const { version, sizeBytes } = this.#nextContent();
     const state: PathState = { kind: "file", version, sizeBytes };
     await this.#mutate(`write ${path} ${version} ${sizeBytes} B`, new Map([[path, state]]), () =>
       client.write(path, contentOf(version, sizeBytes)),
@@ -218,6 +226,15 @@ export class TreeWorkload {
       .filter((path) => path !== outside && !path.startsWith(`${outside}/`));
     const parent = this.#options.random.pick(parents);
     return `${parent}/${kind === "file" ? "f" : "d"}${this.#nextNumber++}`;
+  }
+
+  #nextContent(): FileContent {
+    const { client, random, contents } = this.#options;
+    if (contents.length > 0 && random.chance(REPEATED_CONTENT)) return random.pick(contents);
+    const version = `${client.name}-${this.#nextNumber++}`;
+    const content = { version, sizeBytes: this.#randomSize() };
+    contents.push(content);
+    return content;
   }
 
   #randomSize(): number {

@@ -84,6 +84,7 @@ async function runTree(change: (client: MeshClient) => Partial<MeshClient>, faul
     root: "/home",
     operations: 300,
     fileBytesMax: 10_000,
+    contents: [],
     faultsExpected,
   });
   await clock.runUntilSettled(workload.run(), 10_000_000);
