@@ -100,8 +100,10 @@ export class Background {
     this.#repairQueue.wakeIn(settleMs);
   }
 
-  queued(): void {
-    this.queue.grew();
+  /** So many chunks were written with fewer copies than they should have. */
+  queued(chunks: number): void {
+    if (chunks === 0) return;
+    this.queue.grew(chunks);
     this.#repairQueue.wakeIn(this.#options.intervals.queueMs);
   }
 

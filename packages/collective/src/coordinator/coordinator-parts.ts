@@ -5,7 +5,7 @@ import { ChunkGuard } from "./chunk-guard.js";
 import { Condemned } from "./condemned.js";
 import { type CoordinatorOptions, DEFAULT_INTERVALS } from "./coordinator-options.js";
 import { Directories } from "./directories.js";
-import type { DurabilityRule } from "./durability.js";
+import type { StorageView } from "./durability.js";
 import { fileMethods } from "./file-methods.js";
 import { KeyedMutex, SharedGate } from "./gates.js";
 import { LayoutBook } from "./layout-book.js";
@@ -47,12 +47,17 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const guard = new ChunkGuard();
   const condemned = new Condemned(store);
   const open = new OpenUploads();
-  const onQueued = () => background.queued();
+  const onQueued = (chunks: number) => background.queued(chunks);
   const online = () => nodes.takingChunks();
-  const rule = (): DurabilityRule => ({ layout: layouts.layout, acks, online: online() });
+  const rule = (): StorageView => ({
+    layout: layouts.layout,
+    acks,
+    online: online(),
+    unavailable: nodes.unavailable(),
+  });
   const shared = { namespace: context, layouts, guard, clock, random, log, onQueued };
   const placement = () => layouts.placement;
-  const writer = new ReplicaWriter({ calls, clock, random, log, acks, placement, online });
+  const writer = new ReplicaWriter({ calls, clock, random, log, placement, online, rule });
   const smallFiles = new SmallFiles({ ...shared, writer });
   const receiptKeys = new ReceiptKeys(options.coordinatorSecret);
   const uploads = new Uploads({ ...shared, open, condemned, receiptKeys, calls, rule });

@@ -19,6 +19,17 @@ export interface DurabilityRule {
   readonly online: readonly NodeId[];
 }
 
+/** The rule with what a refusal tells people. */
+export interface StorageView extends DurabilityRule {
+  /** Storage nodes of the layout that do not take chunks now. */
+  readonly unavailable: readonly UnavailableNode[];
+}
+
+export interface UnavailableNode {
+  readonly name: string;
+  readonly reason: string;
+}
+
 /** Nodes that must have a chunk. 0: there is no node that takes chunks. */
 export function acksNeeded(layout: Layout, acks: number): number {
   return Math.min(acks, replicasPossible(layout));
@@ -35,10 +46,19 @@ export function isDurable(rule: DurabilityRule, stored: ReadonlySet<NodeId>): bo
   return distinctZones(rule.layout, ids) >= Math.min(needed, zonesThere);
 }
 
-export function noStorage(layout: Layout, needed: number, found: number): MeshError {
-  const message =
-    layout.nodes.length === 0
-      ? "there is no storage node yet"
-      : `a safe write needs ${Math.max(1, needed)} storage nodes in distinct zones; ${found} are there`;
-  return new MeshError("MESH_NO_STORAGE", { message, details: { needed, found } });
+/** The error for fewer copies or nodes than a safe write needs, with what keeps the others away. */
+export function noStorage(view: StorageView, found: number): MeshError {
+  const { layout, acks, unavailable } = view;
+  const needed = acksNeeded(layout, acks);
+  if (layout.nodes.length === 0) {
+    return new MeshError("MESH_NO_STORAGE", {
+      message: "there is no storage node yet",
+      hint: "Start one with `mesh up`, or let another machine join.",
+    });
+  }
+  const why = unavailable.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
+  return new MeshError("MESH_NO_STORAGE", {
+    message: `a safe write needs ${Math.max(1, needed)} storage nodes in distinct zones; ${found} are there${why === "" ? "" : ` (${why})`}`,
+    details: { needed, found, unavailable },
+  });
 }

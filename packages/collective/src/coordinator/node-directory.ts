@@ -20,6 +20,7 @@ import type { Link, Peer } from "@hearthmesh/qwormhole";
 import { put, type Store } from "@hearthmesh/store";
 import type { NodeRegisterRequest, NodeRegisterResponse, NodeReportResponse } from "../protocol.js";
 import type { Layout, NodeInfo, StorageReport } from "../types.js";
+import type { UnavailableNode } from "./durability.js";
 import { keys } from "./keys.js";
 import type { LayoutBook } from "./layout-book.js";
 import { withCapacity, withNode, withoutNode } from "./layout-change.js";
@@ -177,6 +178,17 @@ export class NodeDirectory {
       const state = this.#states.get(nodeId);
       return state?.record.removed !== true && state?.record.report?.readOnly === undefined;
     });
+  }
+
+  /** Storage nodes of the layout that do not take chunks now, and why. */
+  unavailable(): UnavailableNode[] {
+    const away = this.#options.layouts.layout.nodes.flatMap(({ nodeId, name }) => {
+      const state = this.#states.get(nodeId);
+      if (state?.link?.isOpen !== true) return [{ name, reason: "it is away" }];
+      const reason = state.record.report?.readOnly;
+      return reason === undefined ? [] : [{ name, reason }];
+    });
+    return away.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** The layout without the nodes that have been away for longer than `awayMs`. */

@@ -8,7 +8,7 @@ import type { ChunkReceipt } from "../protocol.js";
 import { checkReceipt } from "../storage/receipts.js";
 import type { ChunkRef } from "../types.js";
 import type { Condemned } from "./condemned.js";
-import { acksNeeded, type DurabilityRule, isDurable, noStorage } from "./durability.js";
+import { isDurable, noStorage, type StorageView } from "./durability.js";
 import type { ReceiptKeys } from "./receipt-keys.js";
 import type { StoredChunk } from "./references.js";
 
@@ -23,7 +23,7 @@ export interface ChunkClaim {
 /** `MESH_NO_STORAGE` when a chunk is not proved to be safe. */
 export function checkClaim(
   claim: ChunkClaim,
-  rule: DurabilityRule,
+  rule: StorageView,
   receiptKeys: ReceiptKeys,
 ): StoredChunk[] {
   const placed = new Set<string>(rule.layout.nodes.map((node) => node.nodeId));
@@ -38,7 +38,7 @@ export function checkClaim(
   }
   for (const [at, chunk] of chunks.entries()) {
     if (isDurable(rule, chunk.stored)) continue;
-    const error = noStorage(rule.layout, acksNeeded(rule.layout, rule.acks), chunk.stored.size);
+    const error = noStorage(rule, chunk.stored.size);
     const part = claim.firstIndex + at + 1;
     throw new MeshError("MESH_NO_STORAGE", {
       message: `part ${part} is not safe: ${error.message}`,
@@ -54,7 +54,7 @@ export async function checkAgain(
   uploadRevision: number,
   parts: {
     readonly condemned: Condemned;
-    readonly rule: DurabilityRule;
+    readonly rule: StorageView;
     has(nodeId: NodeId, id: ChunkId): Promise<boolean>;
   },
 ): Promise<readonly StoredChunk[]> {

@@ -32,14 +32,15 @@ export function queueOperations(
   fileId: FileId,
   segment: number,
   chunks: readonly StoredChunk[],
-): Operation[] {
+): { operations: Operation[]; chunks: number } {
   const wanting = chunks.filter((chunk) => missingNodes(placement, chunk).length > 0);
-  if (wanting.length === 0) return [];
+  if (wanting.length === 0) return { operations: [], chunks: 0 };
   const record = {
     v: 1 as const,
     chunks: wanting.map((chunk) => ({ id: chunk.id, have: [...chunk.stored] })),
   };
-  return [put(keys.queued(fileId, segment), encodeJson(record))];
+  const operations = [put(keys.queued(fileId, segment), encodeJson(record))];
+  return { operations, chunks: wanting.length };
 }
 
 /** Nodes that should keep the chunk and do not have it. */

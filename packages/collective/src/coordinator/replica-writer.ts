@@ -14,7 +14,7 @@ import {
 import { type CopyCandidate, type CopyState, planCopies } from "../client/copy-plan.js";
 import type { ChunkStoreRequest } from "../protocol.js";
 import type { Placement } from "../storage/placement.js";
-import { acksNeeded, noStorage } from "./durability.js";
+import { acksNeeded, noStorage, type StorageView } from "./durability.js";
 import { Slots } from "./gates.js";
 import type { NodeCalls } from "./node-calls.js";
 
@@ -28,9 +28,9 @@ export interface ReplicaWriterOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  readonly acks: number;
   placement(): Placement;
   online(): readonly NodeId[];
+  rule(): StorageView;
 }
 
 export interface StoredCopies {
@@ -55,8 +55,9 @@ export class ReplicaWriter {
   async store(request: ChunkStoreRequest, bytes: Uint8Array): Promise<StoredCopies> {
     const placement = this.#options.placement();
     const { layout } = placement;
-    const needed = acksNeeded(layout, this.#options.acks);
-    if (needed === 0) throw noStorage(layout, 0, 0);
+    const rule = this.#options.rule();
+    const needed = acksNeeded(layout, rule.acks);
+    if (needed === 0) throw noStorage(rule, 0);
     const run = new CopyRun(this.#candidates(placement, request));
     for (;;) {
       const plan = planCopies(run.candidates(), layout.replicas, needed);
@@ -64,7 +65,7 @@ export class ReplicaWriter {
       if (plan.safe) break;
       if (plan.blocked) {
         await run.settled();
-        throw noStorage(layout, needed, run.inState("stored").size);
+        throw noStorage(rule, run.inState("stored").size);
       }
       await run.next();
     }

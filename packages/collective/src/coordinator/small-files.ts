@@ -37,7 +37,7 @@ export interface SmallFilesOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  onQueued(): void;
+  onQueued(chunks: number): void;
 }
 
 export interface PutInput {
@@ -100,8 +100,8 @@ export class SmallFiles {
     // Those that are writing are expected to succeed; only what is known to be missing is queued.
     const expected = { id: ref.id, stored: new Set([...copies.stored, ...copies.pending]) };
     const queued = queueOperations(layouts.placement, fileId, 0, [expected]);
-    if (queued.length > 0) this.#options.onQueued();
-    const rows = [...referenceOperations(fileId, 0, [ref]), ...queued];
+    this.#options.onQueued(queued.chunks);
+    const rows = [...referenceOperations(fileId, 0, [ref]), ...queued.operations];
     const entry = await this.#link(input, record, rows);
     this.#completeBehind(fileId, ref, copies);
     return entry;
@@ -147,10 +147,10 @@ export class SmallFiles {
       this.#bytesInFlight -= ref.sizeBytes;
       const failed = [...copies.pending].some((nodeId) => !stored.has(nodeId));
       if (!failed) return;
-      const operations = queueOperations(layouts.placement, fileId, 0, [{ id: ref.id, stored }]);
-      if (operations.length === 0) return;
-      await namespace.store.transact({ success: operations });
-      onQueued();
+      const queued = queueOperations(layouts.placement, fileId, 0, [{ id: ref.id, stored }]);
+      if (queued.chunks === 0) return;
+      await namespace.store.transact({ success: queued.operations });
+      onQueued(queued.chunks);
     };
     const behind = complete()
       .catch((error: unknown) => {

@@ -23,7 +23,7 @@ import type { Access } from "./access.js";
 import type { ChunkGuard } from "./chunk-guard.js";
 import { CommitMemory } from "./commit-memory.js";
 import type { Condemned } from "./condemned.js";
-import { acksNeeded, type DurabilityRule, noStorage } from "./durability.js";
+import { acksNeeded, noStorage, type StorageView } from "./durability.js";
 import { keys } from "./keys.js";
 import type { LayoutBook } from "./layout-book.js";
 import { linkFile } from "./link-file.js";
@@ -69,9 +69,9 @@ export interface UploadsOptions {
   readonly calls: NodeCalls;
   readonly clock: Clock;
   readonly random: Random;
-  rule(): DurabilityRule;
+  rule(): StorageView;
   /** A segment was written whose chunks need more copies. */
-  onQueued(): void;
+  onQueued(chunks: number): void;
 }
 
 interface Upload {
@@ -213,10 +213,11 @@ export class Uploads {
   }
 
   #checkStorage(): void {
-    const { layout, acks, online } = this.#options.rule();
+    const rule = this.#options.rule();
+    const { layout, acks, online } = rule;
     const needed = acksNeeded(layout, acks);
     const there = layout.nodes.filter((node) => online.includes(node.nodeId)).length;
-    if (needed === 0 || there < needed) throw noStorage(layout, needed, there);
+    if (needed === 0 || there < needed) throw noStorage(rule, there);
   }
 
   async #checkRepeated(input: SegmentInput): Promise<void> {
@@ -303,8 +304,8 @@ export class Uploads {
     const stored = await checkAgain(proved, upload.createRevision, { condemned, rule, has });
     const { fileId, record } = upload;
     const queued = queueOperations(layouts.placement, fileId, record.segments, stored);
-    if (queued.length > 0) onQueued();
-    return [...referenceOperations(fileId, claim.firstIndex, claim.chunks), ...queued];
+    onQueued(queued.chunks);
+    return [...referenceOperations(fileId, claim.firstIndex, claim.chunks), ...queued.operations];
   }
 }
 

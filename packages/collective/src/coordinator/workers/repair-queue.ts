@@ -39,13 +39,13 @@ export class RepairQueue {
     this.#options = options;
   }
 
-  /** Rows that the last run left, and those that came since. */
+  /** Chunks that the last run left, and those that came since. */
   get length(): number {
     return this.#length;
   }
 
-  grew(): void {
-    this.#length++;
+  grew(chunks: number): void {
+    this.#length += chunks;
   }
 
   async run(signal: AbortSignal, progress: Progress): Promise<void> {
@@ -56,11 +56,12 @@ export class RepairQueue {
     this.#length = left;
   }
 
-  /** One page; resolves to how many rows are left of it. */
+  /** One page; resolves to how many chunks are left of it. */
   async #workOn(page: readonly KeyValue[], progress: Progress): Promise<number> {
     const rows = page.map((row) => ({ row, chunks: storedChunks(row) }));
     const placement = this.#options.placement();
     const copied = new Map<ChunkId, Set<NodeId>>();
+    const gone = new Set<ChunkId>();
     const orders = new CopyOrders({
       ...this.#options,
       progress,
@@ -70,52 +71,55 @@ export class RepairQueue {
     });
     const online = new Set(this.#options.nodes.onlineStorage());
     for (const { chunks } of rows) {
-      for (const chunk of chunks) await this.#orderFor(orders, placement, chunk, online);
+      for (const chunk of chunks) {
+        if (!(await this.#orderFor(orders, placement, chunk, online))) gone.add(chunk.id);
+      }
     }
     await orders.finish();
     let left = 0;
-    for (const row of rows) if (!(await this.#settle(row, placement, copied))) left++;
+    for (const row of rows) left += await this.#settle(row, placement, copied, gone);
     return left;
   }
 
+  /** False when nobody refers to the chunk any more: then nothing is copied. */
   async #orderFor(
     orders: CopyOrders,
     placement: Placement,
     chunk: StoredChunk,
     online: ReadonlySet<NodeId>,
-  ): Promise<void> {
+  ): Promise<boolean> {
     const sources = [...chunk.stored].filter((nodeId) => online.has(nodeId));
     const targets = missingNodes(placement, chunk).filter((nodeId) => online.has(nodeId));
-    if (sources.length === 0 || targets.length === 0) return;
-    // The file may be gone: nothing is copied that nobody refers to.
-    if (await isEmpty(this.#options.store, keys.referencesOf(chunk.id))) return;
+    // A long queue for a node that is away costs no look at the references.
+    if (sources.length === 0 || targets.length === 0) return true;
+    if (await isEmpty(this.#options.store, keys.referencesOf(chunk.id))) return false;
     for (const target of targets) await orders.add(chunk.id, target, sources);
+    return true;
   }
 
-  /** Removes or rewrites a row. True when nothing is left of it. */
+  /** Removes or rewrites a row. Resolves to how many of its chunks are left. */
   async #settle(
     { row, chunks }: QueueRow,
     placement: Placement,
     copied: ReadonlyMap<ChunkId, ReadonlySet<NodeId>>,
-  ): Promise<boolean> {
-    const { store } = this.#options;
-    const left: StoredChunk[] = [];
-    for (const { id, stored } of chunks) {
-      const now = { id, stored: new Set([...stored, ...(copied.get(id) ?? [])]) };
-      if (missingNodes(placement, now).length === 0) continue;
-      if (!(await isEmpty(store, keys.referencesOf(id)))) left.push(now);
-    }
+    gone: ReadonlySet<ChunkId>,
+  ): Promise<number> {
+    const left = chunks
+      .filter(({ id }) => !gone.has(id))
+      .map(({ id, stored }) => ({ id, stored: new Set([...stored, ...(copied.get(id) ?? [])]) }))
+      .filter((chunk) => missingNodes(placement, chunk).length > 0);
     const changed = left.some((chunk) => copied.has(chunk.id)) || left.length < chunks.length;
-    if (!changed) return false;
+    if (!changed) return left.length;
     const record: QueueRecord = {
       v: 1,
       chunks: left.map(({ id, stored }) => ({ id, have: [...stored] })),
     };
-    const { succeeded } = await store.transact({
+    // When the row was written anew in the meantime, the next run looks at it.
+    await this.#options.store.transact({
       compare: [expectRevision(row.key, row.modRevision)],
       success: [left.length === 0 ? remove(row.key) : put(row.key, encodeJson(record))],
     });
-    return succeeded && left.length === 0;
+    return left.length;
   }
 }
 

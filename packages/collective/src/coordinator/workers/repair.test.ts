@@ -202,7 +202,7 @@ describe("the repair queue", () => {
     expect(await world.rows("q/")).toHaveLength(6);
     await world.runWorker("repair-queue");
     expect(await world.rows("q/")).toHaveLength(6);
-    expect(world.coordinator.status().repairQueue).toBe(6);
+    expect(world.coordinator.status().repairQueue).toBe(7);
     await world.connect(node(2));
     await world.runWorker("repair-queue");
     expect(await world.rows("q/")).toEqual([]);
