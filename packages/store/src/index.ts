@@ -5,6 +5,7 @@
  */
 export { MemoryHistory } from "./memory/history.js";
 export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./memory/memory-store.js";
+export { openSqliteStore } from "./open-sqlite-store.js";
 export * from "./operations.js";
-export { openSqliteStore, type SqliteStoreOptions } from "./sqlite/sqlite-store.js";
+export type { SqliteStoreOptions } from "./sqlite/sqlite-store.js";
 export type * from "./types.js";

@@ -10,7 +10,7 @@ export interface ReconnectPolicy {
   readonly delayMsMax: number;
 }
 
-export const RECONNECT_POLICY: ReconnectPolicy = { firstDelayMs: 500, delayMsMax: 15_000 };
+export const RECONNECT_POLICY: ReconnectPolicy = { firstDelayMs: 500, delayMsMax: 5_000 };
 
 /** Wait before the attempt after `failures` failed ones (at least 1), uniform in [0, bound). */
 export function reconnectDelayMs(

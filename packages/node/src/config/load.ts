@@ -3,12 +3,12 @@
  * wins. Every problem is reported at once, with the place where the value stands.
  */
 import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { isMeshError } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
-import { parse as parseYaml } from "yaml";
 import type { Config } from "./config.js";
 import {
   ADDRESS_VARIABLES,
@@ -104,7 +104,9 @@ function readFile(sources: ConfigSources, home: string): ConfigFile {
     return file;
   }
   try {
-    file.values = flatten(parseYaml(readFileSync(path, "utf8")));
+    // Loaded late: most nodes have no such file, and their memory is counted.
+    const { parse } = createRequire(import.meta.url)("yaml") as typeof import("yaml");
+    file.values = flatten(parse(readFileSync(path, "utf8")));
   } catch (error) {
     file.problems.push(`${path} is not YAML: ${(error as Error).message.split("\n")[0]}`);
   }

@@ -1,0 +1,9 @@
+/** The embedded engine, loaded when it is opened: a node without a store does without SQLite. */
+import type { SqliteStoreOptions } from "./sqlite/sqlite-store.js";
+import type { Store } from "./types.js";
+
+/** See `sqlite/sqlite-store.ts`, also for the errors. */
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+  const engine = await import("./sqlite/sqlite-store.js");
+  return engine.openSqliteStore(options);
+}
