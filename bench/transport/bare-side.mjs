@@ -1,7 +1,7 @@
 /**
- * The yardstick: the least that one can do over a mutual TLS 1.3 socket. A length before each message,
- * what belongs to one tick written together, a decoder that copies only across chunks; no identity, no
- * numbers, no deadlines, no credit.
+ * The yardstick: the least that one can do over a mutual TLS 1.3 socket. A length before each
+ * message, what belongs to one tick written together, a decoder that copies only across chunks; no
+ * identity, no numbers, no deadlines, no credit.
  */
 import { connect, createServer } from "node:tls";
 import { percentiles, secondsSince, ticks } from "./measure.mjs";
@@ -60,7 +60,10 @@ function frameDecoder(onFrame) {
   };
 }
 
-/** The first 9 bytes say what to do: `d` count messages, `e` echo them, `b` count bytes; and how many. */
+/**
+ * The first 9 bytes say what to do: `d` count messages, `e` echo them, `b` count bytes; and how
+ * many.
+ */
 export async function serveBare({ keyPem, certificatePem, caPem }) {
   const server = createServer(
     { key: keyPem, cert: certificatePem, ca: caPem, requestCert: true, minVersion: "TLSv1.3" },

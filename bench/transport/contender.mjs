@@ -1,6 +1,7 @@
 /**
- * One process of a pair. The parent says which role it has: `serve` listens and tells its port; `run` dials
- * that port, does one case for warming up and once for the record, and tells the result.
+ * One process of a pair. The parent says which role it has: `serve` listens and tells its port;
+ * `run` dials that port, does one case for warming up and once for the record, and tells the
+ * result.
  */
 import { openBareSide, serveBare } from "./bare-side.mjs";
 import { openLinkSide, serveLink } from "./link-side.mjs";

@@ -1,4 +1,7 @@
-/** What the bench does over a link. Each case answers one number, or the median and the 99th percentile. */
+/**
+ * What the bench does over a link. Each case answers one number, or the median and the 99th
+ * percentile.
+ */
 import { createPrivateKey } from "node:crypto";
 import {
   dialLink,

@@ -1,10 +1,10 @@
 /**
  * `npm run bench -- transport [--quick] [--only TEXT] [--rounds N] [--json FILE]`
  *
- * A link over mutual TLS 1.3 beside a bare TLS socket that does the least (`bare-side.mjs`): one-way
- * messages, a bulk stream, 64 requests deep, and single round trips. Each measurement has two fresh
- * processes on loopback and a warm-up; rounds alternate between the two contenders; the median counts.
- * It runs the built packages.
+ * A link over mutual TLS 1.3 beside a bare TLS socket that does the least (`bare-side.mjs`):
+ * one-way messages, a bulk stream, 64 requests deep, and single round trips. Each measurement has
+ * two fresh processes on loopback and a warm-up; rounds alternate between the two contenders; the
+ * median counts. It runs the built packages.
  */
 import { fork } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -99,9 +99,8 @@ for (const item of cases.filter(({ name }) => name.includes(values.only))) {
     console.log(line([...texts, row.mark ?? "", met]).join(""));
   }
 }
-console.log(
-  `node ${process.version}, ${cpus().length} cores, load ${loadavg()[0]?.toFixed(1)}, ${rounds} rounds`,
-);
+const load = loadavg()[0]?.toFixed(1);
+console.log(`node ${process.version}, ${cpus().length} cores, load ${load}, ${rounds} rounds`);
 if (values.json !== undefined) {
   const facts = { node: process.version, cores: cpus().length, load: loadavg(), rounds, scale };
   writeFileSync(values.json, `${JSON.stringify({ ...facts, report }, undefined, 2)}\n`);

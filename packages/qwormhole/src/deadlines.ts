@@ -1,6 +1,7 @@
 /**
- * One timer for all deadlines of a link. A request does not make a timer of its own: the timer stands at
- * the earliest deadline known, and when it fires, `sweep` ends what is due and says what is next.
+ * One timer for all deadlines of a link. A request does not make a timer of its own: the timer
+ * stands at the earliest deadline known, and when it fires, `sweep` ends what is due and says what
+ * is next.
  */
 import type { LinkClock } from "./link.js";
 

@@ -5,8 +5,8 @@ import type { Address, Transport } from "./transport.js";
 
 /**
  * Dials and makes a link. Rejects with a `QWormholeError`: `QW_DIAL_*` when nobody can be reached,
- * `QW_TLS_FAILED`, or the reason of a failed handshake (`QW_REFUSED_BY_PEER` with `remoteCode` when the
- * other side refused). `signal` gives up the dial and the handshake.
+ * `QW_TLS_FAILED`, or the reason of a failed handshake (`QW_REFUSED_BY_PEER` with `remoteCode` when
+ * the other side refused). `signal` gives up the dial and the handshake.
  */
 export async function dialLink(
   transport: Transport,

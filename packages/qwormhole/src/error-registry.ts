@@ -1,6 +1,6 @@
 /**
- * Everything that can go wrong in this package. A code is never reused for another meaning. `doc` says
- * when it happens, `hint` what to do about it.
+ * Everything that can go wrong in this package. A code is never reused for another meaning. `doc`
+ * says when it happens, `hint` what to do about it.
  */
 export interface QWormholeErrorDefinition {
   readonly doc: string;
@@ -29,7 +29,7 @@ const reaching = {
   ),
   QW_DIAL_FAILED: define("the peer cannot be reached", "Check the address and the network."),
   QW_TLS_FAILED: define(
-    "the TLS handshake failed: a certificate was not accepted, or TLS 1.3 or the protocol is missing",
+    "the TLS handshake failed: a certificate was not accepted, or the peer lacks TLS 1.3",
     "Check that both certificates are valid now and signed by an authority the other side trusts.",
   ),
   QW_INSECURE_REFUSED: define(

@@ -1,7 +1,8 @@
 /**
- * Encodes the frames of one priority into segments that are ready to be written. Small frames of one
- * tick lie in one buffer, so that a segment is one piece; large payloads are passed by reference. A
- * segment always ends at the end of a frame, so that another priority may go between two segments.
+ * Encodes the frames of one priority into segments that are ready to be written. Small frames of
+ * one tick lie in one buffer, so that a segment is one piece; large payloads are passed by
+ * reference. A segment always ends at the end of a frame, so that another priority may go between
+ * two segments.
  *
  * The buffer's size follows the traffic: an idle link holds about 1 KiB, a busy one 64 KiB. Written
  * parts are never changed again; what is left of a buffer is used by the next tick.
@@ -38,7 +39,9 @@ export class FrameWriter {
     this.finish();
   }
 
-  /** After this, exactly `payloadBytes` follow by `byte`, `varint` and `bytes`, and then `finish`. */
+  /**
+   * After this, exactly `payloadBytes` follow by `byte`, `varint` and `bytes`, and then `finish`.
+   */
   begin(type: number, channel: number, payloadBytes: number): void {
     const needed = FRAME_HEADER_BYTES_MAX + (payloadBytes <= COPY_BYTES_MAX ? payloadBytes : 0);
     if (this.#buffer.length - this.#at < needed) {

@@ -3,14 +3,14 @@
  *
  *     length u32 | type u8 | flags u8 | channel varint | payload
  *
- * Numbers are big-endian; `length` counts everything after itself; a varint is LEB128 of at most five
- * bytes, below 2^31. `docs/wire.md` is the specification.
+ * Numbers are big-endian; `length` counts everything after itself; a varint is LEB128 of at most
+ * five bytes, below 2^31. `docs/wire.md` is the specification.
  *
- * Decoder states: preamble, frame boundary, inside a frame that crosses chunks, failed. Invariants: a
- * frame above the limit is refused before memory is taken for it; every received byte is copied at most
- * once, and only when its frame crosses a chunk. STREAM_DATA is never copied: its payload is handed on in
- * the parts in which it arrives, because bytes of a stream have no other boundaries. After an error the
- * decoder stays failed, for the position in the bytes is lost.
+ * Decoder states: preamble, frame boundary, inside a frame that crosses chunks, failed. Invariants:
+ * a frame above the limit is refused before memory is taken for it; every received byte is copied
+ * at most once, and only when its frame crosses a chunk. STREAM_DATA is never copied: its payload
+ * is handed on in the parts in which it arrives, because bytes of a stream have no other
+ * boundaries. After an error the decoder stays failed, for the position in the bytes is lost.
  */
 import { QWormholeError } from "./errors.js";
 
@@ -155,8 +155,8 @@ function truncated(): QWormholeError {
 
 export interface FrameSink {
   /**
-   * `bytes[start, end)` is the payload and may be kept. STREAM_DATA may arrive in several calls for one
-   * frame. Called only while the decoder is not stopped.
+   * `bytes[start, end)` is the payload and may be kept. STREAM_DATA may arrive in several calls for
+   * one frame. Called only while the decoder is not stopped.
    */
   onFrame(type: number, channel: number, bytes: Uint8Array, start: number, end: number): void;
 }

@@ -1,17 +1,18 @@
 /**
- * The handshake as a pure machine: `stepHandshake(config, state, event)` answers the next state and what
- * is to be done. It reads no clock and no socket; `open-link.ts` performs the effects.
+ * The handshake as a pure machine: `stepHandshake(config, state, event)` answers the next state and
+ * what is to be done. It reads no clock and no socket; `open-link.ts` performs the effects.
  *
- * Both sides run the same steps: say HELLO, get HELLO, prove the key with AUTH, check the peer's AUTH,
- * ask `verifyPeer`, say READY, get READY. A link is open when a side has said READY and got READY, so
- * neither delivers anything before both have verified.
+ * Both sides run the same steps: say HELLO, get HELLO, prove the key with AUTH, check the peer's
+ * AUTH, ask `verifyPeer`, say READY, get READY. A link is open when a side has said READY and got
+ * READY, so neither delivers anything before both have verified.
  *
- * AUTH is a signature over the domain, the signer's role, SHA-256 of both HELLO payloads (each holds a
- * fresh nonce) and the channel binding. A captured one is useless later (nonces), on another connection
- * (binding), or sent back to its maker (role; and the own key is refused).
+ * AUTH is a signature over the domain, the signer's role, SHA-256 of both HELLO payloads (each
+ * holds a fresh nonce) and the channel binding. A captured one is useless later (nonces), on
+ * another connection (binding), or sent back to its maker (role; and the own key is refused).
  *
- * Error contract: any breach leads to `failed` with one `fail` effect that holds a `QWormholeError`; it is
- * told to the peer by code. `failed` and `open` are final; later events have no effect.
+ * Error contract: any breach leads to `failed` with one `fail` effect that holds a
+ * `QWormholeError`; it is told to the peer by code. `failed` and `open` are final; later events
+ * have no effect.
  */
 import { createHash, type KeyObject } from "node:crypto";
 import { QWormholeError } from "./errors.js";
@@ -21,8 +22,8 @@ import { nodeIdOfPublicKey, readPublicKey, verifySignature } from "./keys.js";
 import type { LinkIdentity, Peer } from "./link.js";
 import { decodeWireError, fromWireError } from "./wire-error.js";
 
-export const LINK_VERSION_MIN = 1;
-export const LINK_VERSION_MAX = 1;
+const LINK_VERSION_MIN = 1;
+const LINK_VERSION_MAX = 1;
 const DOMAIN = "qwormhole link handshake v1\0";
 
 export type Side = "dialer" | "listener";
@@ -42,7 +43,7 @@ export interface HandshakeConfig {
   readonly expectedNodeId: string | undefined;
 }
 
-export type VerifiedPeer = Omit<Peer, "identity">;
+type VerifiedPeer = Omit<Peer, "identity">;
 
 export type HandshakeState =
   | { readonly phase: "new" }
@@ -162,7 +163,8 @@ function onHello(config: HandshakeConfig, own: Uint8Array, payload: Uint8Array):
   const theirs = Uint8Array.from(payload);
   const hello = decodeHello(theirs);
   if (hello.versions[0] > LINK_VERSION_MAX || hello.versions[1] < LINK_VERSION_MIN) {
-    const message = `the peer speaks link versions ${hello.versions.join(" to ")}, this side ${LINK_VERSION_MIN} to ${LINK_VERSION_MAX}`;
+    const own = `${LINK_VERSION_MIN} to ${LINK_VERSION_MAX}`;
+    const message = `the peer speaks link versions ${hello.versions.join(" to ")}, not ${own}`;
     throw new QWormholeError("QW_VERSION_UNSUPPORTED", { message });
   }
   if (hello.protocol !== config.hello.protocol) throw new QWormholeError("QW_PROTOCOL_MISMATCH");

@@ -1,7 +1,7 @@
 /**
- * Requests of the peer that are under way here. Each is answered exactly once, by RES or ERR: with what the
- * handler gave, or at once when the caller cancels, its deadline passes, or a limit is reached. What a
- * handler gives after that is dropped.
+ * Requests of the peer that are under way here. Each is answered exactly once, by RES or ERR: with
+ * what the handler gave, or at once when the caller cancels, its deadline passes, or a limit is
+ * reached. What a handler gives after that is dropped.
  */
 import type { Deadlines } from "./deadlines.js";
 import { QWormholeError } from "./errors.js";

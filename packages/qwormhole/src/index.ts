@@ -1,9 +1,9 @@
 /**
  * `@hearthmesh/qwormhole`: framed, mutually authenticated links over TLS, TCP and memory.
  *
- * A transport makes channels (byte pipes): `tlsTransport`, `tcpTransport`, `memoryTransport`. `dialLink` and
- * `listenLinks` run the handshake over them and give links, with requests, streams and messages. The wire
- * format is specified in `docs/wire.md`.
+ * A transport makes channels (byte pipes): `tlsTransport`, `tcpTransport`, `memoryTransport`.
+ * `dialLink` and `listenLinks` run the handshake over them and give links, with requests, streams
+ * and messages. The wire format is specified in `docs/wire.md`.
  *
  * @packageDocumentation
  */

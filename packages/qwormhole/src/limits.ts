@@ -1,6 +1,6 @@
 /**
- * Every named maximum of this package, with its unit. What a link may hold for its peer follows from
- * these; the arithmetic stands at `LinkLimits`.
+ * Every named maximum of this package, with its unit. What a link may hold for its peer follows
+ * from these; the arithmetic stands at `LinkLimits`.
  */
 
 /** Payload of HELLO, AUTH and READY, the only frames that an unverified peer may send. */
@@ -29,13 +29,18 @@ export const DEADLINE_MS_MAX = 0x7fff_ffff;
 export const WRITE_BYTES_TARGET = 64 * 1024;
 /** A stream frame with its header fits one write. */
 export const STREAM_FRAME_PAYLOAD_BYTES_MAX = WRITE_BYTES_TARGET - 16;
-/** Bytes that a socket is given ahead; above it, priorities would wait too long behind each other. */
+/**
+ * Bytes that a socket is given ahead; above it, priorities would wait too long behind each other.
+ */
 export const CHANNEL_BUFFER_BYTES_MAX = 256 * 1024;
 /** Payloads up to this size are copied beside their header; larger ones are passed by reference. */
 export const COPY_BYTES_MAX = 8 * 1024;
 /** A waiting lower priority gets a turn after this many bytes of higher ones. */
 export const STARVATION_BYTES_MAX = 1 << 20;
-/** Received stream pieces below this size are packed together, so that they cannot hold big buffers. */
+/**
+ * Received stream pieces below this size are packed together, so that they cannot hold big
+ * buffers.
+ */
 export const STREAM_PIECE_BYTES_MIN = 4 * 1024;
 
 /** Handshakes under way at one listener, and from one address. */
@@ -46,7 +51,8 @@ export const LINKS_MAX = 4096;
 
 /**
  * What one link may hold. A peer can make this side keep at most `streamsMax * streamBaseBytes +
- * unreadBytesMax` of stream bytes, `requestBytesMax` of request bodies and `queueBytesMax` of answers.
+ * unreadBytesMax` of stream bytes, `requestBytesMax` of request bodies and `queueBytesMax` of
+ * answers.
  */
 export interface LinkLimits {
   /** Body of a message, request or answer that this side accepts. */
@@ -54,9 +60,10 @@ export interface LinkLimits {
   /** Credit that each stream of the peer has from its first byte. */
   streamBaseBytes: number;
   /**
-   * Credit that a stream grows to while the link's budget `unreadBytesMax` lasts. It has to cover what
-   * flows in a round trip and in the time that a busy machine keeps the reader waiting (measured: with
-   * 1 MiB a bulk stream has three quarters of the speed of a bare socket when both cores are taken).
+   * Credit that a stream grows to while the link's budget `unreadBytesMax` lasts. It has to cover
+   * what flows in a round trip and in the time that a busy machine keeps the reader waiting
+   * (measured: with 1 MiB a bulk stream has three quarters of the speed of a bare socket when both
+   * cores are taken).
    */
   streamWindowBytes: number;
   unreadBytesMax: number;

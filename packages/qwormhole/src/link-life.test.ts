@@ -193,7 +193,7 @@ describe("sending", () => {
     expect(order.indexOf("bulk")).toBeLessThan(360);
   });
 
-  it("answers false above the high-water mark, throws when the queue is full, and drains", async () => {
+  it("answers false above the high-water mark, throws when full, and drains", async () => {
     const transport = memoryTransport();
     let got = 0;
     const limits = { highWaterBytes: 100_000, queueBytesMax: 1 << 20 };

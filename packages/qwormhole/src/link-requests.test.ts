@@ -50,7 +50,7 @@ describe("requests", () => {
     );
   });
 
-  it("bring back code, message and details of an error, and nothing of one without a code", async () => {
+  it("bring back code, message and details of an error, and nothing without a code", async () => {
     const { dialer } = await open(
       {},
       answering(async ({ method }) => {
@@ -142,7 +142,7 @@ describe("requests", () => {
     });
   });
 
-  it("are refused when body or answer is above the message limit, and the link lives on", async () => {
+  it("are refused above the message limit, and the link lives on", async () => {
     const { dialer } = await open(
       { limits: { messageBytesMax: 1000 } },
       {

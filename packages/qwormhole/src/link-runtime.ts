@@ -1,11 +1,13 @@
 /**
- * A verified link over a channel: takes frames apart and hands them to requests, streams and messages.
+ * A verified link over a channel: takes frames apart and hands them to requests, streams and
+ * messages.
  *
- * States: open; closing (GOAWAY was sent or got: nothing new, what is under way goes on); ended (the
- * channel got its last bytes); closed (final). A side that got GOAWAY answers with its own when it has
- * nothing under way; who has sent and got one and has nothing under way ends the channel. Invariants:
- * every request and stream ends exactly once; `closed` resolves exactly once; after it nothing is sent or
- * delivered. A breach of the protocol by the peer is told to it in a GOAWAY and ends the link.
+ * States: open; closing (GOAWAY was sent or got: nothing new, what is under way goes on); ended
+ * (the channel got its last bytes); closed (final). A side that got GOAWAY answers with its own
+ * when it has nothing under way; who has sent and got one and has nothing under way ends the
+ * channel. Invariants: every request and stream ends exactly once; `closed` resolves exactly once;
+ * after it nothing is sent or delivered. A breach of the protocol by the peer is told to it in a
+ * GOAWAY and ends the link.
  */
 import { Deadlines } from "./deadlines.js";
 import { QWormholeError } from "./errors.js";

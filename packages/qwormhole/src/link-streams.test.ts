@@ -68,7 +68,7 @@ describe("streams", () => {
     });
   });
 
-  it("make a writer wait for a reader that does not read, and hold no more than the window", async () => {
+  it("make a writer wait for its reader, and hold no more than the window", async () => {
     const { streams, options } = keeping();
     const { dialer, listener } = await open({}, options);
     const stream = await dialer.openStream("up", NONE);

@@ -45,13 +45,14 @@ export interface LinkStream {
   /** Aborted when the stream was reset by either side or the link closed. */
   readonly signal: AbortSignal;
   /**
-   * The peer's bytes in order. Taking them gives credit back. Throws when the stream is reset. A loop
-   * that was broken off may be taken up again; until then the bytes wait and the peer runs out of credit.
+   * The peer's bytes in order. Taking them gives credit back. Throws when the stream is reset. A
+   * loop that was broken off may be taken up again; until then the bytes wait and the peer runs out
+   * of credit.
    */
   readonly readable: AsyncIterable<Uint8Array>;
   /**
-   * Resolves when the peer's credit allowed the bytes and the channel took them; pieces may be of any
-   * size. The bytes must not be changed afterwards.
+   * Resolves when the peer's credit allowed the bytes and the channel took them; pieces may be of
+   * any size. The bytes must not be changed afterwards.
    */
   write(bytes: Uint8Array): Promise<void>;
   /** No more bytes will be written. */
@@ -63,12 +64,13 @@ export interface LinkStream {
 export interface LinkHandlers {
   /**
    * Answers a request. A thrown error goes back as ERR: its `code` (when it is a string) and its
-   * `wireDetails` (a Uint8Array, when present) travel; the text of an error without a code does not.
+   * `wireDetails` (a Uint8Array, when present) travel; the text of an error without a code does
+   * not.
    */
   onRequest?(request: IncomingRequest): Promise<Uint8Array | readonly Uint8Array[]>;
   /**
-   * Takes a stream of the peer. When the promise resolves, the stream is ended and what is unread is
-   * dropped; when it rejects, the stream is reset with the error's `code` and `wireDetails`.
+   * Takes a stream of the peer. When the promise resolves, the stream is ended and what is unread
+   * is dropped; when it rejects, the stream is reset with the error's `code` and `wireDetails`.
    */
   onStream?(stream: LinkStream): void | Promise<void>;
   onMessage?(data: Uint8Array, peer: Peer): void;
@@ -91,7 +93,10 @@ export interface Link {
     header: Uint8Array,
     options?: { signal?: AbortSignal; priority?: Priority },
   ): Promise<LinkStream>;
-  /** One-way; throws when the link is closing. False when it had to be queued beyond the high-water mark. */
+  /**
+   * One-way; throws when the link is closing. False when it had to be queued beyond the high-water
+   * mark.
+   */
   send(data: Uint8Array, options?: { priority?: Priority }): boolean;
   /** Resolves when the queue is below its low-water mark, or the link has closed. */
   drained(): Promise<void>;
@@ -117,7 +122,9 @@ export interface LinkInspection {
 export interface LinkIdentity {
   /** SPKI, DER. With TLS it must be the key of the certificate. */
   readonly publicKey: Uint8Array;
-  /** A signature over `bytes`: Ed25519, or ECDSA P-256 with SHA-256 in IEEE P1363 form (64 bytes). */
+  /**
+   * A signature over `bytes`: Ed25519, or ECDSA P-256 with SHA-256 in IEEE P1363 form (64 bytes).
+   */
   sign(bytes: Uint8Array): Uint8Array;
 }
 

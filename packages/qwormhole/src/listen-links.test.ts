@@ -74,7 +74,7 @@ describe("listening for links", () => {
     });
   });
 
-  it("ends a handshake that is too slow, also one that stops in the middle of a frame", async () => {
+  it("ends a handshake that is too slow, or stops in mid-frame", async () => {
     const { clock, stranger, refused, listener } = await door();
     const silent = await stranger();
     const stopping = await stranger();

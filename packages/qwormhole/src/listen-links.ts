@@ -23,8 +23,8 @@ export interface LinkListener extends Listener {
 }
 
 /**
- * `onLink` is called for each verified link before anything of it is delivered. `onRefused` is called for
- * every handshake that failed; `listenLinks` itself rejects with `QW_ADDRESS_IN_USE` or
+ * `onLink` is called for each verified link before anything of it is delivered. `onRefused` is
+ * called for every handshake that failed; `listenLinks` itself rejects with `QW_ADDRESS_IN_USE` or
  * `QW_LISTEN_FAILED`.
  */
 export async function listenLinks(

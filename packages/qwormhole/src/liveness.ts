@@ -1,10 +1,12 @@
 /**
- * Notices a silent peer. While frames arrive nothing is sent for this; after `pingIntervalMs` of silence a
- * PING goes out, again each interval, and after `deadAfterMs` the peer counts as dead. The round trip is
- * smoothed as in RFC 6298 (7/8 old, 1/8 new) and measured again at least every few intervals.
+ * Notices a silent peer. While frames arrive nothing is sent for this; after `pingIntervalMs` of
+ * silence a PING goes out, again each interval, and after `deadAfterMs` the peer counts as dead.
+ * The round trip is smoothed as in RFC 6298 (7/8 old, 1/8 new) and measured again at least every
+ * few intervals.
  *
- * When the own timer fires late, this process was stalled and what the peer sent may still lie unread:
- * the lost time is taken off the silence, so that a stall here is not taken for a death there.
+ * When the own timer fires late, this process was stalled and what the peer sent may still lie
+ * unread: the lost time is taken off the silence, so that a stall here is not taken for a death
+ * there.
  */
 import type { LinkClock } from "./link.js";
 

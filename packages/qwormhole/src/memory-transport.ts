@@ -1,7 +1,7 @@
 /**
- * A network inside one process, for tests and for a node that talks to itself. Delivery is in order and
- * deterministic: by microtasks, or `latencyMs` later by the given clock. Bytes are copied at `write`, as a
- * network does.
+ * A network inside one process, for tests and for a node that talks to itself. Delivery is in order
+ * and deterministic: by microtasks, or `latencyMs` later by the given clock. Bytes are copied at
+ * `write`, as a network does.
  */
 import { QWormholeError } from "./errors.js";
 import type { LinkClock, LinkRandom } from "./link.js";

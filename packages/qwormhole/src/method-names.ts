@@ -1,4 +1,6 @@
-/** Method names as bytes and back, with small caches: a link uses the same few names over and over. */
+/**
+ * Method names as bytes and back, with small caches: a link uses the same few names over and over.
+ */
 import { QWormholeError } from "./errors.js";
 import { METHOD_BYTES_MAX } from "./limits.js";
 

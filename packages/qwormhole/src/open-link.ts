@@ -32,9 +32,9 @@ const DEAD_AFTER_MS_DEFAULT = 3000;
 const REFUSAL_MS_MAX = 1000;
 
 /**
- * Makes a link of a channel. Must be called in the tick in which the channel was made. Rejects with a
- * `QWormholeError` when the handshake fails; the channel is closed then. `onOpen` is called before any
- * request, stream or message is delivered.
+ * Makes a link of a channel. Must be called in the tick in which the channel was made. Rejects with
+ * a `QWormholeError` when the handshake fails; the channel is closed then. `onOpen` is called
+ * before any request, stream or message is delivered.
  */
 export function openLink(
   channel: Channel,
@@ -216,7 +216,9 @@ class Opening implements FrameSink {
   }
 }
 
-/** What a refused peer is told: for a refusal by `verifyPeer` the code of the error that it threw. */
+/**
+ * What a refused peer is told: for a refusal by `verifyPeer` the code of the error that it threw.
+ */
 function refusalOf(error: Error): ReturnType<typeof toWireError> {
   const isRefusal = error instanceof QWormholeError && error.code === "QW_PEER_REFUSED";
   const cause = isRefusal ? (error.cause as { code?: unknown } | undefined) : undefined;

@@ -1,7 +1,7 @@
 /**
- * Everything that a link sends: four priorities, each with a queue of frames and a ring of streams that
- * have bytes and credit. What is said within one tick is written together; a microtask starts the
- * writing, so there is no timer in the path and no wait for company.
+ * Everything that a link sends: four priorities, each with a queue of frames and a ring of streams
+ * that have bytes and credit. What is said within one tick is written together; a microtask starts
+ * the writing, so there is no timer in the path and no wait for company.
  *
  * The channel is given as much as it takes; the rest waits here, where a higher priority can still
  * overtake. Higher priorities go first, but a waiting lower one gets a turn after

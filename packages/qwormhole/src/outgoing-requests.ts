@@ -1,7 +1,7 @@
 /**
- * Requests that this side made. Each ends exactly once: by the answer, the deadline, its signal, or the end
- * of the link. The number of one that ended early is not used again until all others were, so a late answer
- * finds nothing and is dropped.
+ * Requests that this side made. Each ends exactly once: by the answer, the deadline, its signal, or
+ * the end of the link. The number of one that ended early is not used again until all others were,
+ * so a late answer finds nothing and is dropped.
  */
 import type { Deadlines } from "./deadlines.js";
 import { QWormholeError } from "./errors.js";

@@ -1,6 +1,6 @@
 /**
- * Received pieces of a stream that wait for their reader. Small pieces are packed together: otherwise a
- * peer could make this side hold a large receive buffer for each byte it sends.
+ * Received pieces of a stream that wait for their reader. Small pieces are packed together:
+ * otherwise a peer could make this side hold a large receive buffer for each byte it sends.
  */
 import { STREAM_PIECE_BYTES_MIN } from "./limits.js";
 

@@ -70,9 +70,10 @@ export class SocketChannel implements Channel {
   }
 
   /**
-   * A TLS socket takes one write in each turn of the event loop and copies what was corked or queued
-   * meanwhile into fresh memory. So there is one write at a time here, of one run of bytes; several
-   * pieces are gathered in a buffer that is used again. Measured: half the processor time of cork.
+   * A TLS socket takes one write in each turn of the event loop and copies what was corked or
+   * queued meanwhile into fresh memory. So there is one write at a time here, of one run of bytes;
+   * several pieces are gathered in a buffer that is used again. Measured: half the processor time
+   * of cork.
    */
   #writeTls(pieces: readonly Uint8Array[]): boolean {
     const bytes = pieces.length === 1 ? this.#single(pieces[0]) : this.#gathered(pieces);

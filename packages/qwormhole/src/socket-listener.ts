@@ -5,7 +5,7 @@ import type { LinkClock } from "./link.js";
 import { dialError, listenError } from "./socket-channel.js";
 import type { Address, Listener } from "./transport.js";
 
-export const DIAL_TIMEOUT_MS_DEFAULT = 5000;
+const DIAL_TIMEOUT_MS_DEFAULT = 5000;
 
 export function startListening(server: Server, address: Address): Promise<Listener> {
   const { host, port } = address;
@@ -25,7 +25,10 @@ export function startListening(server: Server, address: Address): Promise<Listen
   });
 }
 
-/** Resolves when nothing is accepted any more; open connections live on, so it does not wait for them. */
+/**
+ * Resolves when nothing is accepted any more; open connections live on, so it does not wait for
+ * them.
+ */
 function closeServer(server: Server, closed: () => void): void {
   if (server.listening) server.close();
   closed();

@@ -1,13 +1,13 @@
 /**
  * One stream of a link. Each direction ends on its own; a reset ends both.
  *
- * Sending: a piece waits until the peer gave credit for it and the channel took it; then its `write`
- * resolves. Receiving: unread bytes never exceed the credit that was given; it is given again in halves of
- * the window as the reader takes bytes. The window grows with the first bytes, from the base that HELLO
- * named, as far as the link's budget allows.
+ * Sending: a piece waits until the peer gave credit for it and the channel took it; then its
+ * `write` resolves. Receiving: unread bytes never exceed the credit that was given; it is given
+ * again in halves of the window as the reader takes bytes. The window grows with the first bytes,
+ * from the base that HELLO named, as far as the link's budget allows.
  *
- * States of a direction: open, ended; of the stream: live, closed (both ended), failed (reset, or the link
- * ended). In `failed`, writes and reads throw the error and `signal` is aborted.
+ * States of a direction: open, ended; of the stream: live, closed (both ended), failed (reset, or
+ * the link ended). In `failed`, writes and reads throw the error and `signal` is aborted.
  */
 import { QWormholeError } from "./errors.js";
 import { FrameType, varintBytes, writeFrameHeader, writeVarint } from "./frames.js";

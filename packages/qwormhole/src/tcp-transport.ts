@@ -9,9 +9,9 @@ import type { Address, Transport } from "./transport.js";
 
 export interface TcpTransportOptions {
   /**
-   * Plain TCP is never a fallback; the caller says why it is safe. `loopback`: only addresses of this
-   * machine are taken. `wireguard`: the network encrypts and authenticates by itself. Between the ends
-   * of such a connection a handshake can be relayed, for TCP has nothing to bind it to.
+   * Plain TCP is never a fallback; the caller says why it is safe. `loopback`: only addresses of
+   * this machine are taken. `wireguard`: the network encrypts and authenticates by itself. Between
+   * the ends of such a connection a handshake can be relayed, for TCP has nothing to bind it to.
    */
   insecure: "loopback" | "wireguard";
   clock?: LinkClock;
@@ -19,7 +19,10 @@ export interface TcpTransportOptions {
 
 const NO_BINDING = new Uint8Array(32);
 
-/** Dials and listens reject with `QW_INSECURE_REFUSED` for an address that `insecure` does not cover. */
+/**
+ * Dials and listens reject with `QW_INSECURE_REFUSED` for an address that `insecure` does not
+ * cover.
+ */
 export function tcpTransport(options: TcpTransportOptions): Transport {
   const clock = options.clock ?? systemLinkClock();
   const facts = { kind: "tcp", binding: NO_BINDING, peerCertificates: [] } as const;

@@ -1,6 +1,6 @@
 /**
- * TLS 1.3 with certificates on both sides. Who the peer is, the link handshake verifies by key; TLS proves
- * the certificate chain and gives the secret that the handshake is bound to.
+ * TLS 1.3 with certificates on both sides. Who the peer is, the link handshake verifies by key; TLS
+ * proves the certificate chain and gives the secret that the handshake is bound to.
  */
 import type { Socket } from "node:net";
 import {
@@ -72,8 +72,9 @@ export function tlsTransport(options: TlsTransportOptions): TlsTransport {
         ALPNProtocols: [ALPN_PROTOCOL],
         rejectUnauthorized: true,
         // No server name is sent, and any name in the certificate is accepted: nodes are reached by
-        // addresses that change and that no certificate holds. The chain must lead to our authority,
-        // and the link handshake then insists on the expected key, which is stricter than a name.
+        // addresses that change and that no certificate holds. The chain must lead to our
+        // authority, and the link handshake then insists on the expected key, which is stricter
+        // than a name.
         servername: "",
         checkServerIdentity: () => undefined,
       });
@@ -103,7 +104,10 @@ function contextOptionsOf(credentials: TlsCredentials) {
   };
 }
 
-/** Throws `QW_TLS_FAILED` when the parts do not fit; the servers of Node would throw errors of OpenSSL. */
+/**
+ * Throws `QW_TLS_FAILED` when the parts do not fit; the servers of Node would throw errors of
+ * OpenSSL.
+ */
 function contextOf(credentials: TlsCredentials): SecureContext {
   try {
     return createSecureContext(contextOptionsOf(credentials));

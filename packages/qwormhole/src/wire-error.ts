@@ -1,7 +1,8 @@
 /**
  * Errors on the wire (ERR, STREAM_RESET, GOAWAY): `code length u8 | code | message length varint |
- * message | details`. Only what an error says on purpose travels: its `code`, the message of an error with
- * a code, and its `wireDetails`. The text of any other error could hold paths or secrets.
+ * message | details`. Only what an error says on purpose travels: its `code`, the message of an
+ * error with a code, and its `wireDetails`. The text of any other error could hold paths or
+ * secrets.
  */
 import { QWormholeError, type QWormholeErrorCode } from "./errors.js";
 import { type PayloadReader, varintBytes, writeVarint } from "./frames.js";

@@ -1,6 +1,7 @@
 /**
- * Throwaway certificates for tests of TLS links: a small authority (RFC 5280, P-256 or Ed25519) without
- * any dependency. Never for use outside tests: the keys lie in memory as text and nothing is checked.
+ * Throwaway certificates for tests of TLS links: a small authority (RFC 5280, P-256 or Ed25519)
+ * without any dependency. Never for use outside tests: the keys lie in memory as text and nothing
+ * is checked.
  */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { linkIdentityOf } from "../keys.js";

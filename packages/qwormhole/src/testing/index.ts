@@ -1,5 +1,6 @@
 /**
- * `@hearthmesh/qwormhole/testing`: the contract that every transport passes, and throwaway certificates.
+ * `@hearthmesh/qwormhole/testing`: the contract that every transport passes, and throwaway
+ * certificates.
  *
  * @packageDocumentation
  */

@@ -1,6 +1,6 @@
 /**
- * What every transport has to do, as tests for any runner. Memory, TCP, TLS and the simulator pass it.
- * It imports no runner: hand in `describe` and `it` of yours.
+ * What every transport has to do, as tests for any runner. Memory, TCP, TLS and the simulator pass
+ * it. It imports no runner: hand in `describe` and `it` of yours.
  */
 import { deepEqual, equal, ok, rejects } from "node:assert/strict";
 import { dialLink } from "../dial-link.js";
