@@ -15,8 +15,8 @@ export interface SimulatorCommand {
   readonly verbose: boolean;
 }
 
-export const STEPS_DEFAULT = 40;
-export const STORAGE_NODES_DEFAULT = 4;
+const STEPS_DEFAULT = 40;
+const STORAGE_NODES_DEFAULT = 4;
 
 export const USAGE = `npm run sim -- [options]
 

@@ -24,7 +24,7 @@ export type Fault =
 
 export type FaultKind = Fault["kind"];
 
-export interface PlannedFault {
+interface PlannedFault {
   /** Virtual time after the beginning of the faults. */
   readonly atMs: number;
   readonly fault: Fault;

@@ -3,13 +3,13 @@
  * command lines, a line `----`, the recorded output, and an empty line. Lines that begin with `#`, and
  * empty lines between blocks, are kept as they are. (The form of etcd-io/raft's interaction tests.)
  */
-export interface ScenarioBlock {
+interface ScenarioBlock {
   readonly kind: "block";
   readonly commands: readonly string[];
   readonly output: readonly string[];
 }
 
-export interface ScenarioText {
+interface ScenarioText {
   readonly kind: "text";
   readonly line: string;
 }

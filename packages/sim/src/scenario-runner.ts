@@ -12,6 +12,7 @@ import { SimMesh } from "./sim-mesh.js";
 export interface BackgroundWork {
   readonly what: string;
   readonly done: Promise<string[]>;
+  isDone: boolean;
 }
 
 export interface ScenarioCommand {
@@ -59,8 +60,12 @@ export class Scenario {
       await this.mesh();
       const done = command.run(this, rest).catch(describeProblem);
       if (!isBackground) return await this.settle(done);
-      this.background.push({ what: line, done });
-      return [`${words.join(" ")}: begun`];
+      const work: BackgroundWork = { what: words.join(" "), done, isDone: false };
+      void done.then(() => {
+        work.isDone = true;
+      });
+      this.background.push(work);
+      return [`${work.what}: begun`];
     } catch (error) {
       return describeProblem(error);
     }
@@ -155,6 +160,11 @@ const setUpCommands: Record<string, ScenarioCommand> = {
       return [];
     },
   },
+  running: {
+    usage: "running",
+    run: async (scenario) =>
+      scenario.background.map(({ what, isDone }) => `${what}: ${isDone ? "done" : "goes on"}`),
+  },
   wait: {
     usage: "wait",
     run: async (scenario) => {
@@ -164,7 +174,7 @@ const setUpCommands: Record<string, ScenarioCommand> = {
   },
 };
 
-export function describeProblem(error: unknown): string[] {
+function describeProblem(error: unknown): string[] {
   const { code, message } = error as { code?: string; message?: string };
   return [`error: ${code === undefined ? "" : `${code}: `}${message ?? String(error)}`];
 }

@@ -19,6 +19,7 @@ import { describeError } from "./tree-workload.js";
 import { Violations } from "./violations.js";
 import { type VirtualClock, virtualClock } from "./virtual-clock.js";
 import { VirtualNetwork } from "./virtual-network.js";
+import { lanProfile, type PathProfile } from "./virtual-path.js";
 
 export interface SimMeshOptions {
   seed: string;
@@ -32,6 +33,8 @@ export interface SimMeshOptions {
   acks?: number;
   /** Times of the coordinator's background work; default those of the product. */
   intervals?: Partial<CoordinatorIntervals>;
+  /** Of every pair of machines; default a LAN. */
+  profile?: PathProfile;
   onLine?: (line: string) => void;
 }
 
@@ -87,7 +90,9 @@ export class SimMesh implements ReplicaView {
     this.trace = createTrace(onLine === undefined ? { clock } : { clock, onLine });
     this.violations = new Violations(this.trace);
     const { trace } = this;
-    this.network = new VirtualNetwork({ clock, random: random.fork("network"), trace });
+    const network = { clock, random: random.fork("network"), trace };
+    const profile = options.profile ?? lanProfile;
+    this.network = new VirtualNetwork({ ...network, profile });
     for (const [name, identity] of trust.identities) {
       this.#machines.set(name, this.#makeMachine(identity));
     }

@@ -10,8 +10,10 @@ import type { FaultInjector } from "./fault-injector.js";
 import { describePlan, type FaultKind, type FaultPlan, planFaults } from "./faults.js";
 import { runGrantWorkload } from "./grant-workload.js";
 import { RegisterWorkload } from "./register-workload.js";
+import { seededRandom } from "./seeded-random.js";
 import { SimMesh } from "./sim-mesh.js";
 import { type FileContent, TreeWorkload } from "./tree-workload.js";
+import { lanProfile, wanProfile } from "./virtual-path.js";
 
 export interface SimulationOptions {
   seed: number;
@@ -49,6 +51,8 @@ const FILE_BYTES_MAX = 3 << 20;
 const SHARED_PATHS = ["/shared/one", "/shared/two", "/shared/three"];
 const SHARED_SIZES_BYTES = [700, 40_000, 400_000, (1 << 20) + 17];
 const FAULTS_MAX = 24;
+/** Share of the runs in which the machines are in different homes. */
+const WAN_RUNS = 0.4;
 /**
  * Background work runs all the time, so that it meets every other thing that happens: repair,
  * removal of excess copies, replacement of lost nodes and garbage collection. None of these times
@@ -77,8 +81,10 @@ export async function runSimulation(options: SimulationOptions): Promise<Simulat
 
 async function makeMesh(options: SimulationOptions): Promise<SimMesh> {
   const { seed, storageNodes, onLine } = options;
+  const isWan = seededRandom(seed).fork("profile").chance(WAN_RUNS);
   return SimMesh.create({
     seed: String(seed),
+    profile: isWan ? wanProfile : lanProfile,
     storage: NODE_NAMES.slice(0, storageNodes),
     people: PEOPLE,
     intervals: EAGER_INTERVALS,

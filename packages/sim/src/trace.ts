@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 
 /** Lines kept in memory; the hash covers all. */
-export const TRACE_LINES_MAX = 2000;
+const TRACE_LINES_MAX = 2000;
 
 export interface Trace {
   /** `actor` did or met `event`. Lines with `quiet` are hashed and not kept. */

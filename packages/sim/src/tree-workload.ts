@@ -43,8 +43,9 @@ export interface FileContent {
 }
 
 const FILES_MAX = 24;
-/** How often a write repeats a content. */
-const REPEATED_CONTENT = 0.3;
+/** How often a write repeats a content, and among how many of the last ones it chooses. */
+const REPEATED_CONTENT = 0.4;
+const REPEATABLE_CONTENTS = 8;
 
 type Action = "write" | "read" | "readRange" | "list" | "makeDirectory" | "move" | "remove";
 
@@ -230,7 +231,9 @@ export class TreeWorkload {
 
   #nextContent(): FileContent {
     const { client, random, contents } = this.#options;
-    if (contents.length > 0 && random.chance(REPEATED_CONTENT)) return random.pick(contents);
+    if (contents.length > 0 && random.chance(REPEATED_CONTENT)) {
+      return random.pick(contents.slice(-REPEATABLE_CONTENTS));
+    }
     const version = `${client.name}-${this.#nextNumber++}`;
     const content = { version, sizeBytes: this.#randomSize() };
     contents.push(content);

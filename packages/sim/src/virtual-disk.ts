@@ -19,7 +19,7 @@ export interface DiskProfile {
 }
 
 /** A middling SATA solid-state drive. */
-export const solidStateProfile: DiskProfile = {
+const solidStateProfile: DiskProfile = {
   readMs: 0.1,
   writeMs: 0.02,
   syncMs: 1.5,

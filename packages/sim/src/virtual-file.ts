@@ -6,7 +6,7 @@
 import type { SeededRandom } from "./seeded-random.js";
 
 export const SECTOR_BYTES = 512;
-export const PAGE_BYTES = 4096;
+const PAGE_BYTES = 4096;
 
 /** A page that is missing holds zeros. */
 type Pages = Map<number, Uint8Array>;

@@ -31,8 +31,8 @@ export const wanProfile: PathProfile = {
 };
 
 /** First retransmission of a lost segment (RFC 6298 gives 1 s, every kernel 200 ms); then doubled. */
-export const RETRANSMIT_FIRST_MS = 200;
-export const RETRANSMIT_MS_MAX = 5000;
+const RETRANSMIT_FIRST_MS = 200;
+const RETRANSMIT_MS_MAX = 5000;
 
 export class VirtualPath {
   readonly #clock: Clock;
