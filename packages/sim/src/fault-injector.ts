@@ -1,4 +1,6 @@
-/** Makes the faults of a plan happen, ends each when its time is over, and mends everything at last. */
+/**
+ * Makes the faults of a plan happen, ends each when its time is over, and mends everything at last.
+ */
 import { type Clock, sleep } from "@hearthmesh/core";
 import { describeFault, type Fault, type FaultPlan } from "./faults.js";
 import type { SeededRandom } from "./seeded-random.js";

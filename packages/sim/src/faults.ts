@@ -1,8 +1,9 @@
 /**
  * What goes wrong in a run, decided by the seed before the run begins and written as text that a
  * person can read. A plan stays within what the design promises to survive: any number of crashes
- * and losses of power, any partition, but damage (flipped bits, a wiped disk, sectors that cannot be
- * read) on at most `damagedDisksMax` disks, which is one less than the acknowledgements of a write.
+ * and losses of power, any partition, but damage (flipped bits, a wiped disk, sectors that cannot
+ * be read) on at most `damagedDisksMax` disks, which is one less than the acknowledgements of a
+ * write.
  */
 import type { SeededRandom } from "./seeded-random.js";
 
@@ -162,7 +163,7 @@ export function describeFault(fault: Fault): string {
     case "readErrors":
       return `${percent(fault.rate)} of reads of ${fault.host} fail for ${seconds(fault.forMs)}`;
     case "writeErrors":
-      return `${percent(fault.rate)} of writes and syncs of ${fault.host} fail for ${seconds(fault.forMs)}`;
+      return `${percent(fault.rate)} of writes of ${fault.host} fail for ${seconds(fault.forMs)}`;
     case "flipBits":
       return `flip ${fault.count} bits on the disk of ${fault.host}`;
     case "wipe":

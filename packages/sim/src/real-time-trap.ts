@@ -32,7 +32,9 @@ const watched: readonly Watched[] = [
   { holder: Math, key: "random", label: "Math.random" },
 ];
 
-/** `isOurs` tells from a line of a stack whether it is code that the simulation must hold to this. */
+/**
+ * `isOurs` tells from a line of a stack whether it is code that the simulation must hold to this.
+ */
 export function setRealTimeTrap(isOurs: (stackLine: string) => boolean): RealTimeTrap {
   const places = new Set<string>();
   const restores = watched.map(({ holder, key, label }) => {

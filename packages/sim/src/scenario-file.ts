@@ -1,7 +1,8 @@
 /**
  * Scenario files: a story as commands with the output that they gave. A block is one or more
- * command lines, a line `----`, the recorded output, and an empty line. Lines that begin with `#`, and
- * empty lines between blocks, are kept as they are. (The form of etcd-io/raft's interaction tests.)
+ * command lines, a line `----`, the recorded output, and an empty line. Lines that begin with `#`,
+ * and empty lines between blocks, are kept as they are. (The form of etcd-io/raft's interaction
+ * tests.)
  */
 interface ScenarioBlock {
   readonly kind: "block";
@@ -59,8 +60,8 @@ export function formatScenario(parts: readonly ScenarioPart[]): string {
 }
 
 /**
- * Runs each block's commands in order and returns the parts with the output that they gave. An error
- * that a command throws is output too: a story may end badly, and says so.
+ * Runs each block's commands in order and returns the parts with the output that they gave. An
+ * error that a command throws is output too: a story may end badly, and says so.
  */
 export async function recordScenario(
   parts: readonly ScenarioPart[],

@@ -6,7 +6,9 @@
 import { createHash } from "node:crypto";
 import type { Random } from "@hearthmesh/core";
 
-/** Outputs thrown away after keying, until every bit of the state depends on every bit of the key. */
+/**
+ * Outputs thrown away after keying, until every bit of the state depends on every bit of the key.
+ */
 const WARM_UP_ROUNDS = 15;
 
 export interface SeededRandom extends Random {

@@ -1,8 +1,8 @@
 /**
- * The trust of a simulated member, made by the code that ships: a CA, an authority over the member's
- * store, an invite for everybody and its redemption. Issuing uses Web Crypto, whose thread pool
- * finishes in no fixed order, so all of it happens before virtual time begins to move; verifying is
- * synchronous and happens inside the simulation.
+ * The trust of a simulated member, made by the code that ships: a CA, an authority over the
+ * member's store, an invite for everybody and its redemption. Issuing uses Web Crypto, whose thread
+ * pool finishes in no fixed order, so all of it happens before virtual time begins to move;
+ * verifying is synchronous and happens inside the simulation.
  */
 
 import { Authority, type EnrolResult } from "@hearthmesh/collective";

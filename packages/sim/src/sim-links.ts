@@ -1,4 +1,6 @@
-/** How simulated processes make links: the same checks as in the daemon, over the simulated network. */
+/**
+ * How simulated processes make links: the same checks as in the daemon, over the simulated network.
+ */
 import { MeshError } from "@hearthmesh/core";
 import { createVerifier, type Principal, type TrustBundle } from "@hearthmesh/identity";
 import type { LinkHandlers, LinkOptions, Peer } from "@hearthmesh/qwormhole";

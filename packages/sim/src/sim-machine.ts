@@ -58,7 +58,9 @@ export class SimMachine {
     return this.#process !== undefined;
   }
 
-  /** Switches it on and starts the program. A program that cannot start leaves a running machine. */
+  /**
+   * Switches it on and starts the program. A program that cannot start leaves a running machine.
+   */
   async start(): Promise<void> {
     if (this.#process !== undefined) return;
     const { clock, network, random, trace, certificates, program } = this.#options;

@@ -1,7 +1,7 @@
 /**
  * A member in one process: a coordinator, storage nodes and people's machines, made of the classes
- * that ship, on simulated machines. The harness drives it with `settle`, which lets virtual time run
- * until some work is done.
+ * that ship, on simulated machines. The harness drives it with `settle`, which lets virtual time
+ * run until some work is done.
  */
 import { type CoordinatorIntervals, chunkIdOf } from "@hearthmesh/collective";
 import type { ChunkId } from "@hearthmesh/core";

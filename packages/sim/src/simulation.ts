@@ -66,7 +66,9 @@ const EAGER_INTERVALS: Partial<CoordinatorIntervals> = {
   garbageGraceMs: 3000,
   nodeLostMs: 8000,
 };
-/** Longer than any wait of the code under simulation, short enough to notice one that never ends. */
+/**
+ * Longer than any wait of the code under simulation, short enough to notice one that never ends.
+ */
 const WORK_LIMIT_MS = 3_600_000;
 const REPAIR_LIMIT_MS = 1_800_000;
 const REPAIR_POLL_MS = 5000;

@@ -1,4 +1,6 @@
-/** The logger of a simulated process: warnings and errors are traced, the rest is for who watches. */
+/**
+ * The logger of a simulated process: warnings and errors are traced, the rest is for who watches.
+ */
 import type { LogFields, Logger } from "@hearthmesh/core";
 import type { Trace } from "./trace.js";
 

@@ -1,7 +1,7 @@
 /**
  * What a directory tree must look like, as far as one can know. After an operation whose outcome is
- * unknown (its answer was lost), the paths it named have several possible states. They stay that way
- * to the end: a request that got lost in a partition may still be carried out later.
+ * unknown (its answer was lost), the paths it named have several possible states. They stay that
+ * way to the end: a request that got lost in a partition may still be carried out later.
  */
 export type PathState =
   | { readonly kind: "absent" }

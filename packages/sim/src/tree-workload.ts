@@ -1,7 +1,7 @@
 /**
- * One person who keeps a directory tree: random operations one after the other, each answer compared
- * with a model. A person works alone in their tree, so there is one right answer to everything;
- * sharing is tested by `register-workload.ts`.
+ * One person who keeps a directory tree: random operations one after the other, each answer
+ * compared with a model. A person works alone in their tree, so there is one right answer to
+ * everything; sharing is tested by `register-workload.ts`.
  */
 import { type Clock, isMeshError, sleep } from "@hearthmesh/core";
 import { contentOf, fingerprint } from "./content.js";

@@ -7,7 +7,7 @@ const START_MS = Date.UTC(2030, 0, 1);
 const clockAtStart = () => virtualClock({ startMs: START_MS });
 
 describe("virtualClock", () => {
-  it("fires timers by due time, and in the order of setting when they are due together", async () => {
+  it("fires timers by due time, and in the order of setting when due together", async () => {
     const clock = clockAtStart();
     const fired: string[] = [];
     clock.setTimeout(() => fired.push("b"), 10);

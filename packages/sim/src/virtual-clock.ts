@@ -4,8 +4,9 @@
  *
  * The rule that makes a run repeatable: one timer fires, then all that follows from it without
  * another timer runs to its end, then the next timer fires. Code under simulation may use promises,
- * `process.nextTick` and the clock it was handed. It may not touch a real timer, socket, file or the
- * thread pool, because those finish in an order that no seed decides (`real-time-trap.ts` watches).
+ * `process.nextTick` and the clock it was handed. It may not touch a real timer, socket, file or
+ * the thread pool, because those finish in an order that no seed decides (`real-time-trap.ts`
+ * watches).
  */
 import { setImmediate as afterThisTurn } from "node:timers";
 import type { Clock, Timer } from "@hearthmesh/core";

@@ -105,7 +105,7 @@ describe("VirtualDisk on a bad day", () => {
     expect([...outcomes].sort()).toEqual(["new", "old"]);
   });
 
-  it("makes durable what was written before the sync began, and promises nothing of the rest", async () => {
+  it("makes durable what was written before the sync began, and no more", async () => {
     let survived = 0;
     for (let seed = 0; seed < 20; seed++) {
       const { disk, run } = setUp({ seed: `during ${seed}` });

@@ -1,6 +1,6 @@
 /**
- * The bytes that travel one way in one connection: in order, each exactly once, with a window. A cut
- * path holds them back; the sender gives up when nothing has been acknowledged for
+ * The bytes that travel one way in one connection: in order, each exactly once, with a window. A
+ * cut path holds them back; the sender gives up when nothing has been acknowledged for
  * `SILENCE_MS_MAX`, as a kernel does when its retransmissions run out.
  */
 import type { Clock, Timer } from "@hearthmesh/core";

@@ -113,7 +113,7 @@ describe("a simulated connection", () => {
     expect(beta.received).toBe(expected);
   });
 
-  it("tells the peer about a destroyed channel: at once, or after what was on its way", async () => {
+  it("ends a destroyed channel at once, or after what was on its way", async () => {
     const outcomes = new Set<string>();
     for (let seed = 0; seed < 10; seed++) {
       const { clock, alpha, beta } = await connected(plain, `destroy ${seed}`);

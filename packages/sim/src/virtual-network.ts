@@ -1,7 +1,8 @@
 /**
  * A network in memory, under a virtual clock: delay, jitter, bandwidth, loss, cuts in one or both
  * directions, hosts that vanish and leave half-open connections, resets and stalls. Code under
- * simulation gets a `Transport` and sees channels of kind `simulated`; the harness keeps this object.
+ * simulation gets a `Transport` and sees channels of kind `simulated`; the harness keeps this
+ * object.
  */
 import type { Transport } from "@hearthmesh/qwormhole";
 import type { SeededRandom } from "./seeded-random.js";

@@ -30,7 +30,9 @@ export const wanProfile: PathProfile = {
   loss: 0.005,
 };
 
-/** First retransmission of a lost segment (RFC 6298 gives 1 s, every kernel 200 ms); then doubled. */
+/**
+ * First retransmission of a lost segment (RFC 6298 gives 1 s, every kernel 200 ms); then doubled.
+ */
 const RETRANSMIT_FIRST_MS = 200;
 const RETRANSMIT_MS_MAX = 5000;
 

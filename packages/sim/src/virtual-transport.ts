@@ -118,7 +118,9 @@ export class VirtualTransport implements Transport {
     return connection.dialer;
   }
 
-  /** Until a packet has come through; a cut, or a host without power, swallows it again and again. */
+  /**
+   * Until a packet has come through; a cut, or a host without power, swallows it again and again.
+   */
   async #travel(from: VirtualHost, to: VirtualHost, signal: AbortSignal): Promise<void> {
     const { clock } = this.#network;
     const path = this.#network.path(from.name, to.name);

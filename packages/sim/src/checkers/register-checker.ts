@@ -1,7 +1,7 @@
 /**
  * Checks the history of one path that several clients write and read at the same time. Every
- * version is written once, so a read names the write it saw; the read is legal when some order of the
- * operations, in which each takes effect between its call and its answer, explains it.
+ * version is written once, so a read names the write it saw; the read is legal when some order of
+ * the operations, in which each takes effect between its call and its answer, explains it.
  *
  * This is the interval test for registers with unique values (Gibbons and Korach, "Testing shared
  * memories", 1997): it finds lost, stale and invented values without searching through orders.

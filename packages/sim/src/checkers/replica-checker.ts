@@ -1,6 +1,6 @@
 /**
- * After all faults have ended and repair had its time: every chunk of every file is on as many nodes
- * as the layout wants, the nodes are distinct, and each copy reads back whole.
+ * After all faults have ended and repair had its time: every chunk of every file is on as many
+ * nodes as the layout wants, the nodes are distinct, and each copy reads back whole.
  */
 import type { ChunkId } from "@hearthmesh/core";
 
