@@ -4,15 +4,16 @@
  * - `runSimulation` makes one run with faults and checkers; `npm run sim` is its command.
  * - `SimMesh` is the mesh itself: the classes that ship, on simulated machines.
  * - `VirtualClock`, `VirtualNetwork`, `VirtualDisk` and `SeededRandom` stand in for the real ones.
- * - `Scenario` carries out the stories of `test/scenarios`.
+ * - `createScenario` carries out the stories of `test/scenarios`.
  *
  * See `docs/simulator.md`.
  *
  * @packageDocumentation
  */
 export { describePlan, type Fault, type FaultPlan, planFaults } from "./faults.js";
+export type { Scenario } from "./scenario.js";
 export { formatScenario, parseScenario, recordScenario } from "./scenario-file.js";
-export { Scenario } from "./scenario-runner.js";
+export { createScenario } from "./scenario-runner.js";
 export { type SeededRandom, seededRandom } from "./seeded-random.js";
 export { SimMesh, type SimMeshOptions } from "./sim-mesh.js";
 export { runSimulation, type SimulationOptions, type SimulationResult } from "./simulation.js";

@@ -1,7 +1,7 @@
 /** What people do with files in a scenario. Every command ends with `as NAME`. */
 import { formatBytes, MeshError, parseDurationMs, parseSizeBytes } from "@hearthmesh/core";
 import type { MeshClient } from "./mesh-client.js";
-import type { Scenario, ScenarioCommand } from "./scenario-runner.js";
+import type { Scenario, ScenarioCommand } from "./scenario.js";
 
 const REPLICA_POLL_MS = 1000;
 

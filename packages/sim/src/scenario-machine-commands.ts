@@ -1,6 +1,6 @@
 /** What happens to machines and the network in a scenario. */
 import { parseDurationMs, parseSizeBytes } from "@hearthmesh/core";
-import type { Scenario, ScenarioCommand } from "./scenario-runner.js";
+import type { Scenario, ScenarioCommand } from "./scenario.js";
 import type { SimMachine } from "./sim-machine.js";
 
 /** A command that does something to one machine. */

@@ -1,9 +1,9 @@
 /** Two channels joined by two flows, and what the network does to both. */
 import { QWormholeError } from "@hearthmesh/qwormhole";
+import type { NetworkFabric } from "./network-fabric.js";
 import { VirtualChannel } from "./virtual-channel.js";
 import { VirtualFlow } from "./virtual-flow.js";
 import type { VirtualHost } from "./virtual-host.js";
-import type { VirtualNetwork } from "./virtual-network.js";
 
 export interface VirtualConnectionOptions {
   dialer: { host: VirtualHost; address: string; certificates: readonly Uint8Array[] };
@@ -19,12 +19,12 @@ type Side = "dialer" | "listener";
 export class VirtualConnection {
   readonly dialer: VirtualChannel;
   readonly listener: VirtualChannel;
-  readonly #network: VirtualNetwork;
+  readonly #network: NetworkFabric;
   readonly #options: VirtualConnectionOptions;
   readonly #flows: Record<Side, VirtualFlow>;
   #openEnds = 2;
 
-  constructor(network: VirtualNetwork, options: VirtualConnectionOptions) {
+  constructor(network: NetworkFabric, options: VirtualConnectionOptions) {
     this.#network = network;
     this.#options = options;
     const binding = network.random.bytes(32);

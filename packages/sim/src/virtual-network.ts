@@ -5,13 +5,14 @@
  * object.
  */
 import type { Transport } from "@hearthmesh/qwormhole";
+import type { NetworkFabric } from "./network-fabric.js";
 import type { SeededRandom } from "./seeded-random.js";
 import type { Trace } from "./trace.js";
 import type { VirtualClock } from "./virtual-clock.js";
-import { VirtualConnection } from "./virtual-connection.js";
+import { VirtualConnection, type VirtualConnectionOptions } from "./virtual-connection.js";
 import { VirtualHost } from "./virtual-host.js";
 import { lanProfile, type PathProfile, VirtualPath } from "./virtual-path.js";
-import { VirtualTransport } from "./virtual-transport.js";
+import { type Connect, VirtualTransport } from "./virtual-transport.js";
 
 export interface VirtualNetworkOptions {
   clock: VirtualClock;
@@ -21,7 +22,7 @@ export interface VirtualNetworkOptions {
   trace?: Trace;
 }
 
-export class VirtualNetwork {
+export class VirtualNetwork implements NetworkFabric {
   readonly clock: VirtualClock;
   readonly random: SeededRandom;
   readonly trace: Trace | undefined;
@@ -42,7 +43,8 @@ export class VirtualNetwork {
    * what the other side will be shown; the harness vouches for them.
    */
   transport(hostName: string, certificates: readonly Uint8Array[] = []): Transport {
-    return new VirtualTransport(this, this.host(hostName), certificates);
+    const connect: Connect = (options) => this.#connect(options);
+    return new VirtualTransport(this, connect, this.host(hostName), certificates);
   }
 
   host(name: string): VirtualHost {
@@ -131,12 +133,9 @@ export class VirtualNetwork {
     return this.#connections.size;
   }
 
-  /** For `VirtualTransport`. */
-  connect(options: ConstructorParameters<typeof VirtualConnection>[1]): VirtualConnection {
-    const connection = new VirtualConnection(this, {
-      ...options,
-      onGone: () => this.#connections.delete(connection),
-    });
+  #connect(options: VirtualConnectionOptions): VirtualConnection {
+    const onGone = () => this.#connections.delete(connection);
+    const connection = new VirtualConnection(this, { ...options, onGone });
     this.#connections.add(connection);
     return connection;
   }

@@ -7,8 +7,9 @@ import {
   QWormholeError,
   type Transport,
 } from "@hearthmesh/qwormhole";
+import type { NetworkFabric } from "./network-fabric.js";
+import type { VirtualConnection, VirtualConnectionOptions } from "./virtual-connection.js";
 import type { OpenPort, VirtualHost } from "./virtual-host.js";
-import type { VirtualNetwork } from "./virtual-network.js";
 
 const DIAL_TIMEOUT_MS_DEFAULT = 10_000;
 /** First repetition of a lost opening packet (RFC 6298), then doubled. */
@@ -17,14 +18,24 @@ const OPENING_RETRY_MS = 1000;
 /** Never settles: what a call of a dead process gets. */
 const never = () => new Promise<never>(() => undefined);
 
+/** Makes a connection that the network knows of. */
+export type Connect = (options: VirtualConnectionOptions) => VirtualConnection;
+
 export class VirtualTransport implements Transport {
-  readonly #network: VirtualNetwork;
+  readonly #network: NetworkFabric;
+  readonly #connect: Connect;
   readonly #host: VirtualHost;
   readonly #process: number;
   readonly #certificates: readonly Uint8Array[];
 
-  constructor(network: VirtualNetwork, host: VirtualHost, certificates: readonly Uint8Array[]) {
+  constructor(
+    network: NetworkFabric,
+    connect: Connect,
+    host: VirtualHost,
+    certificates: readonly Uint8Array[],
+  ) {
     this.#network = network;
+    this.#connect = connect;
     this.#host = host;
     this.#process = host.process;
     this.#certificates = certificates;
@@ -96,7 +107,7 @@ export class VirtualTransport implements Transport {
       const message = "the listener closed during the handshake";
       throw new QWormholeError("QW_DIAL_FAILED", { message });
     }
-    const connection = this.#network.connect({
+    const connection = this.#connect({
       dialer: {
         host: from,
         address: `${from.name}:${from.freePort()}`,
