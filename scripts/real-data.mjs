@@ -1,4 +1,6 @@
-/** Real input made at run time out of what is on the machine: this repository's files and Node's. */
+/**
+ * Real input made at run time out of what is on the machine: this repository's files and Node's.
+ */
 import { createHash } from "node:crypto";
 import {
   createReadStream,
@@ -36,9 +38,10 @@ function* realFiles() {
 
 /**
  * Writes a file of exactly `sizeBytes`, one real file after the other; each round after the first
- * begins with its number, so that no chunk repeats. Returns its SHA-256.
+ * begins with its number, so that no chunk repeats. `shift` bytes come first: two files with
+ * another shift share no chunk. Returns its SHA-256.
  */
-export async function makeRealFile(path, sizeBytes) {
+export async function makeRealFile(path, sizeBytes, shift = 0) {
   const out = createWriteStream(path);
   const hash = createHash("sha256");
   let left = sizeBytes;
@@ -48,6 +51,7 @@ export async function makeRealFile(path, sizeBytes) {
     hash.update(piece);
     if (!out.write(piece)) await new Promise((resolve) => out.once("drain", resolve));
   };
+  await put(Buffer.alloc(shift, "shift"));
   for (let round = 0; left > 0; round++) {
     if (round > 0) await put(Buffer.from(`round ${round}\n`));
     for (const source of realFiles()) {
@@ -63,7 +67,10 @@ export async function makeRealFile(path, sizeBytes) {
   return hash.digest("hex");
 }
 
-/** Copies `count` real small files (up to 64 KiB) in a tree of folders of 25. Returns path -> SHA-256. */
+/**
+ * Copies `count` real small files (up to 64 KiB) in a tree of folders of 25. Returns path ->
+ * SHA-256.
+ */
 export async function makeRealTree(folder, count) {
   const { readFile } = await import("node:fs/promises");
   const hashes = new Map();

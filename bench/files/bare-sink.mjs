@@ -18,7 +18,8 @@ async function take(socket) {
   let inPiece = 0;
   let pending = [];
   let pendingBytes = 0;
-  for await (const bytes of socket) {
+  // The socket must outlive the loop: the answer goes out when the file is synced.
+  for await (const bytes of socket.iterator({ destroyOnReturn: false })) {
     hasher.update(bytes);
     inPiece += bytes.length;
     pending.push(bytes);

@@ -1,4 +1,6 @@
-/** The peer for reading: a process that sends a file from disk over one TLS socket to whoever asks. */
+/**
+ * The peer for reading: a process that sends a file from disk over one TLS socket to whoever asks.
+ */
 import { createReadStream } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { pipeline } from "node:stream";

@@ -1,8 +1,9 @@
 /**
  * Messages on a link stream, one after the other in the form of `codec.ts`:
  * `u32 length of the JSON, big-endian | JSON header | body`. The header's `sizeBytes` says how long
- * the body is; without it there is no body. Bodies are handed on as the pieces that arrived, so a
- * chunk is hashed, written and sent without ever being put together.
+ * the body is; without it there is no body. Bodies are handed on as the pieces that arrived, without
+ * a copy, or are gathered in a buffer of the reader's: a storage node keeps many chunks for as long as
+ * its disk takes, and whole buffers that it uses again cost less than thousands of small pieces.
  */
 import { limits, MeshError } from "@hearthmesh/core";
 
@@ -18,6 +19,11 @@ export interface StreamMessage<Header> {
 export interface ReadMessagesOptions {
   /** Default `CHUNK_BYTES_MAX`. A longer body is refused before any of it is kept. */
   bodyBytesMax?: number;
+  /**
+   * Asked for a buffer of at least `sizeBytes` before a body is read; the stream waits for it. The
+   * body then comes as one piece, a view of that buffer. Undefined: this body comes as it arrives.
+   */
+  bodyBuffer?(sizeBytes: number): Promise<Uint8Array | undefined>;
 }
 
 /** Where messages can be written: the writing half of a `LinkStream`. */
@@ -34,27 +40,54 @@ export async function* readMessages<Header>(
   readable: AsyncIterable<Uint8Array>,
   options: ReadMessagesOptions = {},
 ): AsyncGenerator<StreamMessage<Header>, void, undefined> {
-  const parser = new MessageParser<Header>(options.bodyBytesMax ?? limits.CHUNK_BYTES_MAX);
+  const { bodyBytesMax = limits.CHUNK_BYTES_MAX, bodyBuffer } = options;
+  const parser = new MessageParser<Header>(bodyBytesMax, bodyBuffer !== undefined);
   for await (const bytes of readable) {
     parser.push(bytes);
-    for (let message = parser.next(); message !== undefined; message = parser.next()) {
-      yield message;
+    for (;;) {
+      const message = parser.next();
+      if (message !== undefined) yield message;
+      else if (bodyBuffer === undefined || parser.bufferNeeded === undefined) break;
+      else parser.gatherIn(await bodyBuffer(parser.bufferNeeded));
     }
   }
   parser.finish();
 }
 
-/** The pure part of `readMessages`: bytes in, whole messages out, linear for any split. */
+/**
+ * The pure part of `readMessages`: bytes in, whole messages out, linear for any split.
+ *
+ * States: length -> header -> (with `gathers`: asking for a buffer ->) body -> length.
+ */
 export class MessageParser<Header> {
   readonly #bodyBytesMax: number;
+  readonly #gathers: boolean;
+  /** Whether the body's buffer is still to be chosen. */
+  #asksForBuffer = false;
+  #buffer: Uint8Array | undefined;
+  #gatheredBytes = 0;
   #queue: Uint8Array[] = [];
   #queuedBytes = 0;
   #headerBytes: number | undefined;
   #header: Header | undefined;
   #bodyBytes = 0;
 
-  constructor(bodyBytesMax: number) {
+  /** `gathers`: `next` stops before each body until `gatherIn` was called. */
+  constructor(bodyBytesMax: number, gathers = false) {
     this.#bodyBytesMax = bodyBytesMax;
+    this.#gathers = gathers;
+  }
+
+  /** Size of the body that waits for `gatherIn`. */
+  get bufferNeeded(): number | undefined {
+    return this.#asksForBuffer ? this.#bodyBytes : undefined;
+  }
+
+  /** Where the body goes that is about to be read; undefined leaves it in pieces. */
+  gatherIn(buffer: Uint8Array | undefined): void {
+    this.#asksForBuffer = false;
+    this.#buffer = buffer;
+    this.#gatheredBytes = 0;
   }
 
   push(bytes: Uint8Array): void {
@@ -75,12 +108,29 @@ export class MessageParser<Header> {
       if (this.#queuedBytes < this.#headerBytes) return undefined;
       this.#header = parseHeader<Header>(this.#join(this.#headerBytes));
       this.#bodyBytes = bodyBytes(this.#header, this.#bodyBytesMax);
+      this.#asksForBuffer = this.#gathers;
     }
-    if (this.#queuedBytes < this.#bodyBytes) return undefined;
-    const message = { header: this.#header, pieces: this.#take(this.#bodyBytes) };
+    const pieces = this.#asksForBuffer ? undefined : this.#body();
+    if (pieces === undefined) return undefined;
+    const message = { header: this.#header, pieces };
     this.#headerBytes = undefined;
     this.#header = undefined;
     return message;
+  }
+
+  #body(): Uint8Array[] | undefined {
+    const buffer = this.#buffer;
+    if (buffer === undefined) {
+      return this.#queuedBytes < this.#bodyBytes ? undefined : this.#take(this.#bodyBytes);
+    }
+    const missing = this.#bodyBytes - this.#gatheredBytes;
+    for (const piece of this.#take(Math.min(missing, this.#queuedBytes))) {
+      buffer.set(piece, this.#gatheredBytes);
+      this.#gatheredBytes += piece.length;
+    }
+    if (this.#gatheredBytes < this.#bodyBytes) return undefined;
+    this.#buffer = undefined;
+    return [buffer.subarray(0, this.#bodyBytes)];
   }
 
   /** The stream has ended: throws `MESH_PROTOCOL` when it did so within a message. */

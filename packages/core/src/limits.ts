@@ -3,7 +3,9 @@
  * never growth and never silence. The relations at the end are checked when the module loads.
  */
 
-/** A file's pieces. 1 MiB gives small range reads and few rows (MinIO's move from 10 MiB to 1 MiB). */
+/**
+ * A file's pieces. 1 MiB gives small range reads and few rows (MinIO's move from 10 MiB to 1 MiB).
+ */
 export const CHUNK_BYTES_MAX = 1 << 20;
 /** A file up to this size lives in its directory entry and needs no chunk. */
 export const INLINE_FILE_BYTES_MAX = 3 * 1024;
@@ -29,7 +31,7 @@ export const UPLOAD_IDLE_MS_MAX = 3_600_000;
 /** Life of a ticket for chunk operations. */
 export const TICKET_VALIDITY_MS = 300_000;
 /** Chunks on their way to one node in one transfer. */
-export const TRANSFER_CHUNKS_IN_FLIGHT_MAX = 8;
+export const TRANSFER_CHUNKS_IN_FLIGHT_MAX = 16;
 /** Chunk bytes that a storage node holds in memory before it makes senders wait. */
 export const CHUNK_INTAKE_BYTES_MAX = 64 << 20;
 /** One pack file of the chunk store; a new one is begun when it is full. */

@@ -4,7 +4,7 @@
  *
  * Bounds: at most `TRANSFER_CHUNKS_IN_FLIGHT_MAX` whole chunks of one stream (or 16 times as many
  * small ones) and the node's whole intake are in memory; at either, the stream is not read, and its
- * credit makes the sender wait.
+ * credit makes the sender wait. Large chunks are gathered in buffers that are used again.
  */
 import { limits, MeshError, parseChunkId, toErrorRecord } from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";
@@ -13,6 +13,7 @@ import { MessageWriter, readMessages } from "../message-stream.js";
 import type { ChunkPutItem, ChunkPutOpen, ChunkPutResult } from "../protocol.js";
 import type { ChunkHeader, ChunkStore, Ticket } from "../types.js";
 import { ByteBudget } from "./byte-budget.js";
+import type { ChunkBuffers } from "./chunk-buffers.js";
 import type { NodeAccess } from "./node-access.js";
 import { makeReceipt } from "./receipts.js";
 
@@ -25,6 +26,7 @@ export interface PutStreamParts {
   readonly chunkStore: ChunkStore;
   /** Chunk bytes in memory for all streams of the node. */
   readonly intake: ByteBudget;
+  readonly buffers: ChunkBuffers;
   readonly nowMs: () => number;
 }
 
@@ -36,26 +38,72 @@ export async function servePutStream(parts: PutStreamParts, stream: LinkStream):
   // Refused here, a bad ticket costs no chunk.
   parts.access.checkTicket("chunk.put", open.ticket, stream.peer);
   const answers = new MessageWriter(stream);
-  const inFlight = new ByteBudget(STREAM_BYTES_MAX, 1);
+  const room = new StreamRoom(parts);
   const underWay = new Set<Promise<void>>();
-  for await (const { header, pieces } of readMessages<ChunkPutItem>(stream.readable)) {
-    const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-    const costBytes = Math.max(sizeBytes, CHUNK_COST_BYTES_MIN);
-    await inFlight.acquire(costBytes);
-    await parts.intake.acquire(sizeBytes);
-    const work = putOne(parts, stream, open, header, pieces)
-      .then((result) => answers.write(result))
-      // The sender is gone: the stream tells the reading loop, which ends this function.
-      .catch(() => undefined)
-      .finally(() => {
-        parts.intake.release(sizeBytes);
-        inFlight.release(costBytes);
-        underWay.delete(work);
-      });
-    underWay.add(work);
+  parts.buffers.open();
+  try {
+    const bodyBuffer = (sizeBytes: number) => room.take(sizeBytes);
+    const messages = readMessages<ChunkPutItem>(stream.readable, { bodyBuffer });
+    for await (const { header, pieces } of messages) {
+      const place = room.handOver();
+      const work = putOne(parts, stream, open, header, pieces)
+        .then((result) => answers.write(result))
+        // The sender is gone: the stream tells the reading loop, which ends this function.
+        .catch(() => undefined)
+        .finally(() => {
+          place?.release();
+          underWay.delete(work);
+        });
+      underWay.add(work);
+    }
+    await Promise.all(underWay);
+    stream.end();
+  } finally {
+    room.handOver()?.release();
+    parts.buffers.close();
   }
-  await Promise.all(underWay);
-  stream.end();
+}
+
+interface Place {
+  release(): void;
+}
+
+/** What one stream may keep in memory: its own share, and its part of the node's intake. */
+class StreamRoom {
+  readonly #parts: PutStreamParts;
+  readonly #inFlight = new ByteBudget(STREAM_BYTES_MAX, 1);
+  #taken: Place | undefined;
+
+  constructor(parts: PutStreamParts) {
+    this.#parts = parts;
+  }
+
+  /** Waits until a body of this size has room; small ones need no buffer of their own. */
+  async take(sizeBytes: number): Promise<Uint8Array | undefined> {
+    const { intake, buffers } = this.#parts;
+    const costBytes = Math.max(sizeBytes, CHUNK_COST_BYTES_MIN);
+    await this.#inFlight.acquire(costBytes);
+    await intake.acquire(sizeBytes).catch((error: unknown) => {
+      this.#inFlight.release(costBytes);
+      throw error;
+    });
+    const buffer = sizeBytes > CHUNK_COST_BYTES_MIN ? buffers.take() : undefined;
+    this.#taken = {
+      release: () => {
+        intake.release(sizeBytes);
+        this.#inFlight.release(costBytes);
+        if (buffer !== undefined) buffers.give(buffer);
+      },
+    };
+    return buffer;
+  }
+
+  /** The place of the chunk that was read last: whoever takes it must release it. */
+  handOver(): Place | undefined {
+    const place = this.#taken;
+    this.#taken = undefined;
+    return place;
+  }
 }
 
 /** The answer for one chunk; never throws, so that one bad chunk does not end the others. */

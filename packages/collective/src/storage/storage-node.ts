@@ -33,6 +33,7 @@ import type {
 } from "../protocol.js";
 import type { ChunkStore } from "../types.js";
 import { ByteBudget } from "./byte-budget.js";
+import { ChunkBuffers } from "./chunk-buffers.js";
 import { type CopySource, copyChunks } from "./chunk-copy.js";
 import { serveGetStream } from "./chunk-get-stream.js";
 import { servePutStream } from "./chunk-put-stream.js";
@@ -75,6 +76,7 @@ export class StorageNode {
   readonly #access: NodeAccess;
   readonly #log: Logger;
   readonly #intake = new ByteBudget(limits.CHUNK_INTAKE_BYTES_MAX, STREAMS_OPEN_MAX);
+  readonly #buffers = new ChunkBuffers();
   #openStreams = 0;
   #openRequests = 0;
   #scrubbedUpTo: ChunkId | undefined;
@@ -144,6 +146,7 @@ export class StorageNode {
         access: this.#access,
         chunkStore,
         intake: this.#intake,
+        buffers: this.#buffers,
         nowMs: () => clock.nowMs(),
       };
       if (method === "chunk.put") await servePutStream(parts, stream);
