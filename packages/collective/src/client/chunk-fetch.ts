@@ -1,5 +1,6 @@
 /** Asks one storage node for chunks, over one `chunk.get` stream. */
 import { type Clock, fromErrorRecord, MeshError } from "@hearthmesh/core";
+import type { LinkStream } from "@hearthmesh/qwormhole";
 import { encodeMessage } from "../codec.js";
 import { fromWireError } from "../link-errors.js";
 import { readMessages } from "../message-stream.js";
@@ -7,10 +8,10 @@ import type { ChunkGetOpen, ChunkGetResult } from "../protocol.js";
 import { chunkIdOf } from "../storage/blake3.js";
 import type { ChunkRef, NodeInfo, SignedTicket } from "../types.js";
 import type { NodeLinks } from "./ports.js";
-import { withTimeout } from "./waiting.js";
 
 /** Without a single byte for this long, the node is taken for stuck. */
 const STALL_TIMEOUT_MS = 10_000;
+const STALL_LOOK_MS = STALL_TIMEOUT_MS / 4;
 
 export interface FetchOptions {
   links: NodeLinks;
@@ -40,7 +41,7 @@ export async function* fetchChunks(
   stream.end();
   let answered = 0;
   try {
-    const bytes = withStallTimeout(stream.readable, clock, signal);
+    const bytes = withStallTimeout(stream, clock);
     for await (const { header, pieces } of readMessages<ChunkGetResult>(bytes)) {
       const chunk = chunks[answered++];
       if (chunk === undefined) break;
@@ -70,16 +71,35 @@ function check(chunk: ChunkRef, result: ChunkGetResult, pieces: readonly Uint8Ar
   return { error: new MeshError("MESH_CHUNK_MISMATCH", { message: "its copy is damaged" }) };
 }
 
-/** Counts only the time in which somebody waits for bytes. */
+/**
+ * The stream's bytes. Counts only the time in which somebody waits for them, with one timer for the
+ * whole stream: a timer for each of a thousand pieces would cost more than the pieces.
+ */
 async function* withStallTimeout(
-  pieces: AsyncIterable<Uint8Array>,
+  stream: LinkStream,
   clock: Clock,
-  signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const iterator = pieces[Symbol.asyncIterator]();
-  for (;;) {
-    const next = await withTimeout(clock, STALL_TIMEOUT_MS, signal, () => iterator.next());
-    if (next.done === true) return;
-    yield next.value;
+  let waitingSinceMs: number | undefined = clock.monotonicMs();
+  let stalled: MeshError | undefined;
+  const look = () => {
+    if (waitingSinceMs === undefined || clock.monotonicMs() - waitingSinceMs < STALL_TIMEOUT_MS) {
+      timer = clock.setTimeout(look, STALL_LOOK_MS);
+      return;
+    }
+    const message = `the node sent nothing for ${STALL_TIMEOUT_MS / 1000} s`;
+    stalled = new MeshError("MESH_TIMEOUT", { message });
+    stream.reset(stalled.code, message);
+  };
+  let timer = clock.setTimeout(look, STALL_LOOK_MS);
+  try {
+    for await (const bytes of stream.readable) {
+      waitingSinceMs = undefined;
+      yield bytes;
+      waitingSinceMs = clock.monotonicMs();
+    }
+  } catch (error) {
+    throw stalled ?? error;
+  } finally {
+    timer.cancel();
   }
 }

@@ -2,10 +2,10 @@
  * Decides which nodes get a copy of a chunk. Pure: it sees what happened so far and says what to
  * start now; the upload asks again after every answer.
  *
- * Rule: the first `replicas` usable nodes of the placement order always get a copy. Nodes after them
- * are used only while the acknowledgements that are needed cannot be reached without them. A chunk
- * is safe with `acksNeeded` stored copies on as many distinct zones as there are usable ones, at most
- * `acksNeeded`.
+ * Rule: the first `replicas` usable nodes of the placement order always get a copy. Nodes after
+ * them are used only while the acknowledgements that are needed cannot be reached without them. A
+ * chunk is safe with `acksNeeded` stored copies on as many distinct zones as there are usable ones,
+ * at most `acksNeeded`.
  */
 import type { NodeId } from "@hearthmesh/core";
 

@@ -20,7 +20,7 @@ import { ReadWindow } from "./read-window.js";
 import { type Deferred, deferred, newStop, reasonOf, withSignal } from "./waiting.js";
 
 /** Chunks that may be read before they are asked for. */
-const READ_AHEAD_CHUNKS_MAX = 2 * limits.TRANSFER_CHUNKS_IN_FLIGHT_MAX;
+const READ_AHEAD_CHUNKS_MAX = limits.TRANSFER_CHUNKS_IN_FLIGHT_MAX;
 const PAGE_CHUNKS = limits.MANIFEST_SEGMENT_CHUNKS_MAX;
 /** A node that failed is asked last for this long. */
 const FAILING_MS = 5_000;

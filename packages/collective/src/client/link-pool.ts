@@ -2,8 +2,8 @@
  * One link to each storage node, made when it is first needed and shared by everybody.
  *
  * States of a node: unknown -> dialling -> open -> unknown (the link closed), or dialling -> failed
- * -> unknown (after `retryAfterMs`). Invariants: at most one dial and one link for a node; a link is
- * only handed out when the handshake proved that the node has the id that was asked for.
+ * -> unknown (after `retryAfterMs`). Invariants: at most one dial and one link for a node; a link
+ * is only handed out when the handshake proved that the node has the id that was asked for.
  * Errors: `MESH_UNREACHABLE` with what each address said; `MESH_STOPPING` after `close`.
  */
 import { type Clock, type Logger, limits, MeshError, type NodeId } from "@hearthmesh/core";

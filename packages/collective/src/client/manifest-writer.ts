@@ -1,6 +1,7 @@
 /**
- * Tells the coordinator which chunks make the file, in order, while the upload goes on: in segments,
- * each sent as soon as its chunks are settled; what fills no segment goes into the commit.
+ * Tells the coordinator which chunks make the file, in order, while the upload goes on: in
+ * segments, each sent as soon as its chunks are settled; what fills no segment goes into the
+ * commit.
  */
 import { isMeshError, limits } from "@hearthmesh/core";
 import type { ChunkReceipt } from "../protocol.js";

@@ -14,9 +14,9 @@ export interface ReadView {
 }
 
 /**
- * Every node that may have the chunk: those that are online before those that are not, in each group
- * the reader itself, then the replica set, then the others in placement order (a chunk stays where it
- * was until rebalancing has moved it).
+ * Every node that may have the chunk: those that are online before those that are not, in each
+ * group the reader itself, then the replica set, then the others in placement order (a chunk stays
+ * where it was until rebalancing has moved it).
  */
 export function readOrder(view: ReadView, chunk: ChunkRef): NodeInfo[] {
   const replicas = view.placement.replicaSet(chunk.id);

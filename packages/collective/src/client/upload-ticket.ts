@@ -1,7 +1,7 @@
 /**
- * The right to store the chunks of one upload, kept fresh: a new ticket is asked for when half of its
- * life has passed since it came, by the client's own steady clock, so that clocks which disagree do
- * no harm.
+ * The right to store the chunks of one upload, kept fresh: a new ticket is asked for when half of
+ * its life has passed since it came, by the client's own steady clock, so that clocks which
+ * disagree do no harm.
  */
 import { type Clock, limits, type NodeId } from "@hearthmesh/core";
 import type { FileTicketResponse } from "../protocol.js";

@@ -1,4 +1,6 @@
-/** A file client, the real coordinator and real storage nodes on disk, over links in one process. */
+/**
+ * A file client, the real coordinator and real storage nodes on disk, over links in one process.
+ */
 import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
