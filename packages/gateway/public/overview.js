@@ -45,7 +45,7 @@ function showFigures({ totals, replication }) {
   setText(byId("card-space"), `${formatBytes(free)} free`);
   const used = `${formatBytes(totals.usedBytes)} of ${formatBytes(totals.capacityBytes)} used`;
   setText(byId("card-space-note"), totals.capacityBytes === 0 ? "No machine has reported" : used);
-  const copies = Math.min(replication.replicas, replication.zonesAvailable);
+  const copies = Math.min(replication.replicas, totals.online);
   setText(byId("card-copies"), `${copies} of ${replication.replicas}`);
   setText(
     byId("card-copies-note"),
@@ -54,7 +54,8 @@ function showFigures({ totals, replication }) {
         `${replication.acksNeeded === 1 ? "is" : "are"} on disk`,
   );
   const waiting = replication.repairQueue;
-  setText(byId("card-repair"), waiting === 0 ? "Complete" : plural(waiting, "chunk"));
+  const nothing = replication.lastRepairWalkMs === undefined ? "Not known yet" : "Complete";
+  setText(byId("card-repair"), waiting === 0 ? nothing : plural(waiting, "chunk"));
   setText(byId("card-repair-note"), repairNote(replication));
 }
 

@@ -47,7 +47,10 @@ export type WorkerStatus = z.infer<typeof WorkerStatus>;
 export const ReplicationStatus = z.object({
   replicas: z.number().int().describe("Copies that every chunk should have"),
   acksNeeded: z.number().int().describe("Copies on disk before a write is answered"),
-  zonesAvailable: z.number().int().describe("Failure domains that are online"),
+  zonesAvailable: z
+    .number()
+    .int()
+    .describe("Different places (member and site) with an online storage node"),
   note: z.string().exactOptional().describe("Set when less than the wish is possible, with why"),
   repairQueue: z.number().int().describe("Chunks that wait for another copy"),
   lastRepairWalkMs: TimeMs.exactOptional(),

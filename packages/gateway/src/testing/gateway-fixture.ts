@@ -1,6 +1,6 @@
 /**
- * A member for tests of the doors: a real CA and authority over the store that is handed in, files in
- * memory, real keys and certificates.
+ * A member for tests of the doors: a real CA and authority over the store that is handed in, files
+ * in memory, real keys and certificates.
  */
 import { Authority, type AuthorityOptions, EnrolmentLimiter } from "@hearthmesh/collective";
 import {
