@@ -1,9 +1,9 @@
 /**
- * Messages on a link stream, one after the other in the form of `codec.ts`:
- * `u32 length of the JSON, big-endian | JSON header | body`. The header's `sizeBytes` says how long
- * the body is; without it there is no body. Bodies are handed on as the pieces that arrived, without
- * a copy, or are gathered in a buffer of the reader's: a storage node keeps many chunks for as long as
- * its disk takes, and whole buffers that it uses again cost less than thousands of small pieces.
+ * Messages on a link stream, one after the other in the form of `codec.ts`: `u32 length of the
+ * JSON, big-endian | JSON header | body`. The header's `sizeBytes` says how long the body is;
+ * without it there is no body. Bodies are handed on as the pieces that arrived, without a copy, or
+ * are gathered in a buffer of the reader's: a storage node keeps many chunks for as long as its
+ * disk takes, and whole buffers that it uses again cost less than thousands of small pieces.
  */
 import { limits, MeshError } from "@hearthmesh/core";
 

@@ -76,8 +76,8 @@ export interface PeekedSource {
 }
 
 /**
- * Reads just beyond `limitBytes`, to know whether the source is longer than that. `rest` is the whole
- * source again, with what was read in front; `close` releases a source that is not read on.
+ * Reads just beyond `limitBytes`, to know whether the source is longer than that. `rest` is the
+ * whole source again, with what was read in front; `close` releases a source that is not read on.
  */
 export async function peekSource(
   source: AsyncIterable<Uint8Array>,

@@ -172,7 +172,7 @@ describe("writing while nodes fail", () => {
     }
   });
 
-  it("repeats calls while the coordinator is away, finds a commit whose answer was lost", async () => {
+  it("repeats calls without a coordinator, and finds a commit whose answer was lost", async () => {
     const { coordinator } = world;
     coordinator.onCall = (method, attempt) => {
       if (method === "file.segment" && attempt === 1) throw new MeshError("MESH_UNREACHABLE");

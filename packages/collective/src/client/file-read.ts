@@ -1,9 +1,9 @@
 /**
  * Reads the chunks of one file in order, several at a time from several nodes.
  *
- * The manifest comes in pages of `MANIFEST_SEGMENT_CHUNKS_MAX` chunks; the next page is fetched while
- * this one is read. The chunks of a page are spread over their replicas, one stream for each node. A
- * chunk that a node cannot give is fetched from the next one. Invariants: at most
+ * The manifest comes in pages of `MANIFEST_SEGMENT_CHUNKS_MAX` chunks; the next page is fetched
+ * while this one is read. The chunks of a page are spread over their replicas, one stream for each
+ * node. A chunk that a node cannot give is fetched from the next one. Invariants: at most
  * `READ_AHEAD_CHUNKS_MAX` chunks are in memory; no byte is handed over whose hash was not checked;
  * when the consumer stops, every stream is reset. Errors: `MESH_CHUNK_UNAVAILABLE` naming the part
  * and what each node said; `MESH_PATH_CHANGED` when the file was replaced in the meantime.
@@ -63,7 +63,10 @@ export class FileRead {
     this.#window = new ReadWindow(this.#firstChunk, READ_AHEAD_CHUNKS_MAX, this.#stop.signal);
   }
 
-  /** The chunks from `first.firstChunk` to `lastChunk`, whole, each as its pieces. To be iterated once. */
+  /**
+   * The chunks from `first.firstChunk` to `lastChunk`, whole, each as its pieces. To be iterated
+   * once.
+   */
   async *chunks(): AsyncGenerator<readonly Uint8Array[], void, undefined> {
     const { signal, lastChunk } = this.#options;
     const onAbort = () => this.#stop.abort(signal?.reason);

@@ -1,10 +1,11 @@
 /**
  * One `chunk.put` stream: sends chunks, matches the answers to them by index.
  *
- * States: open -> finishing (no more chunks; answers still come) -> ended, or -> failed from either.
- * Invariants: at most `TRANSFER_CHUNKS_IN_FLIGHT_MAX` chunks are unanswered; every copy that was sent
- * is settled exactly once. Errors: a chunk that the node refused rejects with the node's error; a
- * stream that broke or stood still rejects everything in flight and calls `onFailed` once.
+ * States: open -> finishing (no more chunks; answers still come) -> ended, or -> failed from
+ * either. Invariants: at most `TRANSFER_CHUNKS_IN_FLIGHT_MAX` chunks are unanswered; every copy
+ * that was sent is settled exactly once. Errors: a chunk that the node refused rejects with the
+ * node's error; a stream that broke or stood still rejects everything in flight and calls
+ * `onFailed` once.
  */
 import { type Clock, fromErrorRecord, limits, MeshError, type Timer } from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";

@@ -1,13 +1,14 @@
 /**
- * Writes one file that is larger than `SMALL_FILE_BYTES_MAX`: cuts it, sends every chunk straight to
- * its storage nodes, and makes it visible at the end.
+ * Writes one file that is larger than `SMALL_FILE_BYTES_MAX`: cuts it, sends every chunk straight
+ * to its storage nodes, and makes it visible at the end.
  *
- * States of a chunk: sending -> safe (enough copies are on disk) -> settled (every copy was answered
- * or given up). Invariants: at most `UPLOAD_CHUNKS_HELD_MAX` chunks are in memory; the manifest holds
- * a chunk only when it is safe; nothing is visible before the commit. A node that fails or falls
- * behind is left out for a while: the chunks that need it go to the next node in placement order, the
- * others are completed by repair. Errors: `MESH_NO_STORAGE` with what each node said; whatever the
- * coordinator refuses. At any error the upload is aborted, so that its chunks are collected.
+ * States of a chunk: sending -> safe (enough copies are on disk) -> settled (every copy was
+ * answered or given up). Invariants: at most `UPLOAD_CHUNKS_HELD_MAX` chunks are in memory; the
+ * manifest holds a chunk only when it is safe; nothing is visible before the commit. A node that
+ * fails or falls behind is left out for a while: the chunks that need it go to the next node in
+ * placement order, the others are completed by repair. Errors: `MESH_NO_STORAGE` with what each
+ * node said; whatever the coordinator refuses. At any error the upload is aborted, so that its
+ * chunks are collected.
  */
 import {
   type Clock,
@@ -195,7 +196,9 @@ export class Upload {
     return oldest !== undefined && this.#chunksBegun - oldest.index > CHUNKS_BEHIND_MAX;
   }
 
-  /** A node that the oldest safe chunk still waits for; nobody while a chunk before it is not safe. */
+  /**
+   * A node that the oldest safe chunk still waits for; nobody while a chunk before it is not safe.
+   */
   #laggard(): NodeWriter | undefined {
     for (const chunk of this.#held) {
       if (!chunk.isSafe) return undefined;

@@ -1,7 +1,7 @@
 /**
  * Buffers of one chunk each that are used again and again while chunks arrive. Fresh ones would be
- * zeroed by the system and collected as garbage a thousand times a second. When nobody sends, none is
- * kept. How many are out is bounded by the budgets of those who take them.
+ * zeroed by the system and collected as garbage a thousand times a second. When nobody sends, none
+ * is kept. How many are out is bounded by the budgets of those who take them.
  */
 import { limits } from "@hearthmesh/core";
 
