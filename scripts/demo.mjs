@@ -139,23 +139,19 @@ async function untilRepaired(member) {
 
 function report(status, seconds) {
   const perSecond = (amount, time) => (amount / time).toFixed(0);
+  const fileWrite = perSecond(FILE_BYTES / 1e6, seconds.writeSeconds);
+  const fileRead = perSecond(FILE_BYTES / 1e6, seconds.readSeconds);
+  const treeWrite = perSecond(TREE_FILES, seconds.treeSeconds);
+  const treeRead = perSecond(TREE_FILES, seconds.treeReadSeconds);
+  const repair = seconds.repairSeconds.toFixed(1);
   say("\n  result");
-  say(
-    `    big file, 3 copies   write ${perSecond(FILE_BYTES / 1e6, seconds.writeSeconds)} MB/s, a node killed in the middle`,
-  );
-  say(
-    `                         read  ${perSecond(FILE_BYTES / 1e6, seconds.readSeconds)} MB/s, that node away`,
-  );
-  say(
-    `    small files          write ${perSecond(TREE_FILES, seconds.treeSeconds)} files/s, read ${perSecond(TREE_FILES, seconds.treeReadSeconds)} files/s`,
-  );
-  say(
-    `    repair               ${seconds.repairSeconds.toFixed(1)} s from the node's start to full copies`,
-  );
+  say(`    big file, 3 copies   write ${fileWrite} MB/s, a node killed in the middle`);
+  say(`                         read  ${fileRead} MB/s, that node away`);
+  say(`    small files          write ${treeWrite} files/s, read ${treeRead} files/s`);
+  say(`    repair               ${repair} s from the node's start to full copies`);
   for (const node of status.local_nodes) {
-    say(
-      `    ${node.name.padEnd(20)} ${node.chunk_count} chunks, ${Math.round(node.used_capacity / 1e6)} MB`,
-    );
+    const usedMegabytes = Math.round(node.used_capacity / 1e6);
+    say(`    ${node.name.padEnd(20)} ${node.chunk_count} chunks, ${usedMegabytes} MB`);
   }
 }
 

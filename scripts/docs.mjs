@@ -35,8 +35,8 @@ function errorsPage() {
     "",
     "<!-- Made by `npm run docs` from packages/core/src/error-registry.ts. -->",
     "",
-    "Every error has a code that never changes its meaning, an HTTP status, and an exit status of the",
-    "command that ends with it. The message may be more precise than the one below.",
+    "Every error has a code that never changes its meaning, an HTTP status, and an exit status of",
+    "the command that ends with it. The message may be more precise than the one below.",
     "",
     "| code | HTTP | exit | message | what to do |",
     "|---|---|---|---|---|",
@@ -56,18 +56,18 @@ function limitsPage() {
   const source = readFileSync(join(root, "packages/core/src/limits.ts"), "utf8");
   const rows = [];
   let comment = "";
-  for (const line of source.split("\n")) {
-    const remark = /^\/\*\* (.*) \*\/$/.exec(line);
-    const constant = /^export const (\w+) = (.*);$/.exec(line);
-    if (remark) comment = remark[1];
-    if (constant) rows.push(`| \`${constant[1]}\` | \`${constant[2]}\` | ${comment} |`);
+  const remarkOrConstant = /^\/\*\*([\s\S]*?)\*\/$|^export const (\w+) = (.*);$/gm;
+  for (const [, remark, name, value] of source.matchAll(remarkOrConstant)) {
+    if (remark !== undefined) comment = remark.replace(/\s*\n \*\s*/g, " ").trim();
+    else rows.push(`| \`${name}\` | \`${value}\` | ${comment} |`);
   }
   return [
     "# Limits",
     "",
     "<!-- Made by `npm run docs` from packages/core/src/limits.ts. -->",
     "",
-    "At a limit there is a typed error, never growth and never silence. The unit stands in the name.",
+    "At a limit there is a typed error, never growth and never silence. The unit stands in the",
+    "name.",
     "",
     "| limit | value | meaning |",
     "|---|---|---|",

@@ -65,8 +65,9 @@ function ensureInstalled() {
   if (readStamp("install") === lock && existsSync(join(modules, "typescript"))) return;
   say("Installing the dependencies (npm install) ...");
   const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  // Not `npm ci`: it refuses a lock file that lacks an optional package of another platform, and some
-  // registries do not carry all of them. The versions still come from the lock file, unchanged.
+  // Not `npm ci`: it refuses a lock file that lacks an optional package of another platform, and
+  // some registries do not carry all of them. The versions still come from the lock file,
+  // unchanged.
   const status = run(npm, ["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]);
   if (status !== 0) {
     say("npm install failed: see the lines above. It needs the npm registry once.");

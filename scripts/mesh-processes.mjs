@@ -165,7 +165,9 @@ export class MeshProcesses {
   /** @type {MeshProcess[]} */
   nodes = [];
 
-  /** @param {{ folder: string, storageNodes?: number, portBase?: number, extra?: string[] }} options */
+  /**
+   * @param {{ folder: string, storageNodes?: number, portBase?: number, extra?: string[] }} options
+   */
   static async start({ folder, storageNodes = 3, portBase, extra = [] }) {
     const base = portBase ?? (await freePortBase(storageNodes + 1));
     const mesh = new MeshProcesses();

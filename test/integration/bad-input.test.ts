@@ -250,7 +250,7 @@ describe("the machine", () => {
     expect(stderr).toContain(String(member.coordinator.pid));
   });
 
-  it("names a port that is taken and the flag that changes it, and leaves no node behind", async () => {
+  it("names a port that is taken and the flag that changes it, leaves no node behind", async () => {
     const blocker = createServer();
     await new Promise<void>((resolve) => blocker.listen(0, "0.0.0.0", resolve));
     const address = blocker.address();

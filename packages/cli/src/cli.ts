@@ -1,4 +1,6 @@
-/** What a command may touch: the terminal, the environment, time. Handed in, so that tests can look. */
+/**
+ * What a command may touch: the terminal, the environment, time. Handed in, so that tests can look.
+ */
 import type { Readable, Writable } from "node:stream";
 import { type Clock, type Logger, type Random, silentLogger } from "@hearthmesh/core";
 import pc from "picocolors";

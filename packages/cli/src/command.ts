@@ -19,7 +19,9 @@ export class MeshCommand extends Command {
   }
 }
 
-/** A group such as `mesh invite`: alone it prints its help; an unknown word after it is an error. */
+/**
+ * A group such as `mesh invite`: alone it prints its help; an unknown word after it is an error.
+ */
 export function commandGroup(name: string, summary: string, commands: MeshCommand[]): MeshCommand {
   const group = new MeshCommand(name).description(summary).allowExcessArguments(true);
   for (const command of commands) group.addCommand(command);

@@ -85,7 +85,8 @@ function fish(program: CommandDescription): string {
         const short = option.short === undefined ? "" : ` -s ${option.short.slice(1)}`;
         const value = option.takesValue ? " -r" : "";
         lines.push(
-          `complete -c ${name} -n ${quote(condition)}${short} -l ${option.long.slice(2)}${value} -d ${quote(option.about)}`,
+          `complete -c ${name} -n ${quote(condition)}${short} -l ${option.long.slice(2)}${value}` +
+            ` -d ${quote(option.about)}`,
         );
       }
     }

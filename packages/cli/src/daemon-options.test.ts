@@ -10,7 +10,8 @@ describe("the flags of mesh up", () => {
     const page = (await loadDaemon()).configurationPage();
     const keys = [...page.matchAll(/^\| `[\w.]+` \| `--([\w-]+)` \|/gm)].map((match) => match[1]);
     expect(keys.length).toBeGreaterThan(10);
-    // Three that the loader reads beside the table: where the data is, the file, one host for three.
+    // Three that the loader reads beside the table: where the data is, the file, one host for
+    // three.
     expect(flags).toEqual([...keys, "home", "config", "listen"].sort());
   });
 

@@ -1,6 +1,6 @@
 /**
- * The commands `mesh` and `collective` as a library: `runCli` runs a command line, `describeCommands`
- * and `commandReference` make the reference page.
+ * The commands `mesh` and `collective` as a library: `runCli` runs a command line,
+ * `describeCommands` and `commandReference` make the reference page.
  *
  * @packageDocumentation
  */

@@ -103,8 +103,13 @@ describe("descriptions", () => {
       expect(completionScript(shell, program)).toContain("list-collectives");
     }
     const complete = (...words: string[]) => {
-      const set = `COMP_WORDS=(${words.map((word) => `'${word}'`).join(" ")}); COMP_CWORD=${words.length - 1}`;
-      const script = `${completionScript("bash", program)}\n${set}\n_mesh_complete\necho "\${COMPREPLY[@]}"`;
+      const quoted = words.map((word) => `'${word}'`).join(" ");
+      const script = [
+        completionScript("bash", program),
+        `COMP_WORDS=(${quoted}); COMP_CWORD=${words.length - 1}`,
+        "_mesh_complete",
+        'echo "$' + '{COMPREPLY[@]}"',
+      ].join("\n");
       return execFileSync("bash", ["-c", script]).toString().trim().split(" ");
     };
     expect(complete("mesh", "inv")).toContain("invite");

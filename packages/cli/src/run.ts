@@ -1,4 +1,6 @@
-/** Runs one command line and says with which status to end. Never throws, never ends the process. */
+/**
+ * Runs one command line and says with which status to end. Never throws, never ends the process.
+ */
 import { CommanderError } from "commander";
 import type { Cli } from "./cli.js";
 import type { MeshCommand } from "./command.js";

@@ -1,4 +1,6 @@
-/** Reads answers of the API: JSON, or a problem (RFC 9457) that becomes the `MeshError` it tells of. */
+/**
+ * Reads answers of the API: JSON, or a problem (RFC 9457) that becomes the `MeshError` it tells of.
+ */
 import { ERROR_REGISTRY, type ErrorCode, fromErrorRecord, MeshError } from "@hearthmesh/core";
 import { type HttpAnswer, readText } from "./http-connection.js";
 

@@ -24,8 +24,9 @@ export function probeCertificates(
       host: endpoint.host,
       port: endpoint.port,
       minVersion: "TLSv1.3",
-      // The one place without verification: the newcomer has no CA yet, only its pin. The connection
-      // is closed before a byte is sent; what is found here is trusted only after the pin was checked.
+      // The one place without verification: the newcomer has no CA yet, only its pin. The
+      // connection is closed before a byte is sent; what is found here is trusted only after the
+      // pin was checked.
       rejectUnauthorized: false,
     });
     const end = (error?: unknown) => {

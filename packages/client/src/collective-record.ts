@@ -41,7 +41,9 @@ export function recordOf(
   };
 }
 
-/** Names that a person may use for it: its own, its domain, and `<member>-homelab` as in the guide. */
+/**
+ * Names that a person may use for it: its own, its domain, and `<member>-homelab` as in the guide.
+ */
 export function collectiveNames(record: CollectiveRecord): string[] {
   return [record.name, record.trustDomain, `${record.name}-homelab`];
 }

@@ -18,13 +18,16 @@ export interface LoadOptions {
   name?: string | undefined;
   clock: Clock;
   log: Logger;
-  /** `always` for `mesh identity renew`. Default `when-due`: after half of the certificate's life. */
+  /**
+   * `always` for `mesh identity renew`. Default `when-due`: after half of the certificate's life.
+   */
   renew?: "when-due" | "always";
 }
 
 /**
- * Key and certificate for a collective. A certificate past half of its life is renewed; one that has
- * ended is replaced by proving the old key. A renewal that fails is no error while the old one holds.
+ * Key and certificate for a collective. A certificate past half of its life is renewed; one that
+ * has ended is replaced by proving the old key. A renewal that fails is no error while the old one
+ * holds.
  */
 export async function loadCollective(options: LoadOptions): Promise<LoadedCollective> {
   const { home, clock, log } = options;

@@ -3,9 +3,9 @@
  * what comes back before anything is kept.
  *
  * Steps for each address of the invite, until one succeeds: read the server's certificates without
- * sending anything; check them against the pin; connect anew, verified by the CA that was found, and
- * send invite and certificate request. An address that cannot be reached, or that belongs to somebody
- * else now, is passed over; a refusal by the right member is final.
+ * sending anything; check them against the pin; connect anew, verified by the CA that was found,
+ * and send invite and certificate request. An address that cannot be reached, or that belongs to
+ * somebody else now, is passed over; a refusal by the right member is final.
  */
 import {
   type Clock,
@@ -62,7 +62,9 @@ export interface Enrolment {
     readonly nodeId: NodeId;
     readonly apiAddresses: readonly string[];
     readonly linkAddresses: readonly string[];
-    /** Where the invite was redeemed, best first: needed to come back with an expired certificate. */
+    /**
+     * Where the invite was redeemed, best first: needed to come back with an expired certificate.
+     */
     readonly enrolmentAddresses: readonly string[];
   };
 }

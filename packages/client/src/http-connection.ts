@@ -1,4 +1,7 @@
-/** HTTP/1.1 to one server: plain to this machine's own loopback, else TLS 1.3 with both sides proved. */
+/**
+ * HTTP/1.1 to one server: plain to this machine's own loopback, else TLS 1.3 with both sides
+ * proved.
+ */
 import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
@@ -40,7 +43,9 @@ export class HttpConnection {
   readonly #agent: http.Agent;
   readonly #tls: TlsOptions | undefined;
 
-  /** Without `tls` only loopback addresses are accepted: nothing goes over a network in plaintext. */
+  /**
+   * Without `tls` only loopback addresses are accepted: nothing goes over a network in plaintext.
+   */
   constructor(endpoint: Endpoint, tls?: TlsOptions) {
     if (tls === undefined && !isLoopback(endpoint.host)) {
       throw new MeshError("MESH_BAD_REQUEST", {

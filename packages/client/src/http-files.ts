@@ -1,4 +1,7 @@
-/** Files through the HTTP API: for a program on the same machine as a node. Same use as `FileClient`. */
+/**
+ * Files through the HTTP API: for a program on the same machine as a node. Same use as
+ * `FileClient`.
+ */
 import type { Entry, FileClient } from "@hearthmesh/collective";
 import { limits, MeshError } from "@hearthmesh/core";
 import type {
@@ -148,7 +151,9 @@ function condition(ifMatch: string | undefined): Record<string, string> {
   return { "if-match": ifMatch === "*" ? "*" : JSON.stringify(ifMatch) };
 }
 
-/** Bytes that were handed to the local node count as safe only when it answers; this is for a bar. */
+/**
+ * Bytes that were handed to the local node count as safe only when it answers; this is for a bar.
+ */
 async function* counted(
   source: AsyncIterable<Uint8Array>,
   onProgress: ((progress: { bytesSafe: number }) => void) | undefined,

@@ -91,7 +91,7 @@ describe("collectives", () => {
     });
   });
 
-  it("renews a certificate past half of its life, and keeps the old one when that fails", async () => {
+  it("renews a certificate past half of its life, keeps the old one when that fails", async () => {
     await create();
     const enrolment = await joinMember(alice);
     const api = await alice.listen("coordinator", true);

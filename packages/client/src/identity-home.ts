@@ -234,7 +234,8 @@ export function publicHalf(privateKeyPem: string): Pick<KeyPairPem, "publicKeyPe
     Buffer.from(publicKeyDer)
       .toString("base64")
       .match(/.{1,64}/g) ?? [];
-  const publicKeyPem = `-----BEGIN PUBLIC KEY-----\n${base64.join("\n")}\n-----END PUBLIC KEY-----\n`;
+  const lines = ["-----BEGIN PUBLIC KEY-----", ...base64, "-----END PUBLIC KEY-----", ""];
+  const publicKeyPem = lines.join("\n");
   return { publicKeyPem, nodeId: nodeIdOfPublicKey(publicKeyDer) };
 }
 

@@ -3,7 +3,9 @@ import { chmod, mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs
 import { dirname } from "node:path";
 import { MeshError } from "@hearthmesh/core";
 
-/** Writes a file that only its owner can read, so that a crash leaves the old one or the new one. */
+/**
+ * Writes a file that only its owner can read, so that a crash leaves the old one or the new one.
+ */
 export async function writePrivate(path: string, text: string): Promise<void> {
   const directory = dirname(path);
   await mkdir(directory, { recursive: true, mode: 0o700 });

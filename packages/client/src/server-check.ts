@@ -16,8 +16,8 @@ export function bundleOf(caCertificatePem: string): TrustBundle {
 
 /**
  * For the option `checkServerIdentity` of node:tls, which calls it after it has verified the chain.
- * Our certificates name an identity (SPIFFE id) and no host, so this takes the place of the check of
- * the host name: the certificate must be that of a coordinator of this member.
+ * Our certificates name an identity (SPIFFE id) and no host, so this takes the place of the check
+ * of the host name: the certificate must be that of a coordinator of this member.
  */
 export function coordinatorCheck(
   caCertificatePem: string,

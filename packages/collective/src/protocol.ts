@@ -1,7 +1,7 @@
 /**
  * The methods that travel over links, with the shapes of their headers. A message is
- * `u32 length of the JSON | JSON header | binary body` (see `codec.ts`). Every method has an entry in
- * a policy table at the side that serves it; a method without one is refused.
+ * `u32 length of the JSON | JSON header | binary body` (see `codec.ts`). Every method has an entry
+ * in a policy table at the side that serves it; a method without one is refused.
  *
  * Served by the coordinator to nodes: `node.*`. Served by it to anyone enrolled: `file.*`.
  * Served by storage nodes to ticket holders: `chunk.put`, `chunk.get` (streams). Served by storage
@@ -48,8 +48,8 @@ export interface NodeReportResponse {
 
 /**
  * A node's word that a chunk is on its disk: the first 16 bytes of HMAC-SHA-256 with its receipt
- * key over `fileId | index | chunkId | size` (see `receipts.ts`), base64url. A client passes it on and
- * cannot make one, so the coordinator knows what was really stored.
+ * key over `fileId | index | chunkId | size` (see `receipts.ts`), base64url. A client passes it on
+ * and cannot make one, so the coordinator knows what was really stored.
  */
 export interface ChunkReceipt {
   index: number;
@@ -57,10 +57,15 @@ export interface ChunkReceipt {
   receipt: string;
 }
 
-/** `file.put`: a whole small file (`SMALL_FILE_BYTES_MAX`) in the body; the coordinator stores it. */
+/**
+ * `file.put`: a whole small file (`SMALL_FILE_BYTES_MAX`) in the body; the coordinator stores it.
+ */
 export interface FilePutRequest {
   path: string;
-  /** Fails with `MESH_PATH_CHANGED` unless the present etag is this; `*` any, `""` none (must not exist). */
+  /**
+   * Fails with `MESH_PATH_CHANGED` unless the present etag is this; `*` any, `""` none (must not
+   * exist).
+   */
   ifMatch?: string;
 }
 export interface FilePutResponse {
@@ -130,7 +135,9 @@ export interface FileOpenRequest {
   firstChunk?: number;
   /** At most `MANIFEST_SEGMENT_CHUNKS_MAX`, which is also the default. */
   chunks?: number;
-  /** The etag of the first page: fails with `MESH_PATH_CHANGED` when the file was replaced since. */
+  /**
+   * The etag of the first page: fails with `MESH_PATH_CHANGED` when the file was replaced since.
+   */
   etag?: string;
 }
 export interface FileOpenResponse {
@@ -182,9 +189,10 @@ export interface FileRemoveResponse {
 }
 
 /**
- * `chunk.put` (stream). The opening header is `ChunkPutOpen`. Then the client sends, for each chunk,
- * a message with header `ChunkPutItem` and the bytes as its body; the node answers each, when it is
- * durable, with `ChunkPutResult`. Several may be under way; answers may come in another order.
+ * `chunk.put` (stream). The opening header is `ChunkPutOpen`. Then the client sends, for each
+ * chunk, a message with header `ChunkPutItem` and the bytes as its body; the node answers each,
+ * when it is durable, with `ChunkPutResult`. Several may be under way; answers may come in another
+ * order.
  */
 export interface ChunkPutOpen {
   ticket: SignedTicket;
@@ -241,7 +249,10 @@ export interface ChunkCopyResponse {
   failed: readonly { id: ChunkId; error: unknown }[];
 }
 
-/** `chunk.list` (request, coordinator only): ids in ascending order; the body holds 32 bytes for each. */
+/**
+ * `chunk.list` (request, coordinator only): ids in ascending order; the body holds 32 bytes for
+ * each.
+ */
 export interface ChunkListRequest {
   after?: ChunkId;
   limit: number;

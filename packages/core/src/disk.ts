@@ -1,7 +1,8 @@
 /**
  * The disk as the storage engine needs it. The daemon hands in the real one, the simulator one that
- * fails, tears writes and forgets what was not synced. Paths use `/` and are relative to a root that
- * the implementation was given. A full disk is `MESH_DISK_FULL`, any other failure `MESH_DISK_FAILED`.
+ * fails, tears writes and forgets what was not synced. Paths use `/` and are relative to a root
+ * that the implementation was given. A full disk is `MESH_DISK_FULL`, any other failure
+ * `MESH_DISK_FAILED`.
  */
 export interface Disk {
   /** Opens a file for reading and writing; makes it when it is missing and `create` is set. */

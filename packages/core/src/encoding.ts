@@ -20,7 +20,9 @@ export function toBase32(bytes: Uint8Array): string {
   return text;
 }
 
-/** The reverse of `toBase32`; upper case is accepted. Throws `MESH_BAD_REQUEST` on other characters. */
+/**
+ * The reverse of `toBase32`; upper case is accepted. Throws `MESH_BAD_REQUEST` on other characters.
+ */
 export function fromBase32(text: string): Uint8Array {
   const bytes = new Uint8Array(Math.floor((text.length * 5) / 8));
   let bits = 0;
@@ -43,7 +45,8 @@ export function fromBase32(text: string): Uint8Array {
 
 /**
  * JSON with the keys of every object in code-unit order and no white space: one value, one text.
- * Signed records are hashed in this form (the idea of RFC 8785, for strings, booleans and integers).
+ * Signed records are hashed in this form (the idea of RFC 8785, for strings, booleans and
+ * integers).
  */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;

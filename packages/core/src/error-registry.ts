@@ -202,7 +202,8 @@ const trust = {
     409,
     5,
     "the name belongs to another key",
-    "Choose another: `mesh join --name NAME`, or `mesh identity init --force --global-id NAME@DOMAIN`.",
+    "Choose another: `mesh join --name NAME`, " +
+      "or `mesh identity init --force --global-id NAME@DOMAIN`.",
   ),
   MESH_RECOVERY_EXHAUSTED: define(
     403,

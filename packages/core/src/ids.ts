@@ -1,6 +1,7 @@
 /**
- * Branded identifiers. A brand costs nothing at run time and keeps a node id out of a chunk's place.
- * Every `parse*` takes text from outside and throws `MESH_BAD_REQUEST` when it is not of the form.
+ * Branded identifiers. A brand costs nothing at run time and keeps a node id out of a chunk's
+ * place. Every `parse*` takes text from outside and throws `MESH_BAD_REQUEST` when it is not of the
+ * form.
  */
 import { toBase32 } from "./encoding.js";
 import { MeshError } from "./errors.js";

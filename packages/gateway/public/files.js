@@ -108,7 +108,8 @@ function showEmpty(isEmpty) {
   const isHome = view.folder === "/";
   const title = isHome ? "Nothing is kept here yet." : "This folder is empty.";
   const text = isHome
-    ? "Make a folder such as “shared”, then drop files into it. They are cut into chunks and copied to your machines."
+    ? "Make a folder such as “shared”, then drop files into it. " +
+      "They are cut into chunks and copied to your machines."
     : "Drop files here, or use the buttons above.";
   box.replaceChildren(el("p", {}, el("strong", {}, title)), el("p", { class: "quiet" }, text));
 }

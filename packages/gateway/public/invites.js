@@ -16,7 +16,9 @@ import {
 const WORDS = {
   node: {
     title: "Invite a machine",
-    text: "The machine will keep chunks of your files. It makes its own key at home; the invite tells it whom to trust.",
+    text:
+      "The machine will keep chunks of your files. It makes its own key at home; " +
+      "the invite tells it whom to trust.",
     made: "On the other machine, with Hearthmesh installed, run:",
     command: "mesh join",
   },

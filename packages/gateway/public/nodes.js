@@ -82,7 +82,8 @@ function showSpace(node, space, used) {
 async function removeNode(node) {
   const yes = await confirmed(
     `Remove ${node.name}?`,
-    "It may no longer connect, and its copies are made anew on other machines. This cannot be undone.",
+    "It may no longer connect, and its copies are made anew on other machines. " +
+      "This cannot be undone.",
     "Remove the machine",
   );
   if (!yes) return;

@@ -1,6 +1,6 @@
 /**
- * The first page: asks for the status every two seconds and shows it. When the node does not answer,
- * it says so, keeps what it last knew visibly aside, and tries again less and less often.
+ * The first page: asks for the status every two seconds and shows it. When the node does not
+ * answer, it says so, keeps what it last knew visibly aside, and tries again less and less often.
  */
 import { api } from "./api.js";
 import { byId, setText } from "./dom.js";

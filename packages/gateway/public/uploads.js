@@ -1,4 +1,6 @@
-/** Uploads: one after the other, each with its progress. `fetch` cannot tell it, so XMLHttpRequest. */
+/**
+ * Uploads: one after the other, each with its progress. `fetch` cannot tell it, so XMLHttpRequest.
+ */
 import { contentAddress, parse } from "./api.js";
 import { bar, byId, confirmed, el, formatBytes, setText, toast } from "./dom.js";
 

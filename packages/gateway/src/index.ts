@@ -1,13 +1,14 @@
 /**
  * `@hearthmesh/gateway`: the HTTP doors of a node.
  *
- * - `LoopbackDoor`: the first page and the API in plaintext on loopback; the caller is the operator.
+ * - `LoopbackDoor`: the first page and the API in plaintext on loopback; the caller is the
+ *   operator.
  * - `ApiDoor`: the same API under mutual TLS; the certificate says who calls.
  * - `EnrolmentDoor`: redeems invites and recovers identities, over TLS with a pinned CA.
  * - `MetricsDoor`: Prometheus metrics and health; alone it is in `@hearthmesh/gateway/plain`.
  *
- * The shapes of the API are in `@hearthmesh/gateway/contracts`; what the doors need from the node is
- * `GatewayServices`.
+ * The shapes of the API are in `@hearthmesh/gateway/contracts`; what the doors need from the node
+ * is `GatewayServices`.
  *
  * @packageDocumentation
  */

@@ -27,7 +27,9 @@ export async function createMember(
   const roles = config.roles ?? ALL_ROLES;
   if (!roles.includes("coordinator")) {
     throw new MeshError("MESH_CONFIG_INVALID", {
-      message: `this machine is not a node yet, and a ${roles.join(" and ")} node needs a coordinator`,
+      message:
+        "this machine is not a node yet, " +
+        `and a ${roles.join(" and ")} node needs a coordinator`,
       hint: "Join a member with `mesh join CODE`, or start one here with `mesh up`.",
     });
   }

@@ -1,6 +1,6 @@
 /**
- * The node's present key and certificates. Renewal replaces the certificate while the node runs; the
- * doors and the transport are told.
+ * The node's present key and certificates. Renewal replaces the certificate while the node runs;
+ * the doors and the transport are told.
  */
 import { decodePem, parseCertificate } from "@hearthmesh/identity";
 import type { NodeCredentials, NodeFiles } from "./home.js";

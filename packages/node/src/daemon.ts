@@ -35,12 +35,16 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     level: config.logLevel,
     terminal: process.stderr,
   });
+  // Timers of the clock do not keep a process alive, and a node that waits for its disk while it
+  // starts, or that has no peers later, has nothing else.
+  const alive = setInterval(() => undefined, 2 ** 30);
   try {
     await runLocked(config, logger);
   } catch (error) {
     logger.error("the node cannot run", errorFields(error));
     throw error;
   } finally {
+    clearInterval(alive);
     await lock.release();
     flush();
   }
@@ -84,7 +88,9 @@ function withRoles(record: NodeRecord, config: Config): NodeRecord {
       message: isCoordinator
         ? `${record.name} is the coordinator of ${record.memberId} and must keep that role`
         : `${record.name} was not invited as ${refused.join(" and ")}`,
-      hint: "The invite says which roles a node may have: `mesh invite generate --node --role ...`.",
+      hint:
+        "The invite says which roles a node may have: " +
+        "`mesh invite generate --node --role ...`.",
     });
   }
   return { ...record, roles: config.roles };
@@ -111,9 +117,10 @@ function pageUrl(config: Config): string {
 
 function banner(config: Config, record: NodeRecord, isNew: boolean): string {
   const isCoordinator = record.roles.includes("coordinator");
+  const roles = record.roles.join(", ");
   const lines = [
     "",
-    `  Hearthmesh ${VERSION}: node ${record.name} of ${record.memberId} (${record.roles.join(", ")})`,
+    `  Hearthmesh ${VERSION}: node ${record.name} of ${record.memberId} (${roles})`,
     ...(isCoordinator ? [`  Page:  ${pageUrl(config)}/`] : []),
     `  Data:  ${config.home}`,
     ...(isCoordinator && isNew
@@ -132,13 +139,7 @@ function banner(config: Config, record: NodeRecord, isNew: boolean): string {
 
 function untilSignal(): Promise<string> {
   return new Promise((resolve) => {
-    // Timers here do not keep a process alive, and a node without peers has nothing else.
-    const alive = setInterval(() => undefined, 2 ** 30);
-    const end = (signal: string) => {
-      clearInterval(alive);
-      resolve(signal);
-    };
-    process.once("SIGINT", end);
-    process.once("SIGTERM", end);
+    process.once("SIGINT", resolve);
+    process.once("SIGTERM", resolve);
   });
 }

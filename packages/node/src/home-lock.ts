@@ -70,7 +70,9 @@ export function describeProcess(pid: number): Holder {
   return { pid, startedAt: startTime(pid), bootId: bootId() };
 }
 
-/** Field 22 of /proc/<pid>/stat (proc(5)): clock ticks between boot and the start of the process. */
+/**
+ * Field 22 of /proc/<pid>/stat (proc(5)): clock ticks between boot and the start of the process.
+ */
 function startTime(pid: number): string {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "utf8");

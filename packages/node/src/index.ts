@@ -1,6 +1,6 @@
 /**
- * `@hearthmesh/node`: the daemon. Reads the configuration, starts the parts that its roles need, and
- * stops them in reverse.
+ * `@hearthmesh/node`: the daemon. Reads the configuration, starts the parts that its roles need,
+ * and stops them in reverse.
  *
  * @packageDocumentation
  */

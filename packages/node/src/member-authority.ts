@@ -1,4 +1,6 @@
-/** The coordinator's ground: the store, the authority on it, and the coordinator's own certificate. */
+/**
+ * The coordinator's ground: the store, the authority on it, and the coordinator's own certificate.
+ */
 
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { Authority } from "@hearthmesh/collective";

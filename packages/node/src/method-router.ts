@@ -1,7 +1,7 @@
 /**
  * One port for links, several parts behind it. Each part serves the methods with its prefixes; a
- * method that no part serves is refused. Whether the caller may use a method is decided by the part,
- * from the verified principal; that the principal is still valid is decided here, for all.
+ * method that no part serves is refused. Whether the caller may use a method is decided by the
+ * part, from the verified principal; that the principal is still valid is decided here, for all.
  */
 import { asWireError } from "@hearthmesh/collective";
 import { MeshError } from "@hearthmesh/core";

@@ -204,7 +204,8 @@ function replicationNote(facts: Facts): string | undefined {
   if (nodes >= facts.replicas) return undefined;
   if (nodes === 0) return "there is no storage node yet";
   const copies = nodes === 1 ? "one copy" : `${nodes} copies`;
-  return `only ${copies} of each chunk: ${nodes} of ${facts.replicas} wanted storage nodes are there`;
+  const there = `${nodes} of ${facts.replicas} wanted storage nodes are there`;
+  return `only ${copies} of each chunk: ${there}`;
 }
 
 function statusNode(node: NodeInfo): StatusNode {

@@ -16,7 +16,8 @@ export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
     const twin = seen.get(port.port);
     if (twin !== undefined) {
       throw new MeshError("MESH_CONFIG_INVALID", {
-        message: `port ${port.port} is configured twice: for ${twin.purpose} and for ${port.purpose}`,
+        message:
+          `port ${port.port} is configured twice: ` + `for ${twin.purpose} and for ${port.purpose}`,
         hint: `Change one of them with \`--${twin.flag}\` or \`--${port.flag}\`.`,
       });
     }

@@ -1,4 +1,6 @@
-/** Files that hold secrets: mode 0600, replaced whole or not at all, refused when others can read. */
+/**
+ * Files that hold secrets: mode 0600, replaced whole or not at all, refused when others can read.
+ */
 import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { MeshError } from "@hearthmesh/core";
@@ -18,8 +20,8 @@ export async function writePrivate(path: string, content: string | Uint8Array): 
 }
 
 /**
- * A secret as text, or undefined when there is none. Throws `MESH_HOME_UNSAFE` when the file is open
- * to others.
+ * A secret as text, or undefined when there is none. Throws `MESH_HOME_UNSAFE` when the file is
+ * open to others.
  */
 export async function readPrivate(path: string): Promise<string | undefined> {
   const text = await readIfThere(path);

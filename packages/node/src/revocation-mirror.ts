@@ -1,7 +1,7 @@
 /**
- * What a node without an authority knows of revoked keys: the newest list that the coordinator sent,
- * signed by the CA. It is kept on disk, so that a restart without the coordinator lets nobody back
- * in.
+ * What a node without an authority knows of revoked keys: the newest list that the coordinator
+ * sent, signed by the CA. It is kept on disk, so that a restart without the coordinator lets nobody
+ * back in.
  */
 import { decodeMessage, encodeMessage } from "@hearthmesh/collective";
 import { MeshError, type NodeId } from "@hearthmesh/core";

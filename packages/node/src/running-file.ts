@@ -1,4 +1,6 @@
-/** `run/node.json`: where the commands on this machine find the daemon. Gone when it has stopped. */
+/**
+ * `run/node.json`: where the commands on this machine find the daemon. Gone when it has stopped.
+ */
 import { rm } from "node:fs/promises";
 import type { Startable } from "@hearthmesh/core";
 import { writePrivate } from "./private-files.js";

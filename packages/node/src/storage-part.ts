@@ -29,8 +29,8 @@ export interface StoragePartOptions extends Tools {
   /** A link to the coordinator, which may be this process. */
   dialCoordinator(signal: AbortSignal): Promise<Link>;
   /**
-   * In the coordinator's own process: the key that signs tickets. The link in memory has another one
-   * at its far end.
+   * In the coordinator's own process: the key that signs tickets. The link in memory has another
+   * one at its far end.
    */
   ownCoordinator?: { coordinatorPublicKey: Uint8Array };
 }

@@ -84,8 +84,10 @@ function describeInvite(cli: Cli, created: InviteCreateResponse): string[] {
   const isNode = invite.kind === "node";
   const gives = isNode ? [`roles: ${invite.roles.join(", ")}`] : invite.grants.map(formatGrantLine);
   const verb = isNode ? "mesh join" : "mesh invite redeem";
+  const guest = isNode ? "machine" : "person";
+  const validity = `${plural(invite.maxUses, "use")}, until ${formatTime(invite.notAfterMs)}`;
   return [
-    `Invite ${invite.id} for a ${isNode ? "machine" : "person"}: ${plural(invite.maxUses, "use")}, until ${formatTime(invite.notAfterMs)}`,
+    `Invite ${invite.id} for a ${guest}: ${validity}`,
     ...gives.map((line) => `  ${line}`),
     "",
     bold(code),

@@ -14,7 +14,9 @@ interface Options extends DoorOptions {
   json?: boolean;
 }
 
-/** Rows of a long listing that are laid out together; longer listings get a new layout after them. */
+/**
+ * Rows of a long listing that are laid out together; longer listings get a new layout after them.
+ */
 const LONG_ROWS_MAX = 1000;
 
 export function lsCommand(cli: Cli): MeshCommand {

@@ -27,14 +27,17 @@ function describeStatus(cli: Cli, status: StatusResponse, via: string): string[]
   const { bold, dim } = cli.colours;
   const { member, node, totals, replication } = status;
   const reasons = status.health.reasons.map((reason) => `  - ${printable(reason)}`);
+  const used = `${formatBytes(totals.usedBytes)} of ${formatBytes(totals.capacityBytes)} used`;
   return [
     `${bold(member.id)} (${member.trustDomain}), ${paintHealth(cli, status.health.status)}`,
     ...reasons,
     dim(`asked ${via}`),
     "",
-    `node       ${node.name} (${node.roles.join(", ")}), version ${node.version}, up ${formatDuration(node.uptimeMs)}`,
-    `storage    ${plural(totals.online, "node")} of ${totals.nodes} online, ${formatBytes(totals.usedBytes)} of ${formatBytes(totals.capacityBytes)} used`,
-    `copies     ${replication.replicas} of every chunk, ${replication.acksNeeded} before a write is answered` +
+    `node       ${node.name} (${node.roles.join(", ")}), ` +
+      `version ${node.version}, up ${formatDuration(node.uptimeMs)}`,
+    `storage    ${plural(totals.online, "node")} of ${totals.nodes} online, ${used}`,
+    `copies     ${replication.replicas} of every chunk, ` +
+      `${replication.acksNeeded} before a write is answered` +
       (replication.repairQueue > 0
         ? `; ${plural(replication.repairQueue, "chunk")} wait for repair`
         : ""),

@@ -1,8 +1,8 @@
 /**
  * From a path to the row of its directory, with a cache. The coordinator is the only writer of the
- * namespace, and everything that changes the row of a directory tells the cache, so the cache agrees
- * with the store; should it ever not, the compare on the parent's revision fails and the writer
- * forgets what it knew and looks again.
+ * namespace, and everything that changes the row of a directory tells the cache, so the cache
+ * agrees with the store; should it ever not, the compare on the parent's revision fails and the
+ * writer forgets what it knew and looks again.
  */
 import { type FileId, limits, MeshError } from "@hearthmesh/core";
 import { type Compare, expectRevision, type Store } from "@hearthmesh/store";

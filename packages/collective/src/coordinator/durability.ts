@@ -56,9 +56,10 @@ export function noStorage(view: StorageView, found: number): MeshError {
       hint: "Start one with `mesh up`, or let another machine join.",
     });
   }
+  const wanted = `${Math.max(1, needed)} storage nodes in distinct zones`;
   const why = unavailable.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
   return new MeshError("MESH_NO_STORAGE", {
-    message: `a safe write needs ${Math.max(1, needed)} storage nodes in distinct zones; ${found} are there${why === "" ? "" : ` (${why})`}`,
+    message: `a safe write needs ${wanted}; ${found} are there${why === "" ? "" : ` (${why})`}`,
     details: { needed, found, unavailable },
   });
 }

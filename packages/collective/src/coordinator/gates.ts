@@ -74,7 +74,9 @@ export class KeyedMutex {
   }
 }
 
-/** A bounded number at a time; in the order of asking. How many may wait is bounded by the caller. */
+/**
+ * A bounded number at a time; in the order of asking. How many may wait is bounded by the caller.
+ */
 export class Slots {
   #free: number;
   readonly #waiting: (() => void)[] = [];

@@ -15,9 +15,9 @@
  * | `l/v/<version>`          | layouts of the past, a bounded number  | layout change            |
  *
  * An entry hangs on the id of its directory and not on a path, so renaming a directory writes two
- * rows whatever is below it. Names hold no `/` and no control character, ids have a fixed length, so
- * no key is a prefix of another one's row. Segments and versions have a fixed width, so that byte
- * order is number order. The repair queue has a row for each segment instead of each chunk: a
+ * rows whatever is below it. Names hold no `/` and no control character, ids have a fixed length,
+ * so no key is a prefix of another one's row. Segments and versions have a fixed width, so that
+ * byte order is number order. The repair queue has a row for each segment instead of each chunk: a
  * transaction that writes 64 references has no room for 64 more rows.
  */
 import type { ChunkId, FileId, NodeId } from "@hearthmesh/core";

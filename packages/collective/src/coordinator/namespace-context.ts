@@ -36,7 +36,9 @@ export async function loadEntry(store: Store, key: string): Promise<Found | unde
   return row === undefined ? undefined : { row, record: decodeEntry(row.value) };
 }
 
-/** `MESH_PATH_CHANGED` unless the entry is what the caller expects (see `FilePutRequest.ifMatch`). */
+/**
+ * `MESH_PATH_CHANGED` unless the entry is what the caller expects (see `FilePutRequest.ifMatch`).
+ */
 export function checkIfMatch(
   path: MeshPath,
   ifMatch: string | undefined,

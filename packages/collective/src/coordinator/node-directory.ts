@@ -2,9 +2,9 @@
  * The nodes of a member: who registered, over which link, with what to say for itself.
  *
  * A node is `online` while the link on which it registered is open, else `offline`. A storage node
- * that registers for the first time becomes part of the layout; the operator takes it out again with
- * `remove`, after which it is `draining` while it is there: it gets nothing new, what it has is
- * copied elsewhere, and then deleted.
+ * that registers for the first time becomes part of the layout; the operator takes it out again
+ * with `remove`, after which it is `draining` while it is there: it gets nothing new, what it has
+ * is copied elsewhere, and then deleted.
  */
 import {
   type Clock,

@@ -1,6 +1,6 @@
 /**
- * The open links of nodes. A request says which peer sent it, and not over which link; the links are
- * handed in beside the requests, and a first request may come before its link.
+ * The open links of nodes. A request says which peer sent it, and not over which link; the links
+ * are handed in beside the requests, and a first request may come before its link.
  */
 import { type Clock, MeshError } from "@hearthmesh/core";
 import type { Link, Peer } from "@hearthmesh/qwormhole";

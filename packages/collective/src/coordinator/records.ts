@@ -90,7 +90,9 @@ export function encodeReference(index: number, sizeBytes: number): Uint8Array {
 /** Something that no path leads to any more. */
 export interface DeadRecord {
   readonly kind: "file" | "directory";
-  /** Run of the coordinator that wrote the row, and its steady clock then: no wall clock is needed. */
+  /**
+   * Run of the coordinator that wrote the row, and its steady clock then: no wall clock is needed.
+   */
   readonly run: string;
   readonly atMs: number;
   /** Chunks that the entry held itself; those of segments are found there. */

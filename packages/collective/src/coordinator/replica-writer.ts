@@ -1,6 +1,6 @@
 /**
- * Stores one small chunk on its nodes, for `file.put`. Which node gets a copy when is decided by the
- * same plan that clients use for large files.
+ * Stores one small chunk on its nodes, for `file.put`. Which node gets a copy when is decided by
+ * the same plan that clients use for large files.
  */
 import {
   type Clock,

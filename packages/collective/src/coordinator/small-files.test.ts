@@ -56,7 +56,7 @@ describe("file.put", () => {
     await world.put("/b", bytesOf(limits.SMALL_FILE_BYTES_MAX, 1));
   });
 
-  it("answers with two copies while the third node is silent, and queues what it missed", async () => {
+  it("answers with two copies while the third node is silent, queues what it missed", async () => {
     nodes[1].onServe = never;
     await world.put("/a", bytesOf(4096, 1));
     expect(copies()).toEqual([1, 0, 1]);

@@ -53,7 +53,9 @@ export class Usage {
     }
   }
 
-  /** No change is half done while the gate is held: what comes later is added to what is counted. */
+  /**
+   * No change is half done while the gate is held: what comes later is added to what is counted.
+   */
   #begin(): Promise<number> {
     return this.#gate.alone(async () => {
       this.#changed = { files: 0, bytes: 0 };

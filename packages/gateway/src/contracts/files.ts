@@ -68,8 +68,8 @@ export const FileRemoveResponse = z.object({
 export type FileRemoveResponse = z.infer<typeof FileRemoveResponse>;
 
 /**
- * Reading knows the headers `Range` (one range of bytes), `If-Range`, `If-None-Match`; writing takes
- * the bytes as the body and knows `If-Match` and `If-None-Match: *` (must not exist yet).
+ * Reading knows the headers `Range` (one range of bytes), `If-Range`, `If-None-Match`; writing
+ * takes the bytes as the body and knows `If-Match` and `If-None-Match: *` (must not exist yet).
  */
 export const FileReadQuery = z.object({
   path: Path,

@@ -1,6 +1,6 @@
 /**
- * `@hearthmesh/gateway/contracts`: the shapes of the HTTP API as zod schemas with their types of the
- * same name. For a request, the type is what a caller sends; the schema fills in the defaults.
+ * `@hearthmesh/gateway/contracts`: the shapes of the HTTP API as zod schemas with their types of
+ * the same name. For a request, the type is what a caller sends; the schema fills in the defaults.
  *
  * ```ts
  * import { ENDPOINTS, StatusResponse } from "@hearthmesh/gateway/contracts";

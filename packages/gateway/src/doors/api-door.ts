@@ -1,7 +1,7 @@
 /**
- * The API door: the same API under mutual TLS. The certificate says who calls; it is checked against
- * the member's CA in the handshake, and with revocations at every request. When a key is revoked, its
- * connections end at once.
+ * The API door: the same API under mutual TLS. The certificate says who calls; it is checked
+ * against the member's CA in the handshake, and with revocations at every request. When a key is
+ * revoked, its connections end at once.
  */
 
 import { Server } from "node:tls";

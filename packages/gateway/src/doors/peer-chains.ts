@@ -1,6 +1,6 @@
 /**
- * The certificates of callers. Reading a chain out of a TLS socket is slow, so it is done once for a
- * socket; who the chain belongs to and whether it is still good is asked anew at every request.
+ * The certificates of callers. Reading a chain out of a TLS socket is slow, so it is done once for
+ * a socket; who the chain belongs to and whether it is still good is asked anew at every request.
  */
 
 import type { Socket } from "node:net";

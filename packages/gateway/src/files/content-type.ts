@@ -1,7 +1,7 @@
 /**
- * Content types by a name's extension, and how a browser may treat what people stored. A type that a
- * browser would run or render as a document (HTML, SVG, scripts, styles, XML, PDF) is never named:
- * such a file comes as unknown bytes, to be saved.
+ * Content types by a name's extension, and how a browser may treat what people stored. A type that
+ * a browser would run or render as a document (HTML, SVG, scripts, styles, XML, PDF) is never
+ * named: such a file comes as unknown bytes, to be saved.
  */
 const VIEWABLE_TYPES: Readonly<Record<string, string>> = {
   txt: "text/plain; charset=utf-8",

@@ -61,7 +61,9 @@ async function attemptSend(reply: FastifyReply, options: SendFileOptions): Promi
   return true;
 }
 
-/** The range is right for the entry that was seen: when it is refused, the file has shrunk since. */
+/**
+ * The range is right for the entry that was seen: when it is refused, the file has shrunk since.
+ */
 async function openSame(
   files: FileService,
   path: string,
@@ -103,7 +105,9 @@ function describe(
     .header("content-length", endInclusive - start + 1);
 }
 
-/** The first piece is fetched before any header is sent, so that most failures have an own answer. */
+/**
+ * The first piece is fetched before any header is sent, so that most failures have an own answer.
+ */
 async function sendBytes(
   reply: FastifyReply,
   options: SendFileOptions,

@@ -11,9 +11,10 @@ import { z } from "zod";
 import { ENDPOINTS, ENROLMENT_ENDPOINTS, type Endpoint, Problem } from "../contracts/index.js";
 
 const DESCRIPTION = [
-  "One API behind two doors: plaintext on loopback, where the caller is the operator, and mutual TLS",
-  "(port 8001), where the certificate says who calls. `/enrol` and `/recover` are on the enrolment",
-  "door (port 9001). Every error is `application/problem+json` with a code of docs/errors.md.",
+  "One API behind two doors: plaintext on loopback, where the caller is the operator, and mutual",
+  "TLS (port 8001), where the certificate says who calls. `/enrol` and `/recover` are on the",
+  "enrolment door (port 9001). Every error is `application/problem+json` with a code of",
+  "docs/errors.md.",
 ].join(" ");
 
 const BYTES = "application/octet-stream";

@@ -1,6 +1,6 @@
 /**
- * The files of the first page. They lie beside `dist` and `src` in the package, are read once at the
- * start and served from memory.
+ * The files of the first page. They lie beside `dist` and `src` in the package, are read once at
+ * the start and served from memory.
  */
 
 import { createHash } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
- * `@hearthmesh/gateway/plain`: what a node without a gateway needs to be watched, on Node's own HTTP
- * server. Nothing here loads fastify, zod or prom-client.
+ * `@hearthmesh/gateway/plain`: what a node without a gateway needs to be watched, on Node's own
+ * HTTP server. Nothing here loads fastify, zod or prom-client.
  *
  * @packageDocumentation
  */

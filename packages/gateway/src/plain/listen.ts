@@ -35,7 +35,9 @@ function listenError(error: Error, { host, port }: DoorAddress, flag: DoorFlag):
   if (code === "EADDRINUSE") {
     return new MeshError("MESH_PORT_TAKEN", {
       message: `port ${port} on ${host} is in use by another program`,
-      hint: `Stop that program, choose another port with \`--${flag}-port\`, or shift all with \`--port-base 100\`.`,
+      hint:
+        `Stop that program, choose another port with \`--${flag}-port\`, ` +
+        "or shift all with `--port-base 100`.",
       details,
       cause: error,
     });

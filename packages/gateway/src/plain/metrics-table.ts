@@ -127,7 +127,8 @@ const http = {
     "histogram",
     "Time from a request's headers to the end of its answer",
     ["door", "method", "route"],
-    'mesh_http_request_duration_seconds_bucket{le="0.01",door="api",method="GET",route="/health"} 3',
+    "mesh_http_request_duration_seconds_bucket" +
+      '{le="0.01",door="api",method="GET",route="/health"} 3',
   ),
   mesh_http_requests_in_flight: metric(
     "gauge",
@@ -171,7 +172,8 @@ export function metricsPage(): string {
     "<!-- Made by `npm run docs` from packages/gateway/src/plain/metrics-table.ts. -->",
     "",
     "`GET /metrics` on port 9090 (loopback, unless `metrics.host` says otherwise) answers in the",
-    "Prometheus text format. A storage node without a gateway serves the `mesh_*` values about itself.",
+    "Prometheus text format. A storage node without a gateway serves the `mesh_*` values about",
+    "itself.",
     "",
     ...sections,
   ].join("\n");

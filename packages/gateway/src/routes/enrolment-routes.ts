@@ -1,6 +1,7 @@
 /**
  * The enrolment door: strangers with an invite, and identities whose certificate has expired. The
- * caller proves itself by what the body holds; attempts are limited by address before it is looked at.
+ * caller proves itself by what the body holds; attempts are limited by address before it is looked
+ * at.
  */
 import type { EnrolResult } from "@hearthmesh/collective";
 import type { FastifyRequest } from "fastify";

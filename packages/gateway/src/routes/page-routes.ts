@@ -22,8 +22,9 @@ export function pageRoutes(files: ReadonlyMap<string, PageFile>): Route[] {
 }
 
 /**
- * Scripts and styles come from `/assets/` alone, since people's own files are in the same origin. The
- * guard of the door has checked the host. An IPv6 address cannot stand in a policy (CSP 3, 2.3.1).
+ * Scripts and styles come from `/assets/` alone, since people's own files are in the same origin.
+ * The guard of the door has checked the host. An IPv6 address cannot stand in a policy (CSP 3,
+ * 2.3.1).
  */
 function contentSecurityPolicy(host: string): string {
   const origin = `http://${host}`;

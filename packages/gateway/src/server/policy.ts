@@ -29,7 +29,9 @@ export function authorize(policy: Policy, caller: Caller | undefined): void {
   if (policy === "operator" && !caller.operator) {
     throw new MeshError("MESH_FORBIDDEN", {
       message: "only the operator may do this",
-      hint: "Use the loopback address on the coordinator's machine, or the coordinator's certificate.",
+      hint:
+        "Use the loopback address on the coordinator's machine, " +
+        "or the coordinator's certificate.",
     });
   }
   if (policy === "self" && !caller.proved) {

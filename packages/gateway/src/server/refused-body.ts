@@ -1,7 +1,7 @@
 /**
  * What is left of an upload that was answered before its end. Closing at once would reset the
- * connection and could lose the answer on its way; reading all of it could take an hour. So a bounded
- * rest is read and dropped, then the connection ends.
+ * connection and could lose the answer on its way; reading all of it could take an hour. So a
+ * bounded rest is read and dropped, then the connection ends.
  */
 
 import type { IncomingMessage, ServerResponse } from "node:http";

@@ -23,9 +23,9 @@ export interface Call<E extends Endpoint> {
 }
 
 /**
- * What the handler gives back: the body, or nothing when it has sent the reply itself. It must never
- * be the reply: that is a promise of the end of the answer, and waiting for it means to wait for the
- * client.
+ * What the handler gives back: the body, or nothing when it has sent the reply itself. It must
+ * never be the reply: that is a promise of the end of the answer, and waiting for it means to wait
+ * for the client.
  */
 export type AnswerOf<E extends Endpoint> = E extends { readonly response: infer Schema }
   ? Parsed<Schema>

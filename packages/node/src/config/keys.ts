@@ -76,7 +76,8 @@ export const CONFIG_KEYS = {
     "",
     "role",
     ["MESH_ROLES", "COLLECTIVE_COMPONENT_TYPE"],
-    "What this node does. Default: all roles for the first node, the invite's roles for one that joined.",
+    "What this node does. Default: all roles for the first node, " +
+      "the invite's roles for one that joined.",
   ),
   "node.site": key(
     z.string().min(1).max(64),
@@ -141,7 +142,8 @@ export const CONFIG_KEYS = {
     "127.0.0.1",
     "metrics-host",
     ["MESH_METRICS_HOST"],
-    "Address of the Prometheus metrics. They tell sizes and names: open it to a trusted network only.",
+    "Address of the Prometheus metrics. " +
+      "They tell sizes and names: open it to a trusted network only.",
   ),
   "metrics.port": key(
     port,
@@ -162,14 +164,16 @@ export const CONFIG_KEYS = {
     "",
     "capacity",
     ["MESH_CAPACITY", "COLLECTIVE_STORAGE_CAPACITY"],
-    "How much this node keeps for the collective. Default: half of the free space at the first start.",
+    "How much this node keeps for the collective. " +
+      "Default: half of the free space at the first start.",
   ),
   "storage.packSize": key(
     size,
     "256MiB",
     "pack-size",
     ["MESH_PACK_SIZE"],
-    "Size of one pack file of chunks. Small ones give space back sooner, large ones keep fewer files open.",
+    "Size of one pack file of chunks. " +
+      "Small ones give space back sooner, large ones keep fewer files open.",
   ),
   "collective.replicas": key(
     z.coerce.number().int().min(1).max(16),
@@ -190,7 +194,8 @@ export const CONFIG_KEYS = {
     "10m",
     "repair-interval",
     ["MESH_REPAIR_INTERVAL"],
-    "Time between two walks that compare what should be stored with what is. Changes start one at once.",
+    "Time between two walks that compare what should be stored with what is. " +
+      "Changes start one at once.",
   ),
   "collective.garbageGrace": key(
     duration,

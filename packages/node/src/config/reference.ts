@@ -17,18 +17,18 @@ export function configurationPage(): string {
     "",
     "<!-- Made by `npm run docs` from packages/node/src/config/keys.ts. -->",
     "",
-    "A value comes from the first of these that has it: a flag of `mesh up`, the environment, `.env` in",
-    "the working directory, `mesh.yaml` in `MESH_HOME` (or the file of `--config` or `MESH_CONFIG`), the",
-    "default. `mesh config show --effective --origin` shows what holds and why. All problems are",
-    "reported at once. `MESH_HOME` (or `--home`, or `COLLECTIVE_DATA_DIR`) is the directory of",
-    "everything that the node keeps, by default `~/.meshnet`.",
+    "A value comes from the first of these that has it: a flag of `mesh up`, the environment,",
+    "`.env` in the working directory, `mesh.yaml` in `MESH_HOME` (or the file of `--config` or",
+    "`MESH_CONFIG`), the default. `mesh config show --effective --origin` shows what holds and",
+    "why. All problems are reported at once. `MESH_HOME` (or `--home`, or `COLLECTIVE_DATA_DIR`)",
+    "is the directory of everything that the node keeps, by default `~/.meshnet`.",
     "",
     "| key | flag | variables | default | meaning |",
     "|---|---|---|---|---|",
     ...rows,
     "",
-    "`--listen HOST` sets the host of `api`, `links` and `enrolment` together. Variables of the homelab",
-    "guide that hold `host:port`:",
+    "`--listen HOST` sets the host of `api`, `links` and `enrolment` together. Variables of the",
+    "homelab guide that hold `host:port`:",
     "",
     "| variable | keys |",
     "|---|---|",
@@ -39,8 +39,8 @@ export function configurationPage(): string {
 
 export function exampleFile(): string {
   const lines = [
-    "# Every key with its default, commented out. Copy it to mesh.yaml in MESH_HOME and change what",
-    "# you need. Flags and the environment go before this file: docs/configuration.md.",
+    "# Every key with its default, commented out. Copy it to mesh.yaml in MESH_HOME and change",
+    "# what you need. Flags and the environment go before this file: docs/configuration.md.",
   ];
   let section = "";
   for (const [name, key] of entries) {

@@ -1,6 +1,7 @@
 /**
  * Compares what should be stored with what is: the sorted reference rows and the sorted chunk lists
- * of all connected storage nodes, merged in one pass over everything, with a page of each in memory.
+ * of all connected storage nodes, merged in one pass over everything, with a page of each in
+ * memory.
  *
  * A node whose list breaks off counts as not looked at from there on. Rows and lists are read at
  * different moments, so what is seen is a hint; whoever acts on it looks again first.

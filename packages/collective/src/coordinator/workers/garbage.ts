@@ -5,16 +5,17 @@
  *    only for chunks that are in use in the `ChunkGuard`. Here a chunk is deleted only while it is
  *    claimed there, after its reference rows were seen to be none. So at the moment of the deletion
  *    no row names the chunk, and none is being written.
- * 2. A writer that comes later may hold receipts from before the deletion. For `file.put` it cannot:
- *    it stores and links while the chunk is in use. For uploads, the fence rows of `Condemned` tell
- *    which receipts may be old, and those copies are looked at again, behind the deletion on the
- *    same links.
- * 3. A node that did not answer a deletion in time may still carry it out, but not after its link has
- *    closed. Looking again travels on the same link with the same priority, so behind the deletion.
+ * 2. A writer that comes later may hold receipts from before the deletion. For `file.put` it
+ *    cannot: it stores and links while the chunk is in use. For uploads, the fence rows of
+ *    `Condemned` tell which receipts may be old, and those copies are looked at again, behind the
+ *    deletion on the same links.
+ * 3. A node that did not answer a deletion in time may still carry it out, but not after its link
+ *    has closed. Looking again travels on the same link with the same priority, so behind the
+ *    deletion.
  *
  * So the grace period is not needed for safety. It keeps readers of replaced files and slow uploads
- * from being disturbed: a chunk that was first seen without a reference after the oldest open upload
- * began waits for the end of that upload.
+ * from being disturbed: a chunk that was first seen without a reference after the oldest open
+ * upload began waits for the end of that upload.
  */
 import { type ChunkId, type Clock, errorFields, type Logger, limits } from "@hearthmesh/core";
 import type { Store } from "@hearthmesh/store";
