@@ -7,7 +7,10 @@ import { readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ERROR_REGISTRY } from "@hearthmesh/core";
+import { metricsPage } from "@hearthmesh/gateway";
+import { configurationPage, exampleFile } from "@hearthmesh/node";
 import { describe, expect, it } from "vitest";
+import { commandReference, describeCommands } from "../../packages/cli/src/index.js";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const listed = execFileSync("git", ["ls-files", "-co", "--exclude-standard", "-z"], {
@@ -140,6 +143,13 @@ describe("the documentation", () => {
     const names = [...read("packages/core/src/limits.ts").matchAll(/^export const (\w+)/gm)];
     const missing = names.map((match) => match[1] ?? "").filter((name) => !page.includes(name));
     expect(missing).toEqual([]);
+  });
+
+  it("describes every configuration key, metric and command as the code has them", () => {
+    expect(read("docs/configuration.md")).toBe(configurationPage());
+    expect(read("mesh.example.yaml")).toBe(exampleFile());
+    expect(read("docs/metrics.md")).toBe(metricsPage());
+    expect(read("docs/cli.md")).toBe(commandReference(describeCommands()));
   });
 
   it("gives a reason for every runtime dependency, and there are at most 20", () => {
