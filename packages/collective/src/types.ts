@@ -122,7 +122,9 @@ export interface ChunkHeader {
 export interface ChunkStore {
   /** Resolves when the chunk is on disk for good. The bytes must match `header.id`. */
   put(header: ChunkHeader, pieces: readonly Uint8Array[]): Promise<void>;
-  /** Verified on the way out. `MESH_CHUNK_NOT_FOUND`, or `MESH_CHUNK_MISMATCH` when it is damaged. */
+  /**
+   * Verified on the way out. `MESH_CHUNK_NOT_FOUND`, or `MESH_CHUNK_MISMATCH` when it is damaged.
+   */
   get(id: ChunkId): Promise<{ header: ChunkHeader; bytes: Uint8Array }>;
   has(id: ChunkId): boolean;
   delete(ids: readonly ChunkId[]): Promise<void>;
