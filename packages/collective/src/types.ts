@@ -81,6 +81,8 @@ export interface StorageReport {
   readonly freeBytes: number;
   readonly chunkCount: number;
   readonly corruptChunks: number;
+  /** Pack files that the disk does not give now, when there are any: their chunks are missing. */
+  readonly unreadablePacks?: number;
   /** Set when the node does not take new chunks, with the reason. */
   readonly readOnly?: string;
 }

@@ -55,12 +55,14 @@ function readRole(fields: Fields, text: string): NodeRole {
 
 function readReport(fields: Fields): StorageReport {
   const readOnly = fields.optionalText("readOnly", REASON_LENGTH_MAX);
+  const unreadablePacks = fields.optionalInteger("unreadablePacks");
   return {
     capacityBytes: fields.integer("capacityBytes"),
     usedBytes: fields.integer("usedBytes"),
     freeBytes: fields.integer("freeBytes"),
     chunkCount: fields.integer("chunkCount"),
     corruptChunks: fields.integer("corruptChunks"),
+    ...(unreadablePacks === undefined ? {} : { unreadablePacks }),
     ...(readOnly === undefined ? {} : { readOnly }),
   };
 }

@@ -4,7 +4,10 @@
  * durable and nothing points to the pack any more, it is removed. A crash at any point leaves
  * either the old record or both: the later one counts, and the pack is compacted again.
  *
- * A tombstone is copied too as long as an older pack still holds a record that it keeps down.
+ * A tombstone is copied too as long as an older pack still holds a record that it keeps down, or
+ * may hold one because it is set aside. A pack that is older than one that is set aside is left
+ * alone: a copy of its tombstone would delete what was put again since, and a copy of its chunk
+ * would undo a deletion.
  */
 import { type Logger, MeshError } from "@hearthmesh/core";
 import type { Location } from "./chunk-index.js";
@@ -41,6 +44,8 @@ export interface CompactorParts {
   readonly capacityBytes: number;
   readonly log: Logger;
   readonly nowMs: () => number;
+  /** Comes before each step, never beside one: tries again what the disk did not give before. */
+  readonly lookAgain: () => Promise<void>;
   /** Called for a live record that cannot be read back; with the disk's error when there is one. */
   readonly onDamaged: (id: Buffer, location: Location, failure: unknown) => void;
 }
@@ -82,6 +87,7 @@ export class PackCompactor {
 
   async #step(): Promise<CompactionStep> {
     try {
+      await this.#parts.lookAgain();
       this.#job ??= await this.#begin();
       if (this.#job === undefined) return { movedBytes: 0, removedPacks: 0, more: false };
       const movedBytes = await this.#copySome(this.#job);
@@ -120,9 +126,11 @@ export class PackCompactor {
     const isTight = space.freeBytes < capacityBytes * TIGHT_RATIO;
     let bestRatio = isTight ? DEAD_RATIO_MIN_TIGHT : DEAD_RATIO_MIN;
     let best: Pack | undefined;
-    const oldest = Math.min(...table.packs.keys());
+    const oldest = Math.min(...table.packs.keys(), ...table.setAside);
+    const newestSetAside = Math.max(0, ...table.setAside);
     for (const pack of table.packs.values()) {
-      if (pack.number === writer.activeNumber || pack.isSuspect) continue;
+      if (pack.number < newestSetAside) continue;
+      if (pack.number === writer.activeNumber || pack.suspectCount > 0) continue;
       if (!space.diskHas(pack.liveBytes)) continue;
       // In the oldest pack a tombstone has nothing to keep down.
       const graveBytes = pack.number === oldest ? 0 : pack.tombstoneBytes;
@@ -152,6 +160,7 @@ export class PackCompactor {
     }
     const kept = new Set<string>();
     if (candidates.size === 0) return kept;
+    for (const number of table.setAside) if (number < pack.number) return candidates;
     const older = [...table.packs.keys()].filter((number) => number < pack.number);
     for (const number of older) {
       for (const entry of await this.#recordsOf(number)) {
@@ -212,6 +221,7 @@ export class PackCompactor {
 
   async #finish(pack: Pack): Promise<number> {
     const { files, table, log } = this.#parts;
+    if (pack.suspectCount > 0) return 0;
     if (pack.liveBytes > 0) {
       log.error("a compacted pack still has live chunks; it is kept", {
         path: files.packPath(pack.number),

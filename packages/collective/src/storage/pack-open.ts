@@ -17,11 +17,11 @@ export interface OpenedPacks {
   readonly nextNumber: number;
 }
 
-type LoadedPack = Extract<PackContent, { state: "loaded" }>;
+export type LoadedPack = Extract<PackContent, { state: "loaded" }>;
 
 /**
- * Loads every pack in the order of writing. A pack that cannot be read is left alone and logged:
- * the chunks in it count as missing, and repair brings them back from other nodes. Throws
+ * Loads every pack in the order of writing. A pack that the disk does not give is set aside: see
+ * `pack-second-look.ts`. One whose header is damaged is left alone and logged. Throws
  * `MESH_STORE_NEWER`, and what the disk throws when the directory itself cannot be used.
  */
 export async function openPacks(
@@ -35,19 +35,10 @@ export async function openPacks(
   let active: ActivePack | undefined;
   for (const number of numbers) {
     const content = await loadOrSkip(files, number, log);
-    if (content.state === "empty") await files.remove(number);
-    if (content.state === "unreadable") {
-      log.error("a pack file cannot be read; its chunks count as missing", {
-        path: files.packPath(number),
-      });
-    }
-    if (content.state !== "loaded") continue;
-    if (content.damagedBytes > 0 && !content.indexed) {
-      log.error("a pack file is damaged in the middle; what it held there counts as missing", {
-        path: files.packPath(number),
-        bytes: content.damagedBytes,
-      });
-    }
+    if (content === undefined) table.setAside.add(number);
+    if (content?.state === "empty") await files.remove(number);
+    if (content?.state === "unreadable") logUnreadable(files, number, log);
+    if (content?.state !== "loaded") continue;
     const isLast = number === numbers.at(-1);
     const sizeBytes = await settle(files, number, content, isLast, log);
     const pack = table.addPack(number, content.salt, sizeBytes);
@@ -62,24 +53,39 @@ export async function openPacks(
   return { active, nextNumber: (numbers.at(-1) ?? 0) + 1 };
 }
 
-async function loadOrSkip(files: PackFiles, number: number, log: Logger): Promise<PackContent> {
+export function logUnreadable(files: PackFiles, number: number, log: Logger): void {
+  log.error("the header of a pack file is damaged; its chunks count as missing", {
+    path: files.packPath(number),
+  });
+}
+
+/** Undefined when the disk does not give it. */
+async function loadOrSkip(
+  files: PackFiles,
+  number: number,
+  log: Logger,
+): Promise<PackContent | undefined> {
   try {
     return await loadPack(files, number);
   } catch (error) {
     if (!isMeshError(error, "MESH_DISK_FAILED")) throw error;
-    log.error("reading a pack file failed", {
+    log.warn("reading a pack file failed", {
       path: files.packPath(number),
       ...errorFields(error),
     });
-    return { state: "unreadable" };
+    // The next try opens the file anew.
+    await files.close(number);
+    return undefined;
   }
 }
 
 /**
  * After this everything that was found is on disk for good: a crash of the process alone leaves
- * whole records in the system's cache that a later loss of power would still take away.
+ * whole records in the system's cache that a later loss of power would still take away. Resolves to
+ * the bytes of the pack that are in use. Only the last pack of a directory, to which nothing may be
+ * added yet, is cut.
  */
-async function settle(
+export async function settle(
   files: PackFiles,
   number: number,
   content: LoadedPack,
@@ -87,6 +93,12 @@ async function settle(
   log: Logger,
 ): Promise<number> {
   if (content.indexed) return content.sizeBytes;
+  if (content.damagedBytes > 0) {
+    log.error("a pack file is damaged in the middle; what it held there counts as missing", {
+      path: files.packPath(number),
+      bytes: content.damagedBytes,
+    });
+  }
   const tornBytes = content.sizeBytes - content.endBytes;
   await files.use(number, async (file) => {
     if (isLast && tornBytes > 0) await file.truncate(content.endBytes);

@@ -40,13 +40,21 @@ export type PackContent =
 
 /** Reads nothing but this pack and changes nothing. Throws what the disk throws. */
 export async function loadPack(files: PackFiles, number: number): Promise<PackContent> {
-  const index = await files.readIndex(number).catch(() => undefined);
+  let indexFailure: unknown;
+  const index = await files.readIndex(number).catch((error: unknown) => {
+    indexFailure = error;
+    return undefined;
+  });
   return await files.use(number, async (file) => {
     const sizeBytes = await file.sizeBytes();
     const salt = decodePackHeader(await file.read(0, PACK_HEADER_BYTES), number) ?? index?.salt;
     // A pack gets its first record after its header was synced, so this short one never had any.
-    if (salt === undefined)
-      return { state: sizeBytes > PACK_HEADER_BYTES ? "unreadable" : "empty" };
+    if (salt === undefined) {
+      if (sizeBytes <= PACK_HEADER_BYTES) return { state: "empty" };
+      // The salt may be in the index file, which may be readable another time.
+      if (indexFailure !== undefined) throw indexFailure;
+      return { state: "unreadable" };
+    }
     const fits = index?.salt.equals(salt) === true && index.coveredBytes <= sizeBytes;
     const usable = fits ? index : undefined;
     const coveredBytes = usable?.coveredBytes ?? PACK_HEADER_BYTES;

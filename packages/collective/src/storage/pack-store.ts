@@ -6,7 +6,9 @@
  *
  * Guarantees: `put` and `delete` resolve when they would survive a loss of power. `get` never gives
  * bytes that do not hash to the id. A chunk found damaged is missing from then on, so that repair
- * replaces it. Only one process may have a directory open; the caller sees to that.
+ * replaces it. A chunk that the disk does not give is missing too, but only until a later `get` or
+ * a later look of its own succeeds (`pack-second-look.ts`). Only one process may have a directory
+ * open; the caller sees to that.
  */
 import {
   type ChunkId,
@@ -31,6 +33,7 @@ import { PackFiles } from "./pack-files.js";
 import { chunkHead, chunkHeaderOf, OWNER_BYTES_MAX, tombstoneHead } from "./pack-format.js";
 import { openPacks } from "./pack-open.js";
 import { readRecord, type StoredRecord } from "./pack-reader.js";
+import { SecondLook } from "./pack-second-look.js";
 import { PackTable } from "./pack-table.js";
 import { PackWriter, type WriteOperation } from "./pack-writer.js";
 import { SpaceGuard } from "./space-guard.js";
@@ -73,6 +76,8 @@ export async function openPackStore(options: PackStoreOptions): Promise<PackStor
   const files = new PackFiles(options.disk, options.directory ?? "packs");
   const table = new PackTable();
   const opened = await openPacks(files, table, log, packBytesMax);
+  const secondLook = new SecondLook({ files, table, log });
+  await secondLook.whileOpening(options.clock);
   const space = new SpaceGuard({
     disk: options.disk,
     clock: options.clock,
@@ -86,7 +91,7 @@ export async function openPackStore(options: PackStoreOptions): Promise<PackStor
     opened,
   );
   log.info("opened the chunk store", { count: table.index.size, bytes: table.liveBytes });
-  return new PackStore({ options, files, table, space, writer, log });
+  return new PackStore({ options, files, table, space, writer, secondLook, log });
 }
 
 interface PackStoreParts {
@@ -95,6 +100,7 @@ interface PackStoreParts {
   readonly table: PackTable;
   readonly space: SpaceGuard;
   readonly writer: PackWriter;
+  readonly secondLook: SecondLook;
   readonly log: Logger;
 }
 
@@ -123,6 +129,7 @@ export class PackStore implements ChunkStore {
       log,
       capacityBytes: options.capacityBytes,
       nowMs: () => options.clock.nowMs(),
+      lookAgain: () => this.#lookAgain(),
       onDamaged: (id, location, failure) => this.#condemn(id, location, failure),
     });
   }
@@ -139,23 +146,25 @@ export class PackStore implements ChunkStore {
       this.#assertOpen();
       const before = this.#pending.get(header.id);
       if (before?.kind === "put") return await before.done;
-      if (before === undefined && this.has(header.id)) return;
+      // Where a tombstone may turn up later, only a copy that is newer is sure to stay.
+      if (before === undefined && this.#parts.table.isCertain(idBytes(header.id))) return;
       await this.#change(header.id, { type: "put", head: chunkHead(header), pieces });
     } finally {
       this.#intake.release(header.sizeBytes);
     }
   }
 
+  /**
+   * `MESH_CHUNK_NOT_FOUND`; `MESH_CHUNK_MISMATCH` when the chunk is damaged, which then is no
+   * longer there; `MESH_DISK_FAILED` when the disk does not give it, which another call may change.
+   */
   async get(id: ChunkId): Promise<{ header: ChunkHeader; bytes: Uint8Array }> {
     this.#assertOpen();
-    const name = idBytes(id);
-    const location = this.#parts.table.index.get(name);
-    if (location === undefined) throw new MeshError("MESH_CHUNK_NOT_FOUND");
-    const record = await this.#read(name, location);
+    const record = await this.#read(idBytes(id));
     return { header: chunkHeaderOf(record.head), bytes: record.payload };
   }
 
-  /** True for a chunk that is on the disk for good. */
+  /** True for a chunk that is on the disk for good, as far as the disk has given it lately. */
   has(id: ChunkId): boolean {
     return this.#parts.table.index.get(idBytes(id)) !== undefined;
   }
@@ -163,12 +172,16 @@ export class PackStore implements ChunkStore {
   /** Chunks that are not there count as deleted. Works on a full disk, too. */
   async delete(ids: readonly ChunkId[]): Promise<void> {
     this.#assertOpen();
-    const nowMs = this.#parts.options.clock.nowMs();
+    const { table, options } = this.#parts;
+    const nowMs = options.clock.nowMs();
     const changes = [...new Set(ids)].map((id) => {
       const before = this.#pending.get(id);
       if (before?.kind === "delete") return before.done;
-      if (before === undefined && !this.has(id)) return undefined;
-      const head = tombstoneHead(idBytes(id), nowMs);
+      const name = idBytes(id);
+      // A pack that is set aside may hold it.
+      const isThere = table.locate(name) !== undefined || table.setAside.size > 0;
+      if (before === undefined && !isThere) return undefined;
+      const head = tombstoneHead(name, nowMs);
       return this.#change(id, { type: "delete", head, pieces: [] });
     });
     const results = await Promise.allSettled(changes);
@@ -194,11 +207,15 @@ export class PackStore implements ChunkStore {
       freeBytes: space.freeBytes,
       chunkCount: table.index.size,
       corruptChunks: this.#corruptChunks,
+      ...(table.setAside.size === 0 ? {} : { unreadablePacks: table.setAside.size }),
       ...(readOnly === undefined ? {} : { readOnly }),
     };
   }
 
-  /** One bounded step of compaction, for a worker that decides how often. */
+  /**
+   * One bounded step of upkeep, for a worker that decides how often: tries again what the disk did
+   * not give before, then compacts.
+   */
   compactOnce(): Promise<CompactionStep> {
     this.#assertOpen();
     return this.#compactor.step();
@@ -227,46 +244,63 @@ export class PackStore implements ChunkStore {
     }
   }
 
-  async #read(id: Buffer, location: Location): Promise<StoredRecord> {
+  async #lookAgain(): Promise<void> {
+    const { secondLook } = this.#parts;
+    await secondLook.atPacks();
+    await secondLook.atChunks((id) => this.#read(id));
+  }
+
+  async #read(id: Buffer): Promise<StoredRecord> {
     const { files, table, log } = this.#parts;
+    const location = table.locate(id);
+    if (location === undefined) throw new MeshError("MESH_CHUNK_NOT_FOUND");
     const salt = table.packs.get(location.pack)?.salt ?? Buffer.alloc(0);
-    let failure: unknown;
+    let record: StoredRecord | undefined;
     try {
-      const record = await readRecord(files, id, location, salt);
-      if (record !== undefined) return record;
-      failure = new MeshError("MESH_CHUNK_MISMATCH", {
+      record = await readRecord(files, id, location, salt);
+    } catch (error) {
+      this.#condemn(id, location, error);
+      throw error;
+    }
+    if (record === undefined) {
+      this.#condemn(id, location, undefined);
+      throw new MeshError("MESH_CHUNK_MISMATCH", {
         message: "this node's copy of the chunk is damaged",
         hint: "Another replica is asked; repair replaces this one.",
       });
-    } catch (error) {
-      failure = error;
     }
-    log.error("a chunk cannot be read back", {
-      chunkId: id.toString("hex"),
-      path: files.packPath(location.pack),
-      ...errorFields(failure),
-    });
-    this.#condemn(id, location, failure);
-    throw failure;
+    if (table.restore(id, location)) {
+      this.#corruptChunks--;
+      log.info("a chunk that could not be read is back", { chunkId: id.toString("hex") });
+    }
+    return record;
   }
 
   /**
-   * Takes a damaged chunk out of the index. When its bytes are wrong a tombstone makes that last;
-   * when the disk would not give them, a later start may find them whole, so nothing is written.
+   * Takes a chunk out of the index. Without a failure its bytes are wrong, and a tombstone makes
+   * that last; when the disk would not give them they may be whole, and the chunk is only suspect.
    */
   #condemn(id: Buffer, location: Location, failure: unknown): void {
-    const { table, log, options } = this.#parts;
-    if (!table.isAt(id, location)) return;
-    table.forget(id);
-    this.#corruptChunks++;
-    if (isMeshError(failure, "MESH_DISK_FAILED")) {
-      const pack = table.packs.get(location.pack);
-      if (pack !== undefined) pack.isSuspect = true;
+    const { files, table, log, options } = this.#parts;
+    const isNew = table.isAt(id, location);
+    if (!isNew && !table.isSuspectAt(id, location)) return;
+    const chunkId = id.toString("hex") as ChunkId;
+    if (isNew) this.#corruptChunks++;
+    if (isNew || failure === undefined) {
+      log.error(failure === undefined ? "a chunk is damaged" : "a chunk cannot be read back", {
+        chunkId,
+        path: files.packPath(location.pack),
+        ...(failure === undefined ? {} : errorFields(failure)),
+      });
+    }
+    if (failure !== undefined) {
+      if (isNew) table.suspect(id, location);
       return;
     }
+    table.forget(id);
     const head = tombstoneHead(id, options.clock.nowMs());
-    this.#change(id.toString("hex") as ChunkId, { type: "delete", head, pieces: [] }).catch(
-      (error: unknown) => log.warn("could not mark a damaged chunk", errorFields(error)),
+    this.#change(chunkId, { type: "delete", head, pieces: [] }).catch((error: unknown) =>
+      log.warn("could not mark a damaged chunk", errorFields(error)),
     );
   }
 
