@@ -6,7 +6,7 @@
  * - In `acks` distinct zones, or in all zones that have a node which is there now and takes chunks.
  *   A home whose other site is away goes on writing; repair brings the copies over when it is back.
  */
-import { MeshError, type NodeId } from "@hearthmesh/core";
+import { isMeshError, MeshError, type NodeId } from "@hearthmesh/core";
 import { distinctZones } from "../storage/placement.js";
 import type { Layout } from "../types.js";
 import { replicasPossible } from "./layout-change.js";
@@ -27,7 +27,17 @@ export interface StorageView extends DurabilityRule {
 
 export interface UnavailableNode {
   readonly name: string;
+  /** `full`: its disk, or its share of it. `refusing`: it is there and has another reason. */
+  readonly state: "away" | "full" | "refusing";
   readonly reason: string;
+}
+
+/** A node that did not store a chunk. */
+export function failedNode(name: string, error: unknown): UnavailableNode {
+  const isAway = isMeshError(error, "MESH_UNREACHABLE") || isMeshError(error, "MESH_TIMEOUT");
+  const other = isMeshError(error, "MESH_DISK_FULL") ? "full" : "refusing";
+  const reason = error instanceof Error ? error.message : String(error);
+  return { name, state: isAway ? "away" : other, reason };
 }
 
 /** Nodes that must have a chunk. 0: there is no node that takes chunks. */
@@ -46,20 +56,32 @@ export function isDurable(rule: DurabilityRule, stored: ReadonlySet<NodeId>): bo
   return distinctZones(rule.layout, ids) >= Math.min(needed, zonesThere);
 }
 
-/** The error for fewer copies or nodes than a safe write needs, with what keeps the others away. */
-export function noStorage(view: StorageView, found: number): MeshError {
+/**
+ * The error for fewer nodes than a safe write needs, with what keeps the others from helping:
+ * `MESH_DISK_FULL` when space is all that is missing, else `MESH_NO_STORAGE`.
+ */
+export function noStorage(view: StorageView): MeshError {
   const { layout, acks, unavailable } = view;
-  const needed = acksNeeded(layout, acks);
   if (layout.nodes.length === 0) {
     return new MeshError("MESH_NO_STORAGE", {
       message: "there is no storage node yet",
       hint: "Start one with `mesh up`, or let another machine join.",
     });
   }
-  const wanted = `${Math.max(1, needed)} storage nodes in distinct zones`;
+  const needed = Math.max(1, acksNeeded(layout, acks));
+  const away = unavailable.filter((node) => node.state === "away").length;
+  const there = layout.nodes.length - away;
+  const taking = layout.nodes.length - unavailable.length;
+  const isFull = unavailable.length > 0 && unavailable.every((node) => node.state === "full");
   const why = unavailable.map(({ name, reason }) => `${name}: ${reason}`).join("; ");
-  return new MeshError("MESH_NO_STORAGE", {
-    message: `a safe write needs ${wanted}; ${found} are there${why === "" ? "" : ` (${why})`}`,
-    details: { needed, found, unavailable },
+  const message = [
+    `a safe write needs ${needed} storage ${needed === 1 ? "node" : "nodes in distinct zones"}`,
+    `; ${there} ${there === 1 ? "is" : "are"} there`,
+    taking === there ? "" : `, of which ${taking === 0 ? "none" : taking} can take new chunks`,
+    why === "" ? "" : ` (${why})`,
+  ];
+  return new MeshError(isFull ? "MESH_DISK_FULL" : "MESH_NO_STORAGE", {
+    message: message.join(""),
+    details: { needed, found: taking, unavailable },
   });
 }

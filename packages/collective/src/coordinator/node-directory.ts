@@ -182,13 +182,16 @@ export class NodeDirectory {
 
   /** Storage nodes of the layout that do not take chunks now, and why. */
   unavailable(): UnavailableNode[] {
-    const away = this.#options.layouts.layout.nodes.flatMap(({ nodeId, name }) => {
+    const { nodes } = this.#options.layouts.layout;
+    const unavailable = nodes.flatMap(({ nodeId, name, capacityBytes }): UnavailableNode[] => {
       const state = this.#states.get(nodeId);
-      if (state?.link?.isOpen !== true) return [{ name, reason: "it is away" }];
-      const reason = state.record.report?.readOnly;
-      return reason === undefined ? [] : [{ name, reason }];
+      if (state?.link?.isOpen !== true) return [{ name, state: "away", reason: "it is away" }];
+      const { report } = state.record;
+      const isFull = (report?.freeBytes ?? 0) < limits.CHUNK_BYTES_MAX;
+      const reason = report?.readOnly ?? (capacityBytes > 0 ? undefined : "it offers no space");
+      return reason === undefined ? [] : [{ name, state: isFull ? "full" : "refusing", reason }];
     });
-    return away.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return unavailable.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   /** The layout without the nodes that have been away for longer than `awayMs`. */

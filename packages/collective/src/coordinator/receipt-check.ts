@@ -8,7 +8,7 @@ import type { ChunkReceipt } from "../protocol.js";
 import { checkReceipt } from "../storage/receipts.js";
 import type { ChunkRef } from "../types.js";
 import type { Condemned } from "./condemned.js";
-import { isDurable, noStorage, type StorageView } from "./durability.js";
+import { acksNeeded, type DurabilityRule, isDurable } from "./durability.js";
 import type { ReceiptKeys } from "./receipt-keys.js";
 import type { StoredChunk } from "./references.js";
 
@@ -23,7 +23,7 @@ export interface ChunkClaim {
 /** `MESH_NO_STORAGE` when a chunk is not proved to be safe. */
 export function checkClaim(
   claim: ChunkClaim,
-  rule: StorageView,
+  rule: DurabilityRule,
   receiptKeys: ReceiptKeys,
 ): StoredChunk[] {
   const placed = new Set<string>(rule.layout.nodes.map((node) => node.nodeId));
@@ -38,11 +38,13 @@ export function checkClaim(
   }
   for (const [at, chunk] of chunks.entries()) {
     if (isDurable(rule, chunk.stored)) continue;
-    const error = noStorage(rule, chunk.stored.size);
+    const needed = Math.max(1, acksNeeded(rule.layout, rule.acks));
     const part = claim.firstIndex + at + 1;
+    const found = chunk.stored.size;
+    const wanted = `${needed} ${needed === 1 ? "copy" : "copies in distinct zones"}`;
     throw new MeshError("MESH_NO_STORAGE", {
-      message: `part ${part} is not safe: ${error.message}`,
-      ...(error.details === undefined ? {} : { details: error.details }),
+      message: `part ${part} is not safe: a safe write needs ${wanted}; ${found} proved`,
+      details: { needed, found },
     });
   }
   return chunks;
@@ -54,7 +56,7 @@ export async function checkAgain(
   uploadRevision: number,
   parts: {
     readonly condemned: Condemned;
-    readonly rule: StorageView;
+    readonly rule: DurabilityRule;
     has(nodeId: NodeId, id: ChunkId): Promise<boolean>;
   },
 ): Promise<readonly StoredChunk[]> {

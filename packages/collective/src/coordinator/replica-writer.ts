@@ -14,7 +14,7 @@ import {
 import { type CopyCandidate, type CopyState, planCopies } from "../client/copy-plan.js";
 import type { ChunkStoreRequest } from "../protocol.js";
 import type { Placement } from "../storage/placement.js";
-import { acksNeeded, noStorage, type StorageView } from "./durability.js";
+import { acksNeeded, failedNode, noStorage, type StorageView } from "./durability.js";
 import { Slots } from "./gates.js";
 import type { NodeCalls } from "./node-calls.js";
 
@@ -44,20 +44,24 @@ export interface StoredCopies {
 
 export class ReplicaWriter {
   readonly #options: ReplicaWriterOptions;
-  readonly #pausedUntilMs = new Map<NodeId, number>();
+  /** The last failure of each node that has not stored anything since. */
+  readonly #failures = new Map<
+    NodeId,
+    { readonly error: unknown; readonly pausedUntilMs: number }
+  >();
   readonly #slots = new Map<NodeId, Slots>();
 
   constructor(options: ReplicaWriterOptions) {
     this.#options = options;
   }
 
-  /** Resolves when the chunk is safe, and rejects with `MESH_NO_STORAGE` when it cannot be. */
+  /** Resolves when the chunk is safe, and rejects as `noStorage` says when it cannot be. */
   async store(request: ChunkStoreRequest, bytes: Uint8Array): Promise<StoredCopies> {
     const placement = this.#options.placement();
     const { layout } = placement;
     const rule = this.#options.rule();
     const needed = acksNeeded(layout, rule.acks);
-    if (needed === 0) throw noStorage(rule, 0);
+    if (needed === 0) throw noStorage(rule);
     const run = new CopyRun(this.#candidates(placement, request));
     for (;;) {
       const plan = planCopies(run.candidates(), layout.replicas, needed);
@@ -65,7 +69,7 @@ export class ReplicaWriter {
       if (plan.safe) break;
       if (plan.blocked) {
         await run.settled();
-        throw noStorage(rule, run.inState("stored").size);
+        throw this.#refusal(run.inState("failed"));
       }
       await run.next();
     }
@@ -99,11 +103,11 @@ export class ReplicaWriter {
         if (this.#isPaused(nodeId)) throw new MeshError("MESH_UNREACHABLE");
         await calls.store(nodeId, request, bytes);
       });
-      this.#pausedUntilMs.delete(nodeId);
+      this.#failures.delete(nodeId);
     } catch (error) {
       if (!this.#isPaused(nodeId)) {
         const pauseMs = PAUSE_MS + randomInteger(random, PAUSE_MS);
-        this.#pausedUntilMs.set(nodeId, clock.monotonicMs() + pauseMs);
+        this.#failures.set(nodeId, { error, pausedUntilMs: clock.monotonicMs() + pauseMs });
         log.warn("a node did not store a chunk", { nodeId, ...errorFields(error) });
       }
       throw error;
@@ -111,7 +115,23 @@ export class ReplicaWriter {
   }
 
   #isPaused(nodeId: NodeId): boolean {
-    return this.#options.clock.monotonicMs() < (this.#pausedUntilMs.get(nodeId) ?? 0);
+    const failure = this.#failures.get(nodeId);
+    return this.#options.clock.monotonicMs() < (failure?.pausedUntilMs ?? 0);
+  }
+
+  /** What nodes say about themselves, and what those said that did not store just now. */
+  #refusal(failed: ReadonlySet<NodeId>): MeshError {
+    const rule = this.#options.rule();
+    const known = new Set(rule.unavailable.map((node) => node.name));
+    const others = rule.layout.nodes.flatMap(({ nodeId, name }) => {
+      const failure = this.#failures.get(nodeId);
+      const isOut = failed.has(nodeId) || this.#isPaused(nodeId);
+      if (failure === undefined || !isOut || known.has(name)) return [];
+      return [failedNode(name, failure.error)];
+    });
+    const unavailable = [...rule.unavailable, ...others];
+    unavailable.sort((a, b) => (a.name < b.name ? -1 : 1));
+    return noStorage({ ...rule, unavailable });
   }
 
   #slotsOf(nodeId: NodeId): Slots {

@@ -1,4 +1,4 @@
-import { limits } from "@hearthmesh/core";
+import { limits, MeshError } from "@hearthmesh/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FileOpenResponse } from "../protocol.js";
 import { verifyTicket } from "../storage/tickets.js";
@@ -81,6 +81,49 @@ describe("file.put", () => {
     await expect(world.put("/b", bytesOf(4096, 2))).rejects.toEqual(codeIs("MESH_NO_STORAGE"));
     await expect(open("/b")).rejects.toEqual(codeIs("MESH_PATH_NOT_FOUND"));
     await world.put("/tiny", bytesOf(10, 3));
+  });
+
+  it("says that the disks are full when that is all that is wrong", async () => {
+    const full = () => {
+      throw new MeshError("MESH_DISK_FULL", { message: "the disk of this node is full" });
+    };
+    for (const node of nodes) node.onServe = full;
+    const needs = "a safe write needs 2 storage nodes in distinct zones";
+    await expect(world.put("/a", bytesOf(4096, 1))).rejects.toMatchObject({
+      code: "MESH_DISK_FULL",
+      message: expect.stringContaining(`${needs}; 3 are there, of which none can take new chunks`),
+      details: { needed: 2, found: 0 },
+    });
+    // Some are left alone for having failed just now, which is no other reason.
+    await expect(world.put("/a", bytesOf(4096, 1))).rejects.toMatchObject({
+      code: "MESH_DISK_FULL",
+      message: expect.stringContaining("node-2: the disk of this node is full; node-3: the disk"),
+    });
+    await world.disconnect(nodes[0]);
+    await expect(world.put("/a", bytesOf(4096, 1))).rejects.toMatchObject({
+      code: "MESH_NO_STORAGE",
+      message: expect.stringContaining(
+        `${needs}; 2 are there, of which none can take new chunks (node-1: it is away; node-2: `,
+      ),
+    });
+  });
+
+  it("says the same when the nodes have reported it, also for what is not small", async () => {
+    for (const node of nodes.slice(1)) {
+      node.fullReason = "there is no space left";
+      await node.register();
+    }
+    const refusal = expect.objectContaining({
+      code: "MESH_DISK_FULL",
+      message:
+        "a safe write needs 2 storage nodes in distinct zones; 3 are there, of which 1 can take " +
+        "new chunks (node-2: there is no space left; node-3: there is no space left)",
+    });
+    await expect(world.put("/a", bytesOf(4096, 1))).rejects.toEqual(refusal);
+    await expect(world.begin("/b")).rejects.toEqual(refusal);
+    nodes[1].fullReason = undefined;
+    await nodes[1].register();
+    await world.put("/a", bytesOf(4096, 1));
   });
 
   it("needs one copy with one node, and says so when there is none", async () => {

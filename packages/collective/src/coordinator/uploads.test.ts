@@ -226,7 +226,7 @@ describe("receipts", () => {
     await world.disconnect(c);
     await expect(world.begin("/film")).rejects.toMatchObject({
       code: "MESH_NO_STORAGE",
-      message: expect.stringContaining("1 are there (node-"),
+      message: expect.stringContaining("; 1 is there (node-"),
     });
     await world.connect(b);
     expect((await world.begin("/film")).acksNeeded).toBe(2);

@@ -217,7 +217,7 @@ export class Uploads {
     const { layout, acks, online } = rule;
     const needed = acksNeeded(layout, acks);
     const there = layout.nodes.filter((node) => online.includes(node.nodeId)).length;
-    if (needed === 0 || there < needed) throw noStorage(rule, there);
+    if (needed === 0 || there < needed) throw noStorage(rule);
   }
 
   async #checkRepeated(input: SegmentInput): Promise<void> {

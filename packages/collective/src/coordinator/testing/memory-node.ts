@@ -34,6 +34,8 @@ export class MemoryNode {
   onServe: (method: string) => void | Promise<void> = () => undefined;
   readonly served: string[] = [];
   capacityBytes = 1 << 30;
+  /** What it reports when it says that it is full. */
+  fullReason: string | undefined;
   site = "home";
   link: Link | undefined;
   #receiptKey: Uint8Array = new Uint8Array(0);
@@ -55,9 +57,10 @@ export class MemoryNode {
     return {
       capacityBytes: this.capacityBytes,
       usedBytes: 0,
-      freeBytes: this.capacityBytes,
+      freeBytes: this.fullReason === undefined ? this.capacityBytes : 0,
       chunkCount: this.chunks.size,
       corruptChunks: 0,
+      ...(this.fullReason === undefined ? {} : { readOnly: this.fullReason }),
     };
   }
 
