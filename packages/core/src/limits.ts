@@ -90,6 +90,7 @@ export const STORE_RANGE_BYTES_MAX = 32 << 20;
  */
 export const STORE_HISTORY_REVISIONS_MAX = 65_536;
 export const STORE_HISTORY_BYTES_MAX = 256 << 20;
+/** Watches of one store that are open at a time. */
 export const STORE_WATCHERS_MAX = 4096;
 /** The database file; above it, `MESH_DISK_FULL`. */
 export const STORE_DATABASE_BYTES_MAX = 64 * 2 ** 30;
