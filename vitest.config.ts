@@ -15,6 +15,10 @@ const alias = [
     replacement: source("gateway/src/contracts/index.ts"),
   },
   { find: /^@hearthmesh\/gateway\/plain$/, replacement: source("gateway/src/plain/index.ts") },
+  {
+    find: /^@hearthmesh\/client\/private-files$/,
+    replacement: source("client/src/private-files.ts"),
+  },
   { find: /^@hearthmesh\/([a-z]+)$/, replacement: source("$1/src/index.ts") },
 ];
 

@@ -1,4 +1,6 @@
 /** The parts of a node that is its member's coordinator, in the order in which they start. */
+
+import { writePrivate } from "@hearthmesh/client/private-files";
 import { Coordinator } from "@hearthmesh/collective";
 import { parseMemberId, type Startable } from "@hearthmesh/core";
 import { publicKeyDerOf, signerOf } from "@hearthmesh/identity";
@@ -16,7 +18,6 @@ import {
 } from "./member-authority.js";
 import { MethodRouter } from "./method-router.js";
 import { PeerLinks } from "./peer-links.js";
-import { writePrivate } from "./private-files.js";
 import { Renewal } from "./renewal.js";
 import { StoragePart } from "./storage-part.js";
 

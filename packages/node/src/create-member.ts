@@ -1,6 +1,7 @@
 /** The first start on a machine without a node: a new member, and its coordinator. */
 import { randomBytes } from "node:crypto";
 import { hostname, userInfo } from "node:os";
+import { writePrivate } from "@hearthmesh/client/private-files";
 import {
   type Clock,
   MeshError,
@@ -12,7 +13,6 @@ import {
 import { createMemberCa, generateKeyPair, type NodeRole } from "@hearthmesh/identity";
 import type { Config } from "./config/config.js";
 import { type NodeRecord, nodeFiles, writeNode } from "./home.js";
-import { writePrivate } from "./private-files.js";
 
 const ALL_ROLES: readonly NodeRole[] = ["coordinator", "storage", "gateway"];
 

@@ -2,9 +2,10 @@
  * The node's present key and certificates. Renewal replaces the certificate while the node runs;
  * the doors and the transport are told.
  */
+
+import { writePrivate } from "@hearthmesh/client/private-files";
 import { decodePem, parseCertificate } from "@hearthmesh/identity";
 import type { NodeCredentials, NodeFiles } from "./home.js";
-import { writePrivate } from "./private-files.js";
 
 export class CredentialHolder {
   readonly #files: NodeFiles;

@@ -8,10 +8,10 @@
  *     store/  chunks/  logs/  run/
  */
 import { join } from "node:path";
+import { readIfThere, readPrivate, writePrivate } from "@hearthmesh/client/private-files";
 import { MeshError, type NodeId } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
 import type { Config } from "./config/config.js";
-import { readIfThere, readPrivate, writePrivate } from "./private-files.js";
 
 /** Who a node is; written once it was created or let in. */
 export interface NodeRecord {
@@ -103,7 +103,8 @@ export async function readCredentials(files: NodeFiles): Promise<NodeCredentials
 
 /** A private key. `MESH_HOME_UNSAFE` when others can read it. */
 export async function readKey(path: string): Promise<string> {
-  return (await readPrivate(path)) ?? missing(path);
+  if ((await readIfThere(path)) === undefined) missing(path);
+  return readPrivate(path);
 }
 
 export async function readCertificate(path: string): Promise<string> {

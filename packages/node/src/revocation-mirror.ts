@@ -3,6 +3,8 @@
  * sent, signed by the CA. It is kept on disk, so that a restart without the coordinator lets nobody
  * back in.
  */
+
+import { readIfThere, writePrivate } from "@hearthmesh/client/private-files";
 import { decodeMessage, encodeMessage } from "@hearthmesh/collective";
 import { MeshError, type NodeId } from "@hearthmesh/core";
 import {
@@ -14,7 +16,6 @@ import {
 } from "@hearthmesh/identity";
 import type { IncomingRequest, Link } from "@hearthmesh/qwormhole";
 import { principalOf } from "./method-router.js";
-import { readIfThere, writePrivate } from "./private-files.js";
 
 const METHOD = "node.revocations";
 

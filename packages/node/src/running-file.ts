@@ -2,8 +2,8 @@
  * `run/node.json`: where the commands on this machine find the daemon. Gone when it has stopped.
  */
 import { rm } from "node:fs/promises";
+import { writePrivate } from "@hearthmesh/client/private-files";
 import type { Startable } from "@hearthmesh/core";
-import { writePrivate } from "./private-files.js";
 
 export class RunningFile implements Startable {
   readonly name = "running file";
