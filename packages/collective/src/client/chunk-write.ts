@@ -1,5 +1,5 @@
 /** One chunk of an upload: starts copies as `planCopies` says until the chunk is safe. */
-import { type Clock, MeshError, type NodeId, sleep } from "@hearthmesh/core";
+import { type Clock, isMeshError, MeshError, type NodeId, sleep } from "@hearthmesh/core";
 import type { ChunkPutItem, ChunkReceipt } from "../protocol.js";
 import type { Placement } from "../storage/placement.js";
 import type { LayoutNode } from "../types.js";
@@ -92,7 +92,9 @@ export class ChunkWrite {
         continue;
       }
       blockedSinceMs ??= clock.monotonicMs();
-      if (clock.monotonicMs() - blockedSinceMs > BLOCKED_TIMEOUT_MS) throw this.#noStorage();
+      const waitedMs = clock.monotonicMs() - blockedSinceMs;
+      // Nodes come back by themselves; space does not.
+      if (this.#onlySpaceIsMissing() || waitedMs > BLOCKED_TIMEOUT_MS) throw this.#noStorage();
       await sleep(clock, BLOCKED_POLL_MS, signal);
       await this.#options.keepFresh();
     }
@@ -145,6 +147,13 @@ export class ChunkWrite {
     this.#settled.resolve();
   }
 
+  /** Whether every node that does not have the chunk said that its disk is full. */
+  #onlySpaceIsMissing(): boolean {
+    const attempts = this.#order.map((node) => this.#attempts.get(node.nodeId));
+    const missing = attempts.filter((attempt) => attempt?.state !== "stored");
+    return missing.length > 0 && missing.every((one) => isMeshError(one?.error, "MESH_DISK_FULL"));
+  }
+
   #noStorage(): MeshError {
     const { placement, acksNeeded, item, writerOf } = this.#options;
     const nodes = this.#order.map((node) => {
@@ -160,7 +169,8 @@ export class ChunkWrite {
       placement.layout.nodes.length === 0
         ? "there is no storage node yet"
         : `part ${item.index + 1} needs ${acksNeeded} safe ${copies} (${list})`;
-    return new MeshError("MESH_NO_STORAGE", { message, details: { acksNeeded, nodes } });
+    const code = this.#onlySpaceIsMissing() ? "MESH_DISK_FULL" : "MESH_NO_STORAGE";
+    return new MeshError(code, { message, details: { acksNeeded, nodes } });
   }
 }
 

@@ -134,6 +134,20 @@ describe("writing while nodes fail", () => {
     await world.client.write("/f", inPieces(pattern(20 * MIB), MIB));
   });
 
+  it("says that the disks are full when nothing else is missing", async () => {
+    for (const node of world.nodes.slice(1)) {
+      node.misbehaviour.onPut = () => {
+        throw new MeshError("MESH_DISK_FULL", { message: "the disk is full" });
+      };
+    }
+    const writing = world.client.write("/f", inPieces(pattern(20 * MIB), MIB));
+    await expect(writing).rejects.toMatchObject({
+      code: "MESH_DISK_FULL",
+      message: expect.stringMatching(/node-1: stored; node-2: the disk is full; node-3: the disk/),
+    });
+    expect(world.coordinator.files.size).toBe(0);
+  });
+
   it("says which nodes failed and why, when too few are left, and ends the upload", async () => {
     await world.nodes[0]!.kill();
     world.nodes[1]!.misbehaviour.onPut = () => {
