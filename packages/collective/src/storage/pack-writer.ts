@@ -149,7 +149,7 @@ export class PackWriter {
       if (operation.type === "bury" && touched.has(name)) break;
       taken++;
       if (operation.type === "put" && !space.allows(bytes + recordBytes)) {
-        queued.reject(space.refusal(recordBytes));
+        queued.reject(space.refusal(bytes + recordBytes));
         continue;
       }
       if (!isWanted(operation, table)) {
