@@ -40,6 +40,14 @@ const reaching = {
     "too many connections are waiting for their handshake, in all or from one address",
     "Wait and dial again.",
   ),
+  QW_INTERFACE_NOT_FOUND: define(
+    "the network interface is not there, or has no address of the family that is needed",
+    "Check its name, and that the tunnel is up; it is looked for again at each dial.",
+  ),
+  QW_PEER_OUTSIDE_NETWORK: define(
+    "the peer's address does not lie in the network of the interface",
+    "Check the address, or name the networks behind the interface in `interfaceNetworks`.",
+  ),
 } as const;
 
 const handshake = {
@@ -77,6 +85,10 @@ const handshake = {
     "another node than the expected one answered",
     "The address may have gone to another machine; look the node up again.",
   ),
+  QW_PEER_NOT_PINNED: define(
+    "the peer's key is none of those that are pinned",
+    "Check whom the address belongs to; when the peer has a new key, pin that one.",
+  ),
   QW_SELF_CONNECT: define("the address leads back to this node", "Leave out the own address."),
   QW_PEER_REFUSED: define("this side refused the peer", "The cause says why."),
   QW_REFUSED_BY_PEER: define("the peer refused this side", "`remoteCode` says why."),
@@ -98,6 +110,10 @@ const frames = {
   QW_MESSAGE_TOO_LARGE: define(
     "the message is larger than the receiver accepts",
     "Send it by a stream.",
+  ),
+  QW_MESSAGE_INVALID: define(
+    "a message is not of the form that was agreed on",
+    "Let both sides use the same serializer, or none.",
   ),
   QW_QUEUE_FULL: define(
     "the peer takes bytes slower than they are sent and the queue is full",
@@ -127,9 +143,29 @@ const calls = {
     "`remoteCode` says why, when it was the peer.",
   ),
   QW_STREAM_ENDED: define("bytes were written after the end of a stream", "Write before `end()`."),
+  QW_TOPIC_INVALID: define(
+    "a topic or pattern is not of the known form",
+    "Use 1 to 16 words with dots between them, 255 bytes at most; `*` and a last `>` in patterns.",
+  ),
+  QW_TOPIC_REFUSED: define(
+    "the other side does not allow this topic",
+    "Ask the operator of the other side to allow it.",
+  ),
+  QW_SUBSCRIPTION_LIMIT: define(
+    "too many subscriptions are open",
+    "End some subscriptions, or use a pattern that covers several topics.",
+  ),
 } as const;
 
 const life = {
+  QW_NOT_CONNECTED: define(
+    "there is no connection at the moment",
+    "Wait for `connect`, or let messages wait: `whileDisconnected: \"queue\"`.",
+  ),
+  QW_RECONNECT_GIVEN_UP: define(
+    "the peer was not reached in as many attempts as were allowed",
+    "The cause says why the last attempt failed; `maxAttempts: 0` never gives up.",
+  ),
   QW_LINK_CLOSING: define("the link takes nothing new because it is closing", "Use a new link."),
   QW_LINK_CLOSED: define("the link was closed", "Use a new link."),
   QW_LINK_LOST: define(

@@ -50,9 +50,18 @@ export interface Listener {
   close(): Promise<void>;
 }
 
+export interface DialOptions {
+  signal?: AbortSignal;
+  timeoutMs?: number;
+  /** The own address to dial from. Memory and simulated transports have none and ignore it. */
+  localAddress?: string;
+  /** For a name that has addresses of both families. */
+  family?: 4 | 6;
+}
+
 export interface Transport {
   /** Resolves when it accepts. Rejects with `QW_ADDRESS_IN_USE` or `QW_LISTEN_FAILED`. */
   listen(address: Address, onChannel: (channel: Channel) => void): Promise<Listener>;
   /** Resolves when the channel is ready for bytes (for TLS: both certificates were verified). */
-  dial(address: Address, options?: { signal?: AbortSignal; timeoutMs?: number }): Promise<Channel>;
+  dial(address: Address, options?: DialOptions): Promise<Channel>;
 }
