@@ -28,21 +28,27 @@ import type {
   LinkClock,
   LinkHandlers,
   LinkInspection,
+  LinkOptions,
   LinkStream,
   Peer,
   Priority,
+  RateBucket,
   RequestOptions,
+  SendOptions,
 } from "./link.js";
 import { Liveness } from "./liveness.js";
+import { kindOf, labelOf, priorityOf } from "./message-label.js";
 import { MethodNames } from "./method-names.js";
 import { Outbox, PRIORITY_LEVEL } from "./outbox.js";
 import { byteLengthOf, checkMessageBytes, OutgoingRequests } from "./outgoing-requests.js";
+import { PacedReading } from "./paced-reading.js";
+import { Pacer } from "./pacer.js";
 import { StreamTable } from "./stream-table.js";
 import type { Channel } from "./transport.js";
 import { decodeWireError, encodeWireError, fromWireError, toWireError } from "./wire-error.js";
 
 const DRAIN_MS_DEFAULT = 1000;
-/** How long an ended channel may take to close. */
+/** For an ended channel to close. */
 const END_MS_MAX = 1000;
 const CONTROL = PRIORITY_LEVEL.control;
 
@@ -53,11 +59,13 @@ export interface LinkRuntimeOptions {
   readonly peer: Peer;
   /** What the peer said it accepts. */
   readonly hello: Hello;
-  readonly handlers: LinkHandlers;
+  readonly handlers: LinkOptions["handlers"];
   readonly limits: LinkLimits;
   readonly clock: LinkClock;
   readonly pingIntervalMs: number;
   readonly deadAfterMs: number;
+  readonly sendBuckets: readonly RateBucket[] | undefined;
+  readonly receiveBuckets: readonly RateBucket[] | undefined;
 }
 
 export class LinkRuntime implements Link, FrameSink {
@@ -73,6 +81,7 @@ export class LinkRuntime implements Link, FrameSink {
   readonly #incoming: IncomingRequests;
   readonly #streams: StreamTable;
   readonly #liveness: Liveness;
+  readonly #reading: PacedReading | undefined;
   readonly #settleClosed: (result: { error: Error | undefined }) => void;
   #state: "open" | "closing" | "ended" | "closed" = "open";
   #goawaySent = false;
@@ -81,18 +90,22 @@ export class LinkRuntime implements Link, FrameSink {
   #bytesIn = 0;
 
   constructor(options: LinkRuntimeOptions) {
-    const { channel, decoder, peer, hello, limits, clock, handlers, side } = options;
+    const { channel, decoder, peer, hello, limits, clock, side, sendBuckets = [] } = options;
     this.#options = options;
     this.#channel = channel;
     this.#decoder = decoder;
-    this.#onMessage = handlers.onMessage;
     this.peer = peer;
+    const handlers: LinkHandlers =
+      typeof options.handlers === "function" ? options.handlers(this) : options.handlers;
+    this.#onMessage = handlers.onMessage?.bind(handlers);
     let settle: (result: { error: Error | undefined }) => void = () => {};
     this.closed = new Promise((resolve) => {
       settle = resolve;
     });
     this.#settleClosed = settle;
-    const outbox = new Outbox(channel, limits, () => this.#checkFinished());
+    const pacer =
+      sendBuckets.length > 0 ? new Pacer(sendBuckets, clock, () => outbox.flush()) : undefined;
+    const outbox = new Outbox(channel, limits, () => this.#checkFinished(), pacer);
     const names = new MethodNames();
     const deadlines = new Deadlines(clock, (nowMs) =>
       Math.min(this.#outgoing.sweep(nowMs), this.#incoming.sweep(nowMs)),
@@ -120,6 +133,10 @@ export class LinkRuntime implements Link, FrameSink {
       sendPing: (payload) => sendFrame(CONTROL, FrameType.PING, 0, payload),
       onDead: (silentMs) => this.#onDead(silentMs),
     });
+    const { receiveBuckets = [] } = options;
+    if (receiveBuckets.length > 0) {
+      this.#reading = new PacedReading(receiveBuckets, clock, channel, this.#liveness);
+    }
     decoder.setLimit(limits.messageBytesMax + FRAME_OVERHEAD_BYTES_MAX);
   }
 
@@ -154,11 +171,11 @@ export class LinkRuntime implements Link, FrameSink {
     return this.#streams.open(method, header, options);
   }
 
-  send(data: Uint8Array, options?: { priority?: Priority }): boolean {
+  send(data: Uint8Array, options?: SendOptions): boolean {
     if (this.#state !== "open") throw this.#notOpen();
     checkMessageBytes(byteLengthOf(data), this.#options.hello.messageBytesMax);
     const level = options?.priority === undefined ? 1 : PRIORITY_LEVEL[options.priority];
-    return this.#outbox.frame(level, FrameType.DATA, 0, data);
+    return this.#outbox.frame(level, FrameType.DATA, labelOf(options?.kind ?? 0, level), data);
   }
 
   drained(): Promise<void> {
@@ -205,6 +222,7 @@ export class LinkRuntime implements Link, FrameSink {
     } catch (error) {
       this.#breakOff(error as Error);
     }
+    this.#reading?.onBytes(bytes.length);
   }
 
   onDrain(): void {
@@ -220,7 +238,7 @@ export class LinkRuntime implements Link, FrameSink {
   onFrame(type: number, channel: number, bytes: Uint8Array, start: number, end: number): void {
     switch (type) {
       case FrameType.DATA:
-        this.#deliver(bytes.subarray(start, end));
+        this.#deliver(bytes.subarray(start, end), channel);
         return;
       case FrameType.REQ:
         this.#incoming.onRequest(channel, bytes, start, end);
@@ -275,12 +293,13 @@ export class LinkRuntime implements Link, FrameSink {
     }
   }
 
-  #deliver(data: Uint8Array): void {
+  #deliver(data: Uint8Array, label: number): void {
     if (data.length > this.#options.limits.messageBytesMax) {
       checkMessageBytes(data.length, this.#options.limits.messageBytesMax);
     }
+    const priority = priorityOf(label);
     try {
-      this.#onMessage?.(data, this.peer);
+      this.#onMessage?.(data, this.peer, kindOf(label), priority);
     } catch (cause) {
       // A handler that throws would otherwise end the process from inside the socket.
       this.destroy(new QWormholeError("QW_HANDLER_FAILED", { cause }));
@@ -364,6 +383,7 @@ export class LinkRuntime implements Link, FrameSink {
 
   #stopWork(error: Error): void {
     this.#liveness.stop();
+    this.#reading?.stop();
     this.#deadlines.stop();
     this.#outgoing.fail(error);
     this.#incoming.fail(error);

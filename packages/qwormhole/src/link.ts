@@ -73,7 +73,26 @@ export interface LinkHandlers {
    * is dropped; when it rejects, the stream is reset with the error's `code` and `wireDetails`.
    */
   onStream?(stream: LinkStream): void | Promise<void>;
-  onMessage?(data: Uint8Array, peer: Peer): void;
+  /** `kind` and `priority` are those that the sender gave; see `SendOptions`. */
+  onMessage?(data: Uint8Array, peer: Peer, kind: number, priority: Priority): void;
+}
+
+export interface SendOptions {
+  /** Default `rpc`. */
+  priority?: Priority;
+  /**
+   * 0 to 7, default 0: travels with the message and says to the layer above how to read it. The
+   * link itself gives it no meaning.
+   */
+  kind?: number;
+}
+
+/** A limit in bytes or messages per second, such as `TokenBucket`; shared by links that share it. */
+export interface RateBucket {
+  /** 0 when something may go now, else the time until then. */
+  waitMs(nowMs: number): number;
+  /** Takes what went, also more than there was. */
+  take(amount: number, nowMs: number): void;
 }
 
 export interface Link {
@@ -97,7 +116,7 @@ export interface Link {
    * One-way; throws when the link is closing. False when it had to be queued beyond the high-water
    * mark.
    */
-  send(data: Uint8Array, options?: { priority?: Priority }): boolean;
+  send(data: Uint8Array, options?: SendOptions): boolean;
   /** Resolves when the queue is below its low-water mark, or the link has closed. */
   drained(): Promise<void>;
   /** Sends GOAWAY, lets what is under way finish for `drainMs` (default 1,000), then ends. */
@@ -112,6 +131,7 @@ export interface LinkInspection {
   bytesOut: number;
   framesIn: number;
   framesOut: number;
+  /** Bytes that wait here for the channel. */
   queuedBytes: number;
   openRequests: number;
   openStreams: number;
@@ -130,7 +150,8 @@ export interface LinkIdentity {
 
 export interface LinkOptions {
   identity: LinkIdentity;
-  handlers: LinkHandlers;
+  /** A function is asked once for each link, before anything is delivered. */
+  handlers: LinkHandlers | ((link: Link) => LinkHandlers);
   tags?: Record<string, unknown>;
   /** Names the application protocol; both sides must say the same. Default `hearthmesh/1`. */
   protocol?: string;
@@ -149,6 +170,10 @@ export interface LinkOptions {
   deadAfterMs?: number;
   /** What this side holds for its peer; see `LinkLimits`. */
   limits?: Partial<LinkLimits>;
+  /** Bytes that this side sends. Pings and credit are counted but never held back. */
+  sendBuckets?: readonly RateBucket[];
+  /** Bytes that this side reads; beyond them it stops reading, so that the peer has to wait. */
+  receiveBuckets?: readonly RateBucket[];
   clock?: LinkClock;
   random?: LinkRandom;
 }

@@ -7,6 +7,9 @@
  * When the own timer fires late, this process was stalled and what the peer sent may still lie
  * unread: the lost time is taken off the silence, so that a stall here is not taken for a death
  * there.
+ *
+ * While this side does not read on purpose (a rate limit), `suspend` keeps it from judging: PINGs
+ * go on, so that the peer hears something, and silence counts again from `resume`.
  */
 import type { LinkClock } from "./link.js";
 
@@ -30,6 +33,7 @@ export class Liveness {
   #pingSentMs: number | undefined;
   #timer: { cancel(): void } | undefined;
   #dueMs = 0;
+  #suspended = false;
   roundTripMs: number | undefined;
 
   constructor(options: LivenessOptions) {
@@ -52,6 +56,17 @@ export class Liveness {
   /** Bytes of the peer arrived. */
   heard(): void {
     this.#heardMs = this.#options.clock.monotonicMs();
+  }
+
+  suspend(): void {
+    this.#suspended = true;
+    // A PONG that waits unread would be taken for a long round trip.
+    this.#pingSentMs = undefined;
+  }
+
+  resume(): void {
+    this.#suspended = false;
+    this.heard();
   }
 
   onPong(payload: Uint8Array): void {
@@ -83,6 +98,12 @@ export class Liveness {
   #wake(): void {
     const { clock, pingIntervalMs, deadAfterMs } = this.#options;
     const nowMs = clock.monotonicMs();
+    if (this.#suspended) {
+      this.#ping(nowMs);
+      this.#pingSentMs = undefined;
+      this.#schedule(nowMs, pingIntervalMs);
+      return;
+    }
     const lateMs = nowMs - this.#dueMs;
     if (lateMs > pingIntervalMs / 2) this.#heardMs = Math.min(nowMs, this.#heardMs + lateMs);
     const silentMs = nowMs - this.#heardMs;

@@ -184,7 +184,7 @@ class Opening implements FrameSink {
   #open(peer: Peer, hello: Hello): void {
     this.#over = true;
     this.#timer.cancel();
-    const { pingIntervalMs, deadAfterMs, handlers } = this.#options;
+    const { pingIntervalMs, deadAfterMs, handlers, sendBuckets, receiveBuckets } = this.#options;
     const link = new LinkRuntime({
       side: this.#side,
       channel: this.#channel,
@@ -196,6 +196,8 @@ class Opening implements FrameSink {
       clock: this.#clock,
       pingIntervalMs: pingIntervalMs ?? PING_INTERVAL_MS_DEFAULT,
       deadAfterMs: deadAfterMs ?? DEAD_AFTER_MS_DEFAULT,
+      sendBuckets,
+      receiveBuckets,
     });
     this.#link = link;
     link.start();

@@ -6,15 +6,20 @@
  * The channel is given as much as it takes; the rest waits here, where a higher priority can still
  * overtake. Higher priorities go first, but a waiting lower one gets a turn after
  * `STARVATION_BYTES_MAX`. Within a priority, frames and streams take turns, and so do the streams.
+ *
+ * A rate limit holds back all but `control`: a ping that waited would make the peer look dead.
  */
 import { QWormholeError } from "./errors.js";
 import { FrameWriter } from "./frame-writer.js";
 import { CHANNEL_BUFFER_BYTES_MAX, type LinkLimits, STARVATION_BYTES_MAX } from "./limits.js";
 import type { Priority } from "./link.js";
+import type { Pacer } from "./pacer.js";
 import type { Channel } from "./transport.js";
 
 export const PRIORITY_LEVEL: Record<Priority, number> = { control: 0, rpc: 1, gossip: 2, bulk: 3 };
-const LEVELS = 4;
+export const PRIORITIES: readonly Priority[] = ["control", "rpc", "gossip", "bulk"];
+const LEVELS = PRIORITIES.length;
+const CONTROL_LEVEL = PRIORITY_LEVEL.control;
 
 /** A stream as the outbox sees it. */
 export interface FrameSource {
@@ -41,6 +46,7 @@ export class Outbox {
   readonly #levels = Array.from({ length: LEVELS }, () => new Level());
   readonly #active = new Set<FrameSource>();
   readonly #onFlushed: () => void;
+  readonly #pacer: Pacer | undefined;
   readonly #flush = () => this.flush();
   #scheduled = false;
   /** The channel said to wait for its drain. */
@@ -50,10 +56,11 @@ export class Outbox {
   bytesOut = 0;
   streamFramesOut = 0;
 
-  constructor(channel: Channel, limits: LinkLimits, onFlushed: () => void) {
+  constructor(channel: Channel, limits: LinkLimits, onFlushed: () => void, pacer?: Pacer) {
     this.#channel = channel;
     this.#limits = limits;
     this.#onFlushed = onFlushed;
+    this.#pacer = pacer;
   }
 
   /** Bytes of frames that wait here; streams hold their own. */
@@ -114,6 +121,7 @@ export class Outbox {
   /** Drops everything. */
   close(): void {
     this.#closed = true;
+    this.#pacer?.stop();
     this.#active.clear();
     for (const level of this.#levels) {
       level.writer.clear();
@@ -137,7 +145,7 @@ export class Outbox {
   flush(): void {
     this.#scheduled = false;
     while (!this.#closed && !this.#blocked) {
-      const pieces = this.#collect();
+      const pieces = this.#pacer === undefined ? this.#collect() : this.#collectPaced(this.#pacer);
       if (pieces.length === 0) break;
       this.#blocked = !this.#channel.write(pieces);
     }
@@ -153,12 +161,21 @@ export class Outbox {
     for (const resolve of waiters) resolve();
   }
 
-  /** The pieces of the next write. */
-  #collect(): Uint8Array[] {
+  /** One frame or segment at a time, so that the debt stays small; or only `control`. */
+  #collectPaced(pacer: Pacer): Uint8Array[] {
+    if (!this.#levels.some((level) => level.hasWork)) return [];
+    const before = this.bytesOut;
+    const pieces = pacer.mayGo() ? this.#collect(1) : this.#collect(1, CONTROL_LEVEL);
+    pacer.take(this.bytesOut - before);
+    return pieces;
+  }
+
+  /** The pieces of the next write: at least `bytesMax` when there is as much. */
+  #collect(bytesMax = CHANNEL_BUFFER_BYTES_MAX, lastLevel = LEVELS - 1): Uint8Array[] {
     let pieces: Uint8Array[] = [];
     let bytes = 0;
-    while (bytes < CHANNEL_BUFFER_BYTES_MAX) {
-      const index = this.#nextLevel();
+    while (bytes < bytesMax) {
+      const index = this.#nextLevel(lastLevel);
       const level = this.#levels[index];
       if (level === undefined) break;
       let taken: number;
@@ -190,9 +207,9 @@ export class Outbox {
   }
 
   /** -1 when nothing waits. */
-  #nextLevel(): number {
+  #nextLevel(lastLevel: number): number {
     let next = -1;
-    for (let index = LEVELS - 1; index >= 0; index--) {
+    for (let index = lastLevel; index >= 0; index--) {
       const level = this.#levels[index] as Level;
       if (!level.hasWork) continue;
       if (level.starvedBytes >= STARVATION_BYTES_MAX) return index;
