@@ -22,6 +22,11 @@ export function readIpAddress(text: string): IpAddress | undefined {
   return { family: 6, text: canonical, zone };
 }
 
+/** As sockets take it: with its zone. */
+export function addressWithZone({ text, zone }: IpAddress): string {
+  return zone === undefined ? text : `${text}%${zone}`;
+}
+
 /** The host in the text of a channel's address, such as `10.0.0.1:9000` or `[fd00::1]:9000`. */
 export function hostOfAddressText(addressText: string): string {
   const end = addressText.lastIndexOf(":");

@@ -32,6 +32,8 @@ export interface NetworkInterfaces {
   list(): readonly InterfaceAddress[];
   /** True only where this machine can verify it; false for a name that is no interface's. */
   isWireGuard(name: string): boolean;
+  /** Keeps the process alive, as timers of a `LinkClock` do not, until the answer is called. */
+  keepAlive?(): () => void;
 }
 
 export interface SystemNetworkInterfacesOptions {
@@ -42,6 +44,7 @@ export interface SystemNetworkInterfacesOptions {
   platform?: NodeJS.Platform;
 }
 
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** What wg-quick(8) allows; it also keeps the name from being a path. */
 const WIREGUARD_NAME = /^(?!\.{1,2}$)[A-Za-z0-9_=+.-]{1,15}$/;
 
@@ -62,6 +65,10 @@ export function systemNetworkInterfaces(
   };
   return {
     list: listSystemInterfaces,
+    keepAlive() {
+      const timer = setInterval(() => {}, LONGEST_TIMER_MS);
+      return () => clearInterval(timer);
+    },
     isWireGuard(name) {
       if (!WIREGUARD_NAME.test(name)) return false;
       try {

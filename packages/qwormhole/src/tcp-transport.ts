@@ -3,7 +3,7 @@ import { connect, createServer, isIP } from "node:net";
 import { QWormholeError } from "./errors.js";
 import type { LinkClock } from "./link.js";
 import { SocketChannel } from "./socket-channel.js";
-import { startListening, waitForDial } from "./socket-listener.js";
+import { socketOptionsOf, startListening, waitForDial } from "./socket-listener.js";
 import { systemLinkClock } from "./system-clock.js";
 import type { Address, Transport } from "./transport.js";
 
@@ -38,10 +38,10 @@ export function tcpTransport(options: TcpTransportOptions): Transport {
       const server = createServer((socket) => onChannel(new SocketChannel(socket, facts)));
       return startListening(server, address);
     },
-    async dial(address, { signal, timeoutMs } = {}) {
+    async dial(address, dialOptions = {}) {
       check(address);
-      const socket = connect({ host: address.host, port: address.port });
-      await waitForDial({ socket, readyEvent: "connect", address, signal, timeoutMs, clock });
+      const socket = connect(socketOptionsOf(address, dialOptions));
+      await waitForDial({ socket, readyEvent: "connect", address, options: dialOptions, clock });
       return new SocketChannel(socket, facts);
     },
   };

@@ -15,7 +15,7 @@ import { QWormholeError } from "./errors.js";
 import { HALF_OPEN_MAX, HALF_OPEN_PER_ADDRESS_MAX } from "./limits.js";
 import type { LinkClock } from "./link.js";
 import { addressText, SocketChannel } from "./socket-channel.js";
-import { startListening, waitForDial } from "./socket-listener.js";
+import { socketOptionsOf, startListening, waitForDial } from "./socket-listener.js";
 import { systemLinkClock } from "./system-clock.js";
 import type { Channel, Transport } from "./transport.js";
 
@@ -63,10 +63,9 @@ export function tlsTransport(options: TlsTransportOptions): TlsTransport {
       server.on("close", () => servers.delete(server));
       return startListening(server, address);
     },
-    async dial(address, { signal, timeoutMs } = {}) {
+    async dial(address, dialOptions = {}) {
       const socket = connect({
-        host: address.host,
-        port: address.port,
+        ...socketOptionsOf(address, dialOptions),
         secureContext: contextOf(options.credentials()),
         minVersion: "TLSv1.3",
         ALPNProtocols: [ALPN_PROTOCOL],
@@ -78,7 +77,8 @@ export function tlsTransport(options: TlsTransportOptions): TlsTransport {
         servername: "",
         checkServerIdentity: () => undefined,
       });
-      await waitForDial({ socket, readyEvent: "secureConnect", address, signal, timeoutMs, clock });
+      const readyEvent = "secureConnect";
+      await waitForDial({ socket, readyEvent, address, options: dialOptions, clock });
       try {
         return channelOf(socket);
       } catch (error) {
