@@ -49,6 +49,26 @@ export const HALF_OPEN_PER_ADDRESS_MAX = 32;
 /** Links of one listener. */
 export const LINKS_MAX = 4096;
 
+/** Levels of arrays and maps within each other in a CBOR value. */
+export const CBOR_DEPTH_MAX = 64;
+/**
+ * Arrays, maps, byte strings and dates of a CBOR value together. On the wire one may have a single
+ * byte; in memory it has 40 to 220 (measured), so this bounds them to 57 MB.
+ */
+export const CBOR_OBJECTS_MAX = 262_144;
+
+/** A topic or pattern in UTF-8, and its words; they bound the depth of the tree of patterns. */
+export const TOPIC_BYTES_MAX = 255;
+export const TOPIC_WORDS_MAX = 16;
+/**
+ * Patterns that one peer may subscribe to. Each costs the other side up to 16 nodes of a tree
+ * (measured: 5 KB with all words long and its own, 0.4 KB for a usual one), so a peer can make it
+ * hold about 5 MB; who needs more topics can take a wildcard.
+ */
+export const SUBSCRIPTIONS_PER_PEER_MAX = 1024;
+/** Subscriptions of all peers of one listener together, so that many peers stay bounded too. */
+export const SUBSCRIPTIONS_MAX = 65_536;
+
 /**
  * What one link may hold. A peer can make this side keep at most `streamsMax * streamBaseBytes +
  * unreadBytesMax` of stream bytes, `requestBytesMax` of request bodies and `queueBytesMax` of

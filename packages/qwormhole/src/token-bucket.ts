@@ -33,8 +33,8 @@ export class TokenBucket {
    */
   constructor(options: TokenBucketOptions, nowMs: number) {
     const { perSec, burst } = options;
-    if (!isAboveZero(perSec)) throw invalid("`perSec`", perSec);
-    if (!isAboveZero(burst)) throw invalid("`burst`", burst);
+    if (!isAboveZero(perSec)) throw invalid("`perSec`", perSec, "above zero");
+    if (!isAboveZero(burst)) throw invalid("`burst`", burst, "above zero");
     this.#perMs = perSec / 1000;
     this.#burst = burst;
     this.#tokens = burst;
@@ -54,7 +54,8 @@ export class TokenBucket {
 
   /** Takes always, and into debt where the balance is short. Throws `QW_OPTIONS_INVALID`. */
   take(amount: number, nowMs: number): void {
-    if (!(amount >= 0 && Number.isFinite(amount))) throw invalid("the amount", amount);
+    if (!(amount >= 0 && Number.isFinite(amount)))
+      throw invalid("an amount", amount, "zero or above");
     this.#earn(nowMs);
     this.#tokens -= amount;
   }
@@ -72,7 +73,7 @@ function isAboveZero(value: unknown): value is number {
   return typeof value === "number" && value > 0 && Number.isFinite(value);
 }
 
-function invalid(name: string, value: unknown): QWormholeError {
-  const message = `${name} of a rate limit is ${String(value)}; it has to be finite and above zero`;
+function invalid(name: string, value: unknown, range: string): QWormholeError {
+  const message = `${name} of a rate limit is ${String(value)}; it has to be finite and ${range}`;
   return new QWormholeError("QW_OPTIONS_INVALID", { message });
 }
