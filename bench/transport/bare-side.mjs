@@ -1,13 +1,28 @@
 /**
- * The yardstick: the least that one can do over a mutual TLS 1.3 socket. A length before each
- * message, what belongs to one tick written together, a decoder that copies only across chunks; no
- * identity, no numbers, no deadlines, no credit.
+ * The yardstick: the least that one can do over a socket of Node, plain or with mutual TLS 1.3. A
+ * length before each message, what belongs to one tick written together, a decoder that copies only
+ * across chunks; no identity, no numbers, no deadlines, no credit, no priorities. Its bulk stream
+ * is the socket itself.
  */
-import { connect, createServer } from "node:tls";
-import { percentiles, secondsSince, ticks } from "./measure.mjs";
+import * as net from "node:net";
+import * as tls from "node:tls";
+import {
+  Doorbell,
+  echoesOver,
+  event,
+  isEcho,
+  oneWayOver,
+  secondsSince,
+  Tally,
+  ticks,
+} from "./measure.mjs";
 
 const BUFFER_BYTES = 64 * 1024;
 const HIGH_WATER_BYTES = 256 * 1024;
+const DONE = Buffer.from([1]);
+/** The first byte of a connection says what it is for. */
+const FOR_MESSAGES = 0x6d;
+const FOR_BULK = 0x62;
 
 class Coalescer {
   #socket;
@@ -60,136 +75,101 @@ function frameDecoder(onFrame) {
   };
 }
 
-/**
- * The first 9 bytes say what to do: `d` count messages, `e` echo them, `b` count bytes; and how
- * many.
- */
-export async function serveBare({ keyPem, certificatePem, caPem }) {
-  const server = createServer(
-    { key: keyPem, cert: certificatePem, ca: caPem, requestCert: true, minVersion: "TLSv1.3" },
-    (socket) => {
-      socket.setNoDelay(true);
-      socket.on("error", () => {});
-      let onBytes;
-      socket.on("data", (chunk) => {
-        if (onBytes !== undefined) return onBytes(chunk);
-        onBytes = serverMode(socket, String.fromCharCode(chunk[0]), chunk.readBigUInt64BE(1));
-        if (chunk.length > 9) onBytes(chunk.subarray(9));
-      });
-    },
-  );
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  return server.address().port;
+const certificates = ({ keyPem, certificatePem, caPem }) => ({
+  key: keyPem,
+  cert: certificatePem,
+  ca: caPem,
+  minVersion: "TLSv1.3",
+});
+
+export async function makeListener({ secure, credentials }) {
+  const accept = (socket) => {
+    socket.setNoDelay(true);
+    socket.on("error", () => {});
+    let onBytes;
+    socket.on("data", (chunk) => {
+      if (onBytes !== undefined) return onBytes(chunk);
+      onBytes = chunk[0] === FOR_BULK ? takeBulk(socket) : takeMessages(socket);
+      if (chunk.length > 1) onBytes(chunk.subarray(1));
+    });
+  };
+  const server = secure
+    ? tls.createServer({ ...certificates(credentials), requestCert: true }, accept)
+    : net.createServer(accept);
+  server.listen(0, "127.0.0.1");
+  await event(server, "listening");
+  return { address: server.address().port };
 }
 
-function serverMode(socket, mode, wanted) {
-  let left = Number(wanted);
-  if (mode === "b") {
-    return (chunk) => {
-      left -= chunk.length;
-      if (left === 0) socket.write("done");
-    };
-  }
+function takeMessages(socket) {
   const out = new Coalescer(socket);
+  const tally = new Tally();
   return frameDecoder((frame) => {
-    if (mode === "e") out.send(frame);
-    else if (--left === 0) socket.write("done");
+    if (isEcho(frame)) out.send(frame);
+    else if (tally.take(frame)) out.send(DONE);
   });
 }
 
-async function openSocket({ keyPem, certificatePem, caPem }, port, mode, wanted) {
-  const socket = connect({
-    host: "127.0.0.1",
-    port,
-    key: keyPem,
-    cert: certificatePem,
-    ca: caPem,
-    servername: "",
-    minVersion: "TLSv1.3",
-    checkServerIdentity: () => undefined,
-  });
-  socket.setNoDelay(true);
-  await event(socket, "secureConnect");
-  const head = Buffer.alloc(9);
-  head.write(mode);
-  head.writeBigUInt64BE(BigInt(wanted), 1);
-  socket.write(head);
-  return socket;
-}
-
-export async function openBareSide(credentials, port) {
-  const open = (mode, wanted) => openSocket(credentials, port, mode, wanted);
-  return {
-    async messages(bytes, count) {
-      const socket = await open("d", count);
-      const out = new Coalescer(socket);
-      const payload = Buffer.alloc(bytes, 7);
-      const start = ticks();
-      for (let sent = 0; sent < count; sent++) {
-        if (!out.send(payload)) await event(socket, "drain");
-      }
-      await event(socket, "data");
-      const rate = count / secondsSince(start);
-      socket.destroy();
-      return rate;
-    },
-
-    async bulk(pieceBytes, count) {
-      const socket = await open("b", pieceBytes * count);
-      const piece = Buffer.alloc(pieceBytes, 7);
-      const start = ticks();
-      for (let sent = 0; sent < count; sent++) {
-        if (!socket.write(piece)) await event(socket, "drain");
-      }
-      await event(socket, "data");
-      const rate = (pieceBytes * count) / secondsSince(start) / 1e6;
-      socket.destroy();
-      return rate;
-    },
-
-    async roundTrips(bytes, count) {
-      const socket = await open("e", 0);
-      const out = new Coalescer(socket);
-      let answered;
-      socket.on(
-        "data",
-        frameDecoder(() => answered()),
-      );
-      const payload = Buffer.alloc(bytes, 7);
-      const samples = new Float64Array(count);
-      for (let made = 0; made < count; made++) {
-        const start = ticks();
-        out.send(payload);
-        await new Promise((resolve) => {
-          answered = resolve;
-        });
-        samples[made] = secondsSince(start) * 1e6;
-      }
-      socket.destroy();
-      return percentiles(samples);
-    },
-
-    async pipelined(bytes, count) {
-      const socket = await open("e", 0);
-      const out = new Coalescer(socket);
-      const payload = Buffer.alloc(bytes, 7);
-      let toSend = count - 64;
-      let toGet = count;
-      const start = ticks();
-      await new Promise((resolve) => {
-        const onFrame = () => {
-          if (toSend-- > 0) out.send(payload);
-          if (--toGet === 0) resolve();
-        };
-        socket.on("data", frameDecoder(onFrame));
-        for (let made = 0; made < 64; made++) out.send(payload);
-      });
-      const rate = count / secondsSince(start);
-      socket.destroy();
-      return rate;
-    },
-    close: async () => {},
+/** Eight bytes say how many follow; when they are there, one byte goes back. */
+function takeBulk(socket) {
+  let left = 0;
+  return (chunk) => {
+    let length = chunk.length;
+    if (left === 0) {
+      left = Number(chunk.readBigUInt64BE(0));
+      length -= 8;
+    }
+    left -= length;
+    if (left === 0) socket.write(DONE);
   };
 }
 
-const event = (emitter, name) => new Promise((resolve) => emitter.once(name, resolve));
+async function openSocket({ secure, credentials, address }, purpose) {
+  const socket = secure
+    ? tls.connect({
+        ...certificates(credentials),
+        host: "127.0.0.1",
+        port: address,
+        servername: "",
+        checkServerIdentity: () => undefined,
+      })
+    : net.connect(address, "127.0.0.1");
+  socket.setNoDelay(true);
+  await event(socket, secure ? "secureConnect" : "connect");
+  socket.write(Buffer.from([purpose]));
+  return socket;
+}
+
+export async function makeDialler(context) {
+  const socket = await openSocket(context, FOR_MESSAGES);
+  const out = new Coalescer(socket);
+  const finished = new Doorbell();
+  let onEcho;
+  const onFrame = (frame) => (isEcho(frame) ? onEcho() : finished.ring());
+  socket.on("data", frameDecoder(onFrame));
+  const send = (bytes) => out.send(bytes);
+  let bulkSocket;
+  return {
+    ...oneWayOver({ send, writable: () => event(socket, "drain"), done: () => finished.next() }),
+    ...echoesOver({
+      send,
+      onEcho: (handler) => {
+        onEcho = handler;
+      },
+    }),
+    async bulk(pieceBytes, count) {
+      bulkSocket ??= await openSocket(context, FOR_BULK);
+      const piece = Buffer.alloc(pieceBytes, 7);
+      const head = Buffer.alloc(8);
+      head.writeBigUInt64BE(BigInt(pieceBytes * count));
+      const done = event(bulkSocket, "data");
+      const start = ticks();
+      bulkSocket.write(head);
+      for (let sent = 0; sent < count; sent++) {
+        if (!bulkSocket.write(piece)) await event(bulkSocket, "drain");
+      }
+      await done;
+      return count / secondsSince(start);
+    },
+  };
+}
