@@ -2,6 +2,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { type ConnectionOptions, connect } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { dialLink } from "./dial-link.js";
+import { encodeFrame, FrameType, PREAMBLE } from "./frames.js";
 import type { Link } from "./link.js";
 import { type LinkListener, listenLinks } from "./listen-links.js";
 import { tcpTransport } from "./tcp-transport.js";
@@ -87,6 +88,26 @@ describe("TLS transport", () => {
     });
   });
 
+  it("refuses a dialler whose certificate has expired, or is not valid yet", async () => {
+    const { listener, refused } = await serve();
+    const times = [{ notAfter: "210101000000" }, { notBefore: "490101000000" }];
+    for (const time of times) {
+      await expect(dial(listener, authority.issue("client", time))).rejects.toMatchObject({
+        name: "QWormholeError",
+      });
+    }
+    await until(() => refused.length === times.length);
+    expect(refused.map(({ error }) => error)).toMatchObject([
+      { code: "QW_TLS_FAILED", message: expect.stringMatching(/failed: CERT_HAS_EXPIRED$/) },
+      { code: "QW_TLS_FAILED", message: expect.stringMatching(/failed: CERT_NOT_YET_VALID$/) },
+    ]);
+    for (const { error, from } of refused) {
+      expect(from).toMatch(/^127\.0\.0\.1:\d+$/);
+      expect(error.message).toContain(from);
+    }
+    expect(listener.links.size).toBe(0);
+  });
+
   it("refuses a link key that is not the certificate's", async () => {
     const { listener, refused } = await serve();
     const mixed = { credentials: client.credentials, identity: testIdentity() };
@@ -120,7 +141,10 @@ describe("TLS transport", () => {
     expect(listener.links.size).toBe(0);
   });
 
-  it("answers nothing in plaintext", async () => {
+  it.each([
+    ["of HTTP", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
+    ["of a link", Buffer.concat([PREAMBLE, encodeFrame(FrameType.HELLO, 0, Buffer.from("{}"))])],
+  ])("answers nothing in plaintext to the words %s", async (_name, words) => {
     const { listener, refused } = await serve();
     const socket = connectTcp(listener.address);
     let answer = Buffer.alloc(0);
@@ -128,10 +152,14 @@ describe("TLS transport", () => {
       answer = Buffer.concat([answer, bytes]);
     });
     socket.on("error", () => {});
-    socket.write("GET / HTTP/1.1\r\n\r\n");
+    socket.write(words);
     await closed(socket);
-    expect(answer.toString("latin1")).not.toContain("QWRM");
+    // At most one TLS record of the kind "alert" (RFC 8446, 5.1).
+    expect(answer.length === 0 || answer[0] === 21).toBe(true);
+    expect(answer.length).toBeLessThan(16);
     await until(() => refused.length > 0);
+    expect(refused[0]?.error).toMatchObject({ code: "QW_TLS_FAILED" });
+    expect(listener.links.size).toBe(0);
   });
 
   it("uses new credentials for new links after a reload; open links live on", async () => {
@@ -144,6 +172,39 @@ describe("TLS transport", () => {
     const second = await dial(listener, client);
     await first.request("x", new Uint8Array(0));
     await second.request("x", new Uint8Array(0));
+  });
+
+  it("trusts another authority after a reload, and the old one no more", async () => {
+    const { listener, refused, use } = await serve();
+    const next = testAuthority("next");
+    const first = await dial(listener, client);
+    // For the change-over both are trusted; at the end the old one is not.
+    const both = { ...server.credentials, caPem: [authority.caPem, next.caPem] };
+    const late = next.issue("late");
+    const lateDial = { ...late, credentials: { ...late.credentials, caPem: authority.caPem } };
+    await expect(dial(listener, lateDial)).rejects.toMatchObject({ name: "QWormholeError" });
+    use({ ...server, credentials: both });
+    const second = await dial(listener, lateDial);
+    use({ ...server, credentials: { ...server.credentials, caPem: next.caPem } });
+    await expect(dial(listener, client)).rejects.toMatchObject({ name: "QWormholeError" });
+    await until(() => refused.length === 2);
+    for (const { error } of refused) expect(error).toMatchObject({ code: "QW_TLS_FAILED" });
+    await first.request("x", new Uint8Array(0));
+    await second.request("x", new Uint8Array(0));
+  });
+
+  it("changes nothing at a reload with credentials that cannot be used", async () => {
+    const { listener, use } = await serve();
+    const wrongs = [
+      { ...server.credentials, keyPem: client.credentials.keyPem },
+      { ...server.credentials, certificatePem: "no certificate" },
+    ];
+    for (const credentials of wrongs) {
+      expect(() => use({ ...server, credentials })).toThrow(
+        expect.objectContaining({ code: "QW_TLS_FAILED" }),
+      );
+    }
+    expect((await dial(listener, client)).isOpen).toBe(true);
   });
 
   it("reads the dialler's credentials again at each dial", async () => {

@@ -88,8 +88,9 @@ export function tlsTransport(options: TlsTransportOptions): TlsTransport {
       }
     },
     reload() {
-      for (const server of servers)
-        server.setSecureContext(contextOptionsOf(options.credentials()));
+      const credentials = options.credentials();
+      contextOf(credentials);
+      for (const server of servers) server.setSecureContext(contextOptionsOf(credentials));
     },
   };
 }
@@ -128,10 +129,12 @@ function makeServer(options: TlsTransportOptions, onChannel: (channel: Channel) 
     ALPNProtocols: [ALPN_PROTOCOL],
     handshakeTimeout: options.handshakeTimeoutMs ?? 5000,
   });
-  limitHalfOpen(server, options, refuse);
+  const remoteOf = limitHalfOpen(server, options, refuse);
   server.on("tlsClientError", (cause, socket) => {
-    const remote = addressText(socket.remoteAddress, socket.remotePort);
-    const message = `the TLS handshake with ${remote} failed: ${cause.message}`;
+    const remote = remoteOf(socket);
+    // For a certificate that is not accepted, the error itself says "socket hang up" and no more.
+    const reason = socket.authorizationError || cause.message;
+    const message = `the TLS handshake with ${remote} failed: ${reason}`;
     refuse(new QWormholeError("QW_TLS_FAILED", { message, cause }), remote);
   });
   server.on("secureConnection", (socket) => {
@@ -146,16 +149,22 @@ function makeServer(options: TlsTransportOptions, onChannel: (channel: Channel) 
   return server;
 }
 
-/** Strangers cost a TLS handshake each; this bounds how many at once. */
+/**
+ * Strangers cost a TLS handshake each; this bounds how many at once. The answer tells where a
+ * socket comes from whose handshake failed.
+ */
 function limitHalfOpen(
   server: Server,
   options: TlsTransportOptions,
   refuse: (error: Error, remoteAddress: string) => void,
-): void {
+): (socket: TLSSocket) => string {
   const halfOpenMax = options.halfOpenMax ?? HALF_OPEN_MAX;
   const perAddressMax = options.halfOpenPerAddressMax ?? HALF_OPEN_PER_ADDRESS_MAX;
   const waiting = new Map<string, string>();
   const perAddress = new Map<string, number>();
+  // A socket that was destroyed has forgotten its address. The failure is told within the event
+  // that the connection below it was closed.
+  let closing: string | undefined;
   const leave = (remote: string) => {
     const host = waiting.get(remote);
     if (host === undefined) return;
@@ -176,11 +185,21 @@ function limitHalfOpen(
     }
     waiting.set(remote, host);
     perAddress.set(host, sameAddress + 1);
-    socket.once("close", () => leave(remote));
+    socket.once("close", () => {
+      leave(remote);
+      closing = remote;
+      queueMicrotask(() => {
+        closing = undefined;
+      });
+    });
   });
   server.on("secureConnection", (socket) => {
     leave(addressText(socket.remoteAddress, socket.remotePort));
   });
+  return ({ remoteAddress, remotePort }) =>
+    remoteAddress === undefined && closing !== undefined
+      ? closing
+      : addressText(remoteAddress, remotePort);
 }
 
 /** Throws `QW_TLS_FAILED` when the connection is not what this transport promises. */
