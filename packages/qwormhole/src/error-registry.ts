@@ -160,7 +160,7 @@ const calls = {
 const life = {
   QW_NOT_CONNECTED: define(
     "there is no connection at the moment",
-    "Wait for `connect`, or let messages wait: `whileDisconnected: \"queue\"`.",
+    'Wait for `connect`, or let messages wait: `whileDisconnected: "queue"`.',
   ),
   QW_RECONNECT_GIVEN_UP: define(
     "the peer was not reached in as many attempts as were allowed",

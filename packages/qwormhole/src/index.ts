@@ -1,14 +1,19 @@
 /**
- * `@hearthmesh/qwormhole`: framed, mutually authenticated links over TLS, TCP and memory.
+ * `@hearthmesh/qwormhole`: framed, mutually authenticated connections over TLS, TCP and memory.
  *
- * A transport makes channels (byte pipes): `tlsTransport`, `tcpTransport`, `memoryTransport`.
- * `dialLink` and `listenLinks` run the handshake over them and give links, with requests, streams
- * and messages. The wire format is specified in `docs/wire.md`.
+ * Most programs use `QWormholeServer` and `QWormholeClient`, or a `QWormholeRuntime` that makes both
+ * with common options: values as messages, requests, streams, topics, reconnection, telemetry.
+ *
+ * Below them are links: a transport makes channels (`tlsTransport`, `tcpTransport`,
+ * `memoryTransport`), and `dialLink` and `listenLinks` run the handshake over them. The wire format
+ * is specified in `docs/wire.md`.
  *
  * @packageDocumentation
  */
+export * from "./cbor.js";
 export * from "./dial-link.js";
 export * from "./errors.js";
+export * from "./facade/index.js";
 export {
   encodeFrame,
   FrameDecoder,
@@ -22,7 +27,11 @@ export { LINK_LIMITS_DEFAULT, type LinkLimits } from "./limits.js";
 export type * from "./link.js";
 export * from "./listen-links.js";
 export * from "./memory-transport.js";
+export * from "./message-kind.js";
+export * from "./network-interfaces.js";
 export * from "./open-link.js";
+export * from "./serializers.js";
 export * from "./tcp-transport.js";
 export * from "./tls-transport.js";
+export * from "./token-bucket.js";
 export type * from "./transport.js";

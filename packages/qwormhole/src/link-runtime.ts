@@ -48,8 +48,7 @@ import type { Channel } from "./transport.js";
 import { decodeWireError, encodeWireError, fromWireError, toWireError } from "./wire-error.js";
 
 const DRAIN_MS_DEFAULT = 1000;
-/** For an ended channel to close. */
-const END_MS_MAX = 1000;
+const END_MS_MAX = 1000; // for an ended channel to close
 const CONTROL = PRIORITY_LEVEL.control;
 
 export interface LinkRuntimeOptions {
@@ -66,6 +65,8 @@ export interface LinkRuntimeOptions {
   readonly deadAfterMs: number;
   readonly sendBuckets: readonly RateBucket[] | undefined;
   readonly receiveBuckets: readonly RateBucket[] | undefined;
+  /** What went over the channel before, with the chunk that is being decoded. */
+  readonly handshakeBytes: { readonly in: number; readonly out: number };
 }
 
 export class LinkRuntime implements Link, FrameSink {
@@ -87,7 +88,7 @@ export class LinkRuntime implements Link, FrameSink {
   #goawaySent = false;
   #goawayGot = false;
   #timer: { cancel(): void } | undefined;
-  #bytesIn = 0;
+  #bytesIn: number;
 
   constructor(options: LinkRuntimeOptions) {
     const { channel, decoder, peer, hello, limits, clock, side, sendBuckets = [] } = options;
@@ -95,6 +96,7 @@ export class LinkRuntime implements Link, FrameSink {
     this.#channel = channel;
     this.#decoder = decoder;
     this.peer = peer;
+    this.#bytesIn = options.handshakeBytes.in;
     const handlers: LinkHandlers =
       typeof options.handlers === "function" ? options.handlers(this) : options.handlers;
     this.#onMessage = handlers.onMessage?.bind(handlers);
@@ -103,8 +105,7 @@ export class LinkRuntime implements Link, FrameSink {
       settle = resolve;
     });
     this.#settleClosed = settle;
-    const pacer =
-      sendBuckets.length > 0 ? new Pacer(sendBuckets, clock, () => outbox.flush()) : undefined;
+    const pacer = new Pacer(sendBuckets, clock, () => outbox.flush());
     const outbox = new Outbox(channel, limits, () => this.#checkFinished(), pacer);
     const names = new MethodNames();
     const deadlines = new Deadlines(clock, (nowMs) =>
@@ -133,9 +134,8 @@ export class LinkRuntime implements Link, FrameSink {
       sendPing: (payload) => sendFrame(CONTROL, FrameType.PING, 0, payload),
       onDead: (silentMs) => this.#onDead(silentMs),
     });
-    const { receiveBuckets = [] } = options;
-    if (receiveBuckets.length > 0) {
-      this.#reading = new PacedReading(receiveBuckets, clock, channel, this.#liveness);
+    if (options.receiveBuckets?.length) {
+      this.#reading = new PacedReading(options.receiveBuckets, clock, channel, this.#liveness);
     }
     decoder.setLimit(limits.messageBytesMax + FRAME_OVERHEAD_BYTES_MAX);
   }
@@ -203,7 +203,7 @@ export class LinkRuntime implements Link, FrameSink {
   inspect(): LinkInspection {
     return {
       bytesIn: this.#bytesIn,
-      bytesOut: this.#outbox.bytesOut,
+      bytesOut: this.#options.handshakeBytes.out + this.#outbox.bytesOut,
       framesIn: this.#decoder.framesIn,
       framesOut: this.#outbox.framesOut,
       queuedBytes: this.#outbox.queuedBytes + this.#streams.pendingBytes,

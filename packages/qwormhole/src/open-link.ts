@@ -75,6 +75,8 @@ class Opening implements FrameSink {
   readonly #timer: { cancel(): void };
   #state: HandshakeState = { phase: "new" };
   #frames = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
   #link: LinkRuntime | undefined;
   #over = false;
 
@@ -103,7 +105,7 @@ class Opening implements FrameSink {
       onDrain: () => this.#link?.onDrain(),
       onClose: (error) => this.#onClose(error),
     });
-    this.#channel.write([PREAMBLE]);
+    this.#write(PREAMBLE);
     this.#step({ type: "start" });
   }
 
@@ -125,12 +127,18 @@ class Opening implements FrameSink {
       return;
     }
     if (this.#over) return;
+    this.#bytesIn += bytes.length;
     try {
       this.#decoder.push(bytes);
     } catch (error) {
       if (this.#link !== undefined) (this.#link as LinkRuntime).destroy(error as Error);
       else this.#fail(error as Error, true);
     }
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#bytesOut += bytes.length;
+    this.#channel.write([bytes]);
   }
 
   #onClose(error: Error | undefined): void {
@@ -157,7 +165,7 @@ class Opening implements FrameSink {
   #perform(effect: HandshakeEffect): void {
     switch (effect.type) {
       case "send":
-        this.#channel.write([encodeFrame(effect.frame, 0, effect.payload)]);
+        this.#write(encodeFrame(effect.frame, 0, effect.payload));
         return;
       case "verify":
         this.#verify(effect.peer);
@@ -198,6 +206,7 @@ class Opening implements FrameSink {
       deadAfterMs: deadAfterMs ?? DEAD_AFTER_MS_DEFAULT,
       sendBuckets,
       receiveBuckets,
+      handshakeBytes: { in: this.#bytesIn, out: this.#bytesOut },
     });
     this.#link = link;
     link.start();
@@ -210,7 +219,7 @@ class Opening implements FrameSink {
     this.#timer.cancel();
     this.#decoder.stop();
     if (tellPeer) {
-      this.#channel.write([encodeFrame(FrameType.ERR, 0, encodeWireError(refusalOf(error)))]);
+      this.#write(encodeFrame(FrameType.ERR, 0, encodeWireError(refusalOf(error))));
       this.#channel.end();
       this.#clock.setTimeout(() => this.#channel.destroy(), REFUSAL_MS_MAX);
     } else this.#channel.destroy();

@@ -56,11 +56,11 @@ export class Outbox {
   bytesOut = 0;
   streamFramesOut = 0;
 
-  constructor(channel: Channel, limits: LinkLimits, onFlushed: () => void, pacer?: Pacer) {
+  constructor(channel: Channel, limits: LinkLimits, onFlushed: () => void, pacer: Pacer) {
     this.#channel = channel;
     this.#limits = limits;
     this.#onFlushed = onFlushed;
-    this.#pacer = pacer;
+    this.#pacer = pacer.hasLimits ? pacer : undefined;
   }
 
   /** Bytes of frames that wait here; streams hold their own. */
@@ -165,8 +165,9 @@ export class Outbox {
   #collectPaced(pacer: Pacer): Uint8Array[] {
     if (!this.#levels.some((level) => level.hasWork)) return [];
     const before = this.bytesOut;
-    const pieces = pacer.mayGo() ? this.#collect(1) : this.#collect(1, CONTROL_LEVEL);
-    pacer.take(this.bytesOut - before);
+    const isTurn = pacer.mayGo();
+    const pieces = isTurn ? this.#collect(1) : this.#collect(1, CONTROL_LEVEL);
+    pacer.take(this.bytesOut - before, isTurn);
     return pieces;
   }
 

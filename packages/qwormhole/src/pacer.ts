@@ -20,6 +20,10 @@ export class Pacer {
     this.#onReady = onReady;
   }
 
+  get hasLimits(): boolean {
+    return this.#buckets.length > 0;
+  }
+
   /** False: wait for `onReady`. */
   mayGo(): boolean {
     if (this.#timer !== undefined) return false;
@@ -27,18 +31,20 @@ export class Pacer {
     let waitMs = 0;
     for (const bucket of this.#buckets) waitMs = Math.max(waitMs, bucket.waitMs(nowMs));
     if (waitMs <= 0) return true;
-    const turnMs = this.#wentLast ? 1 : 0;
+    // More than the wait, for exactly then the balance is zero and not above it.
+    const turnMs = this.#wentLast ? 2 : 1;
     this.#wentLast = false;
     this.#timer = this.#clock.setTimeout(() => {
       this.#timer = undefined;
       this.#onReady();
-    }, Math.ceil(waitMs) + turnMs);
+    }, Math.floor(waitMs) + turnMs);
     return false;
   }
 
-  take(amount: number): void {
+  /** `isTurn` is false for what went without asking. */
+  take(amount: number, isTurn = true): void {
     if (amount === 0) return;
-    this.#wentLast = true;
+    if (isTurn) this.#wentLast = true;
     const nowMs = this.#clock.monotonicMs();
     for (const bucket of this.#buckets) bucket.take(amount, nowMs);
   }

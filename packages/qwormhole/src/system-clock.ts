@@ -2,13 +2,14 @@
 import { randomBytes } from "node:crypto";
 import type { LinkClock, LinkRandom } from "./link.js";
 
-export function systemLinkClock(): LinkClock {
+/** Timers do not keep the process alive, unless `keepsAlive`. */
+export function systemLinkClock({ keepsAlive = false } = {}): LinkClock {
   return {
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
     setTimeout(callback, delayMs) {
       const timer = setTimeout(callback, delayMs);
-      timer.unref();
+      if (!keepsAlive) timer.unref();
       return { cancel: () => clearTimeout(timer) };
     },
   };

@@ -1,0 +1,70 @@
+/** What a client tells, and to whom its methods answer. */
+import type { Priority } from "../link.js";
+import type { MessageKind } from "../message-kind.js";
+import type { Address } from "../transport.js";
+import type { CallOptions, Handshake } from "./connection.js";
+import type { DropReason } from "./metrics.js";
+
+/** Arguments of each event's listeners. */
+export interface ClientEvents<T> {
+  /** Both sides are verified; again after each reconnection. */
+  connect: [];
+  /** As `connect`, with what the server said about itself. */
+  ready: [server: Handshake];
+  message: [value: T];
+  /** Each message as it came, before the deserializer. */
+  data: [event: { payload: Uint8Array; kind: MessageKind }];
+  /** The connection is gone; `willReconnect` says whether it is dialled again. */
+  disconnect: [event: { error: Error | undefined; hadError: boolean; willReconnect: boolean }];
+  /** Before each attempt's wait. */
+  reconnecting: [event: { attempt: number; delayMs: number; error: Error | undefined }];
+  /** Back at an endpoint that is preferred; the earlier connection ends in order. */
+  failback: [event: { endpoint: Address }];
+  /**
+   * The client has ended and will not come back by itself: once, after the last attempt.
+   * `hadError` is false when the end was asked for, or the server ended in order and `reconnect` is
+   * not enabled.
+   */
+  close: [event: { hadError: boolean; error: Error | undefined }];
+  /** A message that the deserializer could not read; it was dropped. */
+  invalidMessage: [event: { error: Error }];
+  /** A dial or handshake took too long. */
+  timeout: [event: { endpoint: Address; error: Error }];
+  backpressure: [event: { queuedBytes: number; threshold: number }];
+  drain: [];
+  drop: [event: { reason: DropReason; messages: number; priority: Priority }];
+  /** A failed dial, or a listener of the application that failed. */
+  error: [error: Error];
+}
+
+export interface ClientCallOptions extends CallOptions {
+  /** May be done twice: asked again when the connection is lost before the answer. */
+  idempotent?: boolean | undefined;
+}
+
+/** Codes after which another dial of the same endpoint cannot help by itself. */
+export const PERMANENT_CODES: ReadonlySet<string> = new Set([
+  "QW_OPTIONS_INVALID",
+  "QW_INSECURE_REFUSED",
+  "QW_PEER_OUTSIDE_NETWORK",
+  "QW_TLS_FAILED",
+  "QW_NOT_A_LINK",
+  "QW_VERSION_UNSUPPORTED",
+  "QW_PROTOCOL_MISMATCH",
+  "QW_TAGS_INVALID",
+  "QW_KEY_UNSUPPORTED",
+  "QW_KEY_MISMATCH",
+  "QW_UNEXPECTED_PEER",
+  "QW_PEER_NOT_PINNED",
+  "QW_SELF_CONNECT",
+  "QW_PEER_REFUSED",
+  "QW_REFUSED_BY_PEER",
+]);
+
+/** Codes of an end of the connection, after which a request may be asked again elsewhere. */
+export const LOST_CODES: ReadonlySet<string> = new Set([
+  "QW_LINK_LOST",
+  "QW_LINK_CLOSED",
+  "QW_LINK_CLOSING",
+  "QW_PEER_DEAD",
+]);

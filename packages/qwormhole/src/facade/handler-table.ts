@@ -1,0 +1,78 @@
+/** Which function serves which request or stream. A method without one is refused. */
+import { QWormholeError } from "../errors.js";
+import type { IncomingRequest, LinkStream } from "../link.js";
+import type { Serializer } from "../message-kind.js";
+import { valueDeserializer } from "../serializers.js";
+import type { QWormholeConnection } from "./connection.js";
+import { decodeBody, encodeBody } from "./values.js";
+
+/** Method names that belong to the protocol. */
+export const OWN_METHOD_PREFIX = "qw.";
+
+export interface RequestContext<T> {
+  /** Who asks: on a server one of its clients, on a client its server. */
+  readonly client: QWormholeConnection<T>;
+  readonly method: string;
+  /** Aborted when the caller cancels, its deadline passes, or the connection ends. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers a request; an error with a `code` travels to the caller as `remoteCode`. */
+export type RequestHandler<T> = (value: unknown, context: RequestContext<T>) => unknown;
+
+export type StreamHandler<T> = (
+  stream: LinkStream,
+  context: { readonly client: QWormholeConnection<T> },
+) => void | Promise<void>;
+
+export class HandlerTable<T> {
+  readonly #requests = new Map<string, RequestHandler<T>>();
+  readonly #streams = new Map<string, StreamHandler<T>>();
+  readonly #serializer: Serializer;
+
+  constructor(serializer: Serializer) {
+    this.#serializer = serializer;
+  }
+
+  /** Throws `QW_OPTIONS_INVALID` when the method has a handler already. */
+  handle(method: string, handler: RequestHandler<T>): void {
+    add(this.#requests, method, handler);
+  }
+
+  handleStream(method: string, handler: StreamHandler<T>): void {
+    add(this.#streams, method, handler);
+  }
+
+  async answer(
+    request: IncomingRequest,
+    client: QWormholeConnection<T>,
+  ): Promise<readonly Uint8Array[]> {
+    const { method, signal } = request;
+    const handler = this.#requests.get(method);
+    if (handler === undefined) throw noHandler("request", method);
+    const { kind, payload } = decodeBody(request.body);
+    const value = valueDeserializer(payload, kind);
+    return encodeBody(this.#serializer, await handler(value, { client, method, signal }));
+  }
+
+  async serve(stream: LinkStream, client: QWormholeConnection<T>): Promise<void> {
+    const handler = this.#streams.get(stream.method);
+    if (handler === undefined) throw noHandler("stream", stream.method);
+    await handler(stream, { client });
+  }
+}
+
+function add<Handler>(table: Map<string, Handler>, method: string, handler: Handler): void {
+  const isTaken = table.has(method);
+  if (!isTaken && !method.startsWith(OWN_METHOD_PREFIX)) {
+    table.set(method, handler);
+    return;
+  }
+  const why = isTaken ? "has a handler already" : "belongs to the protocol";
+  throw new QWormholeError("QW_OPTIONS_INVALID", { message: `the method ${method} ${why}` });
+}
+
+function noHandler(what: string, method: string): QWormholeError {
+  const message = `this side serves no ${what} of the name ${method}`;
+  return new QWormholeError("QW_NO_HANDLER", { message });
+}

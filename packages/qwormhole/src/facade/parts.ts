@@ -1,0 +1,168 @@
+/** Makes what a server or client runs on out of its options. */
+import { createPrivateKey, generateKeyPairSync } from "node:crypto";
+import { chooseTransport } from "../choose-transport.js";
+import { QWormholeError } from "../errors.js";
+import { linkIdentityOf } from "../keys.js";
+import type {
+  LinkClock,
+  LinkIdentity,
+  LinkOptions,
+  LinkRandom,
+  Priority,
+  RateBucket,
+} from "../link.js";
+import type { Serializer } from "../message-kind.js";
+import { pinChecker } from "../pins.js";
+import { valueSerializer } from "../serializers.js";
+import { systemLinkClock, systemLinkRandom } from "../system-clock.js";
+import type { TlsCredentials } from "../tls-transport.js";
+import { TokenBucket } from "../token-bucket.js";
+import type { Transport } from "../transport.js";
+import {
+  channelPolicies,
+  checkSharedOptions,
+  PROTOCOL_VERSION_DEFAULT,
+  type RateLimit,
+  type SharedOptions,
+  type UnverifiedPeer,
+} from "./options.js";
+import type { ChannelPolicy } from "./send-queue.js";
+
+export interface Parts {
+  readonly clock: LinkClock;
+  readonly random: LinkRandom;
+  readonly transport: Transport;
+  readonly protocolVersion: string;
+  readonly serializer: Serializer;
+  readonly policies: Readonly<Record<Priority, ChannelPolicy>>;
+  /** All but the handlers. Identity and buckets are asked for anew with each link. */
+  readonly linkOptions: Omit<LinkOptions, "handlers">;
+  /** Takes the present TLS credentials for new connections. */
+  reload(): void;
+}
+
+/** Buckets that several links share, made once. */
+export interface SharedBuckets {
+  readonly send: readonly RateBucket[];
+  readonly receive: readonly RateBucket[];
+}
+
+/** Throws `QW_OPTIONS_INVALID`, `QW_TLS_FAILED` or `QW_KEY_UNSUPPORTED`. */
+export function makeParts(
+  options: SharedOptions,
+  makeShared: (clock: LinkClock) => SharedBuckets,
+  onRefused: (error: Error, remoteAddress: string) => void,
+): Parts {
+  checkSharedOptions(options);
+  const clock = options.clock ?? systemLinkClock();
+  const random = options.random ?? systemLinkRandom();
+  const chosen =
+    options.transport === undefined
+      ? chooseTransport({ ...options, clock, onRefused })
+      : { transport: options.transport, reload: () => {} };
+  const protocolVersion = options.protocolVersion ?? PROTOCOL_VERSION_DEFAULT;
+  return {
+    clock,
+    random,
+    transport: chosen.transport,
+    reload: chosen.reload,
+    protocolVersion,
+    serializer: options.serializer ?? valueSerializer,
+    policies: channelPolicies(options.channels),
+    linkOptions: linkOptionsOf(options, { clock, random, protocolVersion }, makeShared(clock)),
+  };
+}
+
+function linkOptionsOf(
+  options: SharedOptions,
+  parts: { clock: LinkClock; random: LinkRandom; protocolVersion: string },
+  shared: SharedBuckets,
+): Omit<LinkOptions, "handlers"> {
+  const { clock, random, protocolVersion } = parts;
+  const identityOf = identitySource(options);
+  const { handshakeTags, handshakeTimeoutMs, pingIntervalMs, deadAfterMs, limits } = options;
+  return {
+    get identity() {
+      return identityOf();
+    },
+    get sendBuckets() {
+      return [...byteBuckets(options.sendRateLimit, clock), ...shared.send];
+    },
+    get receiveBuckets() {
+      return [...byteBuckets(options.receiveRateLimit, clock), ...shared.receive];
+    },
+    verifyPeer: peerVerifier(options),
+    protocol: protocolVersion,
+    tags: { ...handshakeTags },
+    clock,
+    random,
+    ...(handshakeTimeoutMs === undefined ? {} : { handshakeTimeoutMs }),
+    ...(pingIntervalMs === undefined ? {} : { pingIntervalMs }),
+    ...(deadAfterMs === undefined ? {} : { deadAfterMs }),
+    ...(limits === undefined ? {} : { limits }),
+  };
+}
+
+/** None, or one, for `bytesPerSec`. */
+export function byteBuckets(
+  limit: Pick<RateLimit, "bytesPerSec" | "burstBytes"> | undefined,
+  clock: LinkClock,
+): RateBucket[] {
+  const { bytesPerSec: perSec, burstBytes = perSec } = limit ?? {};
+  if (perSec === undefined || burstBytes === undefined) return [];
+  return [new TokenBucket({ perSec, burst: burstBytes }, clock.monotonicMs())];
+}
+
+/** None, or one, for `messagesPerSec`. */
+export function messageBuckets(limit: RateLimit | undefined, clock: LinkClock): RateBucket[] {
+  const { messagesPerSec: perSec, burstMessages = perSec } = limit ?? {};
+  if (perSec === undefined || burstMessages === undefined) return [];
+  return [new TokenBucket({ perSec, burst: burstMessages }, clock.monotonicMs())];
+}
+
+/** With TLS it is the key of the certificate, which may change at a reload. */
+function identitySource(options: SharedOptions): () => LinkIdentity {
+  const { tls, identity } = options;
+  if (identity !== undefined) return () => identity;
+  if (tls === undefined) {
+    const fresh = freshIdentity();
+    return () => fresh;
+  }
+  let known: { keyPem: string; identity: LinkIdentity } | undefined;
+  return () => {
+    const { keyPem } = credentialsOf(tls);
+    if (known?.keyPem !== keyPem) known = { keyPem, identity: identityOfPem(keyPem) };
+    return known.identity;
+  };
+}
+
+/** A key for the life of this process; the peer can tell connections of it apart, and no more. */
+export function freshIdentity(): LinkIdentity {
+  return linkIdentityOf(generateKeyPairSync("ed25519").privateKey);
+}
+
+function credentialsOf(tls: TlsCredentials | (() => TlsCredentials)): TlsCredentials {
+  return typeof tls === "function" ? tls() : tls;
+}
+
+function identityOfPem(keyPem: string): LinkIdentity {
+  try {
+    return linkIdentityOf(createPrivateKey(keyPem));
+  } catch (cause) {
+    if (cause instanceof QWormholeError) throw cause;
+    // The cause of OpenSSL may quote the input.
+    const message = "`tls.keyPem` is not a private key in PEM without a passphrase";
+    throw new QWormholeError("QW_TLS_FAILED", { message });
+  }
+}
+
+function peerVerifier(options: SharedOptions): (peer: UnverifiedPeer) => Promise<undefined> {
+  const checkPins = options.pins === undefined ? undefined : pinChecker(options.pins);
+  return async (peer) => {
+    checkPins?.(peer.publicKey);
+    if ((await options.verifyHandshake?.(peer)) === false) {
+      throw new QWormholeError("QW_PEER_REFUSED");
+    }
+    return undefined;
+  };
+}
