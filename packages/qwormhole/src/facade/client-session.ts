@@ -10,6 +10,7 @@ import { Pacer } from "../pacer.js";
 import { valueDeserializer } from "../serializers.js";
 import { addressText } from "../socket-channel.js";
 import type { Address } from "../transport.js";
+import { announce } from "./announce.js";
 import type { ClientEvents } from "./client-events.js";
 import { clientEndpoints, reconnectConfig } from "./client-options.js";
 import { type ConnectionHost, QWormholeConnection } from "./connection.js";
@@ -65,7 +66,7 @@ export class ClientSession<T> {
     this.#telemetry = new TelemetryTimer(
       this.parts.clock,
       options.telemetryIntervalMs ?? TELEMETRY_INTERVAL_MS_DEFAULT,
-      () => options.onTelemetry?.(this.metrics),
+      () => this.#announce(() => options.onTelemetry?.(this.metrics)),
     );
   }
 
@@ -164,6 +165,10 @@ export class ClientSession<T> {
     else process.emitWarning(error);
   }
 
+  #announce(emit: () => unknown): void {
+    announce((error) => this.report(error), emit);
+  }
+
   #makeDialer(): Dialer {
     const { expectedNodeId, connectTimeoutMs, clock } = this.#options;
     return new Dialer({
@@ -178,7 +183,7 @@ export class ClientSession<T> {
       onDialFailed: (error, endpoint) => this.#onDialFailed(error, endpoint),
       onReconnecting: (attempt, delayMs, error) => {
         diagnose("reconnecting", () => ({ attempt, delayMs, error }));
-        this.#events.emit("reconnecting", { attempt, delayMs, error });
+        this.#announce(() => this.#events.emit("reconnecting", { attempt, delayMs, error }));
       },
       onEnded: (error) => this.#onEnded(error),
     });
@@ -195,12 +200,12 @@ export class ClientSession<T> {
       waitMsMax: queueWaitMs ?? QUEUE_WAIT_MS_DEFAULT,
       pacer: buckets.length === 0 ? undefined : new Pacer(buckets, clock, () => queue.pump()),
       onBackpressure: (queuedBytes) =>
-        void this.#events.emit("backpressure", { queuedBytes, threshold }),
-      onDrain: () => void this.#events.emit("drain"),
+        this.#announce(() => this.#events.emit("backpressure", { queuedBytes, threshold })),
+      onDrain: () => this.#announce(() => this.#events.emit("drain")),
       onDrop: (reason, messages, priority) => {
         const id = this.#connection?.id;
         diagnose("drop", () => ({ side: "client", id, reason, messages, priority }));
-        this.#events.emit("drop", { reason, messages, priority });
+        this.#announce(() => this.#events.emit("drop", { reason, messages, priority }));
       },
       onTooSlow: (error) => this.#connection?.destroy(error),
     });
@@ -225,10 +230,10 @@ export class ClientSession<T> {
     link.closed.then(({ error }) => this.#onClosed(connection, error));
     const { id, remoteAddress } = connection;
     diagnose("open", () => ({ side: "client", id, remoteAddress, ...connection.handshake }));
-    if (isFailBack) this.#events.emit("failback", { endpoint });
+    if (isFailBack) this.#announce(() => this.#events.emit("failback", { endpoint }));
     this.queue.attach(link);
-    this.#events.emit("connect");
-    this.#events.emit("ready", connection.handshake);
+    this.#announce(() => this.#events.emit("connect"));
+    this.#announce(() => this.#events.emit("ready", connection.handshake));
     this.#wait.settle(connection);
     this.#telemetry.soon();
     before?.close("another endpoint is preferred").catch((error) => this.report(error));
@@ -251,7 +256,8 @@ export class ClientSession<T> {
     this.#leave();
     const willReconnect = this.#options.reconnect?.enabled ?? true;
     if (willReconnect) count(this.#reconnects, codeOf(error));
-    this.#events.emit("disconnect", { error, hadError: error !== undefined, willReconnect });
+    const hadError = error !== undefined;
+    this.#announce(() => this.#events.emit("disconnect", { error, hadError, willReconnect }));
     this.#dialer.lost(error);
     this.#telemetry.soon();
   }
@@ -260,14 +266,14 @@ export class ClientSession<T> {
     const code = codeOf(error);
     count(this.#failedDials, code);
     const isTimeout = code === "QW_DIAL_TIMEOUT" || code === "QW_HANDSHAKE_TIMEOUT";
-    if (isTimeout) this.#events.emit("timeout", { endpoint, error });
+    if (isTimeout) this.#announce(() => this.#events.emit("timeout", { endpoint, error }));
     if (this.#events.listenerCount("error") > 0) this.#events.emit("error", error);
   }
 
   #onEnded(error: Error | undefined): void {
     this.#telemetry.stop();
     this.queue.close(error ?? new QWormholeError("QW_LINK_CLOSED"));
-    this.#events.emit("close", { hadError: error !== undefined, error });
+    this.#announce(() => this.#events.emit("close", { hadError: error !== undefined, error }));
     this.#wait.fail(error ?? new QWormholeError("QW_CANCELLED"));
   }
 

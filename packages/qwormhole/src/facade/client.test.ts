@@ -114,6 +114,20 @@ describe("a client", () => {
     expect(client.metrics.drops.expired).toBe(2);
   });
 
+  it("drops what the next server does not take, and goes on with the rest", async () => {
+    const { clientOf, serve, clock } = network();
+    const { client } = clientOf(["late"], { reconnect: {} });
+    void client.connect();
+    client.send(Buffer.alloc(5000));
+    client.send("small");
+    const server = await serve("late", { limits: { messageBytesMax: 1000 } });
+    const got: unknown[] = [];
+    server.on("message", ({ data }) => got.push(data));
+    await clock.advance(2000);
+    expect(got).toEqual(["small"]);
+    expect(client.metrics.drops.refused).toBe(1);
+  });
+
   it("fails over to the next endpoint, and back to the first when it is there again", async () => {
     const { clientOf, serve, clock } = network();
     const [alpha, beta] = [await serve("alpha"), await serve("beta")];

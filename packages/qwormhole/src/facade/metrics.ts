@@ -5,9 +5,10 @@ import { PRIORITIES } from "../outbox.js";
 /**
  * Why a message was dropped. `queue-full`: its channel's queue was full and the policy says to drop;
  * `expired`: it waited too long for a connection; `invalid`: the deserializer could not read it;
- * `closed`: the connection ended while it waited here.
+ * `closed`: the connection ended while it waited here; `refused`: it is larger than the peer takes
+ * that came while it waited.
  */
-export const DROP_REASONS = ["queue-full", "expired", "invalid", "closed"] as const;
+export const DROP_REASONS = ["queue-full", "expired", "invalid", "closed", "refused"] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
 
 /** One direction-independent set of counters for a channel, which is a priority. */
@@ -77,8 +78,8 @@ export interface ClientMetrics extends TransferMetrics {
   peers: ConnectionMetrics[];
 }
 
-export function noDrops(): Record<DropReason, number> {
-  return { "queue-full": 0, expired: 0, invalid: 0, closed: 0 };
+function noDrops(): Record<DropReason, number> {
+  return { "queue-full": 0, expired: 0, invalid: 0, closed: 0, refused: 0 };
 }
 
 export function emptyChannelMetrics(): ChannelMetrics {

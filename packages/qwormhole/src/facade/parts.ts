@@ -56,9 +56,11 @@ export function makeParts(
   checkSharedOptions(options);
   const clock = options.clock ?? systemLinkClock();
   const random = options.random ?? systemLinkRandom();
+  // A process that waits for its interface must not end meanwhile.
+  const dialClock = options.clock ?? systemLinkClock({ keepsAlive: true });
   const chosen =
     options.transport === undefined
-      ? chooseTransport({ ...options, clock, onRefused })
+      ? chooseTransport({ ...options, clock: dialClock, onRefused })
       : { transport: options.transport, reload: () => {} };
   const protocolVersion = options.protocolVersion ?? PROTOCOL_VERSION_DEFAULT;
   return {

@@ -6,7 +6,7 @@
  * Between the queues, messages are taken in rounds (64, 16, 4 and 1 of them), so that a higher
  * priority goes first and none is starved. Within a queue the order is kept.
  */
-import { QWormholeError } from "../errors.js";
+import { isQWormholeError, QWormholeError } from "../errors.js";
 import type { Link, LinkClock, Priority, SendOptions } from "../link.js";
 import { PRIORITIES, PRIORITY_LEVEL } from "../outbox.js";
 import type { Pacer } from "../pacer.js";
@@ -210,11 +210,7 @@ export class SendQueue {
     while (this.#waiting > 0) {
       for (const [level, lane] of this.#lanes.entries()) {
         for (let left = ROUND[level] ?? 1; left > 0 && lane.length > 0; left--) {
-          if (!link.isOpen || !this.#mayGo()) return;
-          const item = lane.shift() as Waiting;
-          this.#waiting--;
-          this.#countWait(lane.metrics, nowMs - item.sinceMs);
-          if (!this.#hand(link, item.payload, item.kind, level)) return;
+          if (!link.isOpen || !this.#mayGo() || !this.#handFirst(link, lane, level, nowMs)) return;
         }
       }
     }
@@ -254,6 +250,25 @@ export class SendQueue {
     metrics.messagesOut++;
     metrics.messageBytesOut += payload.length;
     if (!goesOn) this.#congest(link);
+    return goesOn;
+  }
+
+  /** Gives the first message of a queue to the link; false when the link says to wait. */
+  #handFirst(link: Link, lane: Lane, level: number, nowMs: number): boolean {
+    const { payload, kind, sinceMs } = lane.first as Waiting;
+    let goesOn = true;
+    try {
+      goesOn = this.#hand(link, payload, kind, level);
+      this.#countWait(lane.metrics, nowMs - sinceMs);
+    } catch (error) {
+      if (isQWormholeError(error, "QW_QUEUE_FULL")) {
+        this.#congest(link);
+        return false;
+      }
+      this.#drop(level, "refused", 1);
+    }
+    lane.shift();
+    this.#waiting--;
     return goesOn;
   }
 

@@ -8,6 +8,7 @@ import type { MessageKind } from "../message-kind.js";
 import { Pacer } from "../pacer.js";
 import { valueDeserializer } from "../serializers.js";
 import type { Address } from "../transport.js";
+import { announce } from "./announce.js";
 import { type ConnectionHost, type MessageOptions, QWormholeConnection } from "./connection.js";
 import { diagnose } from "./diagnostics.js";
 import { HandlerTable, type RequestHandler, type StreamHandler } from "./handler-table.js";
@@ -115,7 +116,7 @@ export class QWormholeServer<T = unknown> extends EventEmitter<ServerEvents<T>> 
     this.#telemetry = new TelemetryTimer(
       this.#parts.clock,
       options.telemetryIntervalMs ?? TELEMETRY_INTERVAL_MS_DEFAULT,
-      () => options.onTelemetry?.(this.metrics),
+      () => this.#announce(() => options.onTelemetry?.(this.metrics)),
     );
   }
 
@@ -275,11 +276,13 @@ export class QWormholeServer<T = unknown> extends EventEmitter<ServerEvents<T>> 
       waitMsMax: Number.POSITIVE_INFINITY,
       pacer: buckets.length === 0 ? undefined : new Pacer(buckets, clock, () => queue.pump()),
       onBackpressure: (queuedBytes) =>
-        void this.emit("backpressure", { client: client(), queuedBytes, threshold }),
-      onDrain: () => void this.emit("drain", { client: client() }),
+        this.#announce(() => {
+          this.emit("backpressure", { client: client(), queuedBytes, threshold });
+        }),
+      onDrain: () => this.#announce(() => this.emit("drain", { client: client() })),
       onDrop: (reason, messages, priority) => {
         diagnose("drop", () => ({ side: "server", id: client().id, reason, messages, priority }));
-        this.emit("drop", { client: client(), reason, messages, priority });
+        this.#announce(() => this.emit("drop", { client: client(), reason, messages, priority }));
       },
       onTooSlow: (error) => client().destroy(error),
     });
@@ -299,7 +302,11 @@ export class QWormholeServer<T = unknown> extends EventEmitter<ServerEvents<T>> 
     link.closed.then(({ error }) => this.#onClosed(client, queue, error));
     const { id, remoteAddress } = client;
     diagnose("open", () => ({ side: "server", id, remoteAddress, ...client.handshake }));
-    this.emit("connection", client);
+    const isWelcome = announce(
+      (error) => this.#report(error),
+      () => this.emit("connection", client),
+    );
+    if (!isWelcome) client.destroy(new QWormholeError("QW_HANDLER_FAILED"));
     this.#telemetry.soon();
   }
 
@@ -313,14 +320,19 @@ export class QWormholeServer<T = unknown> extends EventEmitter<ServerEvents<T>> 
     const { id, remoteAddress } = client;
     const { nodeId } = client.handshake;
     diagnose("close", () => ({ side: "server", id, nodeId, remoteAddress, error, metrics }));
-    this.emit("clientClosed", { client, hadError: error !== undefined, error });
+    const hadError = error !== undefined;
+    this.#announce(() => this.emit("clientClosed", { client, hadError, error }));
     this.#telemetry.soon();
   }
 
   #onRefused(error: Error, remoteAddress: string): void {
     count(this.#refused, codeOf(error));
     diagnose("refused", () => ({ side: "server", remoteAddress, error }));
-    this.emit("refused", { error, remoteAddress });
+    this.#announce(() => this.emit("refused", { error, remoteAddress }));
+  }
+
+  #announce(emit: () => unknown): void {
+    announce((error) => this.#report(error), emit);
   }
 
   #report(error: Error): void {
