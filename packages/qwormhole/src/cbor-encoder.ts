@@ -4,9 +4,10 @@ import { QWormholeError } from "./errors.js";
 import { CBOR_DEPTH_MAX, CBOR_OBJECTS_MAX, MESSAGE_BYTES_HARD_MAX } from "./limits.js";
 
 /**
- * The bytes of `value`, as `Buffer.from` gives them: small ones may lie in Node's pool. Throws `QW_MESSAGE_INVALID` for what CBOR or this part of it
- * cannot express (a function, a symbol, an instance of a class other than Date and Uint8Array, a
- * bigint beyond 64 bits, an invalid date, a cycle, more than `CBOR_OBJECTS_MAX` objects), and `QW_MESSAGE_TOO_LARGE` above
+ * The bytes of `value`, as `Buffer.from` gives them: small ones may lie in Node's pool. Throws
+ * `QW_MESSAGE_INVALID` for what CBOR or this part of it cannot express (a function, a symbol, an
+ * instance of a class other than Date and Uint8Array, a bigint beyond 64 bits, an invalid date, a
+ * cycle, more than `CBOR_OBJECTS_MAX` objects), and `QW_MESSAGE_TOO_LARGE` above
  * `MESSAGE_BYTES_HARD_MAX`, which no link accepts. Own enumerable members with string keys are
  * written, also those that are `undefined`.
  */

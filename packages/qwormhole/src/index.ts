@@ -1,8 +1,8 @@
 /**
  * `@hearthmesh/qwormhole`: framed, mutually authenticated connections over TLS, TCP and memory.
  *
- * Most programs use `QWormholeServer` and `QWormholeClient`, or a `QWormholeRuntime` that makes both
- * with common options: values as messages, requests, streams, topics, reconnection, telemetry.
+ * Most programs use `QWormholeServer` and `QWormholeClient`, or a `QWormholeRuntime` that makes
+ * both with common options: values as messages, requests, streams, topics, reconnection, telemetry.
  *
  * Below them are links: a transport makes channels (`tlsTransport`, `tcpTransport`,
  * `memoryTransport`), and `dialLink` and `listenLinks` run the handshake over them. The wire format

@@ -56,8 +56,9 @@ const DIAL_TIMEOUT_MS_DEFAULT = 5000;
  *
  * `dial` rejects with `QW_INTERFACE_NOT_FOUND` when the interface, or an address of the family that
  * the target needs, did not appear in time; with `QW_PEER_OUTSIDE_NETWORK` for a target outside,
- * before anything is sent to it; and as `inner` does. `listen` takes a wildcard, which becomes the interface's address of that family,
- * or an address of the interface. A listener stays on that address when the interface gets another.
+ * before anything is sent to it; and as `inner` does. `listen` takes a wildcard, which becomes the
+ * interface's address of that family, or an address of the interface. A listener stays on that
+ * address when the interface gets another.
  */
 export function bindToInterface(inner: Transport, options: InterfaceBindingOptions): Transport {
   const localAddress = readLocalAddress(options.localAddress);
@@ -246,11 +247,12 @@ class InterfaceBinding implements Transport {
     const own = this.#entries().map(({ address }) => address);
     const asked = this.#localAddress;
     const wanted = asked === undefined ? what : `address ${asked.text}`;
-    const others = [...new Set(this.#options.network.list().map(({ name }) => name))];
+    const names = new Set(this.#options.network.list().map(({ name }) => name));
+    const others = [...names].join(", ") || "none";
     const message =
       own.length > 0
         ? `the interface ${this.#name} has no ${wanted}; it has ${own.join(", ")}`
-        : `the interface ${this.#name} is not there or not up; there are ${others.join(", ") || "none"}`;
+        : `the interface ${this.#name} is not there or not up; there are ${others}`;
     return new QWormholeError("QW_INTERFACE_NOT_FOUND", { message });
   }
 }

@@ -87,7 +87,9 @@ export interface SendOptions {
   kind?: number;
 }
 
-/** A limit in bytes or messages per second, such as `TokenBucket`; shared by links that share it. */
+/**
+ * A limit in bytes or messages per second, such as `TokenBucket`; shared by links that share it.
+ */
 export interface RateBucket {
   /** 0 when something may go now, else the time until then. */
   waitMs(nowMs: number): number;

@@ -71,9 +71,9 @@ export class VerifiedWireGuardOnly implements PlainTcpRules {
     const list = this.#network.list();
     const tunnels = namesOf(list).filter((name) => this.#network.isWireGuard(name));
     if (tunnels.length === 0) {
-      throw refused(
-        `plain TCP to ${host}: no WireGuard interface is up on this machine; ${ADVICE}`,
-      );
+      const none = "no WireGuard interface is up on this machine";
+      const wait = "to wait for one, name it in `interfaceName`";
+      throw refused(`plain TCP to ${host}: ${none}; ${wait}; or ${ADVICE}`);
     }
     this.#checkPeer(list, tunnels, host);
   }

@@ -4,7 +4,6 @@ import type { IncomingRequest, Link, LinkHandlers, LinkStream, Peer, Priority } 
 import type { Deserializer, EncodedMessage, MessageKind, Serializer } from "../message-kind.js";
 import { valueDeserializer } from "../serializers.js";
 import { checkTopic } from "../topics.js";
-import { type HandlerTable, OWN_METHOD_PREFIX } from "./handler-table.js";
 import {
   addTransfer,
   type ConnectionMetrics,
@@ -19,6 +18,7 @@ import {
   encodeBody,
   encodePublication,
   encodeValue,
+  OWN_METHOD_PREFIX,
   PUBLISHED_KIND_MIN,
 } from "./values.js";
 
@@ -45,7 +45,14 @@ export interface ConnectionHost<T> {
   readonly protocolVersion: string;
   readonly serializer: Serializer;
   readonly deserializer: Deserializer<T>;
-  readonly handlers: HandlerTable<T>;
+  /** Requests and streams of the application's methods. */
+  readonly handlers: {
+    answer(
+      request: IncomingRequest,
+      client: QWormholeConnection<T>,
+    ): Promise<readonly Uint8Array[]>;
+    serve(stream: LinkStream, client: QWormholeConnection<T>): Promise<void>;
+  };
   readonly policies: Readonly<Record<Priority, ChannelPolicy>>;
   nowMs(): number;
   /** The payload as it came, and what was read out of it. */

@@ -1,6 +1,6 @@
 /**
- * Runs the reconnect machine of one client: dials, sets its timer, and tells what came of it. A link
- * that nobody waits for any more is ended at once.
+ * Runs the reconnect machine of one client: dials, sets its timer, and tells what came of it. A
+ * link that nobody waits for any more is ended at once.
  */
 import { dialLink } from "../dial-link.js";
 import { QWormholeError } from "../errors.js";

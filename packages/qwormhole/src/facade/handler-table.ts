@@ -4,10 +4,7 @@ import type { IncomingRequest, LinkStream } from "../link.js";
 import type { Serializer } from "../message-kind.js";
 import { valueDeserializer } from "../serializers.js";
 import type { QWormholeConnection } from "./connection.js";
-import { decodeBody, encodeBody } from "./values.js";
-
-/** Method names that belong to the protocol. */
-export const OWN_METHOD_PREFIX = "qw.";
+import { decodeBody, encodeBody, OWN_METHOD_PREFIX } from "./values.js";
 
 export interface RequestContext<T> {
   /** Who asks: on a server one of its clients, on a client its server. */

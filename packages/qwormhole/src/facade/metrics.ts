@@ -3,10 +3,10 @@ import type { Priority } from "../link.js";
 import { PRIORITIES } from "../outbox.js";
 
 /**
- * Why a message was dropped. `queue-full`: its channel's queue was full and the policy says to drop;
- * `expired`: it waited too long for a connection; `invalid`: the deserializer could not read it;
- * `closed`: the connection ended while it waited here; `refused`: it is larger than the peer takes
- * that came while it waited.
+ * Why a message was dropped. `queue-full`: its channel's queue was full and the policy says to
+ * drop; `expired`: it waited too long for a connection; `invalid`: the deserializer could not read
+ * it; `closed`: the connection ended while it waited here; `refused`: it is larger than the peer
+ * takes that came while it waited.
  */
 export const DROP_REASONS = ["queue-full", "expired", "invalid", "closed", "refused"] as const;
 export type DropReason = (typeof DROP_REASONS)[number];

@@ -15,7 +15,9 @@ export const PROTOCOL_VERSION_DEFAULT = "qwormhole/1";
 export const TELEMETRY_INTERVAL_MS_DEFAULT = 5000;
 export const DRAIN_MS_DEFAULT = 1000;
 
-/** The long-run rate is exact; `burst` may go at once after a pause (default: what one second may). */
+/**
+ * The long-run rate is exact; `burst` may go at once after a pause (default: what one second may).
+ */
 export interface RateLimit {
   bytesPerSec?: number | undefined;
   burstBytes?: number | undefined;
@@ -126,7 +128,9 @@ export interface QWormholeClientOptions<T = unknown> extends SharedOptions {
   port?: number | undefined;
   /** Instead of `host` and `port`: tried in this order, the first preferred. */
   endpoints?: readonly Address[] | undefined;
-  /** How often an earlier endpoint is probed while a later one is used; 0: never. Default 30,000. */
+  /**
+   * How often an earlier endpoint is probed while a later one is used; 0: never. Default 30,000.
+   */
   failBackMs?: number | undefined;
   deserializer?: Deserializer<T> | undefined;
   /** The key of this node is expected at the other end. */

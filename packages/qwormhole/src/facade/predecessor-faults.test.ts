@@ -85,7 +85,7 @@ describe("faults of the predecessor", () => {
     expect((await closed)[0]).toEqual({ hadError: false, error: undefined });
   });
 
-  it("4: a lost connection is one, and `close` comes once, when nothing is tried any more", async () => {
+  it("4: a lost one is, and `close` comes once, when nothing is tried any more", async () => {
     const { server, port } = await serverOf();
     const client = clientOf(port, { reconnect: { ...QUICK, maxAttempts: 2 } });
     await client.connect();
@@ -256,7 +256,7 @@ describe("faults of the predecessor", () => {
       expect(new Set(delays).size).toBeGreaterThan(150);
     });
 
-    it("a peer that is silent is noticed on both sides, although no socket was closed", async () => {
+    it("a silent peer is noticed on both sides, although no socket was closed", async () => {
       const life = { pingIntervalMs: 40, deadAfterMs: 200 };
       const { server, port } = await serverOf(life);
       const sockets: Socket[] = [];
@@ -280,7 +280,7 @@ describe("faults of the predecessor", () => {
       for (const socket of sockets) socket.destroy();
     });
 
-    it("what is sent without a connection waits for one, in order, or fails; never silence", async () => {
+    it("what is sent without a connection waits for one, in order, or fails aloud", async () => {
       const { server, port } = await serverOf();
       const got: unknown[] = [];
       server.on("message", ({ data }) => got.push(data));

@@ -6,8 +6,8 @@ import { freshIdentity } from "./parts.js";
 import { QWormholeServer } from "./server.js";
 
 /**
- * Everything that it makes has its options, unless said otherwise there; `handshakeTags` are joined.
- * Without `tls` and `identity`, one new key stands for all of it.
+ * Everything that it makes has its options, unless said otherwise there; `handshakeTags` are
+ * joined. Without `tls` and `identity`, one new key stands for all of it.
  */
 export class QWormholeRuntime {
   readonly #shared: SharedOptions;

@@ -1,7 +1,7 @@
 /**
- * What waits to be sent to one peer: a queue for each priority, in front of the link. Messages go to
- * the link at once while it takes them; when it says to wait, or while there is no link, they stay
- * here, where each channel's policy says what a full queue means.
+ * What waits to be sent to one peer: a queue for each priority, in front of the link. Messages go
+ * to the link at once while it takes them; when it says to wait, or while there is no link, they
+ * stay here, where each channel's policy says what a full queue means.
  *
  * Between the queues, messages are taken in rounds (64, 16, 4 and 1 of them), so that a higher
  * priority goes first and none is starved. Within a queue the order is kept.

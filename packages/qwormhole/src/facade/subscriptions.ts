@@ -1,4 +1,6 @@
-/** What a client listens to: told to the server when there is one, and again after reconnections. */
+/**
+ * What a client listens to: told to the server when there is one, and again after reconnections.
+ */
 import type { Link } from "../link.js";
 import type { EncodedMessage } from "../message-kind.js";
 import { checkPattern } from "../topics.js";

@@ -5,6 +5,9 @@ import { type EncodedMessage, MessageKind, type Serializer } from "../message-ki
 /** Kinds from here on carry a topic before the message: kind 4 is kind 0 with a topic. */
 export const PUBLISHED_KIND_MIN = 4;
 
+/** Method names that belong to the protocol. */
+export const OWN_METHOD_PREFIX = "qw.";
+
 /** Throws what the serializer throws. */
 export function encodeValue(serializer: Serializer, value: unknown): EncodedMessage {
   const encoded = serializer(value);
