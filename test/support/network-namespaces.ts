@@ -102,14 +102,15 @@ export class NamespaceSide {
   }
 
   /** Runs to the end; gives the output. Rejects when the status is not zero. */
-  run(command: readonly string[], input = ""): Promise<string> {
+  run(command: readonly string[]): Promise<string> {
     const [program = "", ...rest] = this.#inside(command);
     return new Promise((resolve, reject) => {
       const child = execFile(program, rest, (error, stdout, stderr) => {
         if (error === null) resolve(stdout);
         else reject(new Error(`${command.join(" ")}: ${stderr || error.message}`));
       });
-      child.stdin?.end(input);
+      // It may be over before its input is closed.
+      child.stdin?.on("error", () => {}).end();
     });
   }
 
