@@ -5,7 +5,8 @@ import { withChildren } from "./children.mjs";
 const SETTLE_MS = 6000;
 
 export async function measureIdleLinks({ credentials, nodeArguments }, count) {
-  return withChildren(2, ["--expose-gc", ...nodeArguments], async (listener, diallers) => {
+  const withGc = { nodeArguments: ["--expose-gc", ...nodeArguments] };
+  return withChildren(2, withGc, async (listener, diallers) => {
     const address = await listener.create("./qwormhole-side.mjs", "makeListener", {
       credentials: credentials.listener,
     });

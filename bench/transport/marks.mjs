@@ -74,12 +74,10 @@ function neverFalling(rates) {
 function memoryMarks(memory) {
   const mark = `< ${mebibytes(MEMORY_GROWTH_BYTES_MAX)}`;
   if (memory === undefined) return [{ what: "memory growth over many messages", mark }];
-  return memory.sides.map(({ side, rssGrowthBytes, heldGrowthBytes, rssBytes }) => ({
+  return memory.sides.map(({ side, rssGrowthBytes, heldGrowthBytes }) => ({
     what: `${side}'s growth, ${number(memory.messages)} messages`,
     mark,
-    measured:
-      `RSS ${mebibytes(rssGrowthBytes)}, heap ${mebibytes(heldGrowthBytes)} ` +
-      `(RSS ${mebibytes(rssBytes)})`,
+    measured: `RSS ${mebibytes(rssGrowthBytes)}, heap ${mebibytes(heldGrowthBytes)}`,
     met: Math.max(rssGrowthBytes, heldGrowthBytes) < MEMORY_GROWTH_BYTES_MAX,
   }));
 }
@@ -100,12 +98,13 @@ function slowReaderMarks(slow) {
     mark: `<= ${mebibytes(SLOW_READER_RSS_BYTES_MAX)}`,
   };
   if (slow === undefined) return [rate, memory];
-  const { ratio: share, besides, rssGrowthBytes, queuedBytes } = slow;
+  const { rate: perSecond, rateShare, cpuShare, rssGrowthBytes, queuedBytes } = slow;
+  const processorTime = `sender's processor time for a message ${cpuShare.toFixed(2)} x`;
   return [
     {
       ...rate,
-      measured: `${share.toFixed(2)} x (${number(besides)}/s)`,
-      met: share >= SLOW_READER_RATIO_MIN,
+      measured: `${rateShare.toFixed(2)} x (${number(perSecond)}/s), ${processorTime}`,
+      met: rateShare >= SLOW_READER_RATIO_MIN,
     },
     {
       ...memory,

@@ -2,7 +2,7 @@
  * Whether memory stays flat: many small messages over one connection, and after each part of them
  * both sides collect their garbage and tell what they hold.
  */
-import { withChildren } from "./children.mjs";
+import { STEADY_MEMORY, withChildren } from "./children.mjs";
 import { slopeOf } from "./measure.mjs";
 
 const SAMPLES = 10;
@@ -11,10 +11,10 @@ const MESSAGE_BYTES = 128;
 const FIRST_STEADY = 2;
 const held = ({ heapUsed, external }) => heapUsed + external;
 
-export async function measureMemory({ credentials, nodeArguments }, messages) {
+export async function measureMemory({ credentials }, messages) {
   const file = "./qwormhole-side.mjs";
   const samples = { listener: [], dialler: [] };
-  await withChildren(2, ["--expose-gc", ...nodeArguments], async (listener, dialler) => {
+  await withChildren(2, STEADY_MEMORY, async (listener, dialler) => {
     const address = await listener.create(file, "makeListener", {
       credentials: credentials.listener,
     });
@@ -27,8 +27,6 @@ export async function measureMemory({ credentials, nodeArguments }, messages) {
   });
   const sides = Object.entries(samples).map(([side, list]) => ({
     side,
-    rssBytes: list.at(-1).rss,
-    heldBytes: held(list.at(-1)),
     rssGrowthBytes: growthOf(list.map(({ rss }) => rss)),
     heldGrowthBytes: growthOf(list.map(held)),
   }));

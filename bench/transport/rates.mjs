@@ -14,8 +14,8 @@ export class Pair {
 
   constructor(settings) {
     this.#settings = settings;
-    this.#listener = new Child(settings.nodeArguments);
-    this.#dialler = new Child(settings.nodeArguments);
+    this.#listener = new Child(settings);
+    this.#dialler = new Child(settings);
   }
 
   /** Connects both, and lets them compile what every case uses. */

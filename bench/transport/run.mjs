@@ -66,7 +66,7 @@ const rounds = Number(options.rounds ?? (quick ? 2 : 5));
 const specialCases = [
   { id: "memory", measure: (settings) => measureMemory(settings, quick ? 1e6 : 1e7) },
   { id: "idle-links", measure: (settings) => measureIdleLinks(settings, quick ? 200 : 1000) },
-  { id: "slow-reader", measure: (settings) => measureSlowReader(settings, quick ? 2 : 5) },
+  { id: "slow-reader", measure: (settings) => measureSlowReader(settings, quick ? 3 : 9) },
 ];
 const say = (text) => process.stderr.write(`${text}\n`);
 
