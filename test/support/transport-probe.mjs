@@ -9,7 +9,7 @@ function echo(channel) {
   channel.setHandlers({ onData: (bytes) => channel.write([bytes]), onDrain() {}, onClose() {} });
 }
 
-/** Sends the text and resolves with as many bytes of the answer, or with what came until the end. */
+/** Sends the text; resolves with as many bytes of the answer, or with what came until the end. */
 function roundTrip(channel, text) {
   return new Promise((resolve) => {
     const wanted = Buffer.byteLength(text);
