@@ -45,6 +45,10 @@ export const CHANNEL_POLICY_DEFAULT: ChannelPolicy = {
 
 /** Messages of one round, by priority. */
 const ROUND = [64, 16, 4, 1] as const;
+/** One object for each label, so that a send makes none. */
+const SEND_OPTIONS: readonly SendOptions[] = PRIORITIES.flatMap((priority) =>
+  Array.from({ length: 8 }, (_, kind) => ({ priority, kind })),
+);
 /** Taken places at the front of a queue are given back when there are this many. */
 const TAKEN_PLACES_MAX = 1024;
 
@@ -106,10 +110,6 @@ class Lane {
 export class SendQueue {
   readonly #host: SendQueueHost;
   readonly #lanes: readonly Lane[] = PRIORITIES.map(() => new Lane());
-  /** One object for each label, so that a send makes none. */
-  readonly #sendOptions: readonly SendOptions[] = PRIORITIES.flatMap((priority) =>
-    Array.from({ length: 8 }, (_, kind) => ({ priority, kind })),
-  );
   #link: Link | undefined;
   /** The link said to wait, and has not drained since. */
   #congested = false;
@@ -244,7 +244,7 @@ export class SendQueue {
 
   /** Gives one message to the link; false when the link says to wait. */
   #hand(link: Link, payload: Uint8Array, kind: number, level: number): boolean {
-    const goesOn = link.send(payload, this.#sendOptions[level * 8 + kind]);
+    const goesOn = link.send(payload, SEND_OPTIONS[level * 8 + kind]);
     this.#host.pacer?.take(1);
     const { metrics } = this.#lanes[level] as Lane;
     metrics.messagesOut++;
