@@ -28,7 +28,11 @@ export type * from "./link.js";
 export * from "./listen-links.js";
 export * from "./memory-transport.js";
 export * from "./message-kind.js";
-export * from "./network-interfaces.js";
+export {
+  type InterfaceAddress,
+  type NetworkInterfaces,
+  systemNetworkInterfaces,
+} from "./network-interfaces.js";
 export * from "./open-link.js";
 export * from "./serializers.js";
 export * from "./tcp-transport.js";
