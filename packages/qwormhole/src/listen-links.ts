@@ -104,7 +104,7 @@ class Door {
     const full =
       this.halfOpenCount >= (options.halfOpenMax ?? HALF_OPEN_MAX) ||
       sameAddress >= (options.halfOpenPerAddressMax ?? HALF_OPEN_PER_ADDRESS_MAX) ||
-      this.links.size >= (options.linksMax ?? LINKS_MAX);
+      this.#isFull;
     if (full) throw new QWormholeError("QW_CONNECTIONS_LIMIT");
     this.halfOpenCount++;
     this.#perAddress.set(host, sameAddress + 1);
@@ -117,7 +117,13 @@ class Door {
     else this.#perAddress.set(host, sameAddress);
   }
 
+  get #isFull(): boolean {
+    return this.links.size >= (this.#options.linksMax ?? LINKS_MAX);
+  }
+
+  /** Throws `QW_CONNECTIONS_LIMIT` when others have taken the last places during the handshake. */
   #keep(link: Link): void {
+    if (this.#isFull) throw new QWormholeError("QW_CONNECTIONS_LIMIT");
     this.links.add(link);
     link.closed.then(() => this.links.delete(link));
     this.#onLink(link);

@@ -48,7 +48,8 @@ export function openLink(
         onOpen?.(link);
         resolve(link);
       } catch (cause) {
-        const error = new QWormholeError("QW_HANDLER_FAILED", { cause });
+        const isOurs = cause instanceof QWormholeError;
+        const error = isOurs ? cause : new QWormholeError("QW_HANDLER_FAILED", { cause });
         link.destroy(error);
         reject(error);
       }

@@ -97,8 +97,10 @@ export class StreamTable implements StreamHost {
     const nameBytes = reader.byte();
     const nameStart = reader.offset;
     reader.take(nameBytes);
+    const header = reader.rest();
     if (
       number === 0 ||
+      header.length > STREAM_HEADER_BYTES_MAX ||
       number % 2 === Math.abs(this.#lastNumber) % 2 ||
       level > PRIORITY_LEVEL.bulk ||
       this.#streams.has(number)
@@ -113,15 +115,19 @@ export class StreamTable implements StreamHost {
     }
     const method = names.decode(bytes, nameStart, nameStart + nameBytes);
     const credit = peerLimits.streamBaseBytes;
-    const stream = new StreamCore(this, number, method, reader.rest(), level, credit, undefined);
+    const stream = new StreamCore(this, number, method, header, level, credit, undefined);
     this.#streams.set(number, stream);
     this.#accepted++;
     this.#run(stream);
   }
 
-  /** Frames of streams that have ended here are dropped: they were on their way. */
-  onData(number: number, bytes: Uint8Array): void {
-    this.#streams.get(number)?.onData(bytes);
+  /**
+   * `bytes[start, end)` arrived; mostly that is a whole chunk, and needs no view of its own. Frames
+   * of streams that have ended here are dropped: they were on their way.
+   */
+  onData(number: number, bytes: Uint8Array, start = 0, end = bytes.length): void {
+    const isWhole = start === 0 && end === bytes.length;
+    this.#streams.get(number)?.onData(isWhole ? bytes : bytes.subarray(start, end));
   }
 
   onEnd(number: number): void {

@@ -278,12 +278,11 @@ export class ClientSession<T> {
   }
 
   #makeHost(): ConnectionHost<T> {
-    const { clock, serializer, protocolVersion, policies } = this.parts;
+    const { clock, serializer, protocolVersion } = this.parts;
     const events = this.#events;
     return {
       protocolVersion,
       serializer,
-      policies,
       deserializer: this.#options.deserializer ?? (valueDeserializer as (bytes: Uint8Array) => T),
       handlers: this.handlers,
       nowMs: () => clock.monotonicMs(),

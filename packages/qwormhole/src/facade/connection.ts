@@ -11,10 +11,11 @@ import {
   type TransferMetrics,
 } from "./metrics.js";
 import { DRAIN_MS_DEFAULT } from "./options.js";
-import type { ChannelPolicy, SendQueue, SendResult } from "./send-queue.js";
+import type { SendQueue, SendResult } from "./send-queue.js";
 import {
   decodeBody,
   decodePublication,
+  decodeTopic,
   encodeBody,
   encodePublication,
   encodeValue,
@@ -53,7 +54,6 @@ export interface ConnectionHost<T> {
     ): Promise<readonly Uint8Array[]>;
     serve(stream: LinkStream, client: QWormholeConnection<T>): Promise<void>;
   };
-  readonly policies: Readonly<Record<Priority, ChannelPolicy>>;
   nowMs(): number;
   /** The payload as it came, and what was read out of it. */
   onData(connection: QWormholeConnection<T>, payload: Uint8Array, kind: MessageKind): void;
@@ -127,15 +127,12 @@ export class QWormholeConnection<T = unknown> {
   }
 
   /**
-   * Sends one of many, encoded before. A peer that is closing, or whose queue is full, loses the
-   * message (which is counted) and does not hold up the others. True when it was taken. Throws
-   * `QW_MESSAGE_TOO_LARGE`.
+   * Sends one of many, encoded before. A peer that is closing, whose queue is full, or that does
+   * not take so large a message, loses it (which is counted) and does not hold up the others. True
+   * when it was taken.
    */
   offer(payload: Uint8Array, kind: number, priority: Priority = "rpc"): boolean {
-    if (!this.#link.isOpen) return false;
-    const { whenFull } = this.#host.policies[priority];
-    const instead = whenFull === "error" ? "drop-newest" : whenFull;
-    return this.#queue.send(payload, kind, priority, instead) !== "dropped";
+    return this.#link.isOpen && this.#queue.offer(payload, kind, priority);
   }
 
   #send(payload: Uint8Array, kind: number, priority: Priority = "rpc"): SendResult {
@@ -286,7 +283,7 @@ export class QWormholeConnection<T = unknown> {
   async #onRequest(request: IncomingRequest): Promise<Uint8Array | readonly Uint8Array[]> {
     const { method, body } = request;
     if (!method.startsWith(OWN_METHOD_PREFIX)) return this.#host.handlers.answer(request, this);
-    const pattern = new TextDecoder().decode(body);
+    const pattern = decodeTopic(body);
     if (method === "qw.subscribe") this.#host.onSubscribe(this, pattern);
     else if (method === "qw.unsubscribe") this.#host.onUnsubscribe(this, pattern);
     else throw new QWormholeError("QW_NO_HANDLER");

@@ -14,10 +14,10 @@ import {
   type ChannelMetrics,
   DROP_REASONS,
   type DropReason,
-  emptyChannelMetrics,
   emptyTransferMetrics,
   type TransferMetrics,
 } from "./metrics.js";
+import { SendLane, type WaitingMessage } from "./send-lane.js";
 
 /** What `send` does when the queue of its channel is full. */
 export type WhenFull = "error" | "drop-newest" | "drop-oldest" | "disconnect";
@@ -49,8 +49,8 @@ const ROUND = [64, 16, 4, 1] as const;
 const SEND_OPTIONS: readonly SendOptions[] = PRIORITIES.flatMap((priority) =>
   Array.from({ length: 8 }, (_, kind) => ({ priority, kind })),
 );
-/** Taken places at the front of a queue are given back when there are this many. */
-const TAKEN_PLACES_MAX = 1024;
+/** How often a message that did not fit into the link's queue is tried again. */
+const ROOM_POLL_MS = 10;
 
 export interface SendQueueHost {
   readonly clock: LinkClock;
@@ -66,50 +66,9 @@ export interface SendQueueHost {
   onTooSlow(error: QWormholeError): void;
 }
 
-interface Waiting {
-  readonly payload: Uint8Array;
-  readonly kind: number;
-  readonly sinceMs: number;
-}
-
-class Lane {
-  items: (Waiting | undefined)[] = [];
-  at = 0;
-  bytes = 0;
-  readonly metrics: ChannelMetrics = emptyChannelMetrics();
-
-  get length(): number {
-    return this.items.length - this.at;
-  }
-
-  get first(): Waiting | undefined {
-    return this.items[this.at];
-  }
-
-  push(item: Waiting): void {
-    this.items.push(item);
-    this.bytes += item.payload.length;
-  }
-
-  shift(): Waiting | undefined {
-    const item = this.items[this.at];
-    if (item === undefined) return undefined;
-    this.items[this.at++] = undefined;
-    this.bytes -= item.payload.length;
-    if (this.at === this.items.length) {
-      this.items = [];
-      this.at = 0;
-    } else if (this.at >= TAKEN_PLACES_MAX && this.at * 2 > this.items.length) {
-      this.items.splice(0, this.at);
-      this.at = 0;
-    }
-    return item;
-  }
-}
-
 export class SendQueue {
   readonly #host: SendQueueHost;
-  readonly #lanes: readonly Lane[] = PRIORITIES.map(() => new Lane());
+  readonly #lanes: readonly SendLane[] = PRIORITIES.map(() => new SendLane());
   #link: Link | undefined;
   /** The link said to wait, and has not drained since. */
   #congested = false;
@@ -169,9 +128,30 @@ export class SendQueue {
     const level = PRIORITY_LEVEL[priority];
     const link = this.#link;
     if (link?.isOpen && this.#waiting === 0 && !this.#congested && this.#mayGo()) {
-      return this.#hand(link, payload, kind, level) ? "sent" : "wait";
+      try {
+        return this.#hand(link, payload, kind, level) ? "sent" : "wait";
+      } catch (error) {
+        if (!mayFitLater(error, link)) throw error;
+        this.#waitForRoom(link);
+      }
     }
     return this.#enqueue(payload, kind, level, whenFull ?? this.#host.policies[priority].whenFull);
+  }
+
+  /**
+   * Of what goes to many. Never throws: what one peer does not take is dropped and counted, so that
+   * it cannot keep it from the others. True when it was taken.
+   */
+  offer(payload: Uint8Array, kind: number, priority: Priority): boolean {
+    if (this.#closed !== undefined) return false;
+    const { whenFull } = this.#host.policies[priority];
+    const instead = whenFull === "error" ? "drop-newest" : whenFull;
+    try {
+      return this.send(payload, kind, priority, instead) !== "dropped";
+    } catch {
+      this.#drop(PRIORITY_LEVEL[priority], "refused", 1);
+      return false;
+    }
   }
 
   /** Waits until the queue is at rest and sends then; several callers are served in their order. */
@@ -246,7 +226,7 @@ export class SendQueue {
   #hand(link: Link, payload: Uint8Array, kind: number, level: number): boolean {
     const goesOn = link.send(payload, SEND_OPTIONS[level * 8 + kind]);
     this.#host.pacer?.take(1);
-    const { metrics } = this.#lanes[level] as Lane;
+    const { metrics } = this.#lanes[level] as SendLane;
     metrics.messagesOut++;
     metrics.messageBytesOut += payload.length;
     if (!goesOn) this.#congest(link);
@@ -254,33 +234,52 @@ export class SendQueue {
   }
 
   /** Gives the first message of a queue to the link; false when the link says to wait. */
-  #handFirst(link: Link, lane: Lane, level: number, nowMs: number): boolean {
-    const { payload, kind, sinceMs } = lane.first as Waiting;
+  #handFirst(link: Link, lane: SendLane, level: number, nowMs: number): boolean {
+    const item = lane.first as WaitingMessage;
     let goesOn = true;
     try {
-      goesOn = this.#hand(link, payload, kind, level);
-      this.#countWait(lane.metrics, nowMs - sinceMs);
+      goesOn = this.#hand(link, item.payload, item.kind, level);
+      this.#countWait(lane.metrics, nowMs - item.sinceMs);
     } catch (error) {
-      if (isQWormholeError(error, "QW_QUEUE_FULL")) {
-        this.#congest(link);
+      if (mayFitLater(error, link)) {
+        this.#waitForRoom(link);
         return false;
       }
       this.#drop(level, "refused", 1);
     }
-    lane.shift();
-    this.#waiting--;
+    // A listener that was told may have emptied the queue.
+    if (lane.first === item) {
+      lane.shift();
+      this.#waiting--;
+    }
     return goesOn;
   }
 
   #congest(link: Link): void {
+    this.#tellPressure(link);
+    link.drained().then(() => this.#goOn(link));
+  }
+
+  /**
+   * The link's queue is full, which answers to the peer's requests can bring about. That a message
+   * of this size fits again is below no mark that the link would tell of.
+   */
+  #waitForRoom(link: Link): void {
+    if (this.backpressureEvents === this.drainEvents) this.#tellPressure(link);
+    this.#congested = true;
+    this.#host.clock.setTimeout(() => this.#goOn(link), ROOM_POLL_MS);
+  }
+
+  #tellPressure(link: Link): void {
     this.#congested = true;
     this.backpressureEvents++;
     this.#host.onBackpressure(this.bytes + link.inspect().queuedBytes);
-    link.drained().then(() => {
-      if (this.#link !== link) return;
-      this.#congested = false;
-      this.pump();
-    });
+  }
+
+  #goOn(link: Link): void {
+    if (this.#link !== link) return;
+    this.#congested = false;
+    this.pump();
   }
 
   #rest(): void {
@@ -295,7 +294,7 @@ export class SendQueue {
   #enqueue(payload: Uint8Array, kind: number, level: number, whenFull: WhenFull): SendResult {
     const nowMs = this.#host.clock.monotonicMs();
     if (this.#link === undefined) this.#expire(nowMs);
-    const lane = this.#lanes[level] as Lane;
+    const lane = this.#lanes[level] as SendLane;
     if (!this.#makeRoom(lane, level, payload.length, whenFull)) return "dropped";
     lane.push({ payload, kind, sinceMs: nowMs });
     this.#waiting++;
@@ -304,7 +303,7 @@ export class SendQueue {
   }
 
   /** False when the message is to be dropped. */
-  #makeRoom(lane: Lane, level: number, bytes: number, whenFull: WhenFull): boolean {
+  #makeRoom(lane: SendLane, level: number, bytes: number, whenFull: WhenFull): boolean {
     const { queueBytesMax, queueMessagesMax } = this.#policy(level);
     const isFull = () => lane.bytes + bytes > queueBytesMax || lane.length >= queueMessagesMax;
     if (!isFull()) return true;
@@ -339,7 +338,7 @@ export class SendQueue {
   }
 
   #drop(level: number, reason: DropReason, messages: number): void {
-    (this.#lanes[level] as Lane).metrics.drops[reason] += messages;
+    (this.#lanes[level] as SendLane).metrics.drops[reason] += messages;
     this.#host.onDrop(reason, messages, PRIORITIES[level] as Priority);
   }
 
@@ -357,6 +356,11 @@ export class SendQueue {
     this.#waiters = [];
     for (const resolve of waiters) resolve();
   }
+}
+
+/** Whether the message would fit into the link's queue if less waited there. */
+function mayFitLater(error: unknown, link: Link): boolean {
+  return isQWormholeError(error, "QW_QUEUE_FULL") && link.inspect().queuedBytes > 0;
 }
 
 /** Ends the wait when the signal is aborted; the caller looks at the signal. */

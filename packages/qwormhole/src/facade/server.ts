@@ -160,8 +160,8 @@ export class QWormholeServer<T = unknown> extends EventEmitter<ServerEvents<T>> 
   }
 
   /**
-   * To every client; answers how many took it. A client whose queue is full loses it, counted and
-   * told by `drop`. Throws `QW_MESSAGE_INVALID` or `QW_MESSAGE_TOO_LARGE`.
+   * To every client; answers how many took it. A client whose queue is full, or that does not take
+   * so large a message, loses it, counted and told by `drop`. Throws `QW_MESSAGE_INVALID`.
    */
   broadcast(value: unknown, options: BroadcastOptions<T> = {}): number {
     const { kind, payload } = encodeValue(this.#parts.serializer, value);
@@ -341,12 +341,11 @@ export class QWormholeServer<T = unknown> extends EventEmitter<ServerEvents<T>> 
   }
 
   #makeHost(): ConnectionHost<T> {
-    const { clock, serializer, protocolVersion, policies } = this.#parts;
+    const { clock, serializer, protocolVersion } = this.#parts;
     const { deserializer, authorizePublish, authorizeSubscribe } = this.#options;
     return {
       protocolVersion,
       serializer,
-      policies,
       deserializer: deserializer ?? (valueDeserializer as (payload: Uint8Array) => T),
       handlers: this.#handlers,
       nowMs: () => clock.monotonicMs(),

@@ -5,6 +5,9 @@ import { type EncodedMessage, MessageKind, type Serializer } from "../message-ki
 /** Kinds from here on carry a topic before the message: kind 4 is kind 0 with a topic. */
 export const PUBLISHED_KIND_MIN = 4;
 
+/** Stateless as long as it is not told to stream. A byte order mark is text as any other. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** Method names that belong to the protocol. */
 export const OWN_METHOD_PREFIX = "qw.";
 
@@ -36,7 +39,7 @@ export function encodePublication(topic: string, { payload }: EncodedMessage): U
   return Buffer.concat([Uint8Array.of(name.length), name, payload]);
 }
 
-/** Throws `QW_MESSAGE_INVALID`. */
+/** Throws `QW_MESSAGE_INVALID` or `QW_TOPIC_INVALID`. */
 export function decodePublication(
   bytes: Uint8Array,
   kind: number,
@@ -46,10 +49,19 @@ export function decodePublication(
     const message = "a publication is shorter than its topic";
     throw new QWormholeError("QW_MESSAGE_INVALID", { message });
   }
-  const name = Buffer.from(bytes.buffer, bytes.byteOffset + 1, end - 1);
+  const topic = decodeTopic(bytes.subarray(1, end));
   const message = {
     kind: (kind - PUBLISHED_KIND_MIN) as MessageKind,
     payload: bytes.subarray(end),
   };
-  return { topic: name.toString("utf8"), message };
+  return { topic, message };
+}
+
+/** The text of a topic or pattern, not checked yet. Throws `QW_TOPIC_INVALID`. */
+export function decodeTopic(bytes: Uint8Array): string {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    throw new QWormholeError("QW_TOPIC_INVALID", { message: "a topic or pattern is not UTF-8" });
+  }
 }
