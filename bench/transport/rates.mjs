@@ -1,5 +1,5 @@
 /** The two processes of a contender, and the rates that are measured with them. */
-import { Child } from "./children.mjs";
+import { withChildren } from "./children.mjs";
 import { secondsSince, ticks } from "./measure.mjs";
 
 const FIRST_COUNT = { messages: 1000, bulk: 16, pipelined: 500, roundTrips: 100 };
@@ -7,36 +7,33 @@ const FIRST_COUNT = { messages: 1000, bulk: 16, pipelined: 500, roundTrips: 100 
 const COUNT_MIN = { messages: 100, bulk: 32, pipelined: 1000, roundTrips: 2000 };
 const WARM_UP_BYTES = 128;
 
-export class Pair {
+/** Connects both, lets them compile what every case uses, and ends them whatever happens. */
+export function withPair(contender, settings, work) {
+  return withChildren(2, settings, async (listener, dialler) => {
+    const pair = new Pair(listener, dialler, settings);
+    await pair.connect(contender);
+    await work(pair);
+  });
+}
+
+class Pair {
   #listener;
   #dialler;
   #settings;
 
-  constructor(settings) {
+  constructor(listener, dialler, settings) {
+    this.#listener = listener;
+    this.#dialler = dialler;
     this.#settings = settings;
-    this.#listener = new Child(settings);
-    this.#dialler = new Child(settings);
   }
 
-  /** Connects both, and lets them compile what every case uses. */
-  static async start(contender, settings) {
-    const pair = new Pair(settings);
-    try {
-      await pair.#connect(contender);
-      await pair.#warmUp("messages", WARM_UP_BYTES, settings.firstWarmUpSeconds);
-    } catch (error) {
-      await pair.end();
-      throw error;
-    }
-    return pair;
-  }
-
-  async #connect({ file, secure = false }) {
+  async connect({ file, secure = false }) {
     const { credentials, broker } = this.#settings;
     const context = { secure, broker, credentials: credentials.listener };
     const address = await this.#listener.create(file, "makeListener", context);
     const { dialler } = credentials;
     await this.#dialler.create(file, "makeDialler", { ...context, address, credentials: dialler });
+    await this.#warmUp("messages", WARM_UP_BYTES, this.#settings.firstWarmUpSeconds);
   }
 
   /**
@@ -51,8 +48,10 @@ export class Pair {
     const before = await this.#cpuSeconds();
     const result = await this.#dialler.call(method, bytes, count);
     const after = await this.#cpuSeconds();
-    const [listenerCpu, diallerCpu] = after.map((cpu, at) => ((cpu - before[at]) / count) * 1e6);
-    return { result, count, listenerCpu, diallerCpu };
+    const [listenerCpuMicroseconds, diallerCpuMicroseconds] = after.map(
+      (cpu, at) => ((cpu - before[at]) / count) * 1e6,
+    );
+    return { result, count, listenerCpuMicroseconds, diallerCpuMicroseconds };
   }
 
   /** Calls with growing counts; returns how many fit in a second at last. */
@@ -71,9 +70,5 @@ export class Pair {
 
   #cpuSeconds() {
     return Promise.all([this.#listener.call("cpuSeconds"), this.#dialler.call("cpuSeconds")]);
-  }
-
-  async end() {
-    await Promise.all([this.#dialler.end(), this.#listener.end()]);
   }
 }

@@ -9,13 +9,11 @@
  *     --markdown     the tables as Markdown
  *     --profile DIR  each process of a contender writes a processor profile there (*.cpuprofile)
  *
- * How it measures. Each contender has two processes on loopback, new ones in every round: a
+ * How it measures. In each round every contender in turn has two new processes on loopback: a
  * listener and a dialler that sends. A case is warmed up for a while, which also finds the count
  * that fits the time, and then done once for the record; the time ends when the listener has told
- * that the last message came. In each round every case is measured for one contender after the
- * other, so that a change of the machine's load meets all of them; the table shows medians over the
- * rounds. What a message costs both sides in processor time is in the JSON, as are all rounds and
- * the load average.
+ * that the last message came. The table shows medians over the rounds. All rounds are in the JSON,
+ * with the load average and with what a message costs both sides in processor time.
  *
  * Who takes part. `qwormhole` by its usual API over mutual TLS 1.3, with all that it does for it
  * (identities, priorities, deadlines, liveness). `tls` and `net` are the bare socket of Node with
@@ -46,7 +44,7 @@ import { installPeers, versionOf } from "./install-peers.mjs";
 import { judge } from "./marks.mjs";
 import { median } from "./measure.mjs";
 import { measureMemory } from "./memory.mjs";
-import { Pair } from "./rates.mjs";
+import { withPair } from "./rates.mjs";
 import { asMarkdown, asText, markTable, rateTable } from "./report.mjs";
 import { measureSlowReader } from "./slow-reader.mjs";
 
@@ -118,31 +116,27 @@ async function attempt(what, work) {
   }
 }
 
-/** One round: new processes for every contender, and then each case for one after the other. */
+/**
+ * One round: each contender in turn, with new processes, does all cases, and only these processes
+ * are there. Another contender begins each round.
+ */
 async function measureRound({ chosen, cases }, settings, round) {
   const measured = [];
-  const pairs = new Map();
-  const measureOne = async (contender, item) => {
-    const { name } = contender;
-    const pair = pairs.get(name) ?? (await Pair.start(contender, settings));
-    pairs.set(name, pair);
-    try {
-      const load = loadavg()[0];
-      measured.push({ case: item.id, contender: name, round, load, ...(await pair.measure(item)) });
-    } catch (error) {
-      pairs.delete(name);
-      await pair.end();
-      throw error;
-    }
-  };
-  for (const item of cases) {
-    say(`round ${round} of ${rounds}: ${item.id}`);
-    for (const contender of chosen) {
-      if (item.needsStreams && !contender.hasStreams) continue;
-      await attempt(`${item.id} of ${contender.name}`, () => measureOne(contender, item));
-    }
+  const first = (round - 1) % chosen.length;
+  for (const contender of [...chosen.slice(first), ...chosen.slice(0, first)]) {
+    const { name, hasStreams } = contender;
+    say(`round ${round} of ${rounds}: ${name}`);
+    const own = cases.filter(({ needsStreams }) => hasStreams || !needsStreams);
+    await attempt(`round ${round} of ${name}`, () =>
+      withPair(contender, settings, async (pair) => {
+        for (const item of own) {
+          const load = loadavg()[0];
+          const figures = await pair.measure(item);
+          measured.push({ case: item.id, contender: name, round, load, ...figures });
+        }
+      }),
+    );
   }
-  await Promise.all([...pairs.values()].map((pair) => pair.end()));
   return measured;
 }
 

@@ -51,10 +51,10 @@ async function measureWindow(sender, readers) {
 }
 
 /** Each value with the stuck reader over the mean of those before and after it; the median. */
-function medianShare(beside, without, valueOf) {
+function medianShare(beside, without, figureOf) {
   const shares = beside.map((one, at) => {
-    const around = (valueOf(without[at]) + valueOf(without[at + 1])) / 2;
-    return valueOf(one) / around;
+    const mean = (figureOf(without[at]) + figureOf(without[at + 1])) / 2;
+    return figureOf(one) / mean;
   });
   return median(shares);
 }
