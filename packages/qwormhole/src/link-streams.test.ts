@@ -81,6 +81,27 @@ describe("streams", () => {
     await writing;
   });
 
+  it("send pieces of a round size in whole frames, with no small one at the end", async () => {
+    const { streams, options } = keeping();
+    const { dialer } = await open({}, options);
+    const stream = await dialer.openStream("up", NONE);
+    await stream.write(Buffer.from("first"));
+    await settle();
+    const framesFor = async (bytes: number) => {
+      const before = dialer.inspect().framesOut;
+      await stream.write(new Uint8Array(bytes));
+      await settle();
+      return dialer.inspect().framesOut - before;
+    };
+    const reading = readAll(streams[0]!);
+    const sizes = [64 * 1024, 256 * 1024, 1 << 20];
+    const frames: number[] = [];
+    for (const size of sizes) frames.push(await framesFor(size));
+    expect(frames).toEqual([1, 4, 16]);
+    stream.end();
+    expect(await reading).toHaveLength(5 + sizes.reduce((sum, size) => sum + size, 0));
+  });
+
   it("are not held up by a slow reader of another stream", async () => {
     const { streams, options } = keeping();
     const { dialer } = await open({}, options);

@@ -11,7 +11,7 @@
  */
 import { QWormholeError } from "./errors.js";
 import { FrameType, varintBytes, writeFrameHeader, writeVarint } from "./frames.js";
-import { CHANNEL_NUMBER_MAX, STREAM_FRAME_PAYLOAD_BYTES_MAX } from "./limits.js";
+import { CHANNEL_NUMBER_MAX, STREAM_TAIL_BYTES_MAX, WRITE_BYTES_TARGET } from "./limits.js";
 import type { LinkStream, Peer } from "./link.js";
 import type { FrameSource, Outbox } from "./outbox.js";
 import { PieceQueue } from "./piece-queue.js";
@@ -166,11 +166,7 @@ export class StreamCore implements LinkStream, FrameSource {
   }
 
   #produceData(pieces: Uint8Array[]): number {
-    const payloadBytes = Math.min(
-      this.#pendingBytes,
-      this.#sendCredit,
-      STREAM_FRAME_PAYLOAD_BYTES_MAX,
-    );
+    const payloadBytes = this.#nextPayloadBytes();
     const head = this.#headOf(FrameType.STREAM_DATA, payloadBytes);
     pieces.push(head);
     this.#sendCredit -= payloadBytes;
@@ -189,6 +185,17 @@ export class StreamCore implements LinkStream, FrameSource {
       }
     }
     return head.length + payloadBytes;
+  }
+
+  /**
+   * A full frame is four whole TLS records, so that the next header begins a record: the receiver
+   * gets each record as a chunk of its own and cuts none in two. A short rest, such as pieces of a
+   * round size leave, goes with the frame before it.
+   */
+  #nextPayloadBytes(): number {
+    const sendable = Math.min(this.#pendingBytes, this.#sendCredit);
+    const full = WRITE_BYTES_TARGET - 6 - varintBytes(this.channel);
+    return sendable <= full + STREAM_TAIL_BYTES_MAX ? sendable : full;
   }
 
   #headOf(type: number, payloadBytes: number): Uint8Array {
