@@ -27,6 +27,10 @@ export interface TransportChoice {
   /** Default: the interfaces of this machine. */
   network?: NetworkInterfaces | undefined;
   clock?: LinkClock | undefined;
+  /** Of TLS; see `TlsTransportOptions`. */
+  handshakeTimeoutMs?: number | undefined;
+  halfOpenMax?: number | undefined;
+  halfOpenPerAddressMax?: number | undefined;
   /** A connection was accepted and refused before it was a channel. */
   onRefused?: ((error: Error, remoteAddress: string) => void) | undefined;
 }
@@ -56,7 +60,15 @@ function innerTransport(options: TransportChoice, clock: LinkClock, network: Net
     return { inner, reload: () => {} };
   }
   const credentials = typeof tls === "function" ? tls : () => tls;
-  const inner = tlsTransport({ credentials, clock, ...(onRefused && { onRefused }) });
+  const { handshakeTimeoutMs, halfOpenMax, halfOpenPerAddressMax } = options;
+  const inner = tlsTransport({
+    credentials,
+    clock,
+    ...(onRefused && { onRefused }),
+    ...(handshakeTimeoutMs !== undefined && { handshakeTimeoutMs }),
+    ...(halfOpenMax !== undefined && { halfOpenMax }),
+    ...(halfOpenPerAddressMax !== undefined && { halfOpenPerAddressMax }),
+  });
   return { inner, reload: () => inner.reload() };
 }
 

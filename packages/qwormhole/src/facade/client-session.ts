@@ -111,6 +111,11 @@ export class ClientSession<T> {
       await connection.close(reason, drainMs);
     }
     this.#dialer.stop();
+    // A dial or a fail-back that was under way may have brought another one meanwhile.
+    const late = this.#connection;
+    if (late === undefined) return;
+    this.#leave();
+    await late.close(reason, drainMs);
   }
 
   /** A connection, within the time. */

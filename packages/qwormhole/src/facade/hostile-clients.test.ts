@@ -303,4 +303,32 @@ describe("a client", () => {
     void server.close(0);
     await clock.advance(5000);
   });
+
+  it("that is disconnecting keeps no connection that a probe brings meanwhile", async () => {
+    const clock = new ManualClock();
+    const transport = memoryTransport();
+    const serve = async (host: string) => {
+      const server = new QWormholeServer({ host, port: 1, transport, clock });
+      server.handle("hold", never);
+      await server.listen();
+      return server;
+    };
+    const beta = await serve("beta");
+    const endpoints = ["alpha", "beta"].map((host) => ({ host, port: 1 }));
+    const client = new QWormholeClient({ endpoints, transport, clock, failBackMs: 500 });
+    await client.connect();
+    const alpha = await serve("alpha");
+    // What is under way holds the end up for as long as it may.
+    const held = client.request("hold", null).catch((error: Error) => error);
+    const disconnected = client.disconnect("enough", 1000);
+    await clock.advance(2000);
+    await disconnected;
+    await clock.advance(2000);
+    expect(await held).toMatchObject({ name: "QWormholeError" });
+    expect([client.isConnected, client.connection]).toEqual([false, undefined]);
+    expect([alpha.getConnectionCount(), beta.getConnectionCount()]).toEqual([0, 0]);
+    void alpha.close(0);
+    void beta.close(0);
+    await clock.advance(5000);
+  });
 });

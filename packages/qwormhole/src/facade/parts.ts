@@ -22,6 +22,7 @@ import {
   channelPolicies,
   checkSharedOptions,
   PROTOCOL_VERSION_DEFAULT,
+  type QWormholeServerOptions,
   type RateLimit,
   type SharedOptions,
   type UnverifiedPeer,
@@ -49,7 +50,7 @@ export interface SharedBuckets {
 
 /** Throws `QW_OPTIONS_INVALID`, `QW_TLS_FAILED` or `QW_KEY_UNSUPPORTED`. */
 export function makeParts(
-  options: SharedOptions,
+  options: SharedOptions & Pick<QWormholeServerOptions, "halfOpenMax" | "halfOpenPerAddressMax">,
   makeShared: (clock: LinkClock) => SharedBuckets,
   onRefused: (error: Error, remoteAddress: string) => void,
 ): Parts {
