@@ -214,8 +214,10 @@ function print(plan, medians, marks, { leftOut, versions, seconds }) {
 const loadAtStart = loadavg();
 const plan = choose();
 const begun = performance.now();
-const { versions, leftOut, broker } = await prepare(plan);
+// So that the broker ends, too.
 process.once("SIGINT", () => process.exit(130));
+process.once("SIGTERM", () => process.exit(143));
+const { versions, leftOut, broker } = await prepare(plan);
 const settings = settingsOf(broker?.url);
 const measured = await measureRates(plan, settings);
 const special = await measureSpecial(plan, settings);
