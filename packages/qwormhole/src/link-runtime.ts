@@ -119,7 +119,7 @@ export class LinkRuntime implements Link, FrameSink {
     this.#incoming = new IncomingRequests({
       ...serving,
       peerMessageBytesMax: hello.messageBytesMax,
-      onOverflow: (error) => this.#breakOff(error),
+      onOverflow: (error) => this.breakOff(error),
       onAnswered: () => this.#checkFinished(),
     });
     this.#streams = new StreamTable({
@@ -220,7 +220,7 @@ export class LinkRuntime implements Link, FrameSink {
     try {
       this.#decoder.push(bytes);
     } catch (error) {
-      this.#breakOff(error as Error);
+      this.breakOff(error as Error);
     }
     this.#reading?.onBytes(bytes.length);
   }
@@ -327,7 +327,7 @@ export class LinkRuntime implements Link, FrameSink {
     try {
       this.#outbox.frame(level, type, channel, payload);
     } catch (error) {
-      this.#breakOff(error as Error);
+      this.breakOff(error as Error);
     }
   }
 
@@ -364,7 +364,7 @@ export class LinkRuntime implements Link, FrameSink {
   }
 
   /** The peer broke the protocol, or takes nothing: tell it why as far as possible, and end. */
-  #breakOff(error: Error): void {
+  breakOff(error: Error): void {
     if (this.#state === "closed") return;
     this.#finish(error);
     this.#channel.write([encodeFrame(FrameType.GOAWAY, 0, encodeWireError(toWireError(error)))]);

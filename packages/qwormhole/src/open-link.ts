@@ -132,7 +132,7 @@ class Opening implements FrameSink {
     try {
       this.#decoder.push(bytes);
     } catch (error) {
-      if (this.#link !== undefined) (this.#link as LinkRuntime).destroy(error as Error);
+      if (this.#link !== undefined) (this.#link as LinkRuntime).breakOff(error as Error);
       else this.#fail(error as Error, true);
     }
   }

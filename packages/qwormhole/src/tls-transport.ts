@@ -173,8 +173,11 @@ function limitHalfOpen(
     if (left === 0) perAddress.delete(host);
     else perAddress.set(host, left);
   };
-  // `tls.Server` itself listens to "connection"; being first lets a refusal cost nothing.
-  server.prependListener("connection", (socket: Socket) => {
+  // What `tls.Server` itself does with a connection is done only for those that are let in: one
+  // that was refused would cost a TLS socket all the same, and fail a second time.
+  const begin = server.listeners("connection") as ((socket: Socket) => void)[];
+  server.removeAllListeners("connection");
+  server.on("connection", (socket: Socket) => {
     const host = socket.remoteAddress ?? "unknown";
     const remote = addressText(host, socket.remotePort);
     const sameAddress = perAddress.get(host) ?? 0;
@@ -192,6 +195,7 @@ function limitHalfOpen(
         closing = undefined;
       });
     });
+    for (const listener of begin) listener.call(server, socket);
   });
   server.on("secureConnection", (socket) => {
     leave(addressText(socket.remoteAddress, socket.remotePort));
