@@ -27,8 +27,11 @@ export const DEADLINE_MS_MAX = 0x7fff_ffff;
 
 /** Bytes that are handed to the channel as one write. */
 export const WRITE_BYTES_TARGET = 64 * 1024;
-/** A stream frame with its header fits one write. */
-export const STREAM_FRAME_PAYLOAD_BYTES_MAX = WRITE_BYTES_TARGET - 16;
+/**
+ * A stream frame has `WRITE_BYTES_TARGET` bytes; the last one may have up to this many more instead
+ * of leaving them to a frame of their own.
+ */
+export const STREAM_TAIL_BYTES_MAX = 1024;
 /**
  * Bytes that a socket is given ahead; above it, priorities would wait too long behind each other.
  */

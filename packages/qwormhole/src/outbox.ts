@@ -23,7 +23,7 @@ const CONTROL_LEVEL = PRIORITY_LEVEL.control;
 
 /** A stream as the outbox sees it. */
 export interface FrameSource {
-  /** Adds one frame of at most `WRITE_BYTES_TARGET` to `pieces` and returns its bytes. */
+  /** Adds one frame of about `WRITE_BYTES_TARGET` to `pieces` and returns its bytes. */
   produce(pieces: Uint8Array[]): number;
   readonly hasWork: boolean;
 }

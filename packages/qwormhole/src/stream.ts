@@ -11,7 +11,7 @@
  */
 import { QWormholeError } from "./errors.js";
 import { FrameType, varintBytes, writeFrameHeader, writeVarint } from "./frames.js";
-import { CHANNEL_NUMBER_MAX, WRITE_BYTES_TARGET } from "./limits.js";
+import { CHANNEL_NUMBER_MAX, STREAM_TAIL_BYTES_MAX, WRITE_BYTES_TARGET } from "./limits.js";
 import type { LinkStream, Peer } from "./link.js";
 import type { FrameSource, Outbox } from "./outbox.js";
 import { PieceQueue } from "./piece-queue.js";
@@ -44,11 +44,6 @@ interface Waiter {
   reject: (error: Error) => void;
 }
 
-/**
- * A frame has `WRITE_BYTES_TARGET` bytes; the last one may have up to this many more instead of
- * leaving them to a frame of their own.
- */
-const STREAM_TAIL_BYTES_MAX = 1024;
 const EMPTY = new Uint8Array(0);
 const TAKEN: Promise<void> = Promise.resolve();
 
