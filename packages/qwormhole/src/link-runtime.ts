@@ -248,7 +248,7 @@ export class LinkRuntime implements Link, FrameSink {
         this.#checkFinished();
         return;
       case FrameType.STREAM_DATA:
-        this.#streams.onData(channel, bytes.subarray(start, end));
+        this.#streams.onData(channel, bytes, start, end);
         return;
       default:
         this.#onRareFrame(type, channel, new PayloadReader(bytes, start, end));

@@ -22,10 +22,10 @@ export interface Peer {
 export type Priority = "control" | "rpc" | "gossip" | "bulk";
 
 export interface RequestOptions {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** Default 10,000. The time left travels with the request. */
-  timeoutMs?: number;
-  priority?: Priority;
+  timeoutMs?: number | undefined;
+  priority?: Priority | undefined;
 }
 
 export interface IncomingRequest {

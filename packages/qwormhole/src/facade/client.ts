@@ -112,10 +112,22 @@ export class QWormholeClient<T = unknown> extends EventEmitter<ClientEvents<T>> 
   }
 
   /** As `QWormholeConnection.request`; without a connection it waits for one, within its time. */
-  async request<Answer = unknown>(
+  request<Answer = unknown>(
     method: string,
     value: unknown,
     options: ClientCallOptions = {},
+  ): Promise<Answer> {
+    const { connection } = this;
+    return connection?.isOpen && !options.idempotent
+      ? connection.request<Answer>(method, value, options)
+      : this.#requestWithPatience<Answer>(method, value, options);
+  }
+
+  /** Waits for a connection, and asks again what may be done twice. */
+  async #requestWithPatience<Answer>(
+    method: string,
+    value: unknown,
+    options: ClientCallOptions,
   ): Promise<Answer> {
     const { idempotent = false, timeoutMs = REQUEST_TIMEOUT_MS_DEFAULT, signal } = options;
     const { clock } = this.#session.parts;

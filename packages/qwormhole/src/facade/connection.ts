@@ -173,12 +173,7 @@ export class QWormholeConnection<T = unknown> {
     options: CallOptions = {},
   ): Promise<Answer> {
     const body = encodeBody(this.#host.serializer, value);
-    const { timeoutMs, signal, priority } = options;
-    const answer = await this.#link.request(method, body, {
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      ...(signal === undefined ? {} : { signal }),
-      ...(priority === undefined ? {} : { priority }),
-    });
+    const answer = await this.#link.request(method, body, options);
     const { kind, payload } = decodeBody(answer);
     return valueDeserializer(payload, kind) as Answer;
   }
@@ -280,9 +275,13 @@ export class QWormholeConnection<T = unknown> {
     if (error !== undefined) this.#refuse(error, priority);
   }
 
-  async #onRequest(request: IncomingRequest): Promise<Uint8Array | readonly Uint8Array[]> {
-    const { method, body } = request;
-    if (!method.startsWith(OWN_METHOD_PREFIX)) return this.#host.handlers.answer(request, this);
+  #onRequest(request: IncomingRequest): Promise<Uint8Array | readonly Uint8Array[]> {
+    return request.method.startsWith(OWN_METHOD_PREFIX)
+      ? this.#onOwnRequest(request)
+      : this.#host.handlers.answer(request, this);
+  }
+
+  async #onOwnRequest({ method, body }: IncomingRequest): Promise<Uint8Array> {
     const pattern = decodeTopic(body);
     if (method === "qw.subscribe") this.#host.onSubscribe(this, pattern);
     else if (method === "qw.unsubscribe") this.#host.onUnsubscribe(this, pattern);

@@ -44,18 +44,36 @@ export class HandlerTable<T> {
     request: IncomingRequest,
     client: QWormholeConnection<T>,
   ): Promise<readonly Uint8Array[]> {
-    const { method, signal } = request;
-    const handler = this.#requests.get(method);
-    if (handler === undefined) throw noHandler("request", method);
+    const handler = this.#requests.get(request.method);
+    if (handler === undefined) throw noHandler("request", request.method);
     const { kind, payload } = decodeBody(request.body);
     const value = valueDeserializer(payload, kind);
-    return encodeBody(this.#serializer, await handler(value, { client, method, signal }));
+    return encodeBody(this.#serializer, await handler(value, new Context(client, request)));
   }
 
   async serve(stream: LinkStream, client: QWormholeConnection<T>): Promise<void> {
     const handler = this.#streams.get(stream.method);
     if (handler === undefined) throw noHandler("stream", stream.method);
     await handler(stream, { client });
+  }
+}
+
+/** Asks the request for its signal only when the handler does, for making one costs. */
+class Context<T> implements RequestContext<T> {
+  readonly client: QWormholeConnection<T>;
+  readonly #request: IncomingRequest;
+
+  constructor(client: QWormholeConnection<T>, request: IncomingRequest) {
+    this.client = client;
+    this.#request = request;
+  }
+
+  get method(): string {
+    return this.#request.method;
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal;
   }
 }
 

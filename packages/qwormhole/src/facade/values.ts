@@ -17,10 +17,13 @@ export function encodeValue(serializer: Serializer, value: unknown): EncodedMess
   return encoded instanceof Uint8Array ? { kind: MessageKind.bytes, payload: encoded } : encoded;
 }
 
+/** One byte for each kind, made once. */
+const KIND_BYTES: readonly Uint8Array[] = [0, 1, 2, 3].map((kind) => Uint8Array.of(kind));
+
 /** A body that begins with its kind. */
 export function encodeBody(serializer: Serializer, value: unknown): readonly Uint8Array[] {
   const { kind, payload } = encodeValue(serializer, value);
-  return [Uint8Array.of(kind), payload];
+  return [KIND_BYTES[kind] as Uint8Array, payload];
 }
 
 /** Throws `QW_MESSAGE_INVALID`. */
