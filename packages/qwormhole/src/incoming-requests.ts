@@ -155,7 +155,7 @@ export class IncomingRequests {
       writer.begin(FrameType.RES, call.number, bytes);
       if (ArrayBuffer.isView(answer)) writer.bytes(answer);
       else for (const piece of answer) writer.bytes(piece);
-      outbox.commit(writer);
+      outbox.commit(writer, true);
       onAnswered();
     } catch (error) {
       this.#sendError(call.number, call.level, error);

@@ -28,6 +28,11 @@ export const DEADLINE_MS_MAX = 0x7fff_ffff;
 /** Bytes that are handed to the channel as one write. */
 export const WRITE_BYTES_TARGET = 64 * 1024;
 /**
+ * Requests and answers of one tick are written when they are this many bytes and none is on its
+ * way.
+ */
+export const CALL_WRITE_BYTES_MIN = 4 * 1024;
+/**
  * A stream frame has `WRITE_BYTES_TARGET` bytes; the last one may have up to this many more instead
  * of leaving them to a frame of their own.
  */

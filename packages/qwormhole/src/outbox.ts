@@ -11,7 +11,12 @@
  */
 import { QWormholeError } from "./errors.js";
 import { FrameWriter } from "./frame-writer.js";
-import { CHANNEL_BUFFER_BYTES_MAX, type LinkLimits, STARVATION_BYTES_MAX } from "./limits.js";
+import {
+  CALL_WRITE_BYTES_MIN,
+  CHANNEL_BUFFER_BYTES_MAX,
+  type LinkLimits,
+  STARVATION_BYTES_MAX,
+} from "./limits.js";
 import type { Priority } from "./link.js";
 import type { Pacer } from "./pacer.js";
 import type { Channel } from "./transport.js";
@@ -88,9 +93,14 @@ export class Outbox {
     return (this.#levels[level] as Level).writer;
   }
 
-  /** Finishes a frame. False when more waits than the high-water mark. */
-  commit(writer: FrameWriter): boolean {
-    if (writer.finish() && !this.#closed) this.flush();
+  /**
+   * Finishes a frame. False when more waits than the high-water mark. Requests and answers do not
+   * wait for all that the tick will bring: the peer begins with the first of them meanwhile.
+   */
+  commit(writer: FrameWriter, isCall = false): boolean {
+    const isFull = writer.finish();
+    const isEnough = isCall && !this.#blocked && writer.queuedBytes >= CALL_WRITE_BYTES_MIN;
+    if ((isFull || isEnough) && !this.#closed) this.flush();
     else this.#schedule();
     return writer.queuedBytes <= this.#limits.highWaterBytes;
   }

@@ -118,7 +118,7 @@ export class OutgoingRequests {
     writer.bytes(name);
     if (ArrayBuffer.isView(body)) writer.bytes(body);
     else for (const piece of body) writer.bytes(piece);
-    this.#outbox.commit(writer);
+    this.#outbox.commit(writer, true);
   }
 
   /** In the priority of the request, so that it cannot overtake it. */

@@ -74,6 +74,10 @@ export class ClientSession<T> {
     return this.#connection;
   }
 
+  get endpoint(): Address | undefined {
+    return this.#endpoint;
+  }
+
   get hasEnded(): boolean {
     return this.#dialer.phase === "ended";
   }
@@ -248,7 +252,6 @@ export class ClientSession<T> {
   #leave(): void {
     this.#connection = undefined;
     this.#endpoint = undefined;
-    this.queue.detach();
     this.subscriptions.detach();
   }
 

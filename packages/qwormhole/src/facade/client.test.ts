@@ -136,6 +136,7 @@ describe("a client", () => {
     await gone(alpha);
     await clock.advance(1000);
     expect(events.at(-1)).toBe("connect beta:1");
+    expect(client.endpoint).toEqual({ host: "beta", port: 1 });
     await serve("alpha");
     const ended = once(beta, "clientClosed");
     await clock.advance(12_000);

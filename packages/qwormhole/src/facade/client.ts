@@ -2,6 +2,7 @@
 import { EventEmitter } from "node:events";
 import type { LinkStream, Priority } from "../link.js";
 import { checkTopic } from "../topics.js";
+import type { Address } from "../transport.js";
 import { type ClientCallOptions, type ClientEvents, LOST_CODES } from "./client-events.js";
 import { ClientSession } from "./client-session.js";
 import type { Handshake, MessageOptions, QWormholeConnection } from "./connection.js";
@@ -52,6 +53,11 @@ export class QWormholeClient<T = unknown> extends EventEmitter<ClientEvents<T>> 
   /** The present connection. */
   get connection(): QWormholeConnection<T> | undefined {
     return this.#session.connection;
+  }
+
+  /** Where it is connected, of `endpoints`. */
+  get endpoint(): Address | undefined {
+    return this.#session.endpoint;
   }
 
   /** What the server said about itself, of the present connection. */
