@@ -252,6 +252,7 @@ export class ClientSession<T> {
   #leave(): void {
     this.#connection = undefined;
     this.#endpoint = undefined;
+    this.queue.detach();
     this.subscriptions.detach();
   }
 
