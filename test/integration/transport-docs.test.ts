@@ -1,7 +1,7 @@
 /**
- * The pages of `docs/transport` are true: each program on them is written to a folder, run as a real
- * process against the built package, and prints what the page shows beside it. What is replaced
- * stands in `page-run.ts`; how a page is read, in `code-blocks.ts`.
+ * The pages of `docs/transport` are true: each program on them is written to a folder, run as a
+ * real process against the built package, and prints what the page shows beside it. What is
+ * replaced stands in `page-run.ts`; how a page is read, in `code-blocks.ts`.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -36,6 +36,13 @@ const pages = names.map((name) => {
 const TOOLS = ["openssl", "curl"];
 const missing = TOOLS.filter((tool) => spawnSync(tool, ["version"]).error !== undefined);
 
+/** Not for reading only. */
+function isDone(section: PageSection): boolean {
+  const { blocks } = section;
+  const hasCommands = blocks.some((block) => block.language === "sh" || terminalOf(block));
+  return hasCommands || programsOf(section).length > 0;
+}
+
 function toolsOf({ blocks }: PageSection): string[] {
   const shell = blocks.filter(
     (block) => block.language === "sh" || terminalOf(block) !== undefined,
@@ -49,7 +56,7 @@ describe.each(pages)("the page $name", ({ sections, markdown }) => {
   // What a section makes, such as certificates, later ones need.
   let isWithout: string | undefined;
 
-  for (const section of sections) {
+  for (const section of sections.filter(isDone)) {
     isWithout ??= toolsOf(section).find((tool) => missing.includes(tool));
     const why = isWithout === undefined ? "" : ` (needs the program ${isWithout})`;
     it.skipIf(isWithout !== undefined)(`${section.heading || "top"}${why}`, async () => {
@@ -79,8 +86,8 @@ describe.each(pages)("the page $name", ({ sections, markdown }) => {
 const VALUE_CODES = [2532, 2571, 18_046, 18_048];
 
 /**
- * JavaScript is checked for names of options, methods and events. It cannot narrow what is `unknown`
- * (values of a peer) or an `Error` with a code as briefly as a page wants to.
+ * JavaScript is checked for names of options, methods and events. It cannot narrow what is
+ * `unknown` (values of a peer) or an `Error` with a code as briefly as a page wants to.
  */
 function typeErrors(files: readonly string[], strict: boolean): string[] {
   const program = createProgram(files, {

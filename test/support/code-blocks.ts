@@ -3,8 +3,9 @@
  *
  * - `js` and `ts`: a program, named by the comment in its first line (`// hub.mjs`).
  * - `sh`: commands that are run in the page's folder, in their place.
- * - `text` that begins with `$ `: a terminal. The first line is the command, the others are all that
- *   it prints; `...` stands for what differs each time, and `^C` is where the reader interrupts it.
+ * - `text` that begins with `$ `: a terminal. The first line is the command, the others are all
+ *   that it prints; `...` stands for what differs each time, and `^C` is where the reader
+ *   interrupts it.
  *
  * Blocks of other languages, and `text` without a command, are for reading only. All blocks under
  * one heading belong together: its terminals are open at the same time.

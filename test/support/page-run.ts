@@ -1,8 +1,8 @@
 /**
- * Does what a page says, in a folder of its own, with real processes and the built package. Nothing
- * of the page is changed but this: a port from 9000 to 9999 becomes a free one, an address of
- * 10.0.0.0/24 becomes 127.0.0.1, and `wg0` the loopback interface; in commands and outputs, never in
- * code, which reads `HOST`, `PORT`, `METRICS_PORT` and `INTERFACE` of its environment.
+ * Does what a page says, in a folder of its own, with real processes and the built package.
+ * Nothing of the page is changed but this: a port from 9000 to 9999 becomes a free one, an address
+ * of 10.0.0.0/24 becomes 127.0.0.1, and `wg0` the loopback interface; in commands and outputs,
+ * never in code, which reads `HOST`, `PORT`, `METRICS_PORT` and `INTERFACE` of its environment.
  */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
