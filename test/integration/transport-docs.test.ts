@@ -15,7 +15,7 @@ import {
   ModuleResolutionKind,
   ScriptTarget,
 } from "typescript";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   isShown,
   type PageSection,
@@ -51,7 +51,10 @@ function toolsOf({ blocks }: PageSection): string[] {
 }
 
 describe.each(pages)("the page $name", ({ sections, markdown }) => {
-  const run = new PageRun();
+  let run: PageRun;
+  beforeAll(() => {
+    run = new PageRun();
+  });
   afterAll(() => run.close());
   // What a section makes, such as certificates, later ones need.
   let isWithout: string | undefined;
@@ -115,7 +118,10 @@ function typeErrors(files: readonly string[], strict: boolean): string[] {
 }
 
 describe("the programs of all pages", () => {
-  const run = new PageRun();
+  let run: PageRun;
+  beforeAll(() => {
+    run = new PageRun();
+  });
   afterAll(() => run.close());
 
   it("fit the package's types", () => {
