@@ -1,4 +1,4 @@
-/** Strangers and broken peers on real sockets, TCP and TLS: refused, counted, bounded, unnoticed. */
+/** Strangers and broken peers on real sockets: refused, counted, bounded, unnoticed by others. */
 import { once } from "node:events";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, createServer as createTlsServer } from "node:tls";

@@ -16,7 +16,7 @@ export const CORPUS_LIMITS: Partial<LinkLimits> = {
   streamWindowBytes: 1000,
 };
 
-export type MalformedOutcome =
+type MalformedOutcome =
   /** The link ends with this code, which the peer is told. */
   | { readonly ends: QWormholeErrorCode }
   /** The message is dropped and counted as `invalid`, and the link lives on. */
