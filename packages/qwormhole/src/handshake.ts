@@ -96,6 +96,12 @@ export function stepHandshake(
   }
 }
 
+/** An error of this package says by itself why; any other is the cause of a refusal. */
+function refusal(cause: unknown): QWormholeError {
+  if (cause instanceof QWormholeError) return cause;
+  return new QWormholeError("QW_PEER_REFUSED", { cause });
+}
+
 function failed(error: QWormholeError, tellPeer = true): HandshakeStep {
   return { state: { phase: "failed" }, effects: [{ type: "fail", error, tellPeer }] };
 }
@@ -111,7 +117,7 @@ function advance(
     case "timeout":
       return failed(new QWormholeError("QW_HANDSHAKE_TIMEOUT"));
     case "refused":
-      return failed(new QWormholeError("QW_PEER_REFUSED", { cause: event.cause }));
+      return failed(refusal(event.cause));
     case "verified":
       return state.phase === "verifying"
         ? verified(config, state, event.identity)

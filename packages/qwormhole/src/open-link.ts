@@ -147,7 +147,9 @@ class Opening implements FrameSink {
       this.#link.onChannelClose(error);
       return;
     }
-    const message = "the connection ended during the handshake";
+    const hint = "; perhaps it refuses this side's certificate, which its `refused` event tells";
+    const isTls = this.#channel.kind === "tls" && this.#side === "dialer";
+    const message = `the peer ended the connection during the handshake${isTls ? hint : ""}`;
     this.#fail(
       error instanceof QWormholeError
         ? error
@@ -237,7 +239,8 @@ function refusalOf(error: Error): ReturnType<typeof toWireError> {
   return toWireError(typeof cause?.code === "string" ? cause : error);
 }
 
-function mergeLimits(limits: Partial<LinkLimits> = {}): LinkLimits {
+/** Throws `QW_OPTIONS_INVALID`. */
+export function mergeLimits(limits: Partial<LinkLimits> = {}): LinkLimits {
   const merged = { ...LINK_LIMITS_DEFAULT, ...limits };
   const { messageBytesMax, streamBaseBytes, streamWindowBytes, queueBytesMax } = merged;
   const whole = Object.values(merged).every((value) => Number.isSafeInteger(value) && value >= 0);

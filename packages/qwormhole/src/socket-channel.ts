@@ -135,6 +135,14 @@ export function addressText(host: string | undefined, port: number | undefined):
 
 interface SystemError extends Error {
   code?: string;
+  /** Of OpenSSL, whose messages hold thread numbers and source files. */
+  reason?: string;
+}
+
+/** What an error of a socket says, for people. */
+export function reasonOf({ code, reason, message }: SystemError): string {
+  if (reason !== undefined) return reason;
+  return code === undefined || message.includes(code) ? message : `${code} ${message}`;
 }
 
 /** Names what a failed `listen` means. */
@@ -164,7 +172,7 @@ export function dialError(error: SystemError, host: string, port: number): QWorm
   }
   const isTls = /^(ERR_(SSL|TLS|OSSL)|CERT_|UNABLE_|SELF_SIGNED|DEPTH_ZERO)/.test(error.code ?? "");
   return new QWormholeError(isTls ? "QW_TLS_FAILED" : "QW_DIAL_FAILED", {
-    message: `cannot reach ${where}: ${error.code ?? ""} ${error.message}`.replace(/ +/g, " "),
+    message: `cannot reach ${where}: ${reasonOf(error)}`,
     cause: error,
   });
 }

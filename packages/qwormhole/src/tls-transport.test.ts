@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { type ConnectionOptions, connect } from "node:tls";
 import { afterEach, describe, expect, it } from "vitest";
 import { dialLink } from "./dial-link.js";
@@ -191,6 +191,32 @@ describe("TLS transport", () => {
     for (const { error } of refused) expect(error).toMatchObject({ code: "QW_TLS_FAILED" });
     await first.request("x", new Uint8Array(0));
     await second.request("x", new Uint8Array(0));
+  });
+
+  it.each<[string, string | string[]]>([
+    ["empty", ""],
+    ["an empty list", []],
+    ["a list with an empty text", [authority.caPem, ""]],
+    ["no certificate", "garbage"],
+    ["a damaged certificate", authority.caPem.replace(/[A-Z]{8}/, "")],
+    ["a key", server.credentials.keyPem],
+  ])("never takes the authorities of Node instead when `caPem` is %s", async (_what, caPem) => {
+    const credentials = { ...server.credentials, caPem };
+    const transport = tlsTransport({ credentials: () => credentials });
+    const refused = { code: "QW_TLS_FAILED", message: expect.stringContaining("`caPem`") };
+    await expect(transport.listen(LOOPBACK, () => {})).rejects.toMatchObject(refused);
+    await expect(transport.dial({ host: "127.0.0.1", port: 9 })).rejects.toMatchObject(refused);
+  });
+
+  it("tells in words of its own that the other side speaks no TLS", async () => {
+    const plain = createServer((socket) => socket.end("220 ready\r\n"));
+    await new Promise<void>((resolve) => plain.listen(0, "127.0.0.1", resolve));
+    const { port } = plain.address() as { port: number };
+    const transport = tlsTransport({ credentials: () => client.credentials });
+    const error = await transport.dial({ host: "127.0.0.1", port }).catch((reason) => reason);
+    plain.close();
+    expect(error).toMatchObject({ code: "QW_TLS_FAILED" });
+    expect(error.message).toMatch(/wrong version number$/);
   });
 
   it("changes nothing at a reload with credentials that cannot be used", async () => {

@@ -2,6 +2,7 @@
  * TLS 1.3 with certificates on both sides. Who the peer is, the link handshake verifies by key; TLS
  * proves the certificate chain and gives the secret that the handshake is bound to.
  */
+import { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
 import {
   connect,
@@ -14,7 +15,7 @@ import {
 import { QWormholeError } from "./errors.js";
 import { HALF_OPEN_MAX, HALF_OPEN_PER_ADDRESS_MAX } from "./limits.js";
 import type { LinkClock } from "./link.js";
-import { addressText, SocketChannel } from "./socket-channel.js";
+import { addressText, reasonOf, SocketChannel } from "./socket-channel.js";
 import { socketOptionsOf, startListening, waitForDial } from "./socket-listener.js";
 import { systemLinkClock } from "./system-clock.js";
 import type { Channel, Transport } from "./transport.js";
@@ -110,12 +111,35 @@ function contextOptionsOf(credentials: TlsCredentials) {
  * OpenSSL.
  */
 function contextOf(credentials: TlsCredentials): SecureContext {
+  checkAuthorities(credentials.caPem);
   try {
     return createSecureContext(contextOptionsOf(credentials));
   } catch (cause) {
     const message = "the TLS key, certificate or authorities cannot be used";
     throw new QWormholeError("QW_TLS_FAILED", { message, cause });
   }
+}
+
+/**
+ * Node takes an empty `ca` for "the authorities that come with Node", which would let everybody in
+ * who has a public certificate; and text without a certificate for no authority at all.
+ */
+function checkAuthorities(caPem: TlsCredentials["caPem"]): void {
+  const texts = typeof caPem === "string" ? [caPem] : caPem;
+  const isRead = texts.length > 0 && texts.every((text) => hasOnlyCertificates(text));
+  if (isRead) return;
+  const message = "`caPem` does not hold the certificate of an authority in each of its texts";
+  throw new QWormholeError("QW_TLS_FAILED", { message });
+}
+
+function hasOnlyCertificates(text: string): boolean {
+  const blocks = text.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [];
+  try {
+    for (const block of blocks) new X509Certificate(block);
+  } catch {
+    return false;
+  }
+  return blocks.length > 0;
 }
 
 function makeServer(options: TlsTransportOptions, onChannel: (channel: Channel) => void): Server {
@@ -133,7 +157,7 @@ function makeServer(options: TlsTransportOptions, onChannel: (channel: Channel) 
   server.on("tlsClientError", (cause, socket) => {
     const remote = remoteOf(socket);
     // For a certificate that is not accepted, the error itself says "socket hang up" and no more.
-    const reason = socket.authorizationError || cause.message;
+    const reason = socket.authorizationError || reasonOf(cause);
     const message = `the TLS handshake with ${remote} failed: ${reason}`;
     refuse(new QWormholeError("QW_TLS_FAILED", { message, cause }), remote);
   });

@@ -5,6 +5,9 @@ import type { Address } from "../transport.js";
 import type { CallOptions, Handshake } from "./connection.js";
 import type { DropReason } from "./metrics.js";
 
+/** Mostly a `QWormholeError`; what an application throws may be any. */
+export type CodedError = Error & { readonly code?: string };
+
 /** Arguments of each event's listeners. */
 export interface ClientEvents<T> {
   /** Both sides are verified; again after each reconnection. */
@@ -15,9 +18,9 @@ export interface ClientEvents<T> {
   /** Each message as it came, before the deserializer. */
   data: [event: { payload: Uint8Array; kind: MessageKind }];
   /** The connection is gone; `willReconnect` says whether it is dialled again. */
-  disconnect: [event: { error: Error | undefined; hadError: boolean; willReconnect: boolean }];
+  disconnect: [event: { error: CodedError | undefined; hadError: boolean; willReconnect: boolean }];
   /** Before each attempt's wait. */
-  reconnecting: [event: { attempt: number; delayMs: number; error: Error | undefined }];
+  reconnecting: [event: { attempt: number; delayMs: number; error: CodedError | undefined }];
   /** Back at an endpoint that is preferred; the earlier connection ends in order. */
   failback: [event: { endpoint: Address }];
   /**
@@ -25,16 +28,18 @@ export interface ClientEvents<T> {
    * `hadError` is false when the end was asked for, or the server ended in order and `reconnect` is
    * not enabled.
    */
-  close: [event: { hadError: boolean; error: Error | undefined }];
+  close: [event: { hadError: boolean; error: CodedError | undefined }];
   /** A message that the deserializer could not read; it was dropped. */
-  invalidMessage: [event: { error: Error }];
+  invalidMessage: [event: { error: CodedError }];
   /** A dial or handshake took too long. */
-  timeout: [event: { endpoint: Address; error: Error }];
+  timeout: [event: { endpoint: Address; error: CodedError }];
   backpressure: [event: { queuedBytes: number; threshold: number }];
   drain: [];
   drop: [event: { reason: DropReason; messages: number; priority: Priority }];
-  /** A failed dial, or a listener of the application that failed. */
-  error: [error: Error];
+  /** A dial that failed; what comes next, the other events tell. */
+  dialFailed: [event: { endpoint: Address; error: CodedError }];
+  /** A listener of the application failed. */
+  error: [error: CodedError];
 }
 
 export interface ClientCallOptions extends CallOptions {

@@ -276,7 +276,7 @@ export class ClientSession<T> {
     count(this.#failedDials, code);
     const isTimeout = code === "QW_DIAL_TIMEOUT" || code === "QW_HANDSHAKE_TIMEOUT";
     if (isTimeout) this.#announce(() => this.#events.emit("timeout", { endpoint, error }));
-    if (this.#events.listenerCount("error") > 0) this.#events.emit("error", error);
+    this.#announce(() => this.#events.emit("dialFailed", { endpoint, error }));
   }
 
   #onEnded(error: Error | undefined): void {

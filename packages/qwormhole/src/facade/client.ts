@@ -22,7 +22,7 @@ const REQUEST_TIMEOUT_MS_DEFAULT = 10_000;
 export class QWormholeClient<T = unknown> extends EventEmitter<ClientEvents<T>> {
   readonly #session: ClientSession<T>;
 
-  /** Throws `QW_OPTIONS_INVALID`, or `QW_TLS_FAILED` when the credentials cannot be used. */
+  /** Throws `QW_OPTIONS_INVALID`. */
   constructor(options: QWormholeClientOptions<T>) {
     super({ captureRejections: true });
     this.#session = new ClientSession(options, this);

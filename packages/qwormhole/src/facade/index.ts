@@ -1,6 +1,6 @@
 /** Servers and clients over links: what most programs use. */
 export * from "./client.js";
-export type { ClientCallOptions, ClientEvents } from "./client-events.js";
+export type { ClientCallOptions, ClientEvents, CodedError } from "./client-events.js";
 export * from "./connection.js";
 export { DIAGNOSTICS_CHANNELS } from "./diagnostics.js";
 export type { RequestContext, RequestHandler, StreamHandler } from "./handler-table.js";

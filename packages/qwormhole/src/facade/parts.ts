@@ -12,6 +12,7 @@ import type {
   RateBucket,
 } from "../link.js";
 import type { Serializer } from "../message-kind.js";
+import { mergeLimits } from "../open-link.js";
 import { pinChecker } from "../pins.js";
 import { valueSerializer } from "../serializers.js";
 import { systemLinkClock, systemLinkRandom } from "../system-clock.js";
@@ -48,41 +49,52 @@ export interface SharedBuckets {
   readonly receive: readonly RateBucket[];
 }
 
-/** Throws `QW_OPTIONS_INVALID`, `QW_TLS_FAILED` or `QW_KEY_UNSUPPORTED`. */
+/** Throws `QW_OPTIONS_INVALID`. Credentials are looked at when a server listens or a client dials. */
 export function makeParts(
   options: SharedOptions & Pick<QWormholeServerOptions, "halfOpenMax" | "halfOpenPerAddressMax">,
   makeShared: (clock: LinkClock) => SharedBuckets,
   onRefused: (error: Error, remoteAddress: string) => void,
 ): Parts {
   checkSharedOptions(options);
+  mergeLimits(options.limits);
   const clock = options.clock ?? systemLinkClock();
   const random = options.random ?? systemLinkRandom();
   // A process that waits for its interface must not end meanwhile.
   const dialClock = options.clock ?? systemLinkClock({ keepsAlive: true });
+  const credentials = options.tls === undefined ? undefined : new Credentials(options.tls);
+  const tls = credentials === undefined ? undefined : () => credentials.fresh();
   const chosen =
     options.transport === undefined
-      ? chooseTransport({ ...options, clock: dialClock, onRefused })
+      ? chooseTransport({ ...options, tls, clock: dialClock, onRefused })
       : { transport: options.transport, reload: () => {} };
   const protocolVersion = options.protocolVersion ?? PROTOCOL_VERSION_DEFAULT;
   return {
     clock,
     random,
     transport: chosen.transport,
-    reload: chosen.reload,
+    reload: () => (credentials === undefined ? chosen.reload() : credentials.keepIf(chosen.reload)),
     protocolVersion,
     serializer: options.serializer ?? valueSerializer,
     policies: channelPolicies(options.channels),
-    linkOptions: linkOptionsOf(options, { clock, random, protocolVersion }, makeShared(clock)),
+    linkOptions: linkOptionsOf(
+      options,
+      { clock, random, protocolVersion, identityOf: identitySource(options, credentials) },
+      makeShared(clock),
+    ),
   };
 }
 
 function linkOptionsOf(
   options: SharedOptions,
-  parts: { clock: LinkClock; random: LinkRandom; protocolVersion: string },
+  parts: {
+    clock: LinkClock;
+    random: LinkRandom;
+    protocolVersion: string;
+    identityOf: () => LinkIdentity;
+  },
   shared: SharedBuckets,
 ): Omit<LinkOptions, "handlers"> {
-  const { clock, random, protocolVersion } = parts;
-  const identityOf = identitySource(options);
+  const { clock, random, protocolVersion, identityOf } = parts;
   const { handshakeTags, handshakeTimeoutMs, pingIntervalMs, deadAfterMs, limits } = options;
   return {
     get identity() {
@@ -123,29 +135,58 @@ export function messageBuckets(limit: RateLimit | undefined, clock: LinkClock): 
   return [new TokenBucket({ perSec, burst: burstMessages }, clock.monotonicMs())];
 }
 
-/** With TLS it is the key of the certificate, which may change at a reload. */
-function identitySource(options: SharedOptions): () => LinkIdentity {
-  const { tls, identity } = options;
-  if (identity !== undefined) return () => identity;
-  if (tls === undefined) {
-    const fresh = freshIdentity();
-    return () => fresh;
+/**
+ * The TLS credentials that are in use: asked for anew at each listen, dial and `reload`, and kept
+ * between, so that a link proves the key of the certificate that its connection has.
+ */
+class Credentials {
+  readonly #ask: () => TlsCredentials;
+  #present: TlsCredentials | undefined;
+  #identity: { keyPem: string; identity: LinkIdentity } | undefined;
+
+  constructor(tls: TlsCredentials | (() => TlsCredentials)) {
+    this.#ask = typeof tls === "function" ? tls : () => tls;
   }
-  let known: { keyPem: string; identity: LinkIdentity } | undefined;
-  return () => {
-    const { keyPem } = credentialsOf(tls);
-    if (known?.keyPem !== keyPem) known = { keyPem, identity: identityOfPem(keyPem) };
-    return known.identity;
-  };
+
+  fresh(): TlsCredentials {
+    this.#present = this.#ask();
+    return this.#present;
+  }
+
+  get identity(): LinkIdentity {
+    const { keyPem } = this.#present ?? this.fresh();
+    if (this.#identity?.keyPem !== keyPem) {
+      this.#identity = { keyPem, identity: identityOfPem(keyPem) };
+    }
+    return this.#identity.identity;
+  }
+
+  /** Goes back to the credentials before when `use` throws. */
+  keepIf(use: () => void): void {
+    const before = this.#present;
+    try {
+      use();
+    } catch (error) {
+      this.#present = before;
+      throw error;
+    }
+  }
+}
+
+/** With TLS it is the key of the certificate, which may change at a reload. */
+function identitySource(
+  { identity }: SharedOptions,
+  credentials: Credentials | undefined,
+): () => LinkIdentity {
+  if (identity !== undefined) return () => identity;
+  if (credentials !== undefined) return () => credentials.identity;
+  const fresh = freshIdentity();
+  return () => fresh;
 }
 
 /** A key for the life of this process; the peer can tell connections of it apart, and no more. */
 export function freshIdentity(): LinkIdentity {
   return linkIdentityOf(generateKeyPairSync("ed25519").privateKey);
-}
-
-function credentialsOf(tls: TlsCredentials | (() => TlsCredentials)): TlsCredentials {
-  return typeof tls === "function" ? tls() : tls;
 }
 
 function identityOfPem(keyPem: string): LinkIdentity {

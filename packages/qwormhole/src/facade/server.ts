@@ -9,6 +9,7 @@ import { Pacer } from "../pacer.js";
 import { valueDeserializer } from "../serializers.js";
 import type { Address } from "../transport.js";
 import { announce } from "./announce.js";
+import type { CodedError } from "./client-events.js";
 import { type ConnectionHost, type MessageOptions, QWormholeConnection } from "./connection.js";
 import { diagnose } from "./diagnostics.js";
 import { HandlerTable, type RequestHandler, type StreamHandler } from "./handler-table.js";
@@ -45,12 +46,12 @@ export interface ServerEvents<T> {
   data: [event: { client: QWormholeConnection<T>; payload: Uint8Array; kind: MessageKind }];
   /** `hadError` is false for an orderly end. */
   clientClosed: [
-    event: { client: QWormholeConnection<T>; hadError: boolean; error: Error | undefined },
+    event: { client: QWormholeConnection<T>; hadError: boolean; error: CodedError | undefined },
   ];
   /** A message that the deserializer could not read; it was dropped. */
-  invalidMessage: [event: { client: QWormholeConnection<T>; error: Error }];
+  invalidMessage: [event: { client: QWormholeConnection<T>; error: CodedError }];
   /** Somebody was not let in. */
-  refused: [event: { error: Error; remoteAddress: string }];
+  refused: [event: { error: CodedError; remoteAddress: string }];
   /** More waits for a client than its mark; and it has come to rest again. */
   backpressure: [event: { client: QWormholeConnection<T>; queuedBytes: number; threshold: number }];
   drain: [event: { client: QWormholeConnection<T> }];
@@ -65,7 +66,7 @@ export interface ServerEvents<T> {
   /** The server is closed, and so are its connections. */
   close: [];
   /** A listener of the application failed. */
-  error: [error: Error];
+  error: [error: CodedError];
 }
 
 export interface BroadcastOptions<T> extends MessageOptions {
@@ -95,7 +96,7 @@ export class QWormholeServer<T = unknown> extends EventEmitter<ServerEvents<T>> 
   #state: "new" | "listening" | "closed" = "new";
   #connectionsTotal = 0;
 
-  /** Throws `QW_OPTIONS_INVALID`, or `QW_TLS_FAILED` when the credentials cannot be used. */
+  /** Throws `QW_OPTIONS_INVALID`. */
   constructor(options: QWormholeServerOptions<T> = {}) {
     super({ captureRejections: true });
     checkPort(options.port ?? 0, 0);
