@@ -49,7 +49,9 @@ export interface SharedBuckets {
   readonly receive: readonly RateBucket[];
 }
 
-/** Throws `QW_OPTIONS_INVALID`. Credentials are looked at when a server listens or a client dials. */
+/**
+ * Throws `QW_OPTIONS_INVALID`. Credentials are looked at when a server listens or a client dials.
+ */
 export function makeParts(
   options: SharedOptions & Pick<QWormholeServerOptions, "halfOpenMax" | "halfOpenPerAddressMax">,
   makeShared: (clock: LinkClock) => SharedBuckets,
