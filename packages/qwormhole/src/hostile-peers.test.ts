@@ -1,6 +1,6 @@
 /** What strangers and verified peers of one link can do with frames. */
 import { describe, expect, it } from "vitest";
-import { FrameType } from "./frames.js";
+import { encodeFrame, FrameType } from "./frames.js";
 import type { Link } from "./link.js";
 import { type LinkListener, listenLinks } from "./listen-links.js";
 import { memoryTransport } from "./memory-transport.js";
@@ -66,6 +66,16 @@ describe("an open link", () => {
       }
       link?.destroy(new Error("the test is over"));
     }
+  });
+
+  it("tells a breach that comes with the last word of the handshake", async () => {
+    const { transport, links } = await door();
+    const peer = await RawPeer.dial(transport, ADDRESS, { stopBefore: "READY" });
+    const ready = encodeFrame(FrameType.READY, 0, new Uint8Array(0));
+    peer.write(ready, encodeFrame(0x7f, 0, new Uint8Array(0)));
+    await settle();
+    expect((await links[0]?.closed)?.error).toMatchObject({ code: "QW_FRAME_INVALID" });
+    expect(peer.toldCode).toBe("QW_FRAME_INVALID");
   });
 
   it("says why it was ended when the peer says so", async () => {

@@ -57,6 +57,13 @@ export class FacadeServer {
     this.#world.network.killProcess(this.name);
   }
 
+  /** Whether the present process has the client, by its tag, and the client means this process. */
+  serves(client: string, process: unknown): boolean {
+    if (process !== `${this.name}#${this.#starts}`) return false;
+    const connections = [...(this.server?.connections() ?? [])];
+    return connections.some(({ isOpen, handshake }) => isOpen && handshake.tags.name === client);
+  }
+
   /** Ends in order: clients are told, and what is under way may finish. */
   close(): void {
     const ended = this.#running;

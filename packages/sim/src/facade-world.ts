@@ -7,13 +7,7 @@ import type { LinkIdentity } from "@hearthmesh/qwormhole";
 import { MessageChecker } from "./checkers/message-checker.js";
 import { FacadeClient } from "./facade-client.js";
 import { FacadeServer } from "./facade-server.js";
-import {
-  FACADE_LIMITS,
-  FAIL_BACK_MS,
-  type FacadeHarness,
-  PORT,
-  RECONNECT,
-} from "./facade-settings.js";
+import { FACADE_LIMITS, FAIL_BACK_MS, type FacadeHarness, RECONNECT } from "./facade-settings.js";
 import { type SeededRandom, seededRandom } from "./seeded-random.js";
 import { createTrace, type Trace } from "./trace.js";
 import { Violations } from "./violations.js";
@@ -237,10 +231,12 @@ class FacadeWorld implements FacadeHarness {
       if (!condition()) this.violations.add(`${what} after ${limitMs} ms of peace`);
       return passedMs();
     };
-    const areBack = () => this.#clients.every(({ client }) => client.isConnected);
-    const home = `${SERVERS[0]}:${PORT}`;
-    const areHome = () =>
-      this.#clients.every(({ client }) => client.isConnected && client.metrics.endpoint === home);
+    const isServedBy = (servers: readonly FacadeServer[]) =>
+      this.#clients.every(({ name, client }) =>
+        servers.some((server) => server.serves(name, client.handshake?.tags.process)),
+      );
+    const areBack = () => isServedBy(this.#servers);
+    const areHome = () => isServedBy(this.#servers.slice(0, 1));
     const backMs = await until(areBack, BACK_MS_MAX, "a client is not back");
     const homeMs = await until(areHome, HOME_MS_MAX, "a client is not at the first server");
     return { backMs, homeMs };
