@@ -45,7 +45,14 @@ import { PacedReading } from "./paced-reading.js";
 import { Pacer } from "./pacer.js";
 import { StreamTable } from "./stream-table.js";
 import type { Channel } from "./transport.js";
-import { decodeWireError, encodeWireError, fromWireError, toWireError } from "./wire-error.js";
+import {
+  decodeWireError,
+  encodeWireError,
+  fromAnsweredError,
+  fromWireError,
+  lost,
+  toWireError,
+} from "./wire-error.js";
 
 const DRAIN_MS_DEFAULT = 1000;
 const END_MS_MAX = 1000; // for an ended channel to close
@@ -162,11 +169,7 @@ export class LinkRuntime implements Link, FrameSink {
     return this.#outgoing.start(method, body, options);
   }
 
-  async openStream(
-    method: string,
-    header: Uint8Array,
-    options: { signal?: AbortSignal; priority?: Priority } = {},
-  ): Promise<LinkStream> {
+  async openStream(...[method, header, options = {}]: Parameters<Link["openStream"]>) {
     if (this.#state !== "open") throw this.#notOpen();
     return this.#streams.open(method, header, options);
   }
@@ -270,7 +273,7 @@ export class LinkRuntime implements Link, FrameSink {
         this.#streams.onReset(channel, reader);
         return;
       case FrameType.ERR:
-        this.#outgoing.onError(channel, fromWireError("QW_REMOTE_ERROR", decodeWireError(reader)));
+        this.#outgoing.onError(channel, fromAnsweredError(decodeWireError(reader)));
         this.#checkFinished();
         return;
       case FrameType.CANCEL:
@@ -393,8 +396,4 @@ export class LinkRuntime implements Link, FrameSink {
   #notOpen(): QWormholeError {
     return new QWormholeError(this.#state === "closing" ? "QW_LINK_CLOSING" : "QW_LINK_CLOSED");
   }
-}
-
-function lost(cause: Error | undefined): QWormholeError {
-  return new QWormholeError("QW_LINK_LOST", cause === undefined ? {} : { cause });
 }

@@ -59,6 +59,17 @@ export function fromWireError(code: QWormholeErrorCode, error: WireError): QWorm
   });
 }
 
+/** Of an answer. The peer may notice first that the time is over; for the caller it is the same. */
+export function fromAnsweredError(error: WireError): QWormholeError {
+  const isLate = error.code === "QW_REQUEST_TIMEOUT";
+  return fromWireError(isLate ? "QW_REQUEST_TIMEOUT" : "QW_REMOTE_ERROR", error);
+}
+
+/** The channel ended without the end of the link. */
+export function lost(cause: Error | undefined): QWormholeError {
+  return new QWormholeError("QW_LINK_LOST", cause === undefined ? {} : { cause });
+}
+
 function utf8(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8");
 }
