@@ -7,13 +7,11 @@ import type { Deadlines } from "./deadlines.js";
 import { QWormholeError } from "./errors.js";
 import { FrameType, PayloadReader } from "./frames.js";
 import type { LinkLimits } from "./limits.js";
-import type { IncomingRequest, LinkHandlers, Peer } from "./link.js";
+import type { Answer, IncomingRequest, LinkHandlers, Peer } from "./link.js";
 import type { MethodNames } from "./method-names.js";
 import { type Outbox, PRIORITY_LEVEL } from "./outbox.js";
 import { byteLengthOf, checkMessageBytes } from "./outgoing-requests.js";
 import { encodeWireError, toWireError } from "./wire-error.js";
-
-type Answer = Uint8Array | readonly Uint8Array[];
 
 class Call implements IncomingRequest {
   #controller: AbortController | undefined;
@@ -124,13 +122,29 @@ export class IncomingRequests {
     for (const call of calls) call.abort(error);
   }
 
-  async #run(call: Call): Promise<void> {
+  /** What is answered at once makes no promise. */
+  #run(call: Call): void {
+    let answer: Answer | Promise<Answer> | undefined;
     try {
-      const answer = await this.#serving.handlers.onRequest?.(call);
-      if (this.#forget(call)) this.#sendAnswer(call, answer ?? new Uint8Array(0));
+      answer = this.#serving.handlers.onRequest?.(call);
     } catch (error) {
-      if (this.#forget(call)) this.#sendError(call.number, call.level, error);
+      this.#onFailed(call, error);
+      return;
     }
+    if (answer instanceof Promise) {
+      answer.then(
+        (later) => this.#onAnswered(call, later),
+        (error) => this.#onFailed(call, error),
+      );
+    } else this.#onAnswered(call, answer);
+  }
+
+  #onAnswered(call: Call, answer: Answer = new Uint8Array(0)): void {
+    if (this.#forget(call)) this.#sendAnswer(call, answer);
+  }
+
+  #onFailed(call: Call, error: unknown): void {
+    if (this.#forget(call)) this.#sendError(call.number, call.level, error);
   }
 
   #giveUp(call: Call, error: QWormholeError): void {

@@ -61,13 +61,16 @@ export interface LinkStream {
   reset(code: string, message: string, details?: Uint8Array): void;
 }
 
+/** One body, or its pieces. */
+export type Answer = Uint8Array | readonly Uint8Array[];
+
 export interface LinkHandlers {
   /**
    * Answers a request. A thrown error goes back as ERR: its `code` (when it is a string) and its
    * `wireDetails` (a Uint8Array, when present) travel; the text of an error without a code does
    * not.
    */
-  onRequest?(request: IncomingRequest): Promise<Uint8Array | readonly Uint8Array[]>;
+  onRequest?(request: IncomingRequest): Answer | Promise<Answer>;
   /**
    * Takes a stream of the peer. When the promise resolves, the stream is ended and what is unread
    * is dropped; when it rejects, the stream is reset with the error's `code` and `wireDetails`.

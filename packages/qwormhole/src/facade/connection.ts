@@ -1,6 +1,14 @@
 /** One verified peer, as a server or client sees it: messages, requests, streams, publications. */
 import { QWormholeError } from "../errors.js";
-import type { IncomingRequest, Link, LinkHandlers, LinkStream, Peer, Priority } from "../link.js";
+import type {
+  Answer,
+  IncomingRequest,
+  Link,
+  LinkHandlers,
+  LinkStream,
+  Peer,
+  Priority,
+} from "../link.js";
 import type { Deserializer, EncodedMessage, MessageKind, Serializer } from "../message-kind.js";
 import { valueDeserializer } from "../serializers.js";
 import { checkTopic } from "../topics.js";
@@ -48,10 +56,7 @@ export interface ConnectionHost<T> {
   readonly deserializer: Deserializer<T>;
   /** Requests and streams of the application's methods. */
   readonly handlers: {
-    answer(
-      request: IncomingRequest,
-      client: QWormholeConnection<T>,
-    ): Promise<readonly Uint8Array[]>;
+    answer(request: IncomingRequest, client: QWormholeConnection<T>): Answer | Promise<Answer>;
     serve(stream: LinkStream, client: QWormholeConnection<T>): Promise<void>;
   };
   nowMs(): number;
@@ -167,15 +172,17 @@ export class QWormholeConnection<T = unknown> {
    * Asks the peer's handler. Rejects with `QW_REQUEST_TIMEOUT`, `QW_REMOTE_ERROR` (`remoteCode` is
    * the code of the handler's error), `QW_CANCELLED` or `QW_LINK_LOST`.
    */
-  async request<Answer = unknown>(
+  request<Result = unknown>(
     method: string,
     value: unknown,
     options: CallOptions = {},
-  ): Promise<Answer> {
-    const body = encodeBody(this.#host.serializer, value);
-    const answer = await this.#link.request(method, body, options);
-    const { kind, payload } = decodeBody(answer);
-    return valueDeserializer(payload, kind) as Answer;
+  ): Promise<Result> {
+    try {
+      const body = encodeBody(this.#host.serializer, value);
+      return this.#link.request(method, body, options).then(readAnswer<Result>);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Opens a stream both ways, served by the peer's `handleStream`. */
@@ -275,7 +282,7 @@ export class QWormholeConnection<T = unknown> {
     if (error !== undefined) this.#refuse(error, priority);
   }
 
-  #onRequest(request: IncomingRequest): Promise<Uint8Array | readonly Uint8Array[]> {
+  #onRequest(request: IncomingRequest): Answer | Promise<Answer> {
     return request.method.startsWith(OWN_METHOD_PREFIX)
       ? this.#onOwnRequest(request)
       : this.#host.handlers.answer(request, this);
@@ -294,4 +301,9 @@ export class QWormholeConnection<T = unknown> {
     this.#metrics.channels[priority].drops.invalid++;
     this.#host.onInvalid(this, error);
   }
+}
+
+function readAnswer<Result>(body: Uint8Array): Result {
+  const { kind, payload } = decodeBody(body);
+  return valueDeserializer(payload, kind) as Result;
 }

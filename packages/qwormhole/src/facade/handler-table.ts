@@ -1,6 +1,6 @@
 /** Which function serves which request or stream. A method without one is refused. */
 import { QWormholeError } from "../errors.js";
-import type { IncomingRequest, LinkStream } from "../link.js";
+import type { Answer, IncomingRequest, LinkStream } from "../link.js";
 import type { Serializer } from "../message-kind.js";
 import { valueDeserializer } from "../serializers.js";
 import type { QWormholeConnection } from "./connection.js";
@@ -40,15 +40,16 @@ export class HandlerTable<T> {
     add(this.#streams, method, handler);
   }
 
-  async answer(
-    request: IncomingRequest,
-    client: QWormholeConnection<T>,
-  ): Promise<readonly Uint8Array[]> {
+  /** Throws or rejects what the handler does, `QW_NO_HANDLER` or `QW_MESSAGE_INVALID`. */
+  answer(request: IncomingRequest, client: QWormholeConnection<T>): Answer | Promise<Answer> {
     const handler = this.#requests.get(request.method);
     if (handler === undefined) throw noHandler("request", request.method);
     const { kind, payload } = decodeBody(request.body);
     const value = valueDeserializer(payload, kind);
-    return encodeBody(this.#serializer, await handler(value, new Context(client, request)));
+    const answer = handler(value, new Context(client, request));
+    return isThenable(answer)
+      ? Promise.resolve(answer).then((later) => encodeBody(this.#serializer, later))
+      : encodeBody(this.#serializer, answer);
   }
 
   async serve(stream: LinkStream, client: QWormholeConnection<T>): Promise<void> {
@@ -75,6 +76,10 @@ class Context<T> implements RequestContext<T> {
   get signal(): AbortSignal {
     return this.#request.signal;
   }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 
 function add<Handler>(table: Map<string, Handler>, method: string, handler: Handler): void {
