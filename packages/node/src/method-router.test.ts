@@ -44,7 +44,8 @@ describe("methods on links", () => {
         },
       },
     });
-    const ask = (method: string) => codeOf(router.handlers.onRequest?.(request(method)));
+    const ask = (method: string) =>
+      codeOf((async () => router.handlers.onRequest?.(request(method)))());
     expect(await ask("file.stat")).toBe("answered");
     for (const method of ["chunk.list", "file", "", "FILE.stat", "node.register"]) {
       expect(await ask(method), method).toBe("MESH_FORBIDDEN");
@@ -66,7 +67,7 @@ describe("methods on links", () => {
         },
       },
     });
-    const code = await codeOf(router.handlers.onRequest?.(request("file.stat")));
+    const code = await codeOf((async () => router.handlers.onRequest?.(request("file.stat")))());
     expect(code).toBe("MESH_CERT_REVOKED");
     expect(reached).toBe(false);
   });
