@@ -11,6 +11,10 @@ const alias = [
     replacement: source("qwormhole/src/testing/index.ts"),
   },
   {
+    find: /^@hearthmesh\/membership\/testing$/,
+    replacement: source("membership/src/testing/index.ts"),
+  },
+  {
     find: /^@hearthmesh\/gateway\/contracts$/,
     replacement: source("gateway/src/contracts/index.ts"),
   },

@@ -14,6 +14,7 @@ const LAYERS = {
   qwormhole: [],
   identity: ["core"],
   store: ["core"],
+  membership: ["core"],
   collective: ["core", "qwormhole", "identity", "store"],
   gateway: ["core", "identity", "collective"],
   client: ["core", "qwormhole", "identity", "collective", "gateway"],

@@ -1,0 +1,15 @@
+/**
+ * `@hearthmesh/membership`: who is in the mesh, and who is gone.
+ *
+ * `SwimMachine` is the protocol without I/O; profiles for networks stand in `swim/config.ts`.
+ *
+ * @packageDocumentation
+ */
+export * from "./limits.js";
+export * from "./swim/config.js";
+export type { MemberState } from "./swim/member-table.js";
+export type * from "./swim/messages.js";
+export { suspicionMs } from "./swim/suspicion.js";
+export type * from "./swim/swim-events.js";
+export * from "./swim/swim-machine.js";
+export type { MemberChange } from "./swim/view.js";

@@ -1,0 +1,54 @@
+/**
+ * How long a node is suspected before it counts as dead: Lifeguard's dynamic timeout (Dadgar,
+ * Phillips, Currey: "Lifeguard: Local Health Awareness for More Accurate Failure Detection", 2018).
+ * It begins at the longest time and falls with the logarithm of independent confirmations, so a
+ * single observer that is itself slow needs much longer than several that agree.
+ */
+import type { NodeId } from "@hearthmesh/core";
+import type { SwimConfig } from "./config.js";
+
+/** The whole time of a suspicion that `confirmations` others share. */
+export function suspicionMs(config: SwimConfig, confirmations: number, nodes: number): number {
+  const { suspicionMinMs, suspicionMaxMs } = config;
+  const wanted = confirmationsWanted(config, nodes);
+  if (wanted === 0 || confirmations >= wanted) return suspicionMinMs;
+  const share = Math.log(confirmations + 1) / Math.log(wanted + 1);
+  return suspicionMaxMs - share * (suspicionMaxMs - suspicionMinMs);
+}
+
+/** In a small mesh there are not enough others who could confirm. */
+function confirmationsWanted({ suspicionConfirmations }: SwimConfig, nodes: number): number {
+  return nodes - 2 < suspicionConfirmations ? 0 : suspicionConfirmations;
+}
+
+export class Suspicion {
+  readonly #config: SwimConfig;
+  readonly #startMs: number;
+  /** The first is who began it; the others confirm. */
+  readonly #from: Set<NodeId>;
+  /** What this side itself was stalled since. */
+  #stalledMs = 0;
+
+  constructor(config: SwimConfig, from: NodeId, nowMs: number) {
+    this.#config = config;
+    this.#startMs = nowMs;
+    this.#from = new Set([from]);
+  }
+
+  /** True when it is news that is worth spreading. */
+  confirm(from: NodeId): boolean {
+    if (this.#from.has(from) || this.#from.size > this.#config.suspicionConfirmations) return false;
+    this.#from.add(from);
+    return true;
+  }
+
+  /** What was not heard while this side was stalled must not count against the other. */
+  addStall(ms: number): void {
+    this.#stalledMs += ms;
+  }
+
+  deadlineMs(nodes: number): number {
+    const confirmations = this.#from.size - 1;
+    return this.#startMs + this.#stalledMs + suspicionMs(this.#config, confirmations, nodes);
+  }
+}

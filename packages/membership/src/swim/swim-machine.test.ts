@@ -1,0 +1,234 @@
+import type { NodeId } from "@hearthmesh/core";
+import { describe, expect, it } from "vitest";
+import { DATAGRAM_BYTES_MAX } from "../limits.js";
+import { SwimNetwork, type SwimNetworkOptions } from "../testing/swim-network.js";
+import { SWIM_LAN, SWIM_WAN } from "./config.js";
+import { claimBytesMax, GossipQueue } from "./gossip-queue.js";
+import { suspicionMs } from "./suspicion.js";
+
+const NAMES = Array.from({ length: 200 }, (_, index) => `node${index}`);
+
+/** A mesh that has found itself, all by way of the first node. */
+function mesh(size: number, options: Partial<SwimNetworkOptions> = {}): SwimNetwork {
+  const network = new SwimNetwork({ seed: 1, ...options });
+  for (const name of NAMES.slice(0, size)) network.start(name, [NAMES[0] as string]);
+  expect(network.runUntil(() => network.hasConverged, 30_000)).toBeDefined();
+  network.run(2000);
+  network.changes.length = 0;
+  return network;
+}
+
+const deaths = (network: SwimNetwork) => network.changes.filter(({ after }) => after === "dead");
+
+function percentile(values: number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
+}
+
+describe("a suspicion", () => {
+  it.each([
+    [0, 10, SWIM_LAN.suspicionMaxMs],
+    [2, 10, SWIM_LAN.suspicionMinMs],
+    [5, 10, SWIM_LAN.suspicionMinMs],
+    [0, 3, SWIM_LAN.suspicionMinMs],
+  ])("with %i confirmations among %i nodes lasts %i ms", (confirmations, nodes, ms) => {
+    expect(suspicionMs(SWIM_LAN, confirmations, nodes)).toBe(ms);
+  });
+
+  it("falls with each confirmation, by the logarithm", () => {
+    const one = suspicionMs(SWIM_LAN, 1, 10);
+    const share = Math.log(2) / Math.log(3);
+    expect(one).toBeCloseTo(6000 - share * (6000 - SWIM_LAN.suspicionMinMs));
+  });
+
+  it("is longer than a stall that must be survived, in every profile", () => {
+    expect(SWIM_LAN.suspicionMinMs).toBeGreaterThan(2000);
+    expect(SWIM_WAN.suspicionMinMs).toBeGreaterThan(SWIM_LAN.suspicionMinMs);
+  });
+});
+
+describe("the queue of news", () => {
+  const claim = (nodeId: string) =>
+    ({ kind: "suspect", nodeId: nodeId as NodeId, incarnation: 1, from: "x" as NodeId }) as const;
+
+  it("gives the least sent first, each as often as wanted, within the bytes", () => {
+    const queue = new GossipQueue();
+    queue.add(claim("a"));
+    expect(queue.take(1000, 3).length).toBe(1);
+    queue.add(claim("b"));
+    const room = claimBytesMax(claim("a"));
+    expect(queue.take(room, 3)).toEqual([claim("b")]);
+    expect(queue.take(room, 3)).toEqual([claim("a")]);
+    expect(queue.take(10, 3)).toEqual([]);
+    queue.take(1000, 3);
+    expect(queue.take(1000, 3)).toEqual([claim("b")]);
+    expect(queue.size).toBe(0);
+  });
+});
+
+describe("a mesh", () => {
+  it("finds itself by way of one node", () => {
+    const network = new SwimNetwork({ seed: 3 });
+    for (const name of NAMES.slice(0, 10)) network.start(name, ["node0"]);
+    const tookMs = network.runUntil(() => network.hasConverged, 10_000);
+    expect(tookMs).toBeLessThan(2000);
+  });
+
+  it("notices a crash within 3 s, everywhere, in every one of 100 runs", () => {
+    const times: number[] = [];
+    for (let seed = 0; seed < 100; seed++) {
+      const network = mesh(5, { seed });
+      network.run(seed * 7);
+      network.crash("node3");
+      const tookMs = network.runUntil(() => network.allSee("node3", "dead"), 20_000);
+      times.push(tookMs ?? Number.POSITIVE_INFINITY);
+    }
+    expect(percentile(times, 0.99)).toBeLessThanOrEqual(3000);
+  });
+
+  it("notices it sooner when connections break too", () => {
+    const network = mesh(5);
+    network.crash("node3");
+    for (const name of ["node0", "node1"]) network.connectionLost(name, "node3");
+    const tookMs = network.runUntil(() => network.allSee("node3", "dead"), 20_000);
+    expect(tookMs).toBeLessThan(2650);
+  });
+
+  it("calls nobody dead in 10 minutes of stalls of 2 s and a loss of 20 %", () => {
+    const network = mesh(5, { loss: 0.2, seed: 11 });
+    for (let second = 0; second < 600; second += 4) {
+      network.stall(`node${second % 5}`, 2000);
+      network.run(4000);
+    }
+    expect(deaths(network)).toEqual([]);
+    expect(network.runUntil(() => network.hasConverged, 5000)).toBeDefined();
+  });
+
+  it("hears of a graceful leave within half a second, and calls nobody dead for it", () => {
+    const network = mesh(5);
+    network.leave("node2");
+    const tookMs = network.runUntil(() => network.allSee("node2", "left"), 5000, 1);
+    expect(tookMs).toBeLessThan(500);
+    network.crash("node2");
+    network.run(10_000);
+    expect(deaths(network)).toEqual([]);
+  });
+
+  it("comes together again after it was cut in two", () => {
+    const network = mesh(6);
+    const isLeft = (name: string) => ["node0", "node1", "node2"].includes(name);
+    network.cut((from, to) => isLeft(from) !== isLeft(to));
+    network.run(12_000);
+    expect(network.state("node0", "node5")).toBe("dead");
+    network.cut(() => false);
+    const tookMs = network.runUntil(() => network.hasConverged, 30_000);
+    expect(tookMs).toBeLessThan(20_000);
+  });
+
+  it("is not disturbed by a link that works in one direction only", () => {
+    const network = mesh(5);
+    network.cut((from, to) => from === "node1" && to === "node2");
+    network.run(30_000);
+    expect(deaths(network)).toEqual([]);
+  });
+
+  it("takes a node back that was restarted and has forgotten its incarnation", () => {
+    const network = mesh(4);
+    network.stall("node1", 1500);
+    network.run(4000);
+    expect(network.machine("node1").self.incarnation).toBeGreaterThan(1);
+    network.crash("node1");
+    network.run(6000);
+    network.start("node1", ["node0"]);
+    expect(network.runUntil(() => network.hasConverged, 20_000)).toBeLessThan(10_000);
+  });
+
+  it("comes back when all nodes were restarted at once", () => {
+    const network = mesh(4);
+    for (const name of NAMES.slice(0, 4)) network.crash(name);
+    network.run(1000);
+    for (const name of NAMES.slice(0, 4)) network.start(name, NAMES.slice(0, 4));
+    expect(network.runUntil(() => network.hasConverged, 20_000)).toBeLessThan(10_000);
+  });
+
+  it("refuses what is not said by the node itself, and beliefs about strangers", () => {
+    const network = mesh(3);
+    const { self } = network.machine("node1");
+    const forged = { ...self, incarnation: 99, address: "evil:1", proof: Uint8Array.of(1) };
+    const stranger = { kind: "dead", nodeId: "z" as NodeId, incarnation: 1, from: "y" as NodeId };
+    network.inject("node0", {
+      type: "view",
+      claims: [{ kind: "self", record: forged }, stranger as never],
+    });
+    expect(network.machine("node0").refusedCount).toBe(1);
+    expect(
+      network
+        .machine("node0")
+        .members.map(({ record }) => record.address)
+        .sort(),
+    ).toEqual(["node1:7946", "node2:7946"]);
+  });
+
+  it("lets an accused node speak for itself, whoever accuses it", () => {
+    const network = mesh(3);
+    const { nodeId } = network.machine("node1").self;
+    const accusation = { kind: "dead", nodeId, incarnation: 1, from: "y" as NodeId } as const;
+    network.inject("node0", { type: "view", claims: [accusation] });
+    expect(network.state("node0", "node1")).toBe("dead");
+    expect(network.runUntil(() => network.hasConverged, 20_000)).toBeDefined();
+    expect(network.machine("node1").self.incarnation).toBeGreaterThan(1);
+  });
+
+  it("does not let itself be used to ping others", () => {
+    const network = mesh(2);
+    const { machine } = { machine: network.machine("node0") };
+    const effects = machine.step(
+      {
+        type: "message",
+        address: "evil:1",
+        message: {
+          kind: "ping-request",
+          sequence: 1,
+          target: network.machine("node1").self.nodeId,
+          targetAddress: "victim:53",
+          from: "y" as NodeId,
+          claims: [],
+        },
+      },
+      network.nowMs,
+    );
+    expect(effects.filter(({ type }) => type === "send")).toEqual([]);
+  });
+
+  it("spreads news by bounded datagrams, at a cost for each node that does not grow", () => {
+    const costs = [10, 40, 160].map((size) => {
+      const network = mesh(size, { seed: size });
+      const before = network.datagramsSent("node1");
+      network.run(30_000);
+      return network.datagramsSent("node1") - before;
+    });
+    expect(Math.max(...costs)).toBeLessThan(2 * Math.min(...costs) + 100);
+    const network = mesh(40);
+    for (const name of NAMES.slice(20, 40)) network.crash(name);
+    let largest = 0;
+    for (let turn = 0; turn < 50; turn++) {
+      network.run(100);
+      for (const effect of network.machine("node0").step({ type: "wake" }, network.nowMs)) {
+        if (effect.type !== "send") continue;
+        const bytes = effect.message.claims.reduce((sum, claim) => sum + claimBytesMax(claim), 0);
+        largest = Math.max(largest, bytes);
+      }
+    }
+    expect(largest).toBeLessThan(DATAGRAM_BYTES_MAX);
+  });
+
+  it("does the same twice with the same seed", () => {
+    const run = () => {
+      const network = mesh(6, { seed: 42, loss: 0.1 });
+      network.crash("node4");
+      network.run(5000);
+      return JSON.stringify(network.changes);
+    };
+    expect(run()).toBe(run());
+  });
+});

@@ -1,0 +1,388 @@
+/**
+ * SWIM (Das, Gupta, Motivala, 2002) with Lifeguard, as a machine without I/O: `step(event, nowMs)`
+ * answers what is to be done. The caller sends the datagrams, exchanges whole views over something
+ * reliable, and wakes the machine at `wakeMs`.
+ *
+ * States: running; leaving (it has said its last word, still passes news on, and probes nobody).
+ *
+ * Invariants: at most one own probe is under way; a node is called dead only after a suspicion of
+ * its whole time; every datagram stays below the size that the codec takes; nothing grows beyond
+ * the limits of the package.
+ *
+ * Error contract: messages of strangers, late answers and false claims change nothing and are
+ * counted (`refusedCount`); `step` does not throw.
+ */
+import type { NodeId } from "@hearthmesh/core";
+import { DATAGRAM_BYTES_MAX, NODES_MAX } from "../limits.js";
+import type { SwimConfig } from "./config.js";
+import { claimBytesMax } from "./gossip-queue.js";
+import { LocalHealth } from "./local-health.js";
+import { isPresent, type Member, type MemberState } from "./member-table.js";
+import type { Claim, NodeRecord, SwimMessage } from "./messages.js";
+import { Prober } from "./prober.js";
+import type { SwimEffect, SwimEvent } from "./swim-events.js";
+import { View } from "./view.js";
+
+export interface SwimOptions {
+  readonly config: SwimConfig;
+  readonly self: Pick<NodeRecord, "nodeId" | "name" | "address" | "meta">;
+  /** Above that of earlier lives when it is known; otherwise the others tell. Default 1. */
+  readonly incarnation?: number;
+  sign(record: Omit<NodeRecord, "proof">): NodeRecord;
+  verify(record: NodeRecord): boolean;
+  /** Uniform in [0, 1). */
+  random(): number;
+}
+
+/** What a datagram needs beside its claims. */
+const HEAD_BYTES_MAX = 256;
+/** Addresses to begin with; more are left out. */
+const SEEDS_MAX = 64;
+/** How many are told at once that this node lives, or leaves. */
+const WIDE_NODES = 8;
+/** A wake that is later than this was a stall of this process. */
+const STALL_MS_MIN = 60;
+
+export class SwimMachine {
+  readonly #config: SwimConfig;
+  readonly #random: () => number;
+  readonly #health: LocalHealth;
+  readonly #view: View;
+  readonly #prober = new Prober();
+  readonly #seeds = new Set<string>();
+  /** To be probed before the next of the round. */
+  readonly #urgent = new Set<NodeId>();
+  #effects: SwimEffect[] = [];
+  #isLeaving = false;
+  #wakeMs: number;
+  #probeAtMs: number;
+  #gossipAtMs: number;
+  #exchangeAtMs: number;
+
+  constructor(options: SwimOptions, nowMs: number) {
+    const { config, self, incarnation = 1, sign, verify, random } = options;
+    this.#config = config;
+    this.#random = random;
+    this.#health = new LocalHealth(config.healthMax);
+    this.#view = new View(
+      {
+        config,
+        health: this.#health,
+        sign,
+        verify,
+        random,
+        onChange: (change) => this.#effects.push({ type: "change", ...change }),
+        onSuspected: (nodeId) => this.#urgent.add(nodeId),
+        onRefuted: () => this.#spreadWidely(),
+      },
+      { ...self, incarnation, isLeaving: false },
+    );
+    // Nodes that start together must not go on in step.
+    this.#probeAtMs = nowMs + random() * config.probeIntervalMs;
+    this.#gossipAtMs = nowMs + random() * config.gossipIntervalMs;
+    this.#exchangeAtMs = nowMs + random() * config.syncIntervalMs;
+    this.#wakeMs = nowMs;
+    this.#plan();
+  }
+
+  /** When `wake` is due. */
+  get wakeMs(): number {
+    return this.#wakeMs;
+  }
+
+  get self(): NodeRecord {
+    return this.#view.self;
+  }
+
+  /** 0 is well; see `LocalHealth`. */
+  get healthScore(): number {
+    return this.#health.score;
+  }
+
+  get refusedCount(): number {
+    return this.#view.refusedCount;
+  }
+
+  /** All others that are known, also those that are gone and not forgotten yet. */
+  get members(): { readonly record: NodeRecord; readonly state: MemberState }[] {
+    return [...this.#view.members.values()].map(({ record, state }) => ({ record, state }));
+  }
+
+  /** What a peer is answered that gave its own view. */
+  get claims(): Claim[] {
+    return this.#view.claims();
+  }
+
+  step(event: SwimEvent, nowMs: number): SwimEffect[] {
+    this.#effects = [];
+    this.#noticeStall(nowMs);
+    this.#take(event, nowMs);
+    this.#runDue(nowMs);
+    this.#plan();
+    return this.#effects;
+  }
+
+  #take(event: SwimEvent, nowMs: number): void {
+    switch (event.type) {
+      case "join":
+        for (const address of event.addresses) this.#addSeed(address);
+        return;
+      case "message":
+        this.#onMessage(event.address, event.message, nowMs);
+        return;
+      case "view":
+        for (const claim of event.claims.slice(0, 2 * NODES_MAX)) this.#view.apply(claim, nowMs);
+        return;
+      case "connection-lost":
+        this.#urgent.add(event.nodeId);
+        if (this.#prober.probe === undefined) this.#probeAtMs = nowMs;
+        return;
+      case "update": {
+        const { type: _, ...changes } = event;
+        this.#view.sayAnew(changes);
+        return;
+      }
+      case "leave":
+        this.#leave();
+        return;
+      case "wake":
+    }
+  }
+
+  #addSeed(address: string): void {
+    if (this.#seeds.size >= SEEDS_MAX || address === this.#view.self.address) return;
+    this.#seeds.add(address);
+    this.#exchange(address);
+  }
+
+  #onMessage(address: string, message: SwimMessage, nowMs: number): void {
+    for (const claim of message.claims) this.#view.apply(claim, nowMs);
+    switch (message.kind) {
+      case "ping":
+        // The address may have gone over to this node from another one.
+        if (message.target !== this.#view.self.nodeId) return;
+        this.#send(address, { kind: "ack", sequence: message.sequence }, message.from);
+        return;
+      case "ping-request":
+        this.#relay(address, message, nowMs);
+        return;
+      case "ack":
+        this.#onAck(message.sequence);
+        return;
+      case "nack":
+        if (this.#prober.probe?.sequence === message.sequence) this.#prober.probe.nacksExpected--;
+        return;
+      case "gossip":
+    }
+  }
+
+  #relay(
+    originAddress: string,
+    message: Extract<SwimMessage, { kind: "ping-request" }>,
+    nowMs: number,
+  ): void {
+    const { target, targetAddress } = message;
+    const untilMs = nowMs + this.#config.probeTimeoutMs;
+    const sequence = this.#prober.nextSequence();
+    const relay = { originAddress, originSequence: message.sequence, untilMs };
+    // Only to nodes of this mesh, at their own address: nobody may use us to reach others.
+    const known = this.#view.members.get(target);
+    if (known?.record.address !== targetAddress || !this.#prober.addRelay(sequence, relay)) return;
+    this.#send(targetAddress, { kind: "ping", sequence, target }, target);
+  }
+
+  #onAck(sequence: number): void {
+    const { probe, relays } = this.#prober;
+    if (probe?.sequence === sequence) {
+      this.#prober.probe = undefined;
+      this.#health.change(-1);
+      return;
+    }
+    const relay = relays.get(sequence);
+    if (relay === undefined) return;
+    relays.delete(sequence);
+    this.#send(relay.originAddress, { kind: "ack", sequence: relay.originSequence });
+  }
+
+  #leave(): void {
+    if (this.#isLeaving) return;
+    this.#isLeaving = true;
+    this.#view.sayAnew({ isLeaving: true });
+    this.#spreadWidely();
+  }
+
+  /** What this node says about itself in need: many hear it at once, and the others from them. */
+  #spreadWidely(): void {
+    const nodes = this.#present(Math.max(WIDE_NODES, this.#config.gossipNodes));
+    for (const { record } of nodes) this.#send(record.address, { kind: "gossip" });
+  }
+
+  /** Timers that fire late mean that this process stood still, and its answers lie unread. */
+  #noticeStall(nowMs: number): void {
+    const lateMs = nowMs - this.#wakeMs;
+    if (lateMs < STALL_MS_MIN) return;
+    this.#prober.addStall(lateMs);
+    this.#view.addStall(lateMs);
+    this.#health.change(1);
+    this.#wakeMs = nowMs;
+  }
+
+  #runDue(nowMs: number): void {
+    this.#view.expire(nowMs);
+    this.#runRelays(nowMs);
+    this.#runProbe(nowMs);
+    if (nowMs >= this.#gossipAtMs) {
+      this.#gossipAtMs = nowMs + this.#config.gossipIntervalMs;
+      this.#spread();
+    }
+    if (nowMs >= this.#exchangeAtMs) {
+      this.#exchangeAtMs = nowMs + this.#config.syncIntervalMs * (0.75 + this.#random() / 2);
+      this.#exchangeWithSomebody();
+    }
+  }
+
+  #runRelays(nowMs: number): void {
+    for (const [sequence, relay] of this.#prober.relays) {
+      if (relay.untilMs > nowMs) continue;
+      this.#prober.relays.delete(sequence);
+      this.#send(relay.originAddress, { kind: "nack", sequence: relay.originSequence });
+    }
+  }
+
+  #runProbe(nowMs: number): void {
+    const { probe } = this.#prober;
+    if (probe?.isIndirect && nowMs >= probe.untilMs) {
+      this.#prober.probe = undefined;
+      // Nacks show that this side hears others: then it is not to blame.
+      this.#health.change(Math.max(0, probe.nacksExpected));
+      this.#view.suspect(probe.target, nowMs);
+    } else if (probe?.isIndirect === false && nowMs >= probe.directUntilMs) {
+      this.#askOthers(probe.target, nowMs);
+    } else if (probe !== undefined && nowMs >= probe.repeatAtMs) {
+      probe.repeatAtMs = Number.POSITIVE_INFINITY;
+      this.#ping(probe.target, probe.sequence);
+    }
+    if (this.#prober.probe === undefined && nowMs >= this.#probeAtMs) this.#beginProbe(nowMs);
+  }
+
+  #beginProbe(nowMs: number): void {
+    const { probeIntervalMs, probeTimeoutMs, indirectTimeoutMs } = this.#config;
+    const { factor } = this.#health;
+    this.#probeAtMs = nowMs + probeIntervalMs * factor;
+    const target = this.#isLeaving ? undefined : this.#nextTarget();
+    if (target === undefined) return;
+    const sequence = this.#prober.nextSequence();
+    const timeoutMs = probeTimeoutMs * factor;
+    const directUntilMs = nowMs + timeoutMs;
+    this.#prober.probe = {
+      target: target.record.nodeId,
+      sequence,
+      repeatAtMs: nowMs + timeoutMs / 2,
+      directUntilMs,
+      untilMs: directUntilMs + indirectTimeoutMs * factor,
+      isIndirect: false,
+      nacksExpected: 0,
+    };
+    this.#ping(target.record.nodeId, sequence);
+  }
+
+  #ping(target: NodeId, sequence: number): void {
+    const member = this.#view.members.get(target);
+    if (member === undefined) return;
+    this.#send(member.record.address, { kind: "ping", sequence, target }, target);
+  }
+
+  #nextTarget(): Member | undefined {
+    for (const nodeId of this.#urgent) {
+      this.#urgent.delete(nodeId);
+      const member = this.#view.members.get(nodeId);
+      if (member !== undefined && isPresent(member.state)) return member;
+    }
+    return this.#view.members.nextInRing(this.#random);
+  }
+
+  #askOthers(target: NodeId, nowMs: number): void {
+    const { probe } = this.#prober;
+    const member = this.#view.members.get(target);
+    if (probe === undefined || member === undefined || !isPresent(member.state)) {
+      this.#prober.probe = undefined;
+      return;
+    }
+    const { indirectChecks } = this.#config;
+    const others = this.#view.members.pick(
+      indirectChecks,
+      this.#random,
+      ({ record, state }) => state === "alive" && record.nodeId !== target,
+    );
+    probe.isIndirect = true;
+    probe.nacksExpected = others.length;
+    const { sequence } = probe;
+    const { address: targetAddress } = member.record;
+    for (const { record } of others) {
+      const message = { kind: "ping-request", sequence, target, targetAddress } as const;
+      this.#send(record.address, message, target);
+    }
+    // Alone with a silent node, there is nobody to wait for.
+    if (others.length === 0) probe.untilMs = Math.min(probe.untilMs, nowMs + 1);
+  }
+
+  #spread(): void {
+    if (this.#view.gossip.size === 0) return;
+    for (const { record } of this.#present(this.#config.gossipNodes)) {
+      this.#send(record.address, { kind: "gossip" }, record.nodeId);
+    }
+  }
+
+  /** With one who is here; now and then with one who is gone, or an address from the beginning. */
+  #exchangeWithSomebody(): void {
+    if (this.#isLeaving) return;
+    const [present] = this.#present(1);
+    if (present !== undefined) this.#exchange(present.record.address);
+    const [gone] = this.#view.members.pick(1, this.#random, ({ state }) => state === "dead");
+    if (gone !== undefined) this.#exchange(gone.record.address);
+    const known = new Set(this.members.map(({ record }) => record.address));
+    const strange = [...this.#seeds].filter((address) => !known.has(address));
+    const seed = strange[Math.floor(this.#random() * strange.length)];
+    if (seed !== undefined) this.#exchange(seed);
+  }
+
+  #exchange(address: string): void {
+    this.#effects.push({ type: "exchange", address, claims: this.#view.claims() });
+  }
+
+  #present(count: number): Member[] {
+    return this.#view.members.pick(count, this.#random, ({ state }) => isPresent(state));
+  }
+
+  /** `about` hears first what is believed of it. */
+  #send(
+    address: string,
+    message: DistributiveOmit<SwimMessage, "from" | "claims">,
+    about?: NodeId,
+  ): void {
+    const first = about === undefined ? undefined : this.#view.suspicionOf(about);
+    const used = first === undefined ? 0 : claimBytesMax(first);
+    const { retransmitFactor } = this.#config;
+    const timesMax = retransmitFactor * Math.ceil(Math.log10(this.#view.presentCount + 1));
+    const room = DATAGRAM_BYTES_MAX - HEAD_BYTES_MAX - used;
+    const news = this.#view.gossip.take(room, timesMax, first && about);
+    const claims = first === undefined ? news : [first, ...news];
+    const { nodeId: from } = this.#view.self;
+    this.#effects.push({ type: "send", address, message: { ...message, from, claims } });
+  }
+
+  #plan(): void {
+    const due = [
+      this.#gossipAtMs,
+      this.#exchangeAtMs,
+      this.#prober.probe === undefined ? this.#probeAtMs : undefined,
+      this.#prober.dueMs,
+      this.#view.dueMs,
+    ];
+    this.#wakeMs = Math.min(...due.filter((ms) => ms !== undefined));
+  }
+}
+
+type DistributiveOmit<Union, Keys extends PropertyKey> = Union extends unknown
+  ? Omit<Union, Keys>
+  : never;
