@@ -5,7 +5,9 @@
  *
  * @packageDocumentation
  */
+export * from "./datagram-codec.js";
 export * from "./limits.js";
+export * from "./record-proof.js";
 export * from "./swim/config.js";
 export type { MemberState } from "./swim/member-table.js";
 export type * from "./swim/messages.js";

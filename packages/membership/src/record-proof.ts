@@ -51,7 +51,9 @@ function invalid(message: string): MeshError {
   return new MeshError("MESH_BAD_REQUEST", { message });
 }
 
-/** The 32 bytes behind a node id. Throws `MESH_BAD_REQUEST` when it is the text of no such bytes. */
+/**
+ * The 32 bytes behind a node id. Throws `MESH_BAD_REQUEST` when it is the text of no such bytes.
+ */
 export function nodeIdToBytes(nodeId: NodeId): Uint8Array {
   parseNodeId(nodeId);
   // 52 characters carry 260 bits: of the last one only the highest bit counts.

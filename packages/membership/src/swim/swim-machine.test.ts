@@ -8,6 +8,8 @@ import { suspicionMs } from "./suspicion.js";
 
 const NAMES = Array.from({ length: 200 }, (_, index) => `node${index}`);
 
+const STRANGER = `${"z".repeat(51)}a` as NodeId;
+
 /** A mesh that has found itself, all by way of the first node. */
 function mesh(size: number, options: Partial<SwimNetworkOptions> = {}): SwimNetwork {
   const network = new SwimNetwork({ seed: 1, ...options });
@@ -155,7 +157,7 @@ describe("a mesh", () => {
     const network = mesh(3);
     const { self } = network.machine("node1");
     const forged = { ...self, incarnation: 99, address: "evil:1", proof: Uint8Array.of(1) };
-    const stranger = { kind: "dead", nodeId: "z" as NodeId, incarnation: 1, from: "y" as NodeId };
+    const stranger = { kind: "dead", nodeId: STRANGER, incarnation: 1, from: STRANGER };
     network.inject("node0", {
       type: "view",
       claims: [{ kind: "self", record: forged }, stranger as never],
@@ -172,7 +174,7 @@ describe("a mesh", () => {
   it("lets an accused node speak for itself, whoever accuses it", () => {
     const network = mesh(3);
     const { nodeId } = network.machine("node1").self;
-    const accusation = { kind: "dead", nodeId, incarnation: 1, from: "y" as NodeId } as const;
+    const accusation = { kind: "dead", nodeId, incarnation: 1, from: STRANGER } as const;
     network.inject("node0", { type: "view", claims: [accusation] });
     expect(network.state("node0", "node1")).toBe("dead");
     expect(network.runUntil(() => network.hasConverged, 20_000)).toBeDefined();
@@ -191,7 +193,7 @@ describe("a mesh", () => {
           sequence: 1,
           target: network.machine("node1").self.nodeId,
           targetAddress: "victim:53",
-          from: "y" as NodeId,
+          from: STRANGER,
           claims: [],
         },
       },

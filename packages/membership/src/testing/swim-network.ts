@@ -1,9 +1,11 @@
 /**
  * Many `SwimMachine`s in one process: a virtual clock, a network with delay and loss, and the
  * things that happen to machines: crashes, stalls, restarts, partitions. Everything follows from
- * the seed. Proofs are plain marks here; `record-proof.ts` has the real ones.
+ * the seed. Datagrams go through the codec; proofs are plain marks here, `record-proof.ts` has the
+ * real ones.
  */
 import type { NodeId } from "@hearthmesh/core";
+import { decodeDatagram, encodeDatagram } from "../datagram-codec.js";
 import { SWIM_LAN, type SwimConfig } from "../swim/config.js";
 import type { MemberState } from "../swim/member-table.js";
 import type { SwimEffect, SwimEvent } from "../swim/swim-events.js";
@@ -245,8 +247,15 @@ export class SwimNetwork {
     host.datagramsSent++;
     if (this.#random() < this.#options.loss) return;
     const { address, message } = effect;
+    const { bytes, claimsTaken } = encodeDatagram(message);
+    if (claimsTaken < message.claims.length) throw new Error("a message is larger than a datagram");
     this.#carry(host.name, address, (other) => {
-      this.#step(other, { type: "message", address: host.address, message });
+      const event = {
+        type: "message",
+        address: host.address,
+        message: decodeDatagram(bytes),
+      } as const;
+      this.#step(other, event);
     });
   }
 
