@@ -17,6 +17,18 @@ const KEY_PATH = "/var/run/wg0.key";
 const START_TRIES_MAX = 200;
 const START_POLL_MS = 50;
 
+async function untilDone(isDone: () => Promise<unknown>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await isDone();
+      return;
+    } catch (error) {
+      if (tries === START_TRIES_MAX) throw error;
+      await new Promise((resolve) => setTimeout(resolve, START_POLL_MS));
+    }
+  }
+}
+
 /** Why this machine cannot make tunnels; undefined when it can. */
 export function whyNoTunnels(): string | undefined {
   if (process.platform !== "linux") return "needs Linux";
@@ -136,6 +148,14 @@ export class NamespaceSide {
     await this.run(["ip", "link", "set", "veth0", "up"]);
   }
 
+  /** The kernel says only some time after both ends are up that the cable carries. */
+  async cableCarries(): Promise<void> {
+    await untilDone(async () => {
+      const line = await this.run(["ip", "-o", "link", "show", "dev", "veth0"]);
+      if (!line.includes("state UP")) throw new Error(`the cable does not carry: ${line}`);
+    });
+  }
+
   /** Starts WireGuard in user space and sets wg0 up. */
   async tunnelUp(peerKey = this.#peerKey): Promise<void> {
     this.#peerKey = peerKey;
@@ -160,15 +180,7 @@ export class NamespaceSide {
   }
 
   async #tunnelAnswers(): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        await this.run(["wg", "show", "wg0"]);
-        return;
-      } catch (error) {
-        if (tries === START_TRIES_MAX) throw error;
-        await new Promise((resolve) => setTimeout(resolve, START_POLL_MS));
-      }
-    }
+    await untilDone(() => this.run(["wg", "show", "wg0"]));
   }
 
   async tunnelDown(): Promise<void> {
@@ -238,6 +250,7 @@ export class TunnelPair {
       const ends = ["veth0", "netns", String(left.holderPid), "type", "veth", "peer", "name"];
       await left.run(["ip", "link", "add", ...ends, "veth0", "netns", String(right.holderPid)]);
       await Promise.all([left.cableUp(), right.cableUp()]);
+      await Promise.all([left.cableCarries(), right.cableCarries()]);
       const tap = await WireTap.start(right, LEFT.cable);
       made.push(tap);
       const [leftKey, rightKey] = await Promise.all([left.makeKey(), right.makeKey()]);
