@@ -44,8 +44,8 @@ export const SWIM_LAN: SwimConfig = {
   // Ten probes a second cost about 2 KB/s; a node among five is probed by somebody every 25 ms.
   probeIntervalMs: 100,
   // A hundred times a LAN's round trip, so that only a busy machine is late.
-  probeTimeoutMs: 120,
-  indirectTimeoutMs: 150,
+  probeTimeoutMs: 100,
+  indirectTimeoutMs: 120,
   indirectChecks: 3,
   // 2 s for a stall, 0.2 s for a suspicion that was there before it, 0.15 s to say that it lives.
   suspicionMinMs: 2350,
@@ -77,8 +77,6 @@ export const SWIM_WAN: SwimConfig = {
 /** Processes of one machine, in tests and demos. */
 export const SWIM_LOOPBACK: SwimConfig = {
   ...SWIM_LAN,
-  // Nothing is lost on the way; only a busy processor delays an answer.
-  probeTimeoutMs: 100,
-  indirectTimeoutMs: 120,
+  // Nothing is lost on the way, and a datagram costs little.
   gossipIntervalMs: 50,
 };

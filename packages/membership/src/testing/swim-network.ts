@@ -320,13 +320,14 @@ function nodeIdOf(name: string): NodeId {
   return letters.join("").padEnd(52, "a").slice(0, 52) as NodeId;
 }
 
-/** mulberry32, by Tommy Ettinger: small, and good enough to mix events. */
+/** Xorshift with 32 bits (G. Marsaglia, "Xorshift RNGs", 2003); good enough to mix events. */
 function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
+  // The state must not be zero, and near seeds must not begin alike.
+  let state = (Math.imul(seed + 1, 0x9e37_79b1) >>> 0) | 1;
   return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
   };
 }
