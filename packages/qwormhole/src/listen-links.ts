@@ -1,5 +1,6 @@
 /** Accepts links, and bounds what strangers can make this side do before they are verified. */
 import { QWormholeError } from "./errors.js";
+import { hostOfAddressText } from "./ip-address.js";
 import { HALF_OPEN_MAX, HALF_OPEN_PER_ADDRESS_MAX, LINKS_MAX } from "./limits.js";
 import type { Link, LinkOptions } from "./link.js";
 import { openLink } from "./open-link.js";
@@ -73,7 +74,7 @@ class Door {
 
   async admit(channel: Channel): Promise<void> {
     const { remoteAddress } = channel;
-    const host = hostOf(remoteAddress);
+    const host = hostOfAddressText(remoteAddress);
     try {
       this.#enter(host);
     } catch (error) {
@@ -133,10 +134,4 @@ class Door {
     this.refusedCount++;
     this.#onRefused?.(error, remoteAddress);
   }
-}
-
-/** The address without its port. */
-function hostOf(remoteAddress: string): string {
-  const colon = remoteAddress.lastIndexOf(":");
-  return colon < 0 ? remoteAddress : remoteAddress.slice(0, colon);
 }

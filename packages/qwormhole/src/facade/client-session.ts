@@ -4,9 +4,7 @@
  */
 import type { EventEmitter } from "node:events";
 import { isQWormholeError, QWormholeError } from "../errors.js";
-import { LINK_LIMITS_DEFAULT } from "../limits.js";
 import type { Link, LinkHandlers, Priority } from "../link.js";
-import { Pacer } from "../pacer.js";
 import { valueDeserializer } from "../serializers.js";
 import { addressText } from "../socket-channel.js";
 import type { Address } from "../transport.js";
@@ -20,8 +18,8 @@ import { Dialer } from "./dialer.js";
 import { HandlerTable } from "./handler-table.js";
 import { addTransfer, type ClientMetrics, codeOf, count, emptyTransferMetrics } from "./metrics.js";
 import { type QWormholeClientOptions, TELEMETRY_INTERVAL_MS_DEFAULT } from "./options.js";
-import { makeParts, messageBuckets, type Parts } from "./parts.js";
-import { SendQueue } from "./send-queue.js";
+import { makeParts, makeSendQueue, type Parts } from "./parts.js";
+import type { SendQueue } from "./send-queue.js";
 import { Subscriptions } from "./subscriptions.js";
 import { TelemetryTimer } from "./telemetry-timer.js";
 
@@ -199,16 +197,9 @@ export class ClientSession<T> {
   }
 
   #makeQueue(): SendQueue {
-    const { clock, policies } = this.parts;
-    const { sendRateLimit, limits, queueWaitMs } = this.#options;
-    const buckets = messageBuckets(sendRateLimit, clock);
-    const threshold = limits?.highWaterBytes ?? LINK_LIMITS_DEFAULT.highWaterBytes;
-    const queue: SendQueue = new SendQueue({
-      clock,
-      policies,
-      waitMsMax: queueWaitMs ?? QUEUE_WAIT_MS_DEFAULT,
-      pacer: buckets.length === 0 ? undefined : new Pacer(buckets, clock, () => queue.pump()),
-      onBackpressure: (queuedBytes) =>
+    return makeSendQueue(this.parts, this.#options, {
+      waitMsMax: this.#options.queueWaitMs ?? QUEUE_WAIT_MS_DEFAULT,
+      onBackpressure: (queuedBytes, threshold) =>
         this.#announce(() => this.#events.emit("backpressure", { queuedBytes, threshold })),
       onDrain: () => this.#announce(() => this.#events.emit("drain")),
       onDrop: (reason, messages, priority) => {
@@ -218,7 +209,6 @@ export class ClientSession<T> {
       },
       onTooSlow: (error) => this.#connection?.destroy(error),
     });
-    return queue;
   }
 
   #adopt(link: Link): LinkHandlers {
@@ -257,10 +247,12 @@ export class ClientSession<T> {
   }
 
   #onClosed(connection: QWormholeConnection<T>, error: Error | undefined): void {
-    const { metrics, id, remoteAddress } = connection;
     addTransfer(this.#past, connection.received);
     const { nodeId } = connection.handshake;
-    diagnose("close", () => ({ side: "client", id, nodeId, remoteAddress, error, metrics }));
+    diagnose("close", () => {
+      const { id, remoteAddress, metrics } = connection;
+      return { side: "client", id, nodeId, remoteAddress, error, metrics };
+    });
     if (this.#connection !== connection) return;
     this.#leave();
     const willReconnect = this.#options.reconnect?.enabled ?? true;

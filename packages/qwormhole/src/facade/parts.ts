@@ -3,6 +3,7 @@ import { createPrivateKey, generateKeyPairSync } from "node:crypto";
 import { chooseTransport } from "../choose-transport.js";
 import { QWormholeError } from "../errors.js";
 import { linkIdentityOf } from "../keys.js";
+import { LINK_LIMITS_DEFAULT } from "../limits.js";
 import type {
   LinkClock,
   LinkIdentity,
@@ -13,6 +14,7 @@ import type {
 } from "../link.js";
 import type { Serializer } from "../message-kind.js";
 import { mergeLimits } from "../open-link.js";
+import { Pacer } from "../pacer.js";
 import { pinChecker } from "../pins.js";
 import { valueSerializer } from "../serializers.js";
 import { systemLinkClock, systemLinkRandom } from "../system-clock.js";
@@ -28,7 +30,7 @@ import {
   type SharedOptions,
   type UnverifiedPeer,
 } from "./options.js";
-import type { ChannelPolicy } from "./send-queue.js";
+import { type ChannelPolicy, SendQueue, type SendQueueHost } from "./send-queue.js";
 
 export interface Parts {
   readonly clock: LinkClock;
@@ -130,8 +132,28 @@ export function byteBuckets(
   return [new TokenBucket({ perSec, burst: burstBytes }, clock.monotonicMs())];
 }
 
+/** A queue of one connection or client, with the options that both have. */
+export function makeSendQueue(
+  { clock, policies }: Parts,
+  { sendRateLimit, limits }: SharedOptions,
+  host: Omit<SendQueueHost, "clock" | "policies" | "pacer" | "onBackpressure"> & {
+    onBackpressure(queuedBytes: number, threshold: number): void;
+  },
+): SendQueue {
+  const buckets = messageBuckets(sendRateLimit, clock);
+  const threshold = limits?.highWaterBytes ?? LINK_LIMITS_DEFAULT.highWaterBytes;
+  const queue: SendQueue = new SendQueue({
+    ...host,
+    clock,
+    policies,
+    pacer: buckets.length === 0 ? undefined : new Pacer(buckets, clock, () => queue.pump()),
+    onBackpressure: (queuedBytes) => host.onBackpressure(queuedBytes, threshold),
+  });
+  return queue;
+}
+
 /** None, or one, for `messagesPerSec`. */
-export function messageBuckets(limit: RateLimit | undefined, clock: LinkClock): RateBucket[] {
+function messageBuckets(limit: RateLimit | undefined, clock: LinkClock): RateBucket[] {
   const { messagesPerSec: perSec, burstMessages = perSec } = limit ?? {};
   if (perSec === undefined || burstMessages === undefined) return [];
   return [new TokenBucket({ perSec, burst: burstMessages }, clock.monotonicMs())];

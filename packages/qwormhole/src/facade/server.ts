@@ -1,11 +1,9 @@
 /** Accepts clients: see `QWormholeServer`. */
 import { EventEmitter } from "node:events";
 import { QWormholeError } from "../errors.js";
-import { LINK_LIMITS_DEFAULT } from "../limits.js";
 import type { Link, LinkHandlers, Priority } from "../link.js";
 import { type LinkListener, type ListenLinksOptions, listenLinks } from "../listen-links.js";
 import type { MessageKind } from "../message-kind.js";
-import { Pacer } from "../pacer.js";
 import { valueDeserializer } from "../serializers.js";
 import type { Address } from "../transport.js";
 import { announce } from "./announce.js";
@@ -30,8 +28,8 @@ import {
   type QWormholeServerOptions,
   TELEMETRY_INTERVAL_MS_DEFAULT,
 } from "./options.js";
-import { byteBuckets, makeParts, messageBuckets, type Parts } from "./parts.js";
-import { SendQueue } from "./send-queue.js";
+import { byteBuckets, makeParts, makeSendQueue, type Parts } from "./parts.js";
+import type { SendQueue } from "./send-queue.js";
 import { TelemetryTimer } from "./telemetry-timer.js";
 import { TopicHub, type TopicListener } from "./topic-hub.js";
 import { encodeValue } from "./values.js";
@@ -267,16 +265,9 @@ export class QWormholeServer<T = unknown> extends EventEmitter<ServerEvents<T>> 
   }
 
   #makeQueue(client: () => QWormholeConnection<T>): SendQueue {
-    const { clock, policies } = this.#parts;
-    const { sendRateLimit, limits } = this.#options;
-    const buckets = messageBuckets(sendRateLimit, clock);
-    const threshold = limits?.highWaterBytes ?? LINK_LIMITS_DEFAULT.highWaterBytes;
-    const queue: SendQueue = new SendQueue({
-      clock,
-      policies,
+    return makeSendQueue(this.#parts, this.#options, {
       waitMsMax: Number.POSITIVE_INFINITY,
-      pacer: buckets.length === 0 ? undefined : new Pacer(buckets, clock, () => queue.pump()),
-      onBackpressure: (queuedBytes) =>
+      onBackpressure: (queuedBytes, threshold) =>
         this.#announce(() => {
           this.emit("backpressure", { client: client(), queuedBytes, threshold });
         }),
@@ -287,7 +278,6 @@ export class QWormholeServer<T = unknown> extends EventEmitter<ServerEvents<T>> 
       },
       onTooSlow: (error) => client().destroy(error),
     });
-    return queue;
   }
 
   #onLink(link: Link): void {
