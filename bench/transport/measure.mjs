@@ -139,6 +139,30 @@ export function requestsOver({ request }) {
   };
 }
 
+/** For contenders that know streams: sends pieces until the other side has told all bytes. */
+export function bulkOver({ openStream }) {
+  return {
+    async bulk(pieceBytes, count) {
+      const piece = Buffer.alloc(pieceBytes, 7);
+      const start = ticks();
+      const stream = await openStream("sink", Buffer.alloc(0));
+      for (let sent = 0; sent < count; sent++) await stream.write(piece);
+      stream.end();
+      let answer = "";
+      for await (const bytes of stream.readable) answer += Buffer.from(bytes).toString();
+      if (Number(answer) !== pieceBytes * count) throw new Error(`${answer} bytes arrived`);
+      return count / secondsSince(start);
+    },
+  };
+}
+
+/** The other end of `bulkOver`. */
+export async function countStream(stream) {
+  let bytes = 0;
+  for await (const piece of stream.readable) bytes += piece.length;
+  await stream.write(Buffer.from(String(bytes)));
+}
+
 /** Calls a waiting function once; the next call needs a new one. */
 export class Doorbell {
   #ring = () => {};

@@ -6,7 +6,7 @@ import {
   listenLinks,
   tlsTransport,
 } from "../../packages/qwormhole/dist/index.js";
-import { Doorbell, oneWayOver, requestsOver, secondsSince, Tally, ticks } from "./measure.mjs";
+import { bulkOver, countStream, Doorbell, oneWayOver, requestsOver, Tally } from "./measure.mjs";
 
 const DONE = Buffer.from([1]);
 
@@ -23,11 +23,7 @@ export async function makeListener({ credentials }) {
     onMessage(data) {
       if (tally.take(data)) link.send(DONE);
     },
-    async onStream(stream) {
-      let bytes = 0;
-      for await (const piece of stream.readable) bytes += piece.length;
-      await stream.write(Buffer.from(String(bytes)));
-    },
+    onStream: countStream,
   };
   const listener = await listenLinks(
     tlsTransport({ credentials: () => credentials }),
@@ -54,16 +50,6 @@ export async function makeDialler({ credentials, address }) {
       done: () => finished.next(),
     }),
     ...requestsOver({ request: (bytes) => link.request("echo", bytes) }),
-    async bulk(pieceBytes, count) {
-      const piece = Buffer.alloc(pieceBytes, 7);
-      const start = ticks();
-      const stream = await link.openStream("sink", Buffer.alloc(0));
-      for (let sent = 0; sent < count; sent++) await stream.write(piece);
-      stream.end();
-      let answer = "";
-      for await (const bytes of stream.readable) answer += Buffer.from(bytes).toString();
-      if (Number(answer) !== pieceBytes * count) throw new Error(`${answer} bytes arrived`);
-      return count / secondsSince(start);
-    },
+    ...bulkOver({ openStream: (method, header) => link.openStream(method, header) }),
   };
 }

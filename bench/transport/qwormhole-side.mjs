@@ -1,6 +1,6 @@
 /** QWormhole by its usual API, `QWormholeServer` and `QWormholeClient`, over mutual TLS 1.3. */
 import { QWormholeClient, QWormholeServer } from "../../packages/qwormhole/dist/index.js";
-import { Doorbell, oneWayOver, requestsOver, secondsSince, Tally, ticks } from "./measure.mjs";
+import { bulkOver, countStream, Doorbell, oneWayOver, requestsOver, Tally } from "./measure.mjs";
 
 const DONE = Buffer.from([1]);
 
@@ -11,11 +11,7 @@ export async function makeListener({ credentials }) {
     if (tally.take(data)) client.send(DONE);
   });
   server.handle("echo", (bytes) => bytes);
-  server.handleStream("sink", async (stream) => {
-    let bytes = 0;
-    for await (const piece of stream.readable) bytes += piece.length;
-    await stream.write(Buffer.from(String(bytes)));
-  });
+  server.handleStream("sink", countStream);
   const { port } = await server.listen();
   return { address: port };
 }
@@ -32,16 +28,6 @@ export async function makeDialler({ credentials, address }) {
       done: () => finished.next(),
     }),
     ...requestsOver({ request: (bytes) => client.request("echo", bytes) }),
-    async bulk(pieceBytes, count) {
-      const piece = Buffer.alloc(pieceBytes, 7);
-      const start = ticks();
-      const stream = await client.openStream("sink", Buffer.alloc(0));
-      for (let sent = 0; sent < count; sent++) await stream.write(piece);
-      stream.end();
-      let answer = "";
-      for await (const bytes of stream.readable) answer += Buffer.from(bytes).toString();
-      if (Number(answer) !== pieceBytes * count) throw new Error(`${answer} bytes arrived`);
-      return count / secondsSince(start);
-    },
+    ...bulkOver({ openStream: (method, header) => client.openStream(method, header) }),
   };
 }

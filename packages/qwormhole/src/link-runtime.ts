@@ -19,21 +19,19 @@ import {
   FrameType,
   PayloadReader,
 } from "./frames.js";
-import type { Side } from "./handshake.js";
-import type { Hello } from "./hello.js";
 import { IncomingRequests } from "./incoming-requests.js";
-import { FRAME_OVERHEAD_BYTES_MAX, type LinkLimits } from "./limits.js";
+import { FRAME_OVERHEAD_BYTES_MAX } from "./limits.js";
 import type {
   Link,
-  LinkClock,
   LinkHandlers,
   LinkInspection,
-  LinkOptions,
+  LinkStream,
   Peer,
-  RateBucket,
+  Priority,
   RequestOptions,
   SendOptions,
 } from "./link.js";
+import type { LinkRuntimeOptions } from "./link-runtime-options.js";
 import { Liveness } from "./liveness.js";
 import { kindOf, labelOf, priorityOf } from "./message-label.js";
 import { MethodNames } from "./method-names.js";
@@ -53,26 +51,9 @@ import {
 } from "./wire-error.js";
 
 const DRAIN_MS_DEFAULT = 1000;
-const END_MS_MAX = 1000; // for an ended channel to close
+/** How long an ended channel may take to close. */
+const END_MS_MAX = 1000;
 const CONTROL = PRIORITY_LEVEL.control;
-
-export interface LinkRuntimeOptions {
-  readonly side: Side;
-  readonly channel: Channel;
-  readonly decoder: FrameDecoder;
-  readonly peer: Peer;
-  /** What the peer said it accepts. */
-  readonly hello: Hello;
-  readonly handlers: LinkOptions["handlers"];
-  readonly limits: LinkLimits;
-  readonly clock: LinkClock;
-  readonly pingIntervalMs: number;
-  readonly deadAfterMs: number;
-  readonly sendBuckets: readonly RateBucket[] | undefined;
-  readonly receiveBuckets: readonly RateBucket[] | undefined;
-  /** What went over the channel before, with the chunk that is being decoded. */
-  readonly handshakeBytes: { readonly in: number; readonly out: number };
-}
 
 export class LinkRuntime implements Link, FrameSink {
   readonly peer: Peer;
@@ -167,7 +148,11 @@ export class LinkRuntime implements Link, FrameSink {
     return this.#outgoing.start(method, body, options);
   }
 
-  async openStream(...[method, header, options = {}]: Parameters<Link["openStream"]>) {
+  async openStream(
+    method: string,
+    header: Uint8Array,
+    options: { signal?: AbortSignal; priority?: Priority } = {},
+  ): Promise<LinkStream> {
     if (this.#state !== "open") throw this.#notOpen();
     return this.#streams.open(method, header, options);
   }

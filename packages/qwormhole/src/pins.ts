@@ -22,7 +22,7 @@ export function pinChecker(pins: readonly string[]): (publicKeySpki: Uint8Array)
     const key = `sha256/${createHash("sha256").update(publicKeySpki).digest("base64")}`;
     const own = [nodeIdOfPublicKey(publicKeySpki), key];
     // All are compared, whichever fits.
-    const fitting = pins.filter((pin) => own.filter((text) => isSame(pin, text)).length > 0);
+    const fitting = pins.filter((pin) => own.some((text) => isSame(pin, text)));
     if (fitting.length > 0) return;
     const message = `the peer's key ${key} is none of those that are pinned`;
     throw new QWormholeError("QW_PEER_NOT_PINNED", { message });
