@@ -1,36 +1,9 @@
-import { type ErrorCode, isMeshError, type NodeId } from "@hearthmesh/core";
+import type { NodeId } from "@hearthmesh/core";
 import { describe, expect, it } from "vitest";
 import { decodeClaims, decodeDatagram, encodeClaims, encodeDatagram } from "./datagram-codec.js";
 import { DATAGRAM_CLAIMS_MAX, NODE_META_BYTES_MAX, PROOF_BYTES_MAX } from "./limits.js";
-import { nodeIdFromBytes } from "./record-proof.js";
-import type { Claim, NodeRecord, SwimMessage } from "./swim/messages.js";
-
-/** A node id for a small number. */
-const id = (number: number) => nodeIdFromBytes(unhex(idHex(number)));
-const idHex = (number: number) => number.toString(16).padStart(8, "0") + "00".repeat(28);
-const unhex = (text: string) => new Uint8Array(Buffer.from(text, "hex"));
-
-function codeOf(action: () => unknown): ErrorCode | "none" {
-  try {
-    action();
-    return "none";
-  } catch (error) {
-    if (isMeshError(error)) return error.code;
-    throw error;
-  }
-}
-
-function record(metaBytes: number): NodeRecord {
-  return {
-    nodeId: id(1),
-    name: "alice-node-01",
-    address: "192.168.178.123:7946",
-    incarnation: 12,
-    isLeaving: false,
-    meta: new Uint8Array(metaBytes).fill(1),
-    proof: new Uint8Array(64).fill(2),
-  };
-}
+import type { Claim, SwimMessage } from "./swim/messages.js";
+import { codeOf, id, idHex, record, unhex } from "./testing/wire-fixtures.js";
 
 describe("a hostile datagram", () => {
   const head = `d70105${idHex(1)}`;
@@ -91,7 +64,7 @@ describe("a hostile datagram", () => {
   });
 
   it("leaves a record nothing of the receive buffer", () => {
-    const claims: Claim[] = [{ kind: "self", record: record(60) }];
+    const claims: Claim[] = [{ kind: "self", record: record(1, 60) }];
     const { bytes } = encodeDatagram({ kind: "gossip", from: id(1), claims });
     const buffer = Buffer.from(bytes);
     const message = decodeDatagram(buffer);
@@ -119,11 +92,11 @@ describe("values that have no bytes", () => {
     const claims: Claim[] = [
       { ...suspicion, nodeId: stray },
       { ...suspicion, from: "" as NodeId },
-      { kind: "self", record: { ...record(0), name: "\u0000" } },
-      { kind: "self", record: { ...record(0), name: "\udc00" } },
-      { kind: "self", record: { ...record(0), address: "é:1" } },
-      { kind: "self", record: record(NODE_META_BYTES_MAX + 1) },
-      { kind: "self", record: { ...record(0), proof: new Uint8Array(PROOF_BYTES_MAX + 1) } },
+      { kind: "self", record: { ...record(1, 0), name: "\u0000" } },
+      { kind: "self", record: { ...record(1, 0), name: "\udc00" } },
+      { kind: "self", record: { ...record(1, 0), address: "é:1" } },
+      { kind: "self", record: record(1, NODE_META_BYTES_MAX + 1) },
+      { kind: "self", record: { ...record(1, 0), proof: new Uint8Array(PROOF_BYTES_MAX + 1) } },
     ];
     for (const claim of claims) {
       expect(codeOf(() => encodeDatagram(gossip([claim])))).toBe("MESH_BAD_REQUEST");

@@ -1,4 +1,4 @@
-import { type ErrorCode, isMeshError, type NodeId } from "@hearthmesh/core";
+import { isMeshError, type NodeId } from "@hearthmesh/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeClaims, decodeDatagram, encodeClaims, encodeDatagram } from "./datagram-codec.js";
@@ -13,27 +13,9 @@ import {
 } from "./limits.js";
 import { nodeIdFromBytes } from "./record-proof.js";
 import type { Claim, NodeRecord, SwimMessage } from "./swim/messages.js";
-
-/** A node id for a small number. */
-function id(number: number): NodeId {
-  const bytes = new Uint8Array(32);
-  new DataView(bytes.buffer).setUint32(0, number);
-  return nodeIdFromBytes(bytes);
-}
-
-function codeOf(action: () => unknown): ErrorCode | "none" {
-  try {
-    action();
-    return "none";
-  } catch (error) {
-    if (isMeshError(error)) return error.code;
-    throw error;
-  }
-}
+import { codeOf, id, idHex, record, unhex } from "./testing/wire-fixtures.js";
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
-const unhex = (...parts: string[]) => new Uint8Array(Buffer.from(parts.join(""), "hex"));
-const idHex = (number: number) => number.toString(16).padStart(8, "0") + "00".repeat(28);
 
 // Few ids, so that they repeat within a message.
 const ids = fc.oneof(
@@ -184,19 +166,6 @@ describe("a datagram", () => {
     expect(hex(encodeDatagram(gossip).bytes)).toBe(`d70105${idHex(1)}`);
   });
 });
-
-/** As on a home network, with a proof of 64 bytes. */
-function record(number: number, metaBytes: number): NodeRecord {
-  return {
-    nodeId: id(number),
-    name: "alice-node-01",
-    address: "192.168.178.123:7946",
-    incarnation: 12,
-    isLeaving: false,
-    meta: new Uint8Array(metaBytes).fill(1),
-    proof: new Uint8Array(64).fill(2),
-  };
-}
 
 describe("what fits into 1,400 bytes", () => {
   const taken = (claims: readonly Claim[]) => {
