@@ -8,9 +8,7 @@
  */
 export * from "./authority/index.js";
 export * from "./client/index.js";
-export * from "./codec.js";
 export * from "./coordinator/index.js";
-export * from "./link-errors.js";
 export * from "./message-stream.js";
 export type * from "./protocol.js";
 export * from "./storage/index.js";

@@ -147,6 +147,21 @@ export const AUDIT_RECORDS_MAX = 100_000;
 /** Client addresses that the enrolment port counts attempts of; the longest idle is forgotten. */
 export const ENROL_ADDRESSES_MAX = 4096;
 
+/** API keys of a member, and their life. */
+export const API_KEYS_MAX = 1000;
+export const API_KEY_VALIDITY_MS_MAX = 366 * 86_400_000;
+/** Wrong keys from one address in a minute; more are not looked at. */
+export const API_KEY_FAILURES_PER_MINUTE_MAX = 20;
+/** Nodes of other meshes that were introduced here. */
+export const INTRODUCTIONS_MAX = 1000;
+/** Networks of one allow-list. */
+export const ALLOWED_NETWORKS_MAX = 64;
+/** Capabilities that one node or service names, and the length of each. */
+export const CAPABILITIES_MAX = 32;
+export const CAPABILITY_BYTES_MAX = 32;
+/** Services that one node announces. */
+export const SERVICES_PER_NODE_MAX = 64;
+
 /** Body of a JSON request to an HTTP door. */
 export const HTTP_JSON_BYTES_MAX = 1 << 20;
 /** JSON of one answer that a client reads; a full page of a listing is the largest. */

@@ -7,6 +7,7 @@
  */
 export * from "./datagram-codec.js";
 export * from "./limits.js";
+export type * from "./ports.js";
 export * from "./record-proof.js";
 export * from "./swim/config.js";
 export type { MemberState } from "./swim/member-table.js";

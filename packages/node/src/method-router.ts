@@ -3,8 +3,7 @@
  * method that no part serves is refused. Whether the caller may use a method is decided by the
  * part, from the verified principal; that the principal is still valid is decided here, for all.
  */
-import { asWireError } from "@hearthmesh/collective";
-import { MeshError } from "@hearthmesh/core";
+import { asWireError, MeshError } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, LinkHandlers, LinkStream, Peer } from "@hearthmesh/qwormhole";
 

@@ -1,8 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { encodeMessage } from "@hearthmesh/collective";
-import { type NodeId, parseTrustDomain, systemClock, systemRandom } from "@hearthmesh/core";
+import {
+  encodeMessage,
+  type NodeId,
+  parseTrustDomain,
+  systemClock,
+  systemRandom,
+} from "@hearthmesh/core";
 import {
   createMemberCa,
   generateKeyPair,

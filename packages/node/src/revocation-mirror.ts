@@ -5,8 +5,7 @@
  */
 
 import { readIfThere, writePrivate } from "@hearthmesh/client/private-files";
-import { decodeMessage, encodeMessage } from "@hearthmesh/collective";
-import { MeshError, type NodeId } from "@hearthmesh/core";
+import { decodeMessage, encodeMessage, MeshError, type NodeId } from "@hearthmesh/core";
 import {
   isRevoked,
   type Principal,

@@ -1,8 +1,12 @@
 /** Asks one storage node for chunks, over one `chunk.get` stream. */
-import { type Clock, fromErrorRecord, MeshError } from "@hearthmesh/core";
+import {
+  type Clock,
+  encodeMessage,
+  fromErrorRecord,
+  fromWireError,
+  MeshError,
+} from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";
-import { encodeMessage } from "../codec.js";
-import { fromWireError } from "../link-errors.js";
 import { readMessages } from "../message-stream.js";
 import type { ChunkGetOpen, ChunkGetResult } from "../protocol.js";
 import { chunkIdOf } from "../storage/blake3.js";

@@ -1,7 +1,6 @@
 /** The coordinator's file methods over a link. */
+import { decodeMessage, encodeMessage, fromWireError } from "@hearthmesh/core";
 import type { Link } from "@hearthmesh/qwormhole";
-import { decodeMessage, encodeMessage } from "../codec.js";
-import { fromWireError } from "../link-errors.js";
 import type { CoordinatorPort } from "./ports.js";
 
 /**

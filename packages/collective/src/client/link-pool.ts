@@ -6,10 +6,16 @@
  * is only handed out when the handshake proved that the node has the id that was asked for.
  * Errors: `MESH_UNREACHABLE` with what each address said; `MESH_STOPPING` after `close`.
  */
-import { type Clock, type Logger, limits, MeshError, type NodeId } from "@hearthmesh/core";
+import {
+  type Clock,
+  fromWireError,
+  type Logger,
+  limits,
+  MeshError,
+  type NodeId,
+} from "@hearthmesh/core";
 import { parseEndpoint } from "@hearthmesh/identity";
 import type { Address, Link } from "@hearthmesh/qwormhole";
-import { fromWireError } from "../link-errors.js";
 import type { NodeInfo } from "../types.js";
 import type { NodeLinks } from "./ports.js";
 import { newStop, reasonOf, withSignal, withTimeout } from "./waiting.js";

@@ -5,9 +5,14 @@
  * ready when the pause has passed. Invariants: chunks are sent in the order they were given; at a
  * failure every copy that is queued or in flight rejects, so that the upload can go elsewhere.
  */
-import { type Clock, isMeshError, type Logger, MeshError } from "@hearthmesh/core";
-import { encodeMessage } from "../codec.js";
-import { fromWireError } from "../link-errors.js";
+import {
+  type Clock,
+  encodeMessage,
+  fromWireError,
+  isMeshError,
+  type Logger,
+  MeshError,
+} from "@hearthmesh/core";
 import type { ChunkPutItem, ChunkPutOpen } from "../protocol.js";
 import type { NodeInfo } from "../types.js";
 import type { NodeLinks } from "./ports.js";

@@ -7,9 +7,15 @@
  * node's error; a stream that broke or stood still rejects everything in flight and calls
  * `onFailed` once.
  */
-import { type Clock, fromErrorRecord, limits, MeshError, type Timer } from "@hearthmesh/core";
+import {
+  type Clock,
+  fromErrorRecord,
+  fromWireError,
+  limits,
+  MeshError,
+  type Timer,
+} from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";
-import { fromWireError } from "../link-errors.js";
 import { type ByteSink, readMessages, writeMessage } from "../message-stream.js";
 import type { ChunkPutItem, ChunkPutResult } from "../protocol.js";
 import type { SignedTicket } from "../types.js";

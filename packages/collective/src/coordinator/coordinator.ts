@@ -5,11 +5,19 @@
  * the same within the process. Links are handed in with `attach` as soon as they are accepted, so
  * that the coordinator can speak to the nodes over the links that the nodes opened.
  */
-import { isMeshError, limits, MeshError, type NodeId, type Startable } from "@hearthmesh/core";
+import {
+  asWireError,
+  decodeMessage,
+  encodeMessage,
+  isMeshError,
+  limits,
+  MeshError,
+  type NodeId,
+  resetWith,
+  type Startable,
+} from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, Link, LinkHandlers } from "@hearthmesh/qwormhole";
-import { decodeMessage, encodeMessage } from "../codec.js";
-import { asWireError, resetWith } from "../link-errors.js";
 import { distinctZones } from "../storage/placement.js";
 import type { Layout, NodeInfo } from "../types.js";
 import { Access } from "./access.js";

@@ -1,8 +1,15 @@
 /** The requests that only the coordinator may make of a storage node, over the node's own link. */
-import { type ChunkId, limits, MeshError, type NodeId } from "@hearthmesh/core";
+import {
+  type ChunkId,
+  decodeMessage,
+  encodeMessage,
+  fromWireError,
+  limits,
+  MeshError,
+  type Message,
+  type NodeId,
+} from "@hearthmesh/core";
 import type { Link, Priority } from "@hearthmesh/qwormhole";
-import { decodeMessage, encodeMessage, type Message } from "../codec.js";
-import { fromWireError } from "../link-errors.js";
 import type {
   ChunkCopyRequest,
   ChunkCopyResponse,

@@ -3,14 +3,14 @@
  */
 import {
   type ChunkId,
+  encodeMessage,
   fromErrorRecord,
+  fromWireError,
   MeshError,
   parseChunkId,
   toErrorRecord,
 } from "@hearthmesh/core";
 import type { Link } from "@hearthmesh/qwormhole";
-import { encodeMessage } from "../codec.js";
-import { fromWireError } from "../link-errors.js";
 import { readMessages } from "../message-stream.js";
 import type { ChunkCopyRequest, ChunkCopyResponse, ChunkGetResult } from "../protocol.js";
 import type { ChunkStore } from "../types.js";

@@ -1,7 +1,6 @@
 /** Serves one `chunk.get` stream: the chunks asked for, in order, each verified on its way out. */
-import { type ChunkId, limits, MeshError, toErrorRecord } from "@hearthmesh/core";
+import { type ChunkId, decodeMessage, limits, MeshError, toErrorRecord } from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";
-import { decodeMessage } from "../codec.js";
 import { writeMessage } from "../message-stream.js";
 import type { ChunkGetOpen, ChunkGetResult } from "../protocol.js";
 import type { ChunkStore } from "../types.js";

@@ -6,9 +6,8 @@
  * small ones) and the node's whole intake are in memory; at either, the stream is not read, and its
  * credit makes the sender wait. Large chunks are gathered in buffers that are used again.
  */
-import { limits, MeshError, parseChunkId, toErrorRecord } from "@hearthmesh/core";
+import { decodeMessage, limits, MeshError, parseChunkId, toErrorRecord } from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";
-import { decodeMessage } from "../codec.js";
 import { MessageWriter, readMessages } from "../message-stream.js";
 import type { ChunkPutItem, ChunkPutOpen, ChunkPutResult } from "../protocol.js";
 import type { ChunkHeader, ChunkStore, Ticket } from "../types.js";

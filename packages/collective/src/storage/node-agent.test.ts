@@ -1,8 +1,15 @@
-import { type Clock, type MemberId, MeshError, type Random, silentLogger } from "@hearthmesh/core";
+import {
+  asWireError,
+  type Clock,
+  decodeMessage,
+  encodeMessage,
+  type MemberId,
+  MeshError,
+  type Random,
+  silentLogger,
+} from "@hearthmesh/core";
 import type { IncomingRequest, Link } from "@hearthmesh/qwormhole";
 import { afterEach, describe, expect, it } from "vitest";
-import { decodeMessage, encodeMessage } from "../codec.js";
-import { asWireError } from "../link-errors.js";
 import type { NodeRegisterResponse, NodeReportRequest } from "../protocol.js";
 import { type Machine, TestMesh } from "../testing/test-mesh.js";
 import type { Registration } from "./node-access.js";

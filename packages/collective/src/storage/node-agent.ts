@@ -11,7 +11,10 @@
  */
 import {
   type Clock,
+  decodeMessage,
+  encodeMessage,
   errorFields,
+  fromWireError,
   type Logger,
   MeshError,
   type Random,
@@ -19,8 +22,6 @@ import {
   sleep,
 } from "@hearthmesh/core";
 import type { Link } from "@hearthmesh/qwormhole";
-import { decodeMessage, encodeMessage } from "../codec.js";
-import { fromWireError } from "../link-errors.js";
 import type {
   NodeRegisterRequest,
   NodeRegisterResponse,

@@ -1,8 +1,14 @@
-import { type ChunkId, type FileId, silentLogger, systemClock } from "@hearthmesh/core";
+import {
+  type ChunkId,
+  decodeMessage,
+  encodeMessage,
+  type FileId,
+  fromWireError,
+  silentLogger,
+  systemClock,
+} from "@hearthmesh/core";
 import type { Link } from "@hearthmesh/qwormhole";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { decodeMessage, encodeMessage } from "../codec.js";
-import { fromWireError } from "../link-errors.js";
 import { readMessages, writeMessage } from "../message-stream.js";
 import type { ChunkGetResult, ChunkPutResult } from "../protocol.js";
 import { FaultyDisk } from "../testing/faulty-disk.js";

@@ -7,21 +7,23 @@
  * `MESH_EPOCH_OLD`, `MESH_BAD_REQUEST`, `MESH_PROTOCOL`, and what the chunk store throws.
  */
 import {
+  asWireError,
   type ChunkId,
   type Clock,
+  decodeMessage,
+  encodeMessage,
   errorFields,
   isMeshError,
   type Logger,
   limits,
   MeshError,
+  type Message,
   type NodeId,
   parseChunkId,
   parseFileId,
   type TrustDomain,
 } from "@hearthmesh/core";
 import type { IncomingRequest, Link, LinkHandlers, LinkStream } from "@hearthmesh/qwormhole";
-import { decodeMessage, encodeMessage, type Message } from "../codec.js";
-import { asWireError } from "../link-errors.js";
 import type {
   ChunkCopyRequest,
   ChunkDeleteRequest,

@@ -1,6 +1,13 @@
 /** A storage node for tests: speaks `chunk.put` and `chunk.get` over real links, and misbehaves. */
 import { createHash } from "node:crypto";
-import { type ChunkId, type Clock, MeshError, type NodeId, toErrorRecord } from "@hearthmesh/core";
+import {
+  type ChunkId,
+  type Clock,
+  decodeMessage,
+  MeshError,
+  type NodeId,
+  toErrorRecord,
+} from "@hearthmesh/core";
 import { generateKeyPair, publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import {
   type Link,
@@ -10,7 +17,6 @@ import {
   nodeIdOfPublicKey,
   type Transport,
 } from "@hearthmesh/qwormhole";
-import { decodeMessage } from "../../codec.js";
 import { readMessages, writeMessage } from "../../message-stream.js";
 import type { ChunkGetOpen, ChunkPutItem, ChunkPutOpen } from "../../protocol.js";
 import type { NodeInfo } from "../../types.js";

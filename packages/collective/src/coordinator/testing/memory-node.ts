@@ -2,10 +2,17 @@
  * A storage node for tests of the coordinator: chunks in a map, over a real link, with real tickets
  * and receipts. It can be made to fail, to lose chunks and to fall silent.
  */
-import { type ChunkId, type FileId, limits, MeshError, type NodeId } from "@hearthmesh/core";
+import {
+  asWireError,
+  type ChunkId,
+  decodeMessage,
+  encodeMessage,
+  type FileId,
+  limits,
+  MeshError,
+  type NodeId,
+} from "@hearthmesh/core";
 import type { IncomingRequest, Link, LinkHandlers } from "@hearthmesh/qwormhole";
-import { decodeMessage, encodeMessage } from "../../codec.js";
-import { asWireError } from "../../link-errors.js";
 import type {
   ChunkCopyRequest,
   ChunkDeleteRequest,

@@ -1,5 +1,5 @@
-import { isMeshError, MeshError } from "@hearthmesh/core";
 import { describe, expect, it } from "vitest";
+import { isMeshError, MeshError } from "./errors.js";
 import { asWireError, fromWireError, resetWith } from "./link-errors.js";
 
 function received(code: string, details?: Uint8Array): Error {

@@ -1,5 +1,5 @@
-/** Messages of the collective: `u32 length of the JSON, big-endian | JSON header | binary body`. */
-import { MeshError } from "@hearthmesh/core";
+/** Messages on links: `u32 length of the JSON, big-endian | JSON header | binary body`. */
+import { MeshError } from "./errors.js";
 
 const HEADER_BYTES_MAX = 512 * 1024;
 

@@ -11,7 +11,7 @@ import {
   isMeshError,
   MeshError,
   toErrorRecord,
-} from "@hearthmesh/core";
+} from "./errors.js";
 
 /** Details longer than this are not looked at: no record that we send comes near. */
 const WIRE_DETAILS_BYTES_MAX = 64 * 1024;
