@@ -19,7 +19,7 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["garbage-grace", "<time>", "how long a chunk without a file is kept"],
   ["port-base", "<number>", "added to every default port"],
   ["listen", "<host>", "host of the API, link and enrolment ports"],
-  ["http-host", "<host>", "loopback address of the page and the local API"],
+  ["http-host", "<host>", "address of the page and the local API"],
   ["http-port", "<port>", "port of the page and the local API"],
   ["api-host", "<host>", "host of the API under mutual TLS"],
   ["api-port", "<port>", "port of the API under mutual TLS"],
@@ -29,6 +29,19 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["enrol-port", "<port>", "port where invites are redeemed"],
   ["metrics-host", "<host>", "host of the Prometheus metrics"],
   ["metrics-port", "<port>", "port of the Prometheus metrics"],
+  ["mesh", "<mode>", "auto, true (others may be introduced, port 3000 opens for keys) or false"],
+  ["profile", "<name>", "times of the failure detector: lan, wan or loopback"],
+  ["serve-as-hub", "<yes|no>", "whether others keep a link to this node; default: a coordinator"],
+  ["beacon", "<yes|no>", "whether to call for the own nodes on the LAN"],
+  ["beacon-port", "<port>", "UDP port of the beacons, the same for all nodes of a LAN"],
+  ["membership-host", "<host>", "host for the datagrams of the failure detector"],
+  ["membership-port", "<port>", "UDP port for the datagrams of the failure detector"],
+  ["udp", "<yes|no>", "whether datagrams are used; without them all goes over links"],
+  ["relay", "<yes|no>", "whether to pass streams on between nodes that cannot reach each other"],
+  ["relay-streams", "<number>", "streams that are passed on for one peer at a time"],
+  ["relay-rate", "<size>", "bytes per second that are passed on for one peer; 0 is no limit"],
+  ["relay-bytes", "<size>", "bytes after which a passed-on stream ends; 0 is no limit"],
+  ["relay-time", "<time>", "time after which a passed-on stream ends; 0 is no limit"],
   ["cert-dir", "<directory>", "directory of keys and certificates"],
   ["log-level", "<level>", "debug, info, warn or error"],
 ];
@@ -36,6 +49,9 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
 /** Flags that may be given several times. */
 const LISTS: readonly (readonly [name: string, value: string, about: string])[] = [
   ["role", "<role>", "coordinator, storage or gateway; may be repeated; default: all"],
+  ["capability", "<name>", "what this node offers, such as ai; may be repeated"],
+  ["hub", "<address>", "hub to dial out to: https://host or host:port; may be repeated"],
+  ["peer", "<address>", "link address of another node, host:port; may be repeated"],
   ["advertise", "<host>", "host under which others reach this machine; may be repeated"],
 ];
 

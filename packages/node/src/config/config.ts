@@ -28,5 +28,32 @@ export interface Config {
   acks: number;
   repairIntervalMs: number;
   garbageGraceMs: number;
+  mesh: MeshConfig;
   logLevel: "debug" | "info" | "warn" | "error";
+}
+
+export interface MeshConfig {
+  /** `true`: port 3000 answers other machines, and nodes of others may be introduced. */
+  enabled: "auto" | "true" | "false";
+  /** As configured; see `hub-address.ts`. */
+  hubs: readonly string[];
+  /** An invite for a machine that is no node yet. Secret. */
+  token: string | undefined;
+  /** Link addresses, `host:port`. */
+  peers: readonly string[];
+  /** Undefined: a coordinator is a hub, others are not. */
+  serveAsHub: boolean | undefined;
+  profile: "lan" | "wan" | "loopback";
+  /** Undefined: `storage` for a node with that role. */
+  capabilities: readonly string[] | undefined;
+  beacon: { enabled: boolean; port: number };
+  membership: HostPort & { udp: boolean };
+  /** 0 is no limit. */
+  relay: {
+    enabled: boolean;
+    streamsPerPeerMax: number;
+    bytesPerSecond: number;
+    streamBytesMax: number;
+    streamTimeMsMax: number;
+  };
 }

@@ -2,49 +2,12 @@
  * Every configuration key, once: its form, default, flag, variables and meaning. The loader, the
  * example file, `docs/configuration.md` and `mesh config show` are all made from this table.
  */
-import { MeshError, parseDurationMs, parseSizeBytes } from "@hearthmesh/core";
+import { MeshError } from "@hearthmesh/core";
 import { z } from "zod";
+import { type ConfigKey, duration, host, key, list, port, size } from "./key-forms.js";
+import { capabilities, MESH_KEYS } from "./mesh-keys.js";
 
-const port = z.coerce.number().int().min(1).max(65_535);
-const host = z.string().min(1).max(255);
-const list = z.preprocess(
-  (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
-  z.array(z.string().min(1)),
-);
-
-function converted<T>(convert: (text: string) => T) {
-  return z.union([z.number(), z.string()]).transform((value, context) => {
-    if (typeof value === "number") return value;
-    try {
-      return convert(value);
-    } catch (error) {
-      context.addIssue({ code: "custom", message: (error as MeshError).message });
-      return z.NEVER;
-    }
-  });
-}
-const size = converted(parseSizeBytes);
-const duration = converted(parseDurationMs);
-
-export interface ConfigKey {
-  /** Checks and converts a value from a flag, a variable or the file. */
-  readonly form: z.ZodType;
-  /** As text, as it would stand in the file; empty when there is none. */
-  readonly default: string;
-  /** Long flag of `mesh up` without the dashes. */
-  readonly flag: string;
-  /** The first one is ours; the others are accepted under the names that guides use. */
-  readonly variables: readonly string[];
-  readonly about: string;
-}
-
-const key = (
-  form: z.ZodType,
-  standard: string,
-  flag: string,
-  variables: readonly string[],
-  about: string,
-): ConfigKey => ({ form, default: standard, flag, variables, about });
+export type { ConfigKey } from "./key-forms.js";
 
 export const CONFIG_KEYS = {
   "member.id": key(
@@ -93,12 +56,21 @@ export const CONFIG_KEYS = {
     ["MESH_ADVERTISE"],
     "Hosts under which others reach this machine. Default: the addresses of its network cards.",
   ),
+  "node.capabilities": key(
+    capabilities,
+    "",
+    "capability",
+    ["MESH_CAPABILITIES"],
+    "What this node offers, such as storage, compute, ai, gateway, archive. " +
+      "Default: storage when it has that role.",
+  ),
   "http.host": key(
-    z.enum(["127.0.0.1", "::1", "localhost"]),
+    host,
     "127.0.0.1",
     "http-host",
     ["MESH_HTTP_HOST"],
-    "Address of the page and the local API. Only loopback is served in plaintext.",
+    "Address of the page and the local API. Default: this machine alone; 0.0.0.0 when " +
+      "MESH_ENABLED is true, and then callers from other machines need an API key.",
   ),
   "http.port": key(
     port,
@@ -204,6 +176,7 @@ export const CONFIG_KEYS = {
     ["MESH_GARBAGE_GRACE"],
     "How long a chunk without a file is kept. Longer than the longest upload pause.",
   ),
+  ...MESH_KEYS,
   "log.level": key(
     z.enum(["debug", "info", "warn", "error"]),
     "info",
@@ -239,6 +212,7 @@ export const DEFAULT_PORT_KEYS = [
   "links.port",
   "enrolment.port",
   "metrics.port",
+  "membership.port",
 ] as const satisfies readonly ConfigKeyName[];
 
 /** Throws one error that lists all that is wrong. */

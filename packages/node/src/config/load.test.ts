@@ -78,6 +78,25 @@ describe("configuration", () => {
     expect(() => load({ "http-host": "0.0.0.0" })).toThrowError(/http.host = "0.0.0.0"/);
   });
 
+  it("reads the mesh settings of guide 1 from .env, and never shows the token", () => {
+    writeFileSync(
+      join(cwd, ".env"),
+      "MESH_ENABLED=true\n" +
+        "MESH_HUB=https://hub.example.com    # Optional, for hub and spoke mode\n" +
+        "MESH_TOKEN=your_secure_token        # For authenticating with the hub\n",
+    );
+    const config = load();
+    expect(config.mesh).toMatchObject({
+      enabled: "true",
+      hubs: ["https://hub.example.com"],
+      token: "your_secure_token",
+    });
+    expect(config.http.host).toBe("0.0.0.0");
+    const shown = JSON.stringify(describeConfig({ flags: {}, env: { MESH_HOME: cwd }, cwd }));
+    expect(shown).not.toContain("your_secure_token");
+    expect(() => load({}, { MESH_TOKEN: "short" })).toThrowError(/mesh.token = a secret/);
+  });
+
   it("describes itself, also when it is wrong", () => {
     const good = describeConfig({ flags: {}, env: { MESH_HOME: cwd }, cwd });
     expect(good.keys.find((entry) => entry.key === "http.port")).toMatchObject({ value: 3000 });

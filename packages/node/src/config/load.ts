@@ -9,10 +9,11 @@ import { isAbsolute, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { isMeshError } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
-import type { Config } from "./config.js";
+import type { Config, MeshConfig } from "./config.js";
 import {
   ADDRESS_VARIABLES,
   CONFIG_KEYS,
+  type ConfigKey,
   type ConfigKeyName,
   DEFAULT_PORT_KEYS,
   refuseConfig,
@@ -54,10 +55,12 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     if (checked.success) effective.set(name, { value: checked.data, origin: raw.origin });
     else {
       const why = checked.error.issues.map((issue) => issue.message).join(", ");
-      problems.push(`${name} = ${JSON.stringify(raw.value)} (${raw.origin}): ${why}`);
+      const shown = isSecret(name) ? "a secret" : JSON.stringify(raw.value);
+      problems.push(`${name} = ${shown} (${raw.origin}): ${why}`);
     }
   }
   shiftPorts(effective, problems);
+  openHttp(effective, problems);
   const acks = effective.get("collective.acks")?.value as number;
   const replicas = effective.get("collective.replicas")?.value as number;
   if (acks > replicas) problems.push(`collective.acks ${acks} is more than ${replicas} replicas`);
@@ -135,7 +138,10 @@ function rawValue(
   file: ConfigFile,
 ): EffectiveValue | undefined {
   const definition = CONFIG_KEYS[name];
-  const flag = sources.flags[definition.flag] ?? listenFlag(name, sources.flags);
+  const flag =
+    definition.flag === ""
+      ? undefined
+      : (sources.flags[definition.flag] ?? listenFlag(name, sources.flags));
   if (flag !== undefined) return { value: flag, origin: `flag --${definition.flag}` };
   const variable =
     fromVariables(name, sources.env, "variable") ?? fromVariables(name, dotEnv, ".env");
@@ -179,6 +185,25 @@ function shiftPorts(effective: Map<string, EffectiveValue>, problems: string[]):
   }
 }
 
+/** Guide 1: who sets MESH_ENABLED=true wants port 3000 to be reached. Keys guard it. */
+function openHttp(effective: Map<string, EffectiveValue>, problems: string[]): void {
+  const host = effective.get("http.host");
+  const isOpen = effective.get("mesh.enabled")?.value === "true";
+  if (isOpen && host?.origin === "default") {
+    effective.set("http.host", { value: "0.0.0.0", origin: "default with MESH_ENABLED=true" });
+  }
+  if (!isOpen && !["127.0.0.1", "::1", "localhost"].includes(String(host?.value))) {
+    problems.push(
+      `http.host = ${JSON.stringify(host?.value)} (${host?.origin}): ` +
+        "only MESH_ENABLED=true opens this port to other machines, for callers with an API key",
+    );
+  }
+}
+
+function isSecret(name: ConfigKeyName): boolean {
+  return (CONFIG_KEYS[name] as ConfigKey).isSecret === true;
+}
+
 function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>): Config {
   const get = <T>(name: ConfigKeyName): T => effective.get(name)?.value as T;
   const home = String(effective.get("home")?.value);
@@ -206,8 +231,39 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     acks: get("collective.acks"),
     repairIntervalMs: get("collective.repairInterval"),
     garbageGraceMs: get("collective.garbageGrace"),
+    mesh: meshConfig(get),
     logLevel: get("log.level"),
   };
+}
+
+function meshConfig(get: <T>(name: ConfigKeyName) => T): MeshConfig {
+  return {
+    enabled: get("mesh.enabled"),
+    hubs: get<readonly string[] | undefined>("mesh.hubs") ?? [],
+    token: get("mesh.token"),
+    peers: get<readonly string[] | undefined>("mesh.peers") ?? [],
+    serveAsHub: get("mesh.serveAsHub"),
+    profile: get("mesh.profile"),
+    capabilities: get("node.capabilities"),
+    beacon: { enabled: get("beacon.enabled"), port: get("beacon.port") },
+    membership: {
+      host: get("membership.host"),
+      port: get("membership.port"),
+      udp: get("membership.udp"),
+    },
+    relay: {
+      enabled: get("relay.enabled"),
+      streamsPerPeerMax: get("relay.streams"),
+      bytesPerSecond: get("relay.rate"),
+      streamBytesMax: get("relay.bytes"),
+      streamTimeMsMax: get("relay.time"),
+    },
+  };
+}
+
+function shownValue(name: ConfigKeyName | "home", value: unknown): unknown {
+  if (value === undefined) return null;
+  return name !== "home" && isSecret(name) ? "(secret)" : value;
 }
 
 /** For `mesh config show`: every key with its value and origin, also when the rest is not valid. */
@@ -219,7 +275,7 @@ export function describeConfig(sources: ConfigSources): {
     const { effective } = loadConfig(sources);
     const keys = ["home" as const, ...keyNames].map((name) => ({
       key: name,
-      value: effective.get(name)?.value ?? null,
+      value: shownValue(name, effective.get(name)?.value),
       origin: effective.get(name)?.origin ?? "chosen at the first start",
       about:
         name === "home" ? "Directory of everything that the node keeps." : CONFIG_KEYS[name].about,

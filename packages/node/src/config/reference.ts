@@ -7,7 +7,8 @@ export function configurationPage(): string {
   const rows = entries.map(([name, key]) => {
     const variables = key.variables.map((variable) => `\`${variable}\``).join(", ");
     const standard = key.default === "" ? "" : `\`${key.default}\``;
-    return `| \`${name}\` | \`--${key.flag}\` | ${variables} | ${standard} | ${key.about} |`;
+    const flag = key.flag === "" ? "" : `\`--${key.flag}\``;
+    return `| \`${name}\` | ${flag} | ${variables} | ${standard} | ${key.about} |`;
   });
   const addresses = Object.entries(ADDRESS_VARIABLES).map(
     ([variable, [host, port]]) => `| \`${variable}\` | \`${host}\`, \`${port}\` |`,

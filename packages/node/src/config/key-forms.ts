@@ -1,0 +1,50 @@
+/** The forms that configuration values have, and the shape of a key's definition. */
+import { type MeshError, parseDurationMs, parseSizeBytes } from "@hearthmesh/core";
+import { z } from "zod";
+
+export const port = z.coerce.number().int().min(1).max(65_535);
+export const host = z.string().min(1).max(255);
+export const list = z.preprocess(
+  (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
+  z.array(z.string().min(1)),
+);
+
+function converted<T>(convert: (text: string) => T) {
+  return z.union([z.number(), z.string()]).transform((value, context) => {
+    if (typeof value === "number") return value;
+    try {
+      return convert(value);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: (error as MeshError).message });
+      return z.NEVER;
+    }
+  });
+}
+export const size = converted(parseSizeBytes);
+export const duration = converted(parseDurationMs);
+
+export interface ConfigKey {
+  /** Checks and converts a value from a flag, a variable or the file. */
+  readonly form: z.ZodType;
+  /** As text, as it would stand in the file; empty when there is none. */
+  readonly default: string;
+  /** Long flag of `mesh up` without the dashes; empty for a secret, which never stands in argv. */
+  readonly flag: string;
+  /** The first one is ours; the others are accepted under the names that guides use. */
+  readonly variables: readonly string[];
+  readonly about: string;
+  /** Its value is never shown. */
+  readonly isSecret?: boolean;
+}
+
+export const key = (
+  form: z.ZodType,
+  standard: string,
+  flag: string,
+  variables: readonly string[],
+  about: string,
+): ConfigKey => ({ form, default: standard, flag, variables, about });
+
+export const flag = z
+  .union([z.boolean(), z.enum(["true", "false", "yes", "no", "1", "0"])])
+  .transform((value) => [true, "true", "yes", "1"].includes(value));
