@@ -85,7 +85,7 @@ describe("configuration", () => {
         "MESH_HUB=https://hub.example.com    # Optional, for hub and spoke mode\n" +
         "MESH_TOKEN=your_secure_token        # For authenticating with the hub\n",
     );
-    const config = load();
+    const { config } = load();
     expect(config.mesh).toMatchObject({
       enabled: "true",
       hubs: ["https://hub.example.com"],
