@@ -35,6 +35,7 @@ export {
 } from "./network-interfaces.js";
 export * from "./open-link.js";
 export * from "./serializers.js";
+export * from "./stream-duplex.js";
 export * from "./tcp-transport.js";
 export * from "./tls-transport.js";
 export * from "./token-bucket.js";
