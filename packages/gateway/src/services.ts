@@ -7,6 +7,7 @@ import type { Authority, Coordinator, EnrolmentLimiter, FileClient } from "@hear
 import type { Clock, Logger, MemberId, NodeId, Random, TrustDomain } from "@hearthmesh/core";
 import type { Endpoint, Principal } from "@hearthmesh/identity";
 import type { HealthResponse, StatusResponse } from "./contracts/index.js";
+import type { MeshService } from "./mesh-service.js";
 import type { MetricValue } from "./plain/metrics-table.js";
 
 /** The member's authority: who is who, invites, revocation. It decides who may invite whom. */
@@ -59,6 +60,8 @@ export interface GatewayServices {
   /** Whether real work can be done now. */
   ready(): Promise<HealthResponse>;
   metrics(): Promise<readonly MetricValue[]>;
+  /** Undefined when the mesh is switched off on this node. */
+  readonly mesh?: MeshService | undefined;
 }
 
 /** Key and certificates of a TLS door. */

@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import * as files from "./files.js";
+import * as view from "./mesh.js";
 import * as status from "./status.js";
 import * as trust from "./trust.js";
 
@@ -43,6 +44,27 @@ const mesh = {
     tag: "health",
     summary: "200 when it can do its work, else 503",
     response: status.HealthResponse,
+  },
+  meshStatus: {
+    method: "GET",
+    path: "/mesh/status",
+    tag: "mesh",
+    summary: "Membership, discovery and relay of this node",
+    response: view.MeshStatusResponse,
+  },
+  meshPeers: {
+    method: "GET",
+    path: "/mesh/peers",
+    tag: "mesh",
+    summary: "The other nodes: who is there, how they are reached, who found them",
+    response: view.MeshPeersResponse,
+  },
+  meshRoutes: {
+    method: "GET",
+    path: "/mesh/routes",
+    tag: "mesh",
+    summary: "The way to every node, with next hop, cost and alternatives",
+    response: view.MeshRoutesResponse,
   },
   status: {
     method: "GET",

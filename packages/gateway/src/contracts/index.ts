@@ -12,5 +12,6 @@
 export * from "./common.js";
 export * from "./endpoints.js";
 export * from "./files.js";
+export * from "./mesh.js";
 export * from "./status.js";
 export * from "./trust.js";

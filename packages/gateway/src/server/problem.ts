@@ -1,38 +1,10 @@
 /** Errors as answers: RFC 9457 `application/problem+json` from any thrown value. */
-import { ERROR_REGISTRY, type ErrorCode, isMeshError, MeshError } from "@hearthmesh/core";
+import { type ErrorCode, isMeshError, MeshError } from "@hearthmesh/core";
 import type { FastifyError } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
-import type { Problem } from "../contracts/index.js";
+import type { WrongField } from "./problem-body.js";
 
-export const PROBLEM_CONTENT_TYPE = "application/problem+json; charset=utf-8";
-
-/**
- * The body for an error. The texts are a `MeshError`'s own: anything else was turned into one by
- * `toMeshError`, so that no inner text leaves the machine.
- */
-export function problemOf(error: MeshError, instance?: string): Problem {
-  const { fields, ...details } = error.details ?? {};
-  return {
-    type: `urn:hearthmesh:error:${error.code}`,
-    title: ERROR_REGISTRY[error.code].message,
-    status: error.status,
-    detail: error.message,
-    code: error.code,
-    hint: error.hint,
-    ...(instance === undefined ? {} : { instance }),
-    ...(isFieldList(fields) ? { errors: fields } : {}),
-    ...(Object.keys(details).length === 0 ? {} : { details }),
-  };
-}
-
-interface WrongField {
-  field: string;
-  message: string;
-}
-
-function isFieldList(value: unknown): value is WrongField[] {
-  return Array.isArray(value) && value.length > 0;
-}
+export { PROBLEM_CONTENT_TYPE, problemOf } from "./problem-body.js";
 
 /** What fastify and Node throw for a bad request, by their code. */
 const FRAMEWORK_ERRORS: Readonly<Record<string, { code: ErrorCode; message: string }>> = {

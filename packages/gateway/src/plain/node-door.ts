@@ -1,0 +1,241 @@
+/**
+ * The HTTP door of a node without a coordinator, on Node's own server: health, the mesh as this
+ * node sees it, its services and the proxy to all services. It opens on loopback alone, where the
+ * caller is the operator of the machine; keys and certificates are the coordinator's business.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import {
+  type Clock,
+  errorFields,
+  isMeshError,
+  type Logger,
+  limits,
+  MeshError,
+  type Random,
+  type Startable,
+} from "@hearthmesh/core";
+import type { HealthResponse } from "../contracts/status.js";
+import type { MeshService } from "../mesh-service.js";
+import { COMMON_HEADERS } from "../server/headers.js";
+import { InFlight } from "../server/in-flight.js";
+import { guardLoopback } from "../server/loopback-guard.js";
+import { PROBLEM_CONTENT_TYPE, problemOf } from "../server/problem-body.js";
+import { dropRefusedBody } from "../server/refused-body.js";
+import { closeServer, type DoorAddress, isLoopbackAddress, listen } from "./listen.js";
+import { healthStatus } from "./metrics-door.js";
+import { readProxyTarget, serveProxy, upgradeProxy } from "./proxy-target.js";
+
+export interface NodeDoorOptions extends DoorAddress {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly mesh: MeshService;
+  health(): Promise<HealthResponse>;
+  ready(): Promise<HealthResponse>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+/** Undefined: the answer was sent already. */
+type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<Answer | undefined>;
+
+const SERVICES_PATH = "/api/mesh/services";
+
+export class NodeDoor implements Startable {
+  readonly name = "HTTP door";
+  readonly #options: NodeDoorOptions;
+  readonly #server: Server;
+  readonly #inFlight = new InFlight(limits.HTTP_REQUESTS_IN_FLIGHT_MAX);
+  #address: DoorAddress | undefined;
+
+  constructor(options: NodeDoorOptions) {
+    this.#options = options;
+    this.#server = createServer(
+      {
+        maxHeaderSize: limits.HTTP_HEADER_BYTES_MAX,
+        headersTimeout: limits.HTTP_SMALL_REQUEST_MS_MAX,
+        requestTimeout: 0,
+      },
+      (request, response) => void this.#serve(request, response),
+    );
+    this.#server.maxConnections = limits.HTTP_CONNECTIONS_MAX;
+    this.#server.on("upgrade", (request, socket, head) => {
+      void this.#upgrade(request, socket, head);
+    });
+  }
+
+  /** Where it listens; undefined before `start`. */
+  get address(): DoorAddress | undefined {
+    return this.#address;
+  }
+
+  async start(): Promise<void> {
+    const { host, port, log } = this.#options;
+    const address = host === "localhost" ? "127.0.0.1" : host;
+    if (!isLoopbackAddress(address)) {
+      log.warn("this node has no API keys, so its HTTP port stays on this machine", {
+        wantedAddress: `${host}:${port}`,
+      });
+    }
+    const own = isLoopbackAddress(address) ? address : "127.0.0.1";
+    this.#address = await listen(this.#server, { host: own, port }, "http");
+    log.info("HTTP door is open", { listenAddress: `${own}:${this.#address.port}` });
+  }
+
+  async stop(): Promise<void> {
+    await closeServer(this.#server, this.#options.clock);
+  }
+
+  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    let leave = () => {};
+    try {
+      leave = this.#inFlight.enter();
+      response.once("close", leave);
+      this.#guard(request);
+      const answer = await this.#handler(request)(request, response);
+      if (answer !== undefined) sendJson(response, answer.status, answer.body);
+    } catch (error) {
+      this.#sendError(request, response, error);
+    }
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    socket.on("error", () => socket.destroy());
+    try {
+      this.#guard(request);
+      const target = readProxyTarget(request);
+      if (target === undefined) throw new MeshError("MESH_NOT_FOUND");
+      await upgradeProxy(this.#options.mesh.proxy, request, socket, head, target);
+    } catch (error) {
+      if (socket.writable) socket.end(refusedUpgrade(this.#asMeshError(error)));
+    }
+  }
+
+  #guard(request: IncomingMessage): void {
+    const { method = "", headers, socket } = request;
+    const port = socket.localPort ?? this.#options.port;
+    guardLoopback({ method, path: pathOf(request), headers }, port);
+  }
+
+  #handler(request: IncomingMessage): Handler {
+    const { mesh, health, ready } = this.#options;
+    const path = pathOf(request);
+    const target = readProxyTarget(request);
+    if (target !== undefined) {
+      return async (incoming, response) => {
+        await serveProxy(mesh.proxy, incoming, response, target);
+        return undefined;
+      };
+    }
+    const healthy = async (look: () => Promise<HealthResponse>) => {
+      const body = await look();
+      return { status: healthStatus(body), body };
+    };
+    switch (`${request.method} ${path}`) {
+      case "GET /health":
+        return () => healthy(health);
+      case "GET /health/live":
+        return async () => ({ status: 200, body: { status: "ok", checks: [] } });
+      case "GET /health/ready":
+        return () => healthy(ready);
+      case "GET /mesh/status":
+        return async () => ({ status: 200, body: mesh.status() });
+      case "GET /mesh/peers":
+        return async () => ({ status: 200, body: mesh.peers() });
+      case "GET /mesh/routes":
+        return async () => ({ status: 200, body: mesh.routes() });
+      case `GET ${SERVICES_PATH}`:
+        return async () => ({ status: 200, body: { services: mesh.services() } });
+      case `POST ${SERVICES_PATH}`:
+        return async (incoming) => ({ status: 201, body: await this.#addService(incoming) });
+    }
+    if (request.method === "DELETE" && path.startsWith(`${SERVICES_PATH}/`)) {
+      const name = decodeURIComponent(path.slice(SERVICES_PATH.length + 1));
+      return async () => ({ status: 200, body: { service: await mesh.removeService(name) } });
+    }
+    throw new MeshError("MESH_NOT_FOUND", {
+      message: `there is no ${request.method} ${path.slice(0, 200)} on this node`,
+      hint: "This node is not its member's coordinator: ask there for files, invites and keys.",
+    });
+  }
+
+  async #addService(request: IncomingMessage): Promise<unknown> {
+    const { ServiceAddRequest } = await import("../contracts/services.js");
+    const parsed = ServiceAddRequest.safeParse(await readJson(request));
+    if (!parsed.success) {
+      const problems = parsed.error.issues.map(
+        ({ path, message }) => `${path.join(".") || "body"}: ${message}`,
+      );
+      throw new MeshError("MESH_BAD_REQUEST", {
+        message: `the body is not valid: ${problems.join("; ")}`,
+      });
+    }
+    return { service: await this.#options.mesh.addService(parsed.data) };
+  }
+
+  #sendError(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
+    const error = this.#asMeshError(thrown);
+    if (response.headersSent) response.destroy();
+    else {
+      const id = Buffer.from(this.#options.random.bytes(6)).toString("hex");
+      sendJson(response, error.status, problemOf(error, id), PROBLEM_CONTENT_TYPE);
+    }
+    dropRefusedBody(request, response);
+  }
+
+  #asMeshError(error: unknown): MeshError {
+    if (isMeshError(error)) return error;
+    if (error instanceof URIError) {
+      return new MeshError("MESH_BAD_REQUEST", { message: "the path is not percent-encoded well" });
+    }
+    this.#options.log.error("the HTTP door failed", errorFields(error));
+    return new MeshError("MESH_INTERNAL", { cause: error });
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? "/").split("?", 1)[0] ?? "/";
+}
+
+async function readJson(request: IncomingMessage): Promise<unknown> {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of request) {
+    length += (piece as Buffer).length;
+    if (length > limits.HTTP_ENROL_BYTES_MAX) throw new MeshError("MESH_BODY_TOO_LARGE");
+    pieces.push(piece as Buffer);
+  }
+  try {
+    return JSON.parse(Buffer.concat(pieces).toString("utf8"));
+  } catch {
+    throw new MeshError("MESH_BAD_REQUEST", { message: "the body is not JSON" });
+  }
+}
+
+function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  contentType = "application/json; charset=utf-8",
+): void {
+  const text = `${JSON.stringify(body)}\n`;
+  response.writeHead(status, {
+    ...COMMON_HEADERS,
+    "content-type": contentType,
+    "content-length": Buffer.byteLength(text),
+  });
+  response.end(text);
+}
+
+function refusedUpgrade(error: MeshError): string {
+  const body = `${JSON.stringify(problemOf(error))}\n`;
+  return (
+    `HTTP/1.1 ${error.status} Refused\r\nconnection: close\r\n` +
+    `content-type: ${PROBLEM_CONTENT_TYPE}\r\n` +
+    `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  );
+}
