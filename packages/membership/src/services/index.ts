@@ -1,0 +1,16 @@
+/** Services of the mesh: what runs where, whether it works, and a connection to it. */
+export * from "./health-checker.js";
+export type { HealthState } from "./health-machine.js";
+export { joinDuplexes } from "./join-duplexes.js";
+export * from "./service-access.js";
+export {
+  parseService,
+  type ServiceDefinition,
+  type ServiceHealthCheck,
+  type ServiceInput,
+  type ServiceProtocol,
+} from "./service-definition.js";
+export * from "./service-network.js";
+export * from "./service-registry.js";
+export { SERVICE_OPEN, timeLimit } from "./service-streams.js";
+export type { ServiceCandidate } from "./service-target.js";
