@@ -56,6 +56,26 @@ export async function throughDoor<Result>(
   }
 }
 
+/**
+ * The same for what every node serves: the one that runs from this home is asked, coordinator or
+ * not, unless another was named.
+ */
+export async function throughNodeDoor<Result>(
+  cli: Cli,
+  options: DoorOptions,
+  work: (door: Door) => Promise<Result>,
+): Promise<Result> {
+  const { collective, coordinator, ca, cert, key } = options;
+  if ((collective ?? coordinator ?? ca ?? cert ?? key) === undefined) {
+    const running = await findRunningNode(await findHome(cli, options.home));
+    if (running?.nodeUrl !== undefined) {
+      const door = await plainDoor(running.nodeUrl);
+      return work(door).finally(() => door.close());
+    }
+  }
+  return throughDoor(cli, options, work);
+}
+
 async function openDoor(cli: Cli, options: DoorOptions): Promise<Door> {
   if (options.ca ?? options.cert ?? options.key) return certificateDoor(cli, options);
   const home = await findHome(cli, options.home);

@@ -30,8 +30,10 @@ async function readDotEnv(cwd: string): Promise<Record<string, string | undefine
 }
 
 export interface RunningNode {
-  /** Undefined for a node that only stores chunks: it has no API. */
+  /** Undefined for a node without a coordinator: files, invites and keys are asked for there. */
   readonly httpUrl: string | undefined;
+  /** What every node serves: health, mesh, services. */
+  readonly nodeUrl: string | undefined;
   readonly pid: number;
 }
 
@@ -43,9 +45,10 @@ export async function findRunningNode(home: string): Promise<RunningNode | undef
   } catch {
     return undefined;
   }
-  const { httpUrl, pid } = record;
+  const { httpUrl, nodeUrl, pid } = record;
   if (typeof pid !== "number" || !isAlive(pid)) return undefined;
-  return { httpUrl: typeof httpUrl === "string" ? httpUrl : undefined, pid };
+  const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
+  return { httpUrl: textOf(httpUrl), nodeUrl: textOf(nodeUrl), pid };
 }
 
 /** The page and API of the node that runs from this home. `MESH_NOT_RUNNING` when there is none. */
@@ -55,7 +58,7 @@ export async function requireLocalUrl(home: string): Promise<string> {
   const message =
     running === undefined
       ? `no node runs from ${home}`
-      : `the node that runs from ${home} only stores chunks and has no API`;
+      : `the node that runs from ${home} is not its member's coordinator`;
   throw new MeshError("MESH_NOT_RUNNING", {
     message,
     ...(running === undefined ? {} : { hint: "Ask the coordinator's machine instead." }),

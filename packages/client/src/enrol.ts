@@ -32,7 +32,7 @@ import {
 } from "@hearthmesh/identity";
 import { readJson } from "./answers.js";
 import { probeCertificates } from "./certificate-probe.js";
-import { HttpConnection } from "./http-connection.js";
+import { HttpConnection, type HttpRequest } from "./http-connection.js";
 import { bundleOf, coordinatorCheck } from "./server-check.js";
 
 export interface EnrolOptions {
@@ -43,6 +43,8 @@ export interface EnrolOptions {
   name: string;
   keyPair: KeyPairPem;
   clock: Clock;
+  /** Tried before the addresses that the invite names. */
+  endpoints?: readonly Endpoint[];
   signal?: AbortSignal;
   /** For one address. Default 5,000. */
   connectTimeoutMs?: number;
@@ -74,7 +76,8 @@ const CONNECT_TIMEOUT_MS = 5_000;
 /** Throws the `MESH_INVITE_*` that the member gave, `MESH_PIN_MISMATCH` or `MESH_UNREACHABLE`. */
 export async function enrolWithInvite(options: EnrolOptions): Promise<Enrolment> {
   const invite = parseInvite(options.inviteText);
-  if (invite.endpoints.length === 0) {
+  const endpoints = [...(options.endpoints ?? []), ...invite.endpoints];
+  if (endpoints.length === 0) {
     throw new MeshError("MESH_INVITE_INVALID", {
       message: "Invalid invite code: it names no address",
       hint: "Write the address after it: CODE@host:9001.",
@@ -82,7 +85,7 @@ export async function enrolWithInvite(options: EnrolOptions): Promise<Enrolment>
   }
   const csrPem = await createCertificateRequest(options.keyPair);
   const failures: MeshError[] = [];
-  for (const endpoint of invite.endpoints) {
+  for (const endpoint of endpoints) {
     try {
       return await enrolAt(endpoint, invite, csrPem, options);
     } catch (error) {
@@ -122,13 +125,15 @@ async function enrolAt(
   );
   const enrolmentAddresses = [
     formatEndpoint(endpoint),
-    ...invite.endpoints.filter((one) => one !== endpoint).map(formatEndpoint),
+    ...[...(options.endpoints ?? []), ...invite.endpoints]
+      .filter((one) => one !== endpoint)
+      .map(formatEndpoint),
   ];
   return checkEnrolment(answer, pinned, keyPair, enrolmentAddresses, clock);
 }
 
 /** POST over TLS that this CA must have signed for a coordinator. */
-export async function postVerified<Answer>(
+export function postVerified<Answer>(
   endpoint: Endpoint,
   path: string,
   body: object,
@@ -136,13 +141,22 @@ export async function postVerified<Answer>(
   clock: Clock,
   signal: AbortSignal | undefined,
 ): Promise<Answer> {
+  const headers = { "content-type": "application/json" };
+  const request = { method: "POST", path, headers, body: JSON.stringify(body), signal };
+  return askVerified(endpoint, request, caCertificatePem, clock);
+}
+
+/** A request over TLS that this CA must have signed for a coordinator. */
+export async function askVerified<Answer>(
+  endpoint: Endpoint,
+  request: HttpRequest,
+  caCertificatePem: string,
+  clock: Clock,
+): Promise<Answer> {
   const checkServerIdentity = coordinatorCheck(caCertificatePem, clock);
   const connection = new HttpConnection(endpoint, { caCertificatePem, checkServerIdentity });
   try {
-    const headers = { "content-type": "application/json" };
-    const text = JSON.stringify(body);
-    const answer = await connection.send({ method: "POST", path, headers, body: text, signal });
-    return await readJson<Answer>(answer);
+    return await readJson<Answer>(await connection.send(request));
   } finally {
     connection.close();
   }

@@ -25,6 +25,7 @@ export { connectFiles, type FileConnection } from "./connect-files.js";
 export { type LoadedCollective, type LoadOptions, loadCollective } from "./credentials.js";
 export { type Enrolment, type EnrolOptions, enrolWithInvite } from "./enrol.js";
 export { type FileAccess, HttpFiles } from "./http-files.js";
+export { fetchHubContact, type HubContact } from "./hub-contact.js";
 export {
   IdentityHome,
   type IdentityRecord,

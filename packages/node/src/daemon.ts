@@ -17,6 +17,7 @@ import { type NodeRecord, readNodeRecord } from "./home.js";
 import { lockHome } from "./home-lock.js";
 import { openLogger } from "./logger.js";
 import type { Tools } from "./member-authority.js";
+import { joinHub } from "./mesh/join-hub.js";
 import { checkPorts } from "./port-check.js";
 import { RunningFile } from "./running-file.js";
 import { VERSION } from "./version.js";
@@ -55,7 +56,8 @@ async function runLocked(config: Config, log: Logger): Promise<void> {
   const present = await readNodeRecord(config.home);
   const roles = config.roles ?? present?.roles ?? ["coordinator", "storage", "gateway"];
   await checkPorts(wantedPorts(config, roles.includes("coordinator")));
-  const record = withRoles(present ?? (await createMember(config, tools)), config);
+  const made = present ?? (await joinHub(config)) ?? (await createMember(config, tools));
+  const record = withRoles(made, config);
   const parts = await buildParts(config, record, tools);
   await startAll(parts);
   log.info("the node is up", { nodeName: record.name, nodeId: record.nodeId });
@@ -70,9 +72,9 @@ async function buildParts(config: Config, record: NodeRecord, tools: Tools): Pro
   const parts = record.roles.includes("coordinator")
     ? await (await import("./coordinator-node.js")).coordinatorNode(config, record, tools)
     : await (await import("./storage-only-node.js")).storageOnlyNode(config, record, tools);
-  const httpUrl = record.roles.includes("coordinator") ? pageUrl(config) : undefined;
   const running = new RunningFile(join(config.home, "run", "node.json"), {
-    httpUrl,
+    httpUrl: record.roles.includes("coordinator") ? pageUrl(config) : undefined,
+    nodeUrl: pageUrl(config),
     pid: process.pid,
   });
   return [...parts, running];
@@ -98,21 +100,22 @@ function withRoles(record: NodeRecord, config: Config): NodeRecord {
 
 function wantedPorts(config: Config, isCoordinator: boolean) {
   const always = [
+    { ...config.http, flag: "http-port", purpose: "the page and the local API" },
     { ...config.links, flag: "link-port", purpose: "links" },
     { ...config.metrics, flag: "metrics-port", purpose: "metrics" },
   ];
   if (!isCoordinator) return always;
   return [
     ...always,
-    { ...config.http, flag: "http-port", purpose: "the page" },
     { ...config.api, flag: "api-port", purpose: "the API" },
     { ...config.enrolment, flag: "enrol-port", purpose: "enrolment" },
   ];
 }
 
-function pageUrl(config: Config): string {
-  const host = config.http.host.includes(":") ? `[${config.http.host}]` : config.http.host;
-  return `http://${host}:${config.http.port}`;
+/** For people and commands on this machine, also when the port is open to others. */
+function pageUrl({ http }: Config): string {
+  const own = ["0.0.0.0", "::"].includes(http.host) ? "127.0.0.1" : http.host;
+  return `http://${own.includes(":") ? `[${own}]` : own}:${http.port}`;
 }
 
 function banner(config: Config, record: NodeRecord, isNew: boolean): string {

@@ -2,7 +2,8 @@
 
 import { enrolWithInvite } from "@hearthmesh/client";
 import { MeshError, parseNodeName, systemClock } from "@hearthmesh/core";
-import { generateKeyPair } from "@hearthmesh/identity";
+import { type Endpoint, generateKeyPair } from "@hearthmesh/identity";
+import type { Config } from "./config/config.js";
 import { type ConfigSources, loadConfig } from "./config/load.js";
 import { defaultNodeName } from "./create-member.js";
 import { type NodeRecord, nodeFiles, readNodeRecord, writeNode } from "./home.js";
@@ -29,33 +30,42 @@ export async function joinMember(options: JoinOptions): Promise<NodeRecord> {
         message: `${config.home} holds the node ${present.name} of ${present.memberId}`,
       });
     }
-    const name = parseNodeName(options.name ?? config.nodeName ?? defaultNodeName());
-    const keyPair = generateKeyPair();
-    const enrolment = await enrolWithInvite({
-      inviteText: options.invite,
-      kind: "node",
-      name,
-      keyPair,
-      clock: systemClock(),
-    });
-    const { coordinator } = enrolment;
-    const record: NodeRecord = {
-      v: 1,
-      nodeId: keyPair.nodeId,
-      // The invite may have fixed another name: the certificate says which.
-      name: enrolment.spiffeId.split("/").at(-1) ?? name,
-      memberId: enrolment.memberId,
-      trustDomain: enrolment.trustDomain,
-      roles: enrolment.roles,
-      coordinator,
-    };
-    await writeNode(nodeFiles(config, record), record, {
-      keyPem: keyPair.privateKeyPem,
-      certificatePem: enrolment.certificatePem,
-      caCertificatePem: enrolment.caCertificatePem,
-    });
-    return record;
+    return await enrolNode(config, { invite: options.invite, name: options.name });
   } finally {
     await lock.release();
   }
+}
+
+/** The same within a home that is locked, and that holds no node. */
+export async function enrolNode(
+  config: Config,
+  options: { invite: string; name?: string | undefined; endpoints?: readonly Endpoint[] },
+): Promise<NodeRecord> {
+  const name = parseNodeName(options.name ?? config.nodeName ?? defaultNodeName());
+  const keyPair = generateKeyPair();
+  const enrolment = await enrolWithInvite({
+    inviteText: options.invite,
+    endpoints: options.endpoints ?? [],
+    kind: "node",
+    name,
+    keyPair,
+    clock: systemClock(),
+  });
+  const { coordinator } = enrolment;
+  const record: NodeRecord = {
+    v: 1,
+    nodeId: keyPair.nodeId,
+    // The invite may have fixed another name: the certificate says which.
+    name: enrolment.spiffeId.split("/").at(-1) ?? name,
+    memberId: enrolment.memberId,
+    trustDomain: enrolment.trustDomain,
+    roles: enrolment.roles,
+    coordinator,
+  };
+  await writeNode(nodeFiles(config, record), record, {
+    keyPem: keyPair.privateKeyPem,
+    certificatePem: enrolment.certificatePem,
+    caCertificatePem: enrolment.caCertificatePem,
+  });
+  return record;
 }

@@ -235,6 +235,13 @@ export const ENROLMENT_ENDPOINTS = {
     body: trust.EnrolRequest,
     response: trust.EnrolResponse,
   },
+  hub: {
+    method: "GET",
+    path: "/hub",
+    tag: "enrolment",
+    summary: "Where the links of this hub are, for nodes that dial out to it",
+    response: trust.HubContactResponse,
+  },
   recover: {
     method: "POST",
     path: "/recover",

@@ -185,6 +185,15 @@ export const EnrolResponse = z
   .meta({ id: "Enrolment" });
 export type EnrolResponse = z.infer<typeof EnrolResponse>;
 
+/** The server's certificate has proved who says it. */
+export const HubContactResponse = z
+  .object({
+    nodeId: z.string(),
+    linkAddresses: z.array(z.string()).describe("`host:port`, best first"),
+  })
+  .meta({ id: "HubContact" });
+export type HubContactResponse = z.infer<typeof HubContactResponse>;
+
 /** Lets a node or person with an expired certificate back in: the old key signs the request. */
 export const RecoverRequest = z
   .object({

@@ -20,6 +20,11 @@ export function enrolmentRoutes(services: GatewayServices): Route[] {
       admit(request);
       return enrolmentView(services, await authority.enrol(body));
     }),
+    defineRoute(ENROLMENT_ENDPOINTS.hub, "public", async ({ request }) => {
+      admit(request);
+      const { nodeId, linkAddresses } = services.coordinatorContact;
+      return { nodeId, linkAddresses: [...linkAddresses()] };
+    }),
     defineRoute(ENROLMENT_ENDPOINTS.recover, "public", async ({ body, request }) => {
       admit(request);
       const signature = Buffer.from(body.signature, "base64");
