@@ -11,6 +11,8 @@ export interface Member {
   record: NodeRecord;
   state: MemberState;
   sinceMs: number;
+  /** The last word of the node itself: a datagram, or a record that was new. */
+  heardMs: number;
   /** While the state is `suspect`. */
   suspicion: Suspicion | undefined;
 }
@@ -24,6 +26,10 @@ export class MemberTable {
 
   get(nodeId: NodeId): Member | undefined {
     return this.#members.get(nodeId);
+  }
+
+  ids(): IterableIterator<NodeId> {
+    return this.#members.keys();
   }
 
   values(): IterableIterator<Member> {

@@ -16,13 +16,19 @@ export interface Probe {
   untilMs: number;
   /** Others were asked. */
   isIndirect: boolean;
-  nacksExpected: number;
+  /** Who was asked: only they and the target may answer. */
+  readonly helpers: Set<NodeId>;
+  /** Of the helpers, who has said nothing yet. */
+  readonly silentHelpers: Set<NodeId>;
 }
 
 /** A ping on behalf of another. */
 export interface Relay {
+  readonly origin: NodeId;
   readonly originAddress: string;
   readonly originSequence: number;
+  /** Who has to answer. */
+  readonly target: NodeId;
   untilMs: number;
 }
 

@@ -21,23 +21,41 @@ function confirmationsWanted({ suspicionConfirmations }: SwimConfig, nodes: numb
   return nodes - 2 < suspicionConfirmations ? 0 : suspicionConfirmations;
 }
 
+/**
+ * Whose word a suspicion is. Only the sender of a datagram is certain: whom it quotes may never
+ * have said so.
+ */
+export type Hand = "own" | "first" | "second";
+
+/**
+ * One who lies could quote many. So those who are quoted count as confirmations only when this
+ * node's own probe failed too; those who said so here themselves always do.
+ */
 export class Suspicion {
   readonly #config: SwimConfig;
   readonly #startMs: number;
   /** The first is who began it; the others confirm. */
-  readonly #from: Set<NodeId>;
+  readonly #from = new Set<NodeId>();
+  readonly #firstHand = new Set<NodeId>();
+  #isOwn = false;
   /** What this side itself was stalled since. */
   #stalledMs = 0;
+  /** Somebody says that it is dead already, which this side has no ground to believe yet. */
+  isCalledDead = false;
 
-  constructor(config: SwimConfig, from: NodeId, nowMs: number) {
+  constructor(config: SwimConfig, from: NodeId, hand: Hand, nowMs: number) {
     this.#config = config;
     this.#startMs = nowMs;
-    this.#from = new Set([from]);
+    this.confirm(from, hand);
   }
 
   /** True when it is news that is worth spreading. */
-  confirm(from: NodeId): boolean {
-    if (this.#from.has(from) || this.#from.size > this.#config.suspicionConfirmations) return false;
+  confirm(from: NodeId, hand: Hand): boolean {
+    if (hand === "own") this.#isOwn = true;
+    const isKnown = this.#from.has(from);
+    const isFull = this.#from.size > this.#config.suspicionConfirmations;
+    if (hand !== "second" && (isKnown || !isFull)) this.#firstHand.add(from);
+    if (isKnown || isFull) return false;
     this.#from.add(from);
     return true;
   }
@@ -48,7 +66,8 @@ export class Suspicion {
   }
 
   deadlineMs(nodes: number): number {
-    const confirmations = this.#from.size - 1;
+    const counted = this.#isOwn ? this.#from.size : this.#firstHand.size;
+    const confirmations = Math.max(0, counted - 1);
     return this.#startMs + this.#stalledMs + suspicionMs(this.#config, confirmations, nodes);
   }
 }

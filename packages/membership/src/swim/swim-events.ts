@@ -8,16 +8,29 @@ export type SwimEvent =
   | { readonly type: "join"; readonly addresses: readonly string[] }
   /** A datagram whose sender was verified. */
   | { readonly type: "message"; readonly address: string; readonly message: SwimMessage }
-  /** A whole view: one that was asked for, or the answer to one. */
-  | { readonly type: "view"; readonly claims: readonly Claim[] }
+  /** A whole view, or a part of one; `from` is who gave it, as the link verified. */
+  | { readonly type: "view"; readonly claims: readonly Claim[]; readonly from?: NodeId }
   | { readonly type: "wake" }
   /** A connection to the node broke: probe it now. */
   | { readonly type: "connection-lost"; readonly nodeId: NodeId }
   | { readonly type: "update"; readonly address?: string; readonly meta?: Uint8Array }
+  /** The node was removed by the operator, or revoked: gone at once, and its word is refused. */
+  | { readonly type: "forget"; readonly nodeId: NodeId }
+  /** The operator took it in again: the reverse of `forget`. */
+  | { readonly type: "readmit"; readonly nodeId: NodeId }
   | { readonly type: "leave" };
 
 export type SwimEffect =
-  | { readonly type: "send"; readonly address: string; readonly message: SwimMessage }
-  /** Give `claims` to whoever is at the address, and what it answers back as `view`. */
-  | { readonly type: "exchange"; readonly address: string; readonly claims: readonly Claim[] }
+  /** `address` is where `to` was heard, or its record's; whoever else is there must not get it. */
+  | {
+      readonly type: "send";
+      readonly to: NodeId;
+      readonly address: string;
+      readonly message: SwimMessage;
+    }
+  /**
+   * Give `claimsFor(to)` to the node, and what it answers back as `view`. `to` is undefined for an
+   * address from the beginning.
+   */
+  | { readonly type: "exchange"; readonly to: NodeId | undefined; readonly address: string }
   | ({ readonly type: "change" } & MemberChange);

@@ -171,14 +171,91 @@ describe("a mesh", () => {
     ).toEqual(["node1:7946", "node2:7946"]);
   });
 
-  it("lets an accused node speak for itself, whoever accuses it", () => {
+  it("does not take a dead word about a node that answers, and lets it speak for itself", () => {
     const network = mesh(3);
     const { nodeId } = network.machine("node1").self;
-    const accusation = { kind: "dead", nodeId, incarnation: 1, from: STRANGER } as const;
-    network.inject("node0", { type: "view", claims: [accusation] });
+    const liar = network.machine("node2").self.nodeId;
+    const lie = { kind: "dead", nodeId, incarnation: 1, from: liar } as const;
+    network.inject("node0", { type: "view", claims: [lie], from: liar });
+    expect(network.state("node0", "node1")).toBe("suspect");
+    expect(network.runUntil(() => network.hasConverged, 2000)).toBeDefined();
+    expect(network.machine("node1").self.incarnation).toBe(2);
+    expect(deaths(network)).toEqual([]);
+  });
+
+  it("takes no belief of who is not here, nor one that is put into its own mouth", () => {
+    const network = mesh(3);
+    const { nodeId } = network.machine("node1").self;
+    for (const from of [STRANGER, network.machine("node0").self.nodeId]) {
+      const lie = { kind: "suspect", nodeId, incarnation: 1, from } as const;
+      network.inject("node0", { type: "view", claims: [lie], from: STRANGER });
+    }
+    expect(network.state("node0", "node1")).toBe("alive");
+    expect(network.machine("node0").refusedCount).toBe(2);
+  });
+
+  it("makes its incarnation higher by one at most for what others say", () => {
+    const network = mesh(2);
+    const { machine } = { machine: network.machine("node0") };
+    const { nodeId } = machine.self;
+    const from = network.machine("node1").self.nodeId;
+    const lie = { kind: "dead", nodeId, incarnation: Number.MAX_SAFE_INTEGER, from } as const;
+    network.inject("node0", { type: "view", claims: [lie], from });
+    expect(machine.self.incarnation).toBe(1);
+    network.inject("node0", { type: "view", claims: [{ ...lie, incarnation: 1 }], from });
+    expect(machine.self.incarnation).toBe(2);
+  });
+
+  it("believes an answer to a probe only from whom it asked", () => {
+    const network = mesh(3);
+    network.crash("node1");
+    const liar = network.machine("node2").self.nodeId;
+    network.crash("node2");
+    const ack = { kind: "ack", from: liar, claims: [] } as const;
+    for (let sequence = 1; sequence < 5000; sequence++) {
+      if (sequence % 50 === 0) network.run(100);
+      const message = { ...ack, sequence };
+      network.inject("node0", { type: "message", address: "node2:7946", message });
+    }
     expect(network.state("node0", "node1")).toBe("dead");
+  });
+
+  it("forgets a removed node at once, and no gossip brings it back until it is readmitted", () => {
+    const network = mesh(4);
+    const { nodeId } = network.machine("node1").self;
+    network.inject("node0", { type: "forget", nodeId });
+    expect(network.state("node0", "node1")).toBeUndefined();
+    expect(network.changes.at(-1)).toMatchObject({ subject: "node1", after: "left" });
+    network.stall("node1", 1500);
+    network.run(20_000);
+    expect(network.state("node2", "node1")).toBe("alive");
+    expect(network.state("node0", "node1")).toBeUndefined();
+    network.inject("node0", { type: "readmit", nodeId });
     expect(network.runUntil(() => network.hasConverged, 20_000)).toBeDefined();
-    expect(network.machine("node1").self.incarnation).toBeGreaterThan(1);
+  });
+
+  it("takes two nodes back that were restarted at once with each other's address", () => {
+    const network = mesh(4);
+    network.crash("node1");
+    network.crash("node2");
+    network.start("node1", ["node0"], 10, "node2:7946");
+    network.start("node2", ["node0"], 10, "node1:7946");
+    expect(network.runUntil(() => network.hasConverged, 10_000)).toBeDefined();
+    expect(deaths(network)).toEqual([]);
+  });
+
+  it("takes a node back that has left, at another address", () => {
+    const network = mesh(4);
+    network.leave("node2");
+    network.run(1000);
+    const { incarnation } = network.machine("node2").self;
+    network.crash("node2");
+    network.run(10_000);
+    network.start("node2", ["node3"], incarnation + 1, "elsewhere:1");
+    expect(network.runUntil(() => network.hasConverged, 5000)).toBeDefined();
+    const { members } = network.machine("node0");
+    const back = members.find(({ record }) => record.name === "node2");
+    expect(back?.record.address).toBe("elsewhere:1");
   });
 
   it("does not let itself be used to ping others", () => {

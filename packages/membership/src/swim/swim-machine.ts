@@ -13,12 +13,13 @@
  * counted (`refusedCount`); `step` does not throw.
  */
 import type { NodeId } from "@hearthmesh/core";
-import { DATAGRAM_BYTES_MAX, NODES_MAX } from "../limits.js";
+import { NODES_MAX } from "../limits.js";
 import type { SwimConfig } from "./config.js";
-import { claimBytesMax } from "./gossip-queue.js";
+import { Exchanger } from "./exchanger.js";
 import { LocalHealth } from "./local-health.js";
 import { isPresent, type Member, type MemberState } from "./member-table.js";
 import type { Claim, NodeRecord, SwimMessage } from "./messages.js";
+import { Outgoing } from "./outgoing.js";
 import { Prober } from "./prober.js";
 import type { SwimEffect, SwimEvent } from "./swim-events.js";
 import { View } from "./view.js";
@@ -34,14 +35,18 @@ export interface SwimOptions {
   random(): number;
 }
 
-/** What a datagram needs beside its claims. */
-const HEAD_BYTES_MAX = 256;
-/** Addresses to begin with; more are left out. */
-const SEEDS_MAX = 64;
 /** How many are told at once that this node lives, or leaves. */
 const WIDE_NODES = 8;
 /** A wake that is later than this was a stall of this process. */
 const STALL_MS_MIN = 60;
+/** Views are exchanged this soon with a node that is back, which may know others that are. */
+const HEAL_MS_MAX = 500;
+
+/** A node and what is believed of it. */
+export interface KnownMember {
+  readonly record: NodeRecord;
+  readonly state: MemberState;
+}
 
 export class SwimMachine {
   readonly #config: SwimConfig;
@@ -49,10 +54,10 @@ export class SwimMachine {
   readonly #health: LocalHealth;
   readonly #view: View;
   readonly #prober = new Prober();
-  readonly #seeds = new Set<string>();
   /** To be probed before the next of the round. */
   readonly #urgent = new Set<NodeId>();
-  #effects: SwimEffect[] = [];
+  readonly #out: Outgoing;
+  readonly #exchanger: Exchanger;
   #isLeaving = false;
   #wakeMs: number;
   #probeAtMs: number;
@@ -71,12 +76,19 @@ export class SwimMachine {
         sign,
         verify,
         random,
-        onChange: (change) => this.#effects.push({ type: "change", ...change }),
+        onChange: (change) => {
+          this.#out.effects.push({ type: "change", ...change });
+          if (change.before === "dead" && change.after === "alive") {
+            this.#exchanger.returned = change.record.nodeId;
+          }
+        },
         onSuspected: (nodeId) => this.#urgent.add(nodeId),
         onRefuted: () => this.#spreadWidely(),
       },
       { ...self, incarnation, isLeaving: false },
     );
+    this.#out = new Outgoing(config, this.#view);
+    this.#exchanger = new Exchanger(this.#view, this.#out, random);
     // Nodes that start together must not go on in step.
     this.#probeAtMs = nowMs + random() * config.probeIntervalMs;
     this.#gossipAtMs = nowMs + random() * config.gossipIntervalMs;
@@ -104,34 +116,56 @@ export class SwimMachine {
   }
 
   /** All others that are known, also those that are gone and not forgotten yet. */
-  get members(): { readonly record: NodeRecord; readonly state: MemberState }[] {
+  get members(): KnownMember[] {
     return [...this.#view.members.values()].map(({ record, state }) => ({ record, state }));
   }
 
-  /** What a peer is answered that gave its own view. */
-  get claims(): Claim[] {
-    return this.#view.claims();
+  member(nodeId: NodeId): KnownMember | undefined {
+    return this.#view.members.get(nodeId);
+  }
+
+  /** Nodes that `forget` has named and `readmit` has not. */
+  get forgotten(): NodeId[] {
+    return this.#view.forgotten;
+  }
+
+  /** The whole view, as it is given to this node. */
+  claimsFor(listener: NodeId | undefined): Claim[] {
+    return this.#view.claimsFor(listener);
+  }
+
+  /** The part of `claimsFor` that is about one node. */
+  claimsAbout(nodeId: NodeId, listener: NodeId): Claim[] {
+    return this.#view.claimsAbout(nodeId, listener);
   }
 
   step(event: SwimEvent, nowMs: number): SwimEffect[] {
-    this.#effects = [];
+    this.#out.effects = [];
     this.#noticeStall(nowMs);
     this.#take(event, nowMs);
     this.#runDue(nowMs);
     this.#plan();
-    return this.#effects;
+    return this.#out.effects;
   }
 
   #take(event: SwimEvent, nowMs: number): void {
     switch (event.type) {
       case "join":
-        for (const address of event.addresses) this.#addSeed(address);
+        for (const address of event.addresses) this.#exchanger.addSeed(address);
         return;
       case "message":
         this.#onMessage(event.address, event.message, nowMs);
         return;
       case "view":
-        for (const claim of event.claims.slice(0, 2 * NODES_MAX)) this.#view.apply(claim, nowMs);
+        for (const claim of event.claims.slice(0, 2 * NODES_MAX)) {
+          this.#view.apply(claim, nowMs, event.from);
+        }
+        return;
+      case "forget":
+        if (event.nodeId !== this.#view.self.nodeId) this.#view.forget(event.nodeId, nowMs);
+        return;
+      case "readmit":
+        this.#view.readmit(event.nodeId);
         return;
       case "connection-lost":
         this.#urgent.add(event.nodeId);
@@ -149,31 +183,32 @@ export class SwimMachine {
     }
   }
 
-  #addSeed(address: string): void {
-    if (this.#seeds.size >= SEEDS_MAX || address === this.#view.self.address) return;
-    this.#seeds.add(address);
-    this.#exchange(address);
-  }
-
   #onMessage(address: string, message: SwimMessage, nowMs: number): void {
-    for (const claim of message.claims) this.#view.apply(claim, nowMs);
+    const { from } = message;
+    this.#view.heard(from, nowMs);
+    for (const claim of message.claims) this.#view.apply(claim, nowMs, from);
     switch (message.kind) {
       case "ping":
         // The address may have gone over to this node from another one.
         if (message.target !== this.#view.self.nodeId) return;
-        this.#send(address, { kind: "ack", sequence: message.sequence }, message.from);
+        this.#out.send(from, address, { kind: "ack", sequence: message.sequence }, from);
         return;
       case "ping-request":
         this.#relay(address, message, nowMs);
         return;
       case "ack":
-        this.#onAck(message.sequence);
-        return;
+        this.#onAck(from, message.sequence);
+        break;
       case "nack":
-        if (this.#prober.probe?.sequence === message.sequence) this.#prober.probe.nacksExpected--;
-        return;
+        if (this.#prober.probe?.sequence === message.sequence) {
+          this.#prober.probe.silentHelpers.delete(from);
+        }
+        break;
       case "gossip":
     }
+    // Who is dead here and speaks does not know it, or could not say so yet.
+    const isDead = this.#view.members.get(from)?.state === "dead";
+    if (isDead) this.#out.send(from, address, { kind: "gossip" }, from);
   }
 
   #relay(
@@ -181,27 +216,31 @@ export class SwimMachine {
     message: Extract<SwimMessage, { kind: "ping-request" }>,
     nowMs: number,
   ): void {
-    const { target, targetAddress } = message;
+    const { target, targetAddress, from: origin } = message;
     const untilMs = nowMs + this.#config.probeTimeoutMs;
     const sequence = this.#prober.nextSequence();
-    const relay = { originAddress, originSequence: message.sequence, untilMs };
+    const { sequence: originSequence } = message;
+    const relay = { origin, originAddress, originSequence, target, untilMs };
     // Only to nodes of this mesh, at their own address: nobody may use us to reach others.
     const known = this.#view.members.get(target);
     if (known?.record.address !== targetAddress || !this.#prober.addRelay(sequence, relay)) return;
-    this.#send(targetAddress, { kind: "ping", sequence, target }, target);
+    this.#out.send(target, targetAddress, { kind: "ping", sequence, target }, target);
   }
 
-  #onAck(sequence: number): void {
+  /** Only from whom it was asked: nobody else may vouch for a node that is silent. */
+  #onAck(from: NodeId, sequence: number): void {
     const { probe, relays } = this.#prober;
     if (probe?.sequence === sequence) {
+      if (from !== probe.target && !probe.helpers.has(from)) return;
       this.#prober.probe = undefined;
       this.#health.change(-1);
       return;
     }
     const relay = relays.get(sequence);
-    if (relay === undefined) return;
+    if (relay === undefined || relay.target !== from) return;
     relays.delete(sequence);
-    this.#send(relay.originAddress, { kind: "ack", sequence: relay.originSequence });
+    const ack = { kind: "ack", sequence: relay.originSequence } as const;
+    this.#out.send(relay.origin, relay.originAddress, ack);
   }
 
   #leave(): void {
@@ -214,7 +253,9 @@ export class SwimMachine {
   /** What this node says about itself in need: many hear it at once, and the others from them. */
   #spreadWidely(): void {
     const nodes = this.#present(Math.max(WIDE_NODES, this.#config.gossipNodes));
-    for (const { record } of nodes) this.#send(record.address, { kind: "gossip" });
+    for (const { record } of nodes) {
+      this.#out.send(record.nodeId, record.address, { kind: "gossip" });
+    }
   }
 
   /** Timers that fire late mean that this process stood still, and its answers lie unread. */
@@ -231,13 +272,16 @@ export class SwimMachine {
     this.#view.expire(nowMs);
     this.#runRelays(nowMs);
     this.#runProbe(nowMs);
+    if (this.#exchanger.returned !== undefined) {
+      this.#exchangeAtMs = Math.min(this.#exchangeAtMs, nowMs + this.#random() * HEAL_MS_MAX);
+    }
     if (nowMs >= this.#gossipAtMs) {
       this.#gossipAtMs = nowMs + this.#config.gossipIntervalMs;
       this.#spread();
     }
     if (nowMs >= this.#exchangeAtMs) {
       this.#exchangeAtMs = nowMs + this.#config.syncIntervalMs * (0.75 + this.#random() / 2);
-      this.#exchangeWithSomebody();
+      if (!this.#isLeaving) this.#exchanger.run();
     }
   }
 
@@ -245,7 +289,8 @@ export class SwimMachine {
     for (const [sequence, relay] of this.#prober.relays) {
       if (relay.untilMs > nowMs) continue;
       this.#prober.relays.delete(sequence);
-      this.#send(relay.originAddress, { kind: "nack", sequence: relay.originSequence });
+      const nack = { kind: "nack", sequence: relay.originSequence } as const;
+      this.#out.send(relay.origin, relay.originAddress, nack);
     }
   }
 
@@ -254,7 +299,7 @@ export class SwimMachine {
     if (probe?.isIndirect && nowMs >= probe.untilMs) {
       this.#prober.probe = undefined;
       // Nacks show that this side hears others: then it is not to blame.
-      this.#health.change(Math.max(0, probe.nacksExpected));
+      this.#health.change(probe.silentHelpers.size);
       this.#view.suspect(probe.target, nowMs);
     } else if (probe?.isIndirect === false && nowMs >= probe.directUntilMs) {
       this.#askOthers(probe.target, nowMs);
@@ -281,7 +326,8 @@ export class SwimMachine {
       directUntilMs,
       untilMs: directUntilMs + indirectTimeoutMs * factor,
       isIndirect: false,
-      nacksExpected: 0,
+      helpers: new Set(),
+      silentHelpers: new Set(),
     };
     this.#ping(target.record.nodeId, sequence);
   }
@@ -289,7 +335,7 @@ export class SwimMachine {
   #ping(target: NodeId, sequence: number): void {
     const member = this.#view.members.get(target);
     if (member === undefined) return;
-    this.#send(member.record.address, { kind: "ping", sequence, target }, target);
+    this.#out.send(target, member.record.address, { kind: "ping", sequence, target }, target);
   }
 
   #nextTarget(): Member | undefined {
@@ -315,12 +361,13 @@ export class SwimMachine {
       ({ record, state }) => state === "alive" && record.nodeId !== target,
     );
     probe.isIndirect = true;
-    probe.nacksExpected = others.length;
     const { sequence } = probe;
     const { address: targetAddress } = member.record;
     for (const { record } of others) {
       const message = { kind: "ping-request", sequence, target, targetAddress } as const;
-      this.#send(record.address, message, target);
+      probe.helpers.add(record.nodeId);
+      probe.silentHelpers.add(record.nodeId);
+      this.#out.send(record.nodeId, record.address, message, target);
     }
     // Alone with a silent node, there is nobody to wait for.
     if (others.length === 0) probe.untilMs = Math.min(probe.untilMs, nowMs + 1);
@@ -329,46 +376,13 @@ export class SwimMachine {
   #spread(): void {
     if (this.#view.gossip.size === 0) return;
     for (const { record } of this.#present(this.#config.gossipNodes)) {
-      this.#send(record.address, { kind: "gossip" }, record.nodeId);
+      const { nodeId, address } = record;
+      this.#out.send(nodeId, address, { kind: "gossip" }, nodeId);
     }
-  }
-
-  /** With one who is here; now and then with one who is gone, or an address from the beginning. */
-  #exchangeWithSomebody(): void {
-    if (this.#isLeaving) return;
-    const [present] = this.#present(1);
-    if (present !== undefined) this.#exchange(present.record.address);
-    const [gone] = this.#view.members.pick(1, this.#random, ({ state }) => state === "dead");
-    if (gone !== undefined) this.#exchange(gone.record.address);
-    const known = new Set(this.members.map(({ record }) => record.address));
-    const strange = [...this.#seeds].filter((address) => !known.has(address));
-    const seed = strange[Math.floor(this.#random() * strange.length)];
-    if (seed !== undefined) this.#exchange(seed);
-  }
-
-  #exchange(address: string): void {
-    this.#effects.push({ type: "exchange", address, claims: this.#view.claims() });
   }
 
   #present(count: number): Member[] {
     return this.#view.members.pick(count, this.#random, ({ state }) => isPresent(state));
-  }
-
-  /** `about` hears first what is believed of it. */
-  #send(
-    address: string,
-    message: DistributiveOmit<SwimMessage, "from" | "claims">,
-    about?: NodeId,
-  ): void {
-    const first = about === undefined ? undefined : this.#view.suspicionOf(about);
-    const used = first === undefined ? 0 : claimBytesMax(first);
-    const { retransmitFactor } = this.#config;
-    const timesMax = retransmitFactor * Math.ceil(Math.log10(this.#view.presentCount + 1));
-    const room = DATAGRAM_BYTES_MAX - HEAD_BYTES_MAX - used;
-    const news = this.#view.gossip.take(room, timesMax, first && about);
-    const claims = first === undefined ? news : [first, ...news];
-    const { nodeId: from } = this.#view.self;
-    this.#effects.push({ type: "send", address, message: { ...message, from, claims } });
   }
 
   #plan(): void {
@@ -382,7 +396,3 @@ export class SwimMachine {
     this.#wakeMs = Math.min(...due.filter((ms) => ms !== undefined));
   }
 }
-
-type DistributiveOmit<Union, Keys extends PropertyKey> = Union extends unknown
-  ? Omit<Union, Keys>
-  : never;

@@ -6,16 +6,22 @@
  * itself makes its incarnation higher, which is how it refutes. A belief about a node whose record
  * is not known here is not taken: it could be about anybody.
  *
+ * Members may lie about each other, and only who speaks directly is certain. So a belief counts
+ * when who has it is present; "dead" is believed when the node was suspected here and nothing came
+ * from it for the shortest suspicion, and is a suspicion until then; and what others say about this
+ * node makes its incarnation higher by one at most. A jump needs a record that it signed itself.
+ *
  * Invariants: no record without a valid proof; the incarnation of a node never falls; every change
  * of a state is told once.
  */
 import type { NodeId } from "@hearthmesh/core";
+import { FORGOTTEN_MAX } from "../limits.js";
 import type { SwimConfig } from "./config.js";
 import { GossipQueue } from "./gossip-queue.js";
 import type { LocalHealth } from "./local-health.js";
-import { type Member, type MemberState, MemberTable } from "./member-table.js";
+import { isPresent, type Member, type MemberState, MemberTable } from "./member-table.js";
 import type { Claim, NodeRecord } from "./messages.js";
-import { Suspicion } from "./suspicion.js";
+import { type Hand, Suspicion } from "./suspicion.js";
 
 export interface MemberChange {
   /** Undefined for a node that was not known. */
@@ -23,6 +29,8 @@ export interface MemberChange {
   readonly after: MemberState;
   readonly record: NodeRecord;
 }
+
+type Belief = Exclude<Claim, { kind: "self" }>;
 
 export interface ViewParts {
   readonly config: SwimConfig;
@@ -45,6 +53,8 @@ export class View {
   readonly #parts: ViewParts;
   /** Those who are suspected, dead or have left: for all others no time runs. */
   readonly #watched = new Map<NodeId, Member>();
+  /** Removed by the operator: nothing that is said of them is taken. */
+  readonly #forgotten = new Set<NodeId>();
   #self: NodeRecord;
   /** Claims that were refused, for metrics. */
   refusedCount = 0;
@@ -71,9 +81,16 @@ export class View {
     this.gossip.add({ kind: "self", record: this.#self });
   }
 
-  apply(claim: Claim, nowMs: number): void {
+  /** `teller` is who gave it here, as the datagram's seal or the link verified. */
+  apply(claim: Claim, nowMs: number, teller?: NodeId): void {
     if (claim.kind === "self") this.#applyRecord(claim.record, nowMs);
-    else this.#applyBelief(claim, nowMs);
+    else this.#applyBelief(claim, nowMs, claim.from === teller ? "first" : "second");
+  }
+
+  /** A datagram of the node itself came. */
+  heard(nodeId: NodeId, nowMs: number): void {
+    const member = this.members.get(nodeId);
+    if (member !== undefined) member.heardMs = nowMs;
   }
 
   /** This node itself found that the other does not answer. */
@@ -82,7 +99,33 @@ export class View {
     if (member === undefined) return;
     const { incarnation } = member.record;
     const from = this.#self.nodeId;
-    this.#applyBelief({ kind: "suspect", nodeId, incarnation, from }, nowMs);
+    const claim = { kind: "suspect", nodeId, incarnation, from } as const;
+    this.#applyBelief(claim, nowMs, "own");
+    if (member.suspicion?.isCalledDead && this.#isSilent(member, nowMs)) {
+      this.#setState(member, "dead", nowMs);
+      this.gossip.add({ ...claim, kind: "dead" });
+    }
+  }
+
+  /** Gone at once, and refused from now on, whoever speaks of it. */
+  forget(nodeId: NodeId, nowMs: number): void {
+    const [oldest] = this.#forgotten;
+    if (this.#forgotten.size >= FORGOTTEN_MAX && oldest) this.#forgotten.delete(oldest);
+    this.#forgotten.add(nodeId);
+    const member = this.members.get(nodeId);
+    if (member === undefined) return;
+    if (isPresent(member.state)) this.#setState(member, "left", nowMs);
+    this.members.remove(nodeId);
+    this.#watched.delete(nodeId);
+    this.gossip.forget(nodeId);
+  }
+
+  readmit(nodeId: NodeId): void {
+    this.#forgotten.delete(nodeId);
+  }
+
+  get forgotten(): NodeId[] {
+    return [...this.#forgotten];
   }
 
   /** Suspicions whose time is over become deaths; old deaths are forgotten. */
@@ -112,30 +155,41 @@ export class View {
     return dueMs;
   }
 
-  /** All that this node knows, for an exchange of whole views. */
-  claims(): Claim[] {
+  /** All that this node knows, for an exchange of whole views with this node. */
+  claimsFor(listener: NodeId | undefined): Claim[] {
     const claims: Claim[] = [{ kind: "self", record: this.#self }];
-    for (const { record, state } of this.members.values()) {
-      // The record of a dead node would bring it up for a moment where it is not known.
-      if (state !== "dead") claims.push({ kind: "self", record });
-      const { nodeId, incarnation } = record;
-      if (state === "suspect" || state === "dead") {
-        claims.push({ kind: state, nodeId, incarnation, from: this.#self.nodeId });
-      }
+    for (const nodeId of this.members.ids()) claims.push(...this.claimsAbout(nodeId, listener));
+    return claims;
+  }
+
+  /** The record of one node and what this node believes of it, as it tells them to `listener`. */
+  claimsAbout(nodeId: NodeId, listener: NodeId | undefined): Claim[] {
+    if (nodeId === this.#self.nodeId) return [{ kind: "self", record: this.#self }];
+    const member = this.members.get(nodeId);
+    if (member === undefined) return [];
+    const { record, state } = member;
+    const claims: Claim[] = [];
+    // The record of a dead node would bring it up for a moment where it is not known. The node
+    // itself has to see its own word, from an earlier life, to get above it.
+    if (state !== "dead" || nodeId === listener) claims.push({ kind: "self", record });
+    if (state === "suspect" || state === "dead") {
+      const { incarnation } = record;
+      claims.push({ kind: state, nodeId, incarnation, from: this.#self.nodeId });
     }
     return claims;
   }
 
-  /** What a suspected node should hear first, so that it can refute (Lifeguard, "buddy system"). */
-  suspicionOf(nodeId: NodeId): Claim | undefined {
+  /** What an accused node should hear first, so that it can refute (Lifeguard, "buddy system"). */
+  accusationsOf(nodeId: NodeId): Claim[] {
     const member = this.members.get(nodeId);
-    if (member?.state !== "suspect") return undefined;
-    const { incarnation } = member.record;
-    return { kind: "suspect", nodeId, incarnation, from: this.#self.nodeId };
+    if (member?.state !== "suspect" && member?.state !== "dead") return [];
+    const claims = this.claimsAbout(nodeId, nodeId);
+    return member.state === "dead" ? claims : claims.slice(1);
   }
 
   addStall(ms: number): void {
     for (const { suspicion } of this.#watched.values()) suspicion?.addStall(ms);
+    for (const member of this.members.values()) member.heardMs += ms;
   }
 
   #applyRecord(record: NodeRecord, nowMs: number): void {
@@ -145,14 +199,16 @@ export class View {
     }
     const member = this.members.get(record.nodeId);
     if (member !== undefined && record.incarnation <= member.record.incarnation) return;
-    if ((member === undefined && this.members.isFull) || !this.#parts.verify(record)) {
+    const isRefused = this.#forgotten.has(record.nodeId) || (!member && this.members.isFull);
+    if (isRefused || !this.#parts.verify(record)) {
       this.refusedCount++;
       return;
     }
     const state: MemberState = record.isLeaving ? "left" : "alive";
     this.gossip.add({ kind: "self", record });
     if (member === undefined) {
-      const fresh: Member = { record, state, sinceMs: nowMs, suspicion: undefined };
+      const since = { sinceMs: nowMs, heardMs: nowMs };
+      const fresh: Member = { record, state, ...since, suspicion: undefined };
       this.members.add(fresh, this.#parts.random());
       this.#watch(fresh);
       // Who left before it was known here is only remembered, so that old news does not bring it.
@@ -160,6 +216,7 @@ export class View {
       return;
     }
     member.record = record;
+    member.heardMs = nowMs;
     if (member.state === "suspect") member.suspicion = undefined;
     if (member.state === state) this.#parts.onChange({ before: state, after: state, record });
     else this.#setState(member, state, nowMs);
@@ -169,12 +226,14 @@ export class View {
   #applyOwnRecord(record: NodeRecord): void {
     const { incarnation } = this.#self;
     const isSame = record.incarnation === incarnation && isEqual(record.proof, this.#self.proof);
+    // At the end of the numbers there is nothing above.
+    if (record.incarnation >= Number.MAX_SAFE_INTEGER - 1) return;
     if (isSame || record.incarnation < incarnation || !this.#parts.verify(record)) return;
     this.#self = { ...this.#self, incarnation: record.incarnation };
     this.sayAnew({});
   }
 
-  #applyBelief(claim: Exclude<Claim, { kind: "self" }>, nowMs: number): void {
+  #applyBelief(claim: Belief, nowMs: number, hand: Hand): void {
     const { nodeId, incarnation, from } = claim;
     if (nodeId === this.#self.nodeId) {
       this.#refute(incarnation);
@@ -184,29 +243,52 @@ export class View {
     if (member === undefined || isGone(member.state)) return;
     // A belief about a record that is not known here yet is about nothing that could be refuted.
     if (incarnation !== member.record.incarnation) return;
-    if (claim.kind === "dead") {
+    if (hand !== "own" && !this.#isBelievable(from)) {
+      this.refusedCount++;
+      return;
+    }
+    if (claim.kind === "dead" && member.state === "suspect" && this.#isSilent(member, nowMs)) {
       this.#setState(member, "dead", nowMs);
       this.gossip.add(claim);
       return;
     }
+    this.#addSuspicion(member, { ...claim, kind: "suspect" }, nowMs, hand);
+    if (claim.kind === "dead" && member.suspicion) member.suspicion.isCalledDead = true;
+  }
+
+  #addSuspicion(member: Member, claim: Belief, nowMs: number, hand: Hand): void {
     if (member.suspicion !== undefined) {
-      if (member.suspicion.confirm(from)) this.gossip.add(claim);
+      if (member.suspicion.confirm(claim.from, hand)) this.gossip.add(claim);
       return;
     }
-    member.suspicion = new Suspicion(this.#parts.config, from, nowMs);
+    member.suspicion = new Suspicion(this.#parts.config, claim.from, hand, nowMs);
     this.#setState(member, "suspect", nowMs);
     this.gossip.add(claim);
-    if (from !== this.#self.nodeId) this.#parts.onSuspected(nodeId);
+    if (hand !== "own") this.#parts.onSuspected(member.record.nodeId);
+  }
+
+  /** Whose beliefs are taken: those of present members, but not what others say that we said. */
+  #isBelievable(from: NodeId): boolean {
+    const member = this.members.get(from);
+    return member !== undefined && isPresent(member.state);
+  }
+
+  #isSilent(member: Member, nowMs: number): boolean {
+    return nowMs - member.heardMs >= this.#parts.config.suspicionMinMs;
   }
 
   #refute(incarnation: number): void {
     if (this.#self.isLeaving) return;
+    if (incarnation > this.#self.incarnation) {
+      // Nobody can know that but from a record of ours, which would have to come with it.
+      this.refusedCount++;
+      return;
+    }
     if (incarnation < this.#self.incarnation) {
       // It was refuted before, and who says it has not heard so.
       this.gossip.add({ kind: "self", record: this.#self });
       return;
     }
-    this.#self = { ...this.#self, incarnation };
     this.sayAnew({});
     this.#parts.health.change(1);
     this.#parts.onRefuted();

@@ -6,6 +6,7 @@
  */
 import type { NodeId } from "@hearthmesh/core";
 import { decodeDatagram, encodeDatagram } from "../datagram-codec.js";
+import { PLAIN_DATAGRAM_BYTES_MAX } from "../limits.js";
 import { SWIM_LAN, type SwimConfig } from "../swim/config.js";
 import type { MemberState } from "../swim/member-table.js";
 import type { SwimEffect, SwimEvent } from "../swim/swim-events.js";
@@ -64,10 +65,10 @@ export class SwimNetwork {
     this.#random = seededRandom(options.seed);
   }
 
-  /** Starts a host that knows the addresses of `seeds`. */
-  start(name: string, seeds: readonly string[] = [], incarnation = 1): void {
+  /** Starts a host that knows the addresses of `seeds`; again at its own address unless told. */
+  start(name: string, seeds: readonly string[] = [], incarnation = 1, newAddress?: string): void {
     const before = this.#hosts.get(name);
-    const address = before?.address ?? `${name}:7946`;
+    const address = newAddress ?? before?.address ?? `${name}:7946`;
     const nodeId = nodeIdOf(name);
     const machine = this.#makeMachine(name, nodeId, address, incarnation);
     const host: Host = {
@@ -235,11 +236,13 @@ export class SwimNetwork {
       return;
     }
     if (effect.type === "exchange") {
+      const given = host.machine.claimsFor(effect.to);
       this.#carry(host.name, effect.address, (other) => {
-        const answer = other.machine.claims;
-        this.#step(other, { type: "view", claims: effect.claims });
+        const from = host.nodeId;
+        const answer = other.machine.claimsFor(from);
+        this.#step(other, { type: "view", claims: given, from });
         this.#carry(other.name, host.address, (back) => {
-          this.#step(back, { type: "view", claims: answer });
+          this.#step(back, { type: "view", claims: answer, from: other.nodeId });
         });
       });
       return;
@@ -247,7 +250,7 @@ export class SwimNetwork {
     host.datagramsSent++;
     if (this.#random() < this.#options.loss) return;
     const { address, message } = effect;
-    const { bytes, claimsTaken } = encodeDatagram(message);
+    const { bytes, claimsTaken } = encodeDatagram(message, PLAIN_DATAGRAM_BYTES_MAX);
     if (claimsTaken < message.claims.length) throw new Error("a message is larger than a datagram");
     this.#carry(host.name, address, (other) => {
       const event = {
