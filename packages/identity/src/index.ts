@@ -24,6 +24,7 @@ export {
   type VerifyOptions,
   verifyCertificate,
 } from "./certificate-verify.js";
+export { checkDigits } from "./check-digits.js";
 export { type Endpoint, formatEndpoint, parseEndpoint } from "./endpoint.js";
 export { fingerprintWords } from "./fingerprint.js";
 export { findGrantExcess, type GrantExcess, grantsCover } from "./grant-cover.js";

@@ -4,8 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { canonicalJson, limits, MeshError } from "@hearthmesh/core";
-import type { Store } from "@hearthmesh/store";
-import { auditRange } from "./authority-keys.js";
+import type { KeyValue, Store } from "@hearthmesh/store";
+import { AUDIT_HEAD_KEY, auditKey, auditRange } from "./authority-keys.js";
 import { decodeRecord, type Versioned } from "./records.js";
 
 export type AuditAction =
@@ -17,14 +17,19 @@ export type AuditAction =
   | "identity.renew"
   | "identity.recover"
   | "identity.allow-recovery"
-  | "identity.revoke";
+  | "identity.revoke"
+  | "key.create"
+  | "key.revoke"
+  | "node.introduce"
+  | "node.remove"
+  | "node.allow";
 
 /** What a change says about itself. Never a secret. */
 export interface AuditNote {
-  /** SPIFFE id of who asked, or `invite/<id>` for a newcomer. */
+  /** SPIFFE id of who asked, `key/<id>` for an API key, `invite/<id>` for a newcomer. */
   readonly by: string;
   readonly action: AuditAction;
-  /** What was changed: a SPIFFE id or `invite/<id>`. */
+  /** What was changed: a SPIFFE id, `invite/<id>`, `key/<id>` or `node/<node id>`. */
   readonly subject: string;
   readonly detail?: Readonly<Record<string, string | number | readonly string[]>>;
 }
@@ -84,4 +89,76 @@ export async function readAudit(
     }
   });
   return { records, more: page.more };
+}
+
+/** What a walk over the whole trail found. */
+export interface AuditVerdict {
+  readonly ok: boolean;
+  /** Records that were looked at. */
+  readonly records: number;
+  /** Sequence number of the oldest that is kept; 0 for an empty trail. */
+  readonly first: number;
+  /** The first record that is missing, changed or out of its place. */
+  readonly brokenAt?: number;
+  readonly reason?: string;
+}
+
+/** Walks over all records that are kept, up to the head. */
+export async function verifyAudit(store: Store): Promise<AuditVerdict> {
+  const stored = await store.get(AUDIT_HEAD_KEY);
+  const head = stored === undefined ? EMPTY_AUDIT_HEAD : decodeRecord<AuditHead>(stored);
+  const oldest = Math.max(1, head.sequence - limits.AUDIT_RECORDS_MAX + 1);
+  let before: AuditRecord | undefined;
+  let seen = 0;
+  for (let sequence = oldest; sequence <= head.sequence; ) {
+    const range = auditRange(sequence - 1);
+    const page = await store.range(range, { limit: limits.AUDIT_PAGE_RECORDS_MAX });
+    for (const entry of page.entries) {
+      if (sequence > head.sequence) break;
+      const found = checkEntry(entry, sequence, before);
+      if (typeof found === "string") return broken(seen, oldest, sequence, found);
+      before = found;
+      sequence++;
+      seen++;
+    }
+    if (!page.more && sequence <= head.sequence) {
+      return broken(seen, oldest, sequence, "the record is missing");
+    }
+  }
+  if (before !== undefined && hashOfAudit(before) !== head.hash) {
+    return broken(
+      seen,
+      oldest,
+      head.sequence,
+      "the record is not the one that the trail ends with",
+    );
+  }
+  return { ok: true, records: seen, first: head.sequence === 0 ? 0 : oldest };
+}
+
+/** The record in its place, or what is wrong with it. */
+function checkEntry(
+  entry: KeyValue,
+  sequence: number,
+  before: AuditRecord | undefined,
+): AuditRecord | string {
+  if (entry.key !== auditKey(sequence)) return "the record is missing";
+  const record = readable(entry);
+  if (record === undefined || record.sequence !== sequence) return "the record is not readable";
+  const previous = sequence === 1 ? EMPTY_AUDIT_HEAD.hash : undefined;
+  const expected = before === undefined ? previous : hashOfAudit(before);
+  if (expected === undefined || record.previousHash === expected) return record;
+  return "the record does not follow from the one before it: one of the two was changed";
+}
+
+function readable(entry: KeyValue): AuditRecord | undefined {
+  try {
+    return decodeRecord<AuditRecord>(entry);
+  } catch {
+    return undefined;
+  }
+}
+
+function broken(records: number, first: number, brokenAt: number, reason: string): AuditVerdict {
+  return { ok: false, records, first, brokenAt, reason };
 }

@@ -11,6 +11,10 @@
  * | `authority/serial/<end>-<serial>`         | who got the certificate; goes when it has expired |
  * | `authority/proof/<end>-<hash>`            | recovery proofs that were used; go when too old   |
  * | `authority/revocations`                   | the newest signed `RevocationList`                |
+ * | `authority/key/<key id>`                  | `ApiKeyRecord`; kept for a while when it is over  |
+ * | `authority/key-use/<key id>`              | when the key was used last, to the minute         |
+ * | `authority/introduction/<node id>`        | `IntroductionRecord` of a node of another mesh    |
+ * | `authority/allow/<node id>`               | `AllowListRecord`: where this node may call from  |
  * | `authority/audit-head`                    | sequence number and hash of the last audit record |
  * | `audit/<sequence>`                        | `AuditRecord`, in the order of the changes        |
  *
@@ -25,6 +29,10 @@ import type { KeyRange } from "@hearthmesh/store";
 export const AUTHORITY_PREFIX = "authority/";
 export const IDENTITY_PREFIX = "authority/identity/";
 export const INVITE_PREFIX = "authority/invite/";
+export const API_KEY_PREFIX = "authority/key/";
+export const API_KEY_USE_PREFIX = "authority/key-use/";
+export const INTRODUCTION_PREFIX = "authority/introduction/";
+export const ALLOW_LIST_PREFIX = "authority/allow/";
 export const MEMBER_KEY = "authority/member";
 export const REVOCATIONS_KEY = "authority/revocations";
 export const AUDIT_HEAD_KEY = "authority/audit-head";

@@ -36,7 +36,9 @@ import {
   type TrustBundle,
 } from "@hearthmesh/identity";
 import type { Store } from "@hearthmesh/store";
-import { type AuditPage, readAudit } from "./audit.js";
+import { AllowLists } from "./allow-lists.js";
+import { ApiKeys } from "./api-keys.js";
+import { type AuditPage, type AuditVerdict, readAudit, verifyAudit } from "./audit.js";
 import type { AuthorityContext } from "./context.js";
 import {
   type CoordinatorRequest,
@@ -46,6 +48,7 @@ import {
 } from "./enrolment.js";
 import type { RevokedListener } from "./identity-cache.js";
 import type { EnrolResult } from "./identity-write.js";
+import { Introductions } from "./introductions.js";
 import type { InviteRequest } from "./invite-request.js";
 import { type CreatedInvite, createInvite, listInvites, maySee, revokeInvite } from "./invites.js";
 import { openContext } from "./open-context.js";
@@ -65,6 +68,12 @@ export interface AuthorityOptions {
 const EVERYTHING: readonly Grant[] = [{ path: "/", rights: RIGHTS, effect: "allow" }];
 
 export class Authority {
+  /** For programs and other meshes, which have no certificate of this member. */
+  readonly apiKeys: ApiKeys;
+  /** Nodes of other meshes that are known here. */
+  readonly introductions: Introductions;
+  /** From where each node may call. */
+  readonly allowLists: AllowLists;
   readonly #context: AuthorityContext;
   readonly #verifier: CertificateVerifier;
   readonly #bundle: TrustBundle;
@@ -77,6 +86,9 @@ export class Authority {
       caCertificatesPem: [context.ca.certificatePem],
     };
     this.#verifier = createVerifier(this.#bundle);
+    this.apiKeys = new ApiKeys(context);
+    this.introductions = new Introductions(context);
+    this.allowLists = new AllowLists(context);
   }
 
   /** `MESH_CONFIG_INVALID` when CA, member and store do not belong together. */
@@ -89,6 +101,7 @@ export class Authority {
   /** Stops following the store. The store itself belongs to the caller. */
   async close(): Promise<void> {
     this.#context.cache.close();
+    this.#context.records.close();
   }
 
   get memberId(): MemberId {
@@ -266,6 +279,16 @@ export class Authority {
   /** Audit records after a sequence number, oldest first. */
   auditTrail(options: { after?: number; limit?: number } = {}): Promise<AuditPage> {
     return readAudit(this.#context.store, options);
+  }
+
+  /** Whether all records that are kept follow from each other. */
+  verifyAudit(): Promise<AuditVerdict> {
+    return verifyAudit(this.#context.store);
+  }
+
+  /** Whether this node may call from this address: by its allow-list, or because it has none. */
+  addressAllowed(nodeId: NodeId, address: string): boolean {
+    return this.allowLists.allows(nodeId, address);
   }
 
   #requireOperator(by: Principal, what: string): void {

@@ -11,11 +11,14 @@ import {
 import type { Store } from "@hearthmesh/store";
 import type { IdentityCache } from "./identity-cache.js";
 import type { Ledger } from "./ledger.js";
+import type { RecordCache } from "./record-cache.js";
 
 export interface AuthorityContext {
   readonly store: Store;
   readonly ledger: Ledger;
   readonly cache: IdentityCache;
+  /** API keys, introductions and allow-lists. */
+  readonly records: RecordCache;
   readonly ca: MemberCa;
   readonly memberId: MemberId;
   readonly trustDomain: TrustDomain;

@@ -18,12 +18,15 @@ export interface EnrolmentLimits {
   perAddressPerMinute?: number;
   totalPerMinute?: number;
   addressesMax?: number;
+  /** For the message. Default: "attempts to join". */
+  what?: string;
 }
 
 export class EnrolmentLimiter {
   readonly #perAddress: number;
   readonly #total: number;
   readonly #addressesMax: number;
+  readonly #what: string;
   /** Least recently used first. */
   readonly #addresses = new Map<string, Bucket>();
   readonly #all: Bucket;
@@ -32,6 +35,7 @@ export class EnrolmentLimiter {
     this.#perAddress = options.perAddressPerMinute ?? limits.ENROL_ATTEMPTS_PER_MINUTE_MAX;
     this.#total = options.totalPerMinute ?? limits.ENROL_ATTEMPTS_TOTAL_PER_MINUTE_MAX;
     this.#addressesMax = options.addressesMax ?? limits.ENROL_ADDRESSES_MAX;
+    this.#what = options.what ?? "attempts to join";
     this.#all = { left: this.#total, atMs: 0 };
   }
 
@@ -47,9 +51,13 @@ export class EnrolmentLimiter {
     fill(bucket, this.#perAddress, monotonicMs);
     fill(this.#all, this.#total, monotonicMs);
     // The address first: one noisy address must not use up what is there for all.
-    if (bucket.left < 1) throw tooMany("from this address", waitMs(bucket, this.#perAddress));
+    if (bucket.left < 1) {
+      throw tooMany(`${this.#what} from this address`, waitMs(bucket, this.#perAddress));
+    }
     bucket.left--;
-    if (this.#all.left < 1) throw tooMany("in all", waitMs(this.#all, this.#total));
+    if (this.#all.left < 1) {
+      throw tooMany(`${this.#what} in all`, waitMs(this.#all, this.#total));
+    }
     this.#all.left--;
   }
 
@@ -70,15 +78,16 @@ function waitMs(bucket: Bucket, perMinute: number): number {
   return Math.ceil(((1 - bucket.left) * MINUTE_MS) / perMinute);
 }
 
-function tooMany(where: string, retryAfterMs: number): MeshError {
+function tooMany(what: string, retryAfterMs: number): MeshError {
   return new MeshError("MESH_LIMIT", {
-    message: `too many attempts to join ${where}`,
+    message: `too many ${what}`,
     hint: `Wait ${Math.ceil(retryAfterMs / 1000)} s and try again.`,
     details: { retryAfterMs },
   });
 }
 
-function addressKey(address: string): string {
+/** What counts as one address: IPv6 by its /64. */
+export function addressKey(address: string): string {
   const plain = address.replace(/%.*$/, "").toLowerCase();
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain);
   if (mapped?.[1] !== undefined) return mapped[1];

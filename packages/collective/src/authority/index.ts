@@ -1,13 +1,50 @@
 /**
  * Trust at the coordinator: `Authority` lets in, renews, revokes and answers who may do what;
- * `EnrolmentLimiter` slows down whoever tries codes. Keys of the store: `authority-keys.ts`.
+ * `EnrolmentLimiter` slows down whoever tries codes;
+ * `IntroductionWatch` asks introduced nodes again. Keys of the store: `authority-keys.ts`.
  */
-export { type AuditAction, type AuditPage, type AuditRecord, hashOfAudit } from "./audit.js";
+export { type AllowListRecord, AllowLists } from "./allow-lists.js";
+export {
+  type Actor,
+  API_KEY_SCOPES,
+  type ApiKeyRecord,
+  type ApiKeyRequest,
+  type ApiKeyScope,
+  ApiKeys,
+} from "./api-keys.js";
+export {
+  type AuditAction,
+  type AuditPage,
+  type AuditRecord,
+  type AuditVerdict,
+  hashOfAudit,
+} from "./audit.js";
 export { Authority, type AuthorityOptions } from "./authority.js";
 export type { CoordinatorRequest, EnrolRequest } from "./enrolment.js";
 export { EnrolmentLimiter, type EnrolmentLimits } from "./enrolment-limiter.js";
 export type { RevokedListener } from "./identity-cache.js";
 export type { EnrolResult } from "./identity-write.js";
+export {
+  type IntroductionRecord,
+  type IntroductionRequest,
+  type IntroductionScope,
+  Introductions,
+} from "./introductions.js";
+export {
+  INTRODUCTION_NONCE,
+  type NodeIdentityClaim,
+  nodeFingerprint,
+  type SignedNodeIdentity,
+  signNodeIdentity,
+  verifyNodeIdentity,
+} from "./introductions-proof.js";
+export { parseCapabilities, parseGivenName, parseNodeUrl } from "./introductions-request.js";
+export {
+  type IntroductionProber,
+  type IntroductionState,
+  IntroductionWatch,
+  type IntroductionWatchOptions,
+} from "./introductions-watch.js";
 export type { InviteRequest } from "./invite-request.js";
 export { type CreatedInvite, isOpen as isInviteOpen } from "./invites.js";
 export type { RecoverRequest, ServerNames } from "./renewal.js";

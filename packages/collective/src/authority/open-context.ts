@@ -17,11 +17,25 @@ import {
   verifyRevocationList,
 } from "@hearthmesh/identity";
 import type { Store } from "@hearthmesh/store";
-import { MEMBER_KEY } from "./authority-keys.js";
+import {
+  ALLOW_LIST_PREFIX,
+  API_KEY_PREFIX,
+  API_KEY_USE_PREFIX,
+  INTRODUCTION_PREFIX,
+  MEMBER_KEY,
+} from "./authority-keys.js";
 import type { AuthorityContext } from "./context.js";
 import { IdentityCache } from "./identity-cache.js";
 import { Ledger, put, unchanged } from "./ledger.js";
+import { RecordCache } from "./record-cache.js";
 import type { Versioned } from "./records.js";
+
+const CACHED_PREFIXES = [
+  API_KEY_PREFIX,
+  API_KEY_USE_PREFIX,
+  INTRODUCTION_PREFIX,
+  ALLOW_LIST_PREFIX,
+] as const;
 
 export interface OpenOptions {
   store: Store;
@@ -46,17 +60,25 @@ export async function openContext(options: OpenOptions): Promise<AuthorityContex
   const content = { trustDomain, epoch: 0, issuedAtMs: clock.nowMs(), entries: [] };
   const emptyList = signRevocationList(content, ca.privateKeyPem);
   const cache = await IdentityCache.open({ store, log, emptyList });
-  const onCommitted = cache.applyOperations.bind(cache);
-  const ledger = new Ledger({ store, clock, onCommitted });
+  const records = await RecordCache.open({ store, log, prefixes: CACHED_PREFIXES });
+  const ledger = new Ledger({
+    store,
+    clock,
+    onCommitted(operations, revision) {
+      cache.applyOperations(operations, revision);
+      records.applyOperations(operations, revision);
+    },
+  });
   try {
     await claimStore(ledger, options);
     const bundle = { trustDomain, sequence: 1, caCertificatesPem: [ca.certificatePem] };
     verifyRevocationList(cache.revocationList, bundle);
   } catch (error) {
     cache.close();
+    records.close();
     throw error;
   }
-  return { ...options, log, cache, ledger };
+  return { ...options, log, cache, records, ledger };
 }
 
 function checkCa({ ca, memberId, trustDomain }: OpenOptions): void {

@@ -1,0 +1,132 @@
+/**
+ * Records of the authority in memory, by key, so that a request can be judged without waiting.
+ * Filled from the store, updated at once by the changes of this process, and by a watch for those
+ * of others. A revision is never overtaken by an older one, so both may say the same thing twice.
+ */
+import { errorFields, isMeshError, type Logger } from "@hearthmesh/core";
+import type { Operation, Store } from "@hearthmesh/store";
+import { AUTHORITY_PREFIX } from "./authority-keys.js";
+import { readAll } from "./read-all.js";
+import { decodeRecord, type Versioned } from "./records.js";
+
+/** Without a record it was deleted at that revision. */
+interface Known {
+  readonly record: Versioned | undefined;
+  readonly revision: number;
+}
+
+export interface RecordCacheOptions {
+  store: Store;
+  log: Logger;
+  /** Below `authority/`; the keys of one prefix have one length (see `readAll`). */
+  prefixes: readonly string[];
+}
+
+export class RecordCache {
+  readonly #store: Store;
+  readonly #log: Logger;
+  readonly #byPrefix: ReadonlyMap<string, Map<string, Known>>;
+  readonly #stop = new AbortController();
+
+  private constructor(options: RecordCacheOptions) {
+    this.#store = options.store;
+    this.#log = options.log;
+    this.#byPrefix = new Map(options.prefixes.map((prefix) => [prefix, new Map()]));
+  }
+
+  /** Loads everything, then follows the store until `close`. */
+  static async open(options: RecordCacheOptions): Promise<RecordCache> {
+    const cache = new RecordCache(options);
+    const revision = await cache.#load();
+    void cache.#follow(revision + 1);
+    return cache;
+  }
+
+  close(): void {
+    this.#stop.abort();
+  }
+
+  get<T extends Versioned>(prefix: string, key: string): T | undefined {
+    return this.#byPrefix.get(prefix)?.get(key)?.record as T | undefined;
+  }
+
+  all<T extends Versioned>(prefix: string): T[] {
+    const known = [...(this.#byPrefix.get(prefix)?.values() ?? [])];
+    return known.flatMap(({ record }) => (record === undefined ? [] : [record as T]));
+  }
+
+  /** Takes over what a transaction of this process wrote. */
+  applyOperations(operations: readonly Operation[], revision: number): void {
+    for (const operation of operations) {
+      if (operation.type === "put") {
+        const { key, value } = operation;
+        const entry = { key, value, createRevision: revision, modRevision: revision };
+        this.#set(key, revision, () => decodeRecord({ ...entry, version: 1, leaseId: 0 }));
+      } else if (operation.type === "delete") {
+        this.#set(operation.key, revision, () => undefined);
+      }
+    }
+  }
+
+  #set(key: string, revision: number, read: () => Versioned | undefined): void {
+    for (const [prefix, known] of this.#byPrefix) {
+      if (!key.startsWith(prefix)) continue;
+      if ((known.get(key)?.revision ?? 0) >= revision) continue;
+      const record = read();
+      // A deletion of what is not here leaves nothing: the watch has been past it already.
+      if (record !== undefined || known.has(key)) known.set(key, { record, revision });
+    }
+  }
+
+  /** The watch has come past a deletion: nothing older can follow, and nothing is kept of it. */
+  #forget(key: string, revision: number): void {
+    for (const known of this.#byPrefix.values()) {
+      if ((known.get(key)?.revision ?? 0) <= revision) known.delete(key);
+    }
+  }
+
+  async #load(): Promise<number> {
+    let revision = 0;
+    for (const [prefix, known] of this.#byPrefix) {
+      const read = await readAll(this.#store, prefix);
+      const present = new Set(read.entries.map(({ key }) => key));
+      for (const [key, { revision: at }] of known) {
+        if (!present.has(key) && at <= read.revision) known.delete(key);
+      }
+      for (const entry of read.entries) {
+        this.#set(entry.key, entry.modRevision, () => decodeRecord(entry));
+      }
+      // The watch starts at the oldest of the reads, and says the rest again.
+      revision = revision === 0 ? read.revision : Math.min(revision, read.revision);
+    }
+    return revision;
+  }
+
+  async #follow(fromRevision: number): Promise<void> {
+    let next = fromRevision;
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      try {
+        const options = { fromRevision: next, signal };
+        for await (const batch of this.#store.watch({ prefix: AUTHORITY_PREFIX }, options)) {
+          for (const event of batch.events) {
+            if (event.type === "delete") this.#forget(event.key, event.modRevision);
+            else {
+              const { entry } = event;
+              this.#set(entry.key, entry.modRevision, () => decodeRecord(entry));
+            }
+          }
+          next = batch.revision + 1;
+        }
+        return;
+      } catch (error) {
+        if (signal.aborted || isMeshError(error, "MESH_STORE_CLOSED")) return;
+        if (!isMeshError(error, "MESH_STORE_COMPACTED")) {
+          this.#log.error("changes by other coordinators are not seen", errorFields(error));
+          return;
+        }
+        next = (await this.#load()) + 1;
+      }
+    }
+  }
+}
