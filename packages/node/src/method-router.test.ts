@@ -71,4 +71,18 @@ describe("methods on links", () => {
     expect(code).toBe("MESH_CERT_REVOKED");
     expect(reached).toBe(false);
   });
+
+  it("of the mesh are for machines, not for people", async () => {
+    const router = new MethodRouter(() => undefined);
+    const onRequest = async () => new Uint8Array(0);
+    router.add({ prefixes: ["relay."], callers: "machines", handlers: { onRequest } });
+    const ask = (kind: Principal["kind"]) => {
+      const asked = request("relay.open");
+      const peer = { ...asked.peer, identity: { ...principal, kind } };
+      return codeOf((async () => router.handlers.onRequest?.({ ...asked, peer }))());
+    };
+    expect(await ask("person")).toBe("MESH_FORBIDDEN");
+    expect(await ask("node")).toBe("answered");
+    expect(await ask("coordinator")).toBe("answered");
+  });
 });

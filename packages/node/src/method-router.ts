@@ -11,6 +11,11 @@ export interface MethodPart {
   /** Such as `chunk.`. */
   readonly prefixes: readonly string[];
   readonly handlers: LinkHandlers;
+  /**
+   * `machines`: nodes of this member alone. Otherwise everybody whom this member let in, and the
+   * part itself decides from the principal.
+   */
+  readonly callers?: "machines";
 }
 
 export class MethodRouter {
@@ -29,8 +34,7 @@ export class MethodRouter {
   readonly handlers: LinkHandlers = {
     onRequest: async (request: IncomingRequest) => {
       try {
-        this.#check(principalOf(request.peer));
-        const serve = this.#partFor(request.method).handlers.onRequest;
+        const serve = this.#partFor(request.method, request.peer).handlers.onRequest;
         if (serve === undefined) throw unknownMethod(request.method);
         return await serve(request);
       } catch (error) {
@@ -39,8 +43,7 @@ export class MethodRouter {
     },
     onStream: async (stream: LinkStream) => {
       try {
-        this.#check(principalOf(stream.peer));
-        const serve = this.#partFor(stream.method).handlers.onStream;
+        const serve = this.#partFor(stream.method, stream.peer).handlers.onStream;
         if (serve === undefined) throw unknownMethod(stream.method);
         await serve(stream);
       } catch (error) {
@@ -49,11 +52,18 @@ export class MethodRouter {
     },
   };
 
-  #partFor(method: string): MethodPart {
+  #partFor(method: string, peer: Peer): MethodPart {
+    const principal = principalOf(peer);
+    this.#check(principal);
     const part = this.#parts.find(({ prefixes }) =>
       prefixes.some((prefix) => method.startsWith(prefix)),
     );
     if (part === undefined) throw unknownMethod(method);
+    if (part.callers === "machines" && principal.kind === "person") {
+      throw new MeshError("MESH_FORBIDDEN", {
+        message: `${principal.name} is a person, and ${method} is for nodes of this member`,
+      });
+    }
     return part;
   }
 }
