@@ -30,6 +30,8 @@ export const SERVICE_STREAMS_MAX = 1_024;
 /** Header of a `service.open` stream. */
 export const SERVICE_OPEN_HEADER_BYTES_MAX = 1_024;
 export const REQUEST_ID_BYTES_MAX = 128;
+/** `host:port` of a service, as it travels: its length is one byte. */
+export const AUTHORITY_BYTES_MAX = 255;
 /** A target of a request: a capability, a service, a node, or `<node>:<service>`. */
 export const SERVICE_TARGET_BYTES_MAX = 128;
 /**

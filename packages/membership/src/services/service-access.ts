@@ -20,7 +20,13 @@ import { LoadMeter } from "./load-meter.js";
 import { RecentFailures } from "./recent-failures.js";
 import { connectService, type ServiceConnector } from "./service-network.js";
 import type { ServiceRegistry } from "./service-registry.js";
-import { SERVICE_OPEN, SERVICE_OPENED, ServiceStreams, timeLimit } from "./service-streams.js";
+import {
+  authorityOf,
+  SERVICE_OPEN,
+  SERVICE_OPENED,
+  ServiceStreams,
+  timeLimit,
+} from "./service-streams.js";
 import { findCandidates, type ServiceCandidate } from "./service-target.js";
 
 export interface ServiceAccessOptions {
@@ -45,6 +51,12 @@ export interface OpenServiceOptions {
   readonly signal?: AbortSignal | undefined;
   /** Goes along, so that both nodes' logs name the same request. */
   readonly requestId?: string | undefined;
+}
+
+export interface ServiceConnection {
+  readonly duplex: Duplex;
+  /** `host:port` of the service on its node. */
+  readonly authority: string;
 }
 
 export class ServiceAccess {
@@ -104,12 +116,20 @@ export class ServiceAccess {
     return findCandidates(target, this.all(), this.#options.random);
   }
 
+  /** As `openConnection`, for who needs the bytes alone. */
+  async open(candidate: ServiceCandidate, options: OpenServiceOptions = {}): Promise<Duplex> {
+    return (await this.openConnection(candidate, options)).duplex;
+  }
+
   /**
    * A connection to the service, byte by byte, in which each direction ends on its own. Rejects
-   * with `MESH_SERVICE_UNAVAILABLE` (or the code with which the other node refused) before any byte
-   * has gone to the service; `MESH_CANCELLED` when `signal` is aborted.
+   * with `MESH_SERVICE_UNAVAILABLE` before any byte has gone to the service, and with
+   * `MESH_CANCELLED` when `signal` is aborted.
    */
-  async open(candidate: ServiceCandidate, options: OpenServiceOptions = {}): Promise<Duplex> {
+  async openConnection(
+    candidate: ServiceCandidate,
+    options: OpenServiceOptions = {},
+  ): Promise<ServiceConnection> {
     const { clock } = this.#options;
     const limitMs = candidate.local ? SERVICE_CONNECT_MS_MAX : SERVICE_OPEN_MS_MAX;
     const limit = timeLimit(clock, limitMs, options.signal);
@@ -117,9 +137,9 @@ export class ServiceAccess {
       const opening = candidate.local
         ? this.#openHere(candidate, limit.signal)
         : this.#openThere(candidate, limit.signal, options.requestId ?? "");
-      const duplex = await opening;
+      const connection = await opening;
       this.#failures.forget(candidate);
-      return duplex;
+      return connection;
     } catch (error) {
       if (options.signal?.aborted) throw new MeshError("MESH_CANCELLED", { cause: error });
       this.#note(candidate, error);
@@ -158,7 +178,7 @@ export class ServiceAccess {
     this.#options.health.connectFailed(candidate.service, reason);
   }
 
-  async #openHere({ service: name }: ServiceCandidate, signal: AbortSignal): Promise<Duplex> {
+  async #openHere({ service: name }: ServiceCandidate, signal: AbortSignal) {
     const service = this.#options.registry.get(name);
     if (service === undefined) {
       const message = `${name} is no longer a service of this node`;
@@ -166,14 +186,14 @@ export class ServiceAccess {
     }
     const socket = await this.#connect(service, signal);
     this.#load.add(name, socket);
-    return socket;
+    return { duplex: socket, authority: authorityOf(service) };
   }
 
   async #openThere(
     { nodeId, service }: ServiceCandidate,
     signal: AbortSignal,
     requestId: string,
-  ): Promise<Duplex> {
+  ): Promise<ServiceConnection> {
     const link = await abortable(this.#options.links.linkTo(nodeId, { signal }), signal);
     const pieces = encodeMessage({ service, requestId: requestId.slice(0, REQUEST_ID_BYTES_MAX) });
     // The signal of the opening must not reach into the life of the connection.
@@ -182,24 +202,39 @@ export class ServiceAccess {
     if (signal.aborted) onAbort();
     else signal.addEventListener("abort", onAbort, { once: true });
     try {
-      return await openedDuplex(stream);
+      return await openedConnection(stream);
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
   }
 }
 
-/** Waits for the other node's word that it has connected. */
-async function openedDuplex(stream: LinkStream): Promise<Duplex> {
-  const { done, value } = await stream.readable[Symbol.asyncIterator]().next();
-  if (done === true || value[0] !== SERVICE_OPENED) {
-    stream.reset("MESH_PROTOCOL", "the stream does not begin as it should");
-    throw new MeshError("MESH_PROTOCOL", { message: "the other node did not open the service" });
+/** It goes into a header: nothing that could end one. */
+const AUTHORITY = /^[a-z0-9._:[\]-]+$/i;
+
+/** Waits for the other node's word that it has connected; see `service-streams.ts`. */
+async function openedConnection(stream: LinkStream): Promise<ServiceConnection> {
+  const pieces = stream.readable[Symbol.asyncIterator]();
+  let word = Buffer.alloc(0);
+  let wantedBytes = 2;
+  while (word.length < wantedBytes) {
+    const { done, value } = await pieces.next();
+    if (done !== true) word = Buffer.concat([word, value]);
+    if (done === true || word[0] !== SERVICE_OPENED) {
+      stream.reset("MESH_PROTOCOL", "the stream does not begin as it should");
+      throw new MeshError("MESH_PROTOCOL", { message: "the other node did not open the service" });
+    }
+    wantedBytes = 2 + (word[1] ?? 0);
+  }
+  const authority = word.toString("latin1", 2, wantedBytes);
+  if (!AUTHORITY.test(authority)) {
+    stream.reset("MESH_PROTOCOL", "the name of the service is not valid");
+    throw new MeshError("MESH_PROTOCOL", { message: "the other node names no valid address" });
   }
   const duplex = streamDuplex(stream);
   // A service that speaks first may have sent bytes with the word.
-  if (value.length > 1) duplex.unshift(Buffer.from(value.subarray(1)));
-  return duplex;
+  if (word.length > wantedBytes) duplex.unshift(word.subarray(wantedBytes));
+  return { duplex, authority };
 }
 
 /** Links may take their time to notice that nobody waits. */

@@ -2,9 +2,10 @@
  * The serving side of `service.open`: another node of the mesh gets a connection to a service that
  * is registered here, by its name and nothing else.
  *
- * Header: `encodeMessage({ service, requestId })`. When the connection is open one byte goes back
- * (`SERVICE_OPENED`), so that the caller knows that it may send; from then on the stream is the
- * connection, byte by byte, and each direction ends on its own. When it cannot be opened the stream
+ * Header: `encodeMessage({ service, requestId })`. When the connection is open a word goes back:
+ * `SERVICE_OPENED u8 | length u8 | host:port of the service`, so that the caller knows that it may
+ * send and, for HTTP, what the service calls itself. From then on the stream is the connection,
+ * byte by byte, and each direction ends on its own. When it cannot be opened the stream
  * is reset with `MESH_SERVICE_UNKNOWN`, `MESH_SERVICE_UNAVAILABLE` or `MESH_LIMIT`, and the service
  * has not seen anything of the request.
  */
@@ -20,6 +21,7 @@ import { type LinkHandlers, type LinkStream, streamDuplex } from "@hearthmesh/qw
 import type { HealthChecker } from "./health-checker.js";
 import { joinDuplexes } from "./join-duplexes.js";
 import {
+  AUTHORITY_BYTES_MAX,
   REQUEST_ID_BYTES_MAX,
   SERVICE_CONNECT_MS_MAX,
   SERVICE_NAME_BYTES_MAX,
@@ -83,9 +85,9 @@ export class ServiceStreams {
     const leave = this.#enter(stream.peer.nodeId);
     try {
       const header = headerOf(stream.header);
-      const socket = await this.#connect(header, stream.signal);
+      const { socket, service } = await this.#connect(header, stream.signal);
       try {
-        await stream.write(Uint8Array.of(SERVICE_OPENED));
+        await stream.write(openedWord(authorityOf(service)));
       } catch (error) {
         socket.on("error", () => {});
         socket.destroy();
@@ -116,7 +118,7 @@ export class ServiceStreams {
       const signal = timeLimit(this.#options.clock, SERVICE_CONNECT_MS_MAX, closed);
       const socket = await connect(service, signal.signal).finally(signal.end);
       load.add(name, socket);
-      return socket;
+      return { socket, service };
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (!closed.aborted) health.connectFailed(name, reason);
@@ -144,6 +146,16 @@ export class ServiceStreams {
       this.#count--;
     };
   }
+}
+
+/** `host:port`, as in a Host header. */
+export function authorityOf({ host, port }: { host: string; port: number }): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+function openedWord(authority: string): Uint8Array {
+  const text = Buffer.from(authority, "latin1").subarray(0, AUTHORITY_BYTES_MAX);
+  return Buffer.concat([Buffer.of(SERVICE_OPENED, text.length), text]);
 }
 
 /** From another machine: every field is looked at. */
