@@ -37,6 +37,7 @@ export * from "./open-link.js";
 export * from "./serializers.js";
 export * from "./stream-duplex.js";
 export * from "./tcp-transport.js";
+export * from "./tls-over-stream.js";
 export * from "./tls-transport.js";
 export * from "./token-bucket.js";
 export type * from "./transport.js";

@@ -12,6 +12,9 @@ export interface SocketChannelFacts {
   readonly kind: "tcp" | "tls";
   readonly binding: Uint8Array;
   readonly peerCertificates: readonly Uint8Array[];
+  /** Where the socket itself has no addresses, because it runs over a stream. */
+  readonly localAddress?: string;
+  readonly remoteAddress?: string;
 }
 
 export class SocketChannel implements Channel {
@@ -32,8 +35,9 @@ export class SocketChannel implements Channel {
     this.kind = facts.kind;
     this.binding = facts.binding;
     this.peerCertificates = facts.peerCertificates;
-    this.localAddress = addressText(socket.localAddress, socket.localPort);
-    this.remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
+    this.localAddress = facts.localAddress ?? addressText(socket.localAddress, socket.localPort);
+    this.remoteAddress =
+      facts.remoteAddress ?? addressText(socket.remoteAddress, socket.remotePort);
     this.#socket = socket;
     socket.setNoDelay(true);
     socket.on("error", (error) => {

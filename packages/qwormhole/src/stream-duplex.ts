@@ -20,10 +20,18 @@ import { toWireError } from "./wire-error.js";
 
 /** Bytes that are handed to the stream before the first of them has to have gone. */
 const WRITE_BATCH_BYTES_MAX = 1 << 20;
+/** Bytes of the peer that are dropped after a gentle end; whoever sends more is reset. */
+const DROPPED_BYTES_MAX = 1 << 20;
 
 export interface StreamDuplexOptions {
   /** Bytes that each direction holds before it makes its source wait. Default 64 KiB. */
   highWaterBytes?: number;
+  /**
+   * `destroy` without an error, after `end()`, does not reset the stream: what the peer still sends
+   * is dropped until it ends, up to 1 MiB. For protocols whose own end comes before that of the
+   * stream, such as TLS.
+   */
+  endsGently?: boolean;
 }
 
 type Callback = (error?: Error | null) => void;
@@ -33,21 +41,24 @@ type Callback = (error?: Error | null) => void;
  * were written must not be changed afterwards.
  */
 export function streamDuplex(stream: LinkStream, options: StreamDuplexOptions = {}): Duplex {
-  return new StreamDuplex(stream, options.highWaterBytes ?? WRITE_BYTES_TARGET);
+  return new StreamDuplex(stream, options);
 }
 
 class StreamDuplex extends Duplex {
   readonly #stream: LinkStream;
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #onAbort: () => void;
+  readonly #endsGently: boolean;
   #pumping = false;
   #wantsMore = false;
   #hasEnded = false;
   #peerHasEnded = false;
 
-  constructor(stream: LinkStream, highWaterMark: number) {
+  constructor(stream: LinkStream, options: StreamDuplexOptions) {
+    const highWaterMark = options.highWaterBytes ?? WRITE_BYTES_TARGET;
     super({ allowHalfOpen: true, autoDestroy: true, highWaterMark });
     this.#stream = stream;
+    this.#endsGently = options.endsGently ?? false;
     this.#source = stream.readable[Symbol.asyncIterator]();
     const { signal } = stream;
     this.#onAbort = () => this.destroy(errorOf(signal.reason));
@@ -116,10 +127,29 @@ class StreamDuplex extends Duplex {
     stream.signal.removeEventListener("abort", this.#onAbort);
     // What was ended in order is not reset: its last frame may still wait to be sent.
     if (!(this.#hasEnded && this.#peerHasEnded)) {
-      const { code, message, details } = toldOf(error ?? new QWormholeError("QW_CANCELLED"));
-      stream.reset(code, message, details);
+      if (error === null && this.#hasEnded && this.#endsGently) void this.#dropRest();
+      else this.#reset(error ?? new QWormholeError("QW_CANCELLED"));
     }
     callback(error);
+  }
+
+  #reset(error: Error): void {
+    const { code, message, details } = toldOf(error);
+    this.#stream.reset(code, message, details);
+  }
+
+  /** A read that the pump began may take one piece before this; never rejects. */
+  async #dropRest(): Promise<void> {
+    try {
+      for (let bytes = 0; bytes <= DROPPED_BYTES_MAX; ) {
+        const { done, value } = await this.#source.next();
+        if (done === true) return;
+        bytes += value.length;
+      }
+      this.#reset(new QWormholeError("QW_STREAM_ENDED"));
+    } catch {
+      // The stream has failed, which ends it as well.
+    }
   }
 }
 

@@ -2,31 +2,25 @@
  * TLS 1.3 with certificates on both sides. Who the peer is, the link handshake verifies by key; TLS
  * proves the certificate chain and gives the secret that the handshake is bound to.
  */
-import { X509Certificate } from "node:crypto";
 import type { Socket } from "node:net";
-import {
-  connect,
-  createSecureContext,
-  createServer,
-  type SecureContext,
-  type Server,
-  type TLSSocket,
-} from "node:tls";
+import { connect, createServer, type Server, type TLSSocket } from "node:tls";
 import { QWormholeError } from "./errors.js";
 import { HALF_OPEN_MAX, HALF_OPEN_PER_ADDRESS_MAX } from "./limits.js";
 import type { LinkClock } from "./link.js";
-import { addressText, reasonOf, SocketChannel } from "./socket-channel.js";
+import { addressText, reasonOf } from "./socket-channel.js";
 import { socketOptionsOf, startListening, waitForDial } from "./socket-listener.js";
 import { systemLinkClock } from "./system-clock.js";
+import {
+  channelOf,
+  contextOf,
+  contextOptionsOf,
+  type TlsCredentials,
+  tlsClientOptions,
+  tlsServerOptions,
+} from "./tls-rules.js";
 import type { Channel, Transport } from "./transport.js";
 
-export interface TlsCredentials {
-  keyPem: string;
-  /** Leaf first. */
-  certificatePem: string;
-  /** The authorities whose certificates are accepted. */
-  caPem: string | readonly string[];
-}
+export { ALPN_PROTOCOL, type TlsCredentials } from "./tls-rules.js";
 
 export interface TlsTransportOptions {
   /** Asked at each dial, at each listen, and at `reload`. */
@@ -49,11 +43,6 @@ export interface TlsTransport extends Transport {
   reload(): void;
 }
 
-export const ALPN_PROTOCOL = "hearthmesh/1";
-const EXPORTER_LABEL = "EXPORTER-hearthmesh-link";
-const EXPORTER_BYTES = 32;
-const CHAIN_MAX = 8;
-
 export function tlsTransport(options: TlsTransportOptions): TlsTransport {
   const clock = options.clock ?? systemLinkClock();
   const servers = new Set<Server>();
@@ -67,16 +56,7 @@ export function tlsTransport(options: TlsTransportOptions): TlsTransport {
     async dial(address, dialOptions = {}) {
       const socket = connect({
         ...socketOptionsOf(address, dialOptions),
-        secureContext: contextOf(options.credentials()),
-        minVersion: "TLSv1.3",
-        ALPNProtocols: [ALPN_PROTOCOL],
-        rejectUnauthorized: true,
-        // No server name is sent, and any name in the certificate is accepted: nodes are reached by
-        // addresses that change and that no certificate holds. The chain must lead to our
-        // authority, and the link handshake then insists on the expected key, which is stricter
-        // than a name.
-        servername: "",
-        checkServerIdentity: () => undefined,
+        ...tlsClientOptions(options.credentials()),
       });
       const readyEvent = "secureConnect";
       await waitForDial({ socket, readyEvent, address, options: dialOptions, clock });
@@ -96,61 +76,10 @@ export function tlsTransport(options: TlsTransportOptions): TlsTransport {
   };
 }
 
-function contextOptionsOf(credentials: TlsCredentials) {
-  const { keyPem, certificatePem, caPem } = credentials;
-  return {
-    key: keyPem,
-    cert: certificatePem,
-    ca: typeof caPem === "string" ? caPem : [...caPem],
-    minVersion: "TLSv1.3" as const,
-  };
-}
-
-/**
- * Throws `QW_TLS_FAILED` when the parts do not fit; the servers of Node would throw errors of
- * OpenSSL.
- */
-function contextOf(credentials: TlsCredentials): SecureContext {
-  checkAuthorities(credentials.caPem);
-  try {
-    return createSecureContext(contextOptionsOf(credentials));
-  } catch (cause) {
-    const message = "the TLS key, certificate or authorities cannot be used";
-    throw new QWormholeError("QW_TLS_FAILED", { message, cause });
-  }
-}
-
-/**
- * Node takes an empty `ca` for "the authorities that come with Node", which would let everybody in
- * who has a public certificate; and text without a certificate for no authority at all.
- */
-function checkAuthorities(caPem: TlsCredentials["caPem"]): void {
-  const texts = typeof caPem === "string" ? [caPem] : caPem;
-  const isRead = texts.length > 0 && texts.every((text) => hasOnlyCertificates(text));
-  if (isRead) return;
-  const message = "`caPem` does not hold the certificate of an authority in each of its texts";
-  throw new QWormholeError("QW_TLS_FAILED", { message });
-}
-
-function hasOnlyCertificates(text: string): boolean {
-  const blocks = text.match(/-----BEGIN [^-]+-----[^-]+-----END [^-]+-----/g) ?? [];
-  try {
-    for (const block of blocks) new X509Certificate(block);
-  } catch {
-    return false;
-  }
-  return blocks.length > 0;
-}
-
 function makeServer(options: TlsTransportOptions, onChannel: (channel: Channel) => void): Server {
   const refuse = options.onRefused ?? (() => {});
-  const credentials = options.credentials();
-  contextOf(credentials);
   const server = createServer({
-    ...contextOptionsOf(credentials),
-    requestCert: true,
-    rejectUnauthorized: true,
-    ALPNProtocols: [ALPN_PROTOCOL],
+    ...tlsServerOptions(options.credentials()),
     handshakeTimeout: options.handshakeTimeoutMs ?? 5000,
   });
   const remoteOf = limitHalfOpen(server, options, refuse);
@@ -228,34 +157,4 @@ function limitHalfOpen(
     remoteAddress === undefined && closing !== undefined
       ? closing
       : addressText(remoteAddress, remotePort);
-}
-
-/** Throws `QW_TLS_FAILED` when the connection is not what this transport promises. */
-function channelOf(socket: TLSSocket): SocketChannel {
-  const peerCertificates = chainOf(socket);
-  const isRight =
-    socket.authorized &&
-    socket.getProtocol() === "TLSv1.3" &&
-    socket.alpnProtocol === ALPN_PROTOCOL &&
-    !socket.isSessionReused() &&
-    peerCertificates.length > 0;
-  if (!isRight) {
-    const message = "the peer does not speak TLS 1.3 with a certificate and this protocol";
-    throw new QWormholeError("QW_TLS_FAILED", { message });
-  }
-  const binding = socket.exportKeyingMaterial(EXPORTER_BYTES, EXPORTER_LABEL, Buffer.alloc(0));
-  return new SocketChannel(socket, { kind: "tls", binding, peerCertificates });
-}
-
-/** DER, leaf first. A root names itself as its issuer, which ends the walk. */
-function chainOf(socket: TLSSocket): Uint8Array[] {
-  const chain: Uint8Array[] = [];
-  let certificate = socket.getPeerCertificate(true);
-  const seen = new Set<unknown>();
-  while (certificate?.raw !== undefined && chain.length < CHAIN_MAX && !seen.has(certificate)) {
-    seen.add(certificate);
-    chain.push(certificate.raw);
-    certificate = certificate.issuerCertificate;
-  }
-  return chain;
 }
