@@ -146,7 +146,10 @@ export class AnnouncementStore {
     const ageMs = Math.min(Math.max(0, carried.ageMs), ANNOUNCEMENT_LIFE_MS);
     const madeMs = nowMs - ageMs;
     const publicKey = this.#publicKeyOf(number.nodeId);
-    if (publicKey === undefined) return this.#wait(number.nodeId, carried.bytes, madeMs);
+    if (publicKey === undefined) {
+      if (decoded(carried.bytes) === undefined) return this.#count("malformed");
+      return this.#wait(number.nodeId, carried.bytes, madeMs);
+    }
     const entry = this.#entries.get(number.nodeId);
     if (entry !== undefined && entry.bucket.waitMs(nowMs) > 0) return this.#count("throttled");
     if (!isSignedBy(carried.bytes, number.nodeId, publicKey)) return this.#count("forged");

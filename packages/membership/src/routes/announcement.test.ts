@@ -170,7 +170,8 @@ describe("an announcement", () => {
     const taken = announcementPayload({ ...plain, services: many }).length;
     expect(spare).toBeGreaterThanOrEqual(SERVICES_BYTES_MAX - taken);
     const larger = many.map((service) => {
-      return { ...service, capabilities: [...service.capabilities, "z".repeat(32)] };
+      const more = ["x", "y", "z"].map((letter) => letter.repeat(32));
+      return { ...service, capabilities: [...service.capabilities, ...more] };
     });
     const limit = expect.objectContaining({ code: "MESH_LIMIT" });
     expect(() => checkServices(larger)).toThrow(limit);
