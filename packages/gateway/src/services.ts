@@ -7,6 +7,7 @@ import type { Authority, Coordinator, EnrolmentLimiter, FileClient } from "@hear
 import type { Clock, Logger, MemberId, NodeId, Random, TrustDomain } from "@hearthmesh/core";
 import type { Endpoint, Principal } from "@hearthmesh/identity";
 import type { HealthResponse, StatusResponse } from "./contracts/index.js";
+import type { IntroductionServices } from "./introduction-services.js";
 import type { MeshService } from "./mesh-service.js";
 import type { MetricValue } from "./plain/metrics-table.js";
 
@@ -14,6 +15,15 @@ import type { MetricValue } from "./plain/metrics-table.js";
 export type AuthorityService = Pick<
   Authority,
   | "principal"
+  | "identity"
+  | "isRevoked"
+  | "caCertificatePem"
+  | "apiKeys"
+  | "introductions"
+  | "allowLists"
+  | "auditTrail"
+  | "auditLength"
+  | "verifyAudit"
   | "onRevoked"
   | "grantsOf"
   | "createInvite"
@@ -62,6 +72,8 @@ export interface GatewayServices {
   metrics(): Promise<readonly MetricValue[]>;
   /** Undefined when the mesh is switched off on this node. */
   readonly mesh?: MeshService | undefined;
+  /** Undefined when the mesh is switched off on this node. */
+  readonly introductions?: IntroductionServices | undefined;
 }
 
 /** Key and certificates of a TLS door. */

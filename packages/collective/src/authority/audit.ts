@@ -91,6 +91,16 @@ export async function readAudit(
   return { records, more: page.more };
 }
 
+/** Sequence number of the newest record; 0 when there is none. */
+export async function auditLength(store: Store): Promise<number> {
+  return (await readHead(store)).sequence;
+}
+
+async function readHead(store: Store): Promise<AuditHead> {
+  const stored = await store.get(AUDIT_HEAD_KEY);
+  return stored === undefined ? EMPTY_AUDIT_HEAD : decodeRecord<AuditHead>(stored);
+}
+
 /** What a walk over the whole trail found. */
 export interface AuditVerdict {
   readonly ok: boolean;
@@ -105,8 +115,7 @@ export interface AuditVerdict {
 
 /** Walks over all records that are kept, up to the head. */
 export async function verifyAudit(store: Store): Promise<AuditVerdict> {
-  const stored = await store.get(AUDIT_HEAD_KEY);
-  const head = stored === undefined ? EMPTY_AUDIT_HEAD : decodeRecord<AuditHead>(stored);
+  const head = await readHead(store);
   const oldest = Math.max(1, head.sequence - limits.AUDIT_RECORDS_MAX + 1);
   let before: AuditRecord | undefined;
   let seen = 0;

@@ -38,7 +38,7 @@ import {
 import type { Store } from "@hearthmesh/store";
 import { AllowLists } from "./allow-lists.js";
 import { ApiKeys } from "./api-keys.js";
-import { type AuditPage, type AuditVerdict, readAudit, verifyAudit } from "./audit.js";
+import { type AuditPage, type AuditVerdict, auditLength, readAudit, verifyAudit } from "./audit.js";
 import type { AuthorityContext } from "./context.js";
 import {
   type CoordinatorRequest,
@@ -279,6 +279,11 @@ export class Authority {
   /** Audit records after a sequence number, oldest first. */
   auditTrail(options: { after?: number; limit?: number } = {}): Promise<AuditPage> {
     return readAudit(this.#context.store, options);
+  }
+
+  /** Number of the newest audit record. */
+  auditLength(): Promise<number> {
+    return auditLength(this.#context.store);
   }
 
   /** Whether all records that are kept follow from each other. */

@@ -4,6 +4,7 @@
  */
 import type { z } from "zod";
 import * as files from "./files.js";
+import { KEY_ENDPOINTS } from "./keys.js";
 import * as view from "./mesh.js";
 import * as status from "./status.js";
 import * as trust from "./trust.js";
@@ -222,7 +223,7 @@ const file = {
 } as const satisfies Record<string, Endpoint>;
 
 /** On the API doors. */
-export const ENDPOINTS = { ...mesh, ...identity, ...file } as const;
+export const ENDPOINTS = { ...mesh, ...identity, ...KEY_ENDPOINTS, ...file } as const;
 export type EndpointName = keyof typeof ENDPOINTS;
 
 /** On the enrolment door, which knows the caller by an invite or an old key. */

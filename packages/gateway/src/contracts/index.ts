@@ -12,6 +12,7 @@
 export * from "./common.js";
 export * from "./endpoints.js";
 export * from "./files.js";
+export * from "./keys.js";
 export * from "./mesh.js";
 export * from "./status.js";
 export * from "./trust.js";

@@ -120,6 +120,7 @@ export const NodeRemoveResponse = z.object({
   nodeId: z.string(),
   name: z.string(),
   layoutVersion: z.number().int(),
+  introduced: z.boolean().exactOptional().describe("It was of another mesh, and is forgotten"),
 });
 export type NodeRemoveResponse = z.infer<typeof NodeRemoveResponse>;
 

@@ -5,15 +5,14 @@
  */
 
 import { Server } from "node:tls";
-import type { Principal } from "@hearthmesh/identity";
 import type { FastifyInstance } from "fastify";
 import type { HttpMetrics } from "../metrics/http-metrics.js";
 import type { DoorAddress } from "../plain/listen.js";
 import { apiRoutes } from "../routes/api-routes.js";
 import { buildApp } from "../server/build-app.js";
-import type { Caller } from "../server/policy.js";
+import { certificateCaller } from "../server/caller.js";
 import type { DoorCredentials, GatewayServices } from "../services.js";
-import { HttpDoor } from "./http-door.js";
+import { HttpDoor, type UpgradeHandler } from "./http-door.js";
 import { PeerChains } from "./peer-chains.js";
 import { mutualTlsOptions } from "./tls-credentials.js";
 
@@ -21,6 +20,7 @@ export interface ApiDoorOptions extends DoorAddress {
   readonly services: GatewayServices;
   readonly metrics: HttpMetrics;
   readonly credentials: DoorCredentials;
+  readonly upgrade?: UpgradeHandler;
 }
 
 export class ApiDoor extends HttpDoor {
@@ -45,14 +45,20 @@ export class ApiDoor extends HttpDoor {
       const count = this.#peers.destroy(nodeId);
       if (count > 0) log.info("connections of a revoked identity were closed", { nodeId, count });
     });
-    return buildApp({
+    const resolver = certificateCaller(services, this.#peers);
+    const app = buildApp({
       door: "api",
       services,
       metrics,
       routes: apiRoutes(services),
       tls: mutualTlsOptions(this.#credentials),
-      caller: ({ raw }) => callerOf(this.#peers.principalOf(raw.socket)),
+      caller: ({ raw, routeOptions }) => resolver.resolve(raw, routeOptions.url ?? ""),
     });
+    const { upgrade } = this.#door;
+    if (upgrade !== undefined) {
+      app.server.on("upgrade", (request, socket, head) => upgrade(request, socket, head, resolver));
+    }
+    return app;
   }
 
   /** New connections get the renewed certificate; open ones go on. */
@@ -66,9 +72,4 @@ export class ApiDoor extends HttpDoor {
     this.#unsubscribe();
     await super.stop();
   }
-}
-
-/** The coordinator's own certificate is the operator's: it lies in the operator's files. */
-function callerOf(principal: Principal): Caller {
-  return { principal, proved: true, operator: principal.kind === "coordinator" };
 }

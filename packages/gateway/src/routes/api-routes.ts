@@ -1,9 +1,12 @@
 /** Every route of the API; both API doors have the same. */
 import type { Route } from "../server/route.js";
 import type { GatewayServices } from "../services.js";
+import { auditRoutes } from "./audit-routes.js";
 import { documentRoute } from "./document-route.js";
 import { fileRoutes } from "./file-routes.js";
 import { healthRoutes } from "./health-routes.js";
+import { introductionRoutes } from "./introduction-routes.js";
+import { keyRoutes } from "./key-routes.js";
 import { meshRoutes } from "./mesh-routes.js";
 import { trustRoutes } from "./trust-routes.js";
 
@@ -11,6 +14,9 @@ export function apiRoutes(services: GatewayServices): Route[] {
   return [
     ...healthRoutes(services),
     ...meshRoutes(services),
+    ...introductionRoutes(services),
+    ...keyRoutes(services),
+    ...auditRoutes(services),
     ...trustRoutes(services),
     ...fileRoutes(services),
     documentRoute(),

@@ -1,10 +1,11 @@
 /** Status, nodes and layout. */
 
-import type { NodeInfo } from "@hearthmesh/collective";
 import { MeshError } from "@hearthmesh/core";
 import { ENDPOINTS } from "../contracts/index.js";
 import { defineRoute, type Route } from "../server/route.js";
 import type { GatewayServices } from "../services.js";
+import { actorOf } from "./key-routes.js";
+import { findKnownNode } from "./known-nodes.js";
 import { layoutView, nodeView } from "./views.js";
 
 export function meshRoutes(services: GatewayServices): Route[] {
@@ -16,7 +17,13 @@ export function meshRoutes(services: GatewayServices): Route[] {
     }),
     defineRoute(ENDPOINTS.layout, "enrolled", async () => layoutView(coordinator.layout())),
     defineRoute(ENDPOINTS.removeNode, "operator", async ({ params, caller }) => {
-      const node = findNode(coordinator.nodes(), params.node);
+      const members = coordinator.nodes().map(({ nodeId, name }) => ({ nodeId, name }));
+      const introduced = authority.introductions.list();
+      const node = findKnownNode([...members, ...introduced], params.node);
+      if (authority.introductions.get(node.nodeId) !== undefined) {
+        const { nodeId, name } = await authority.introductions.remove(actorOf(caller), node.nodeId);
+        return { nodeId, name, layoutVersion: coordinator.layout().version, introduced: true };
+      }
       if (node.nodeId === services.coordinatorContact.nodeId) {
         throw new MeshError("MESH_BAD_REQUEST", {
           message: "this node is the coordinator itself",
@@ -30,25 +37,4 @@ export function meshRoutes(services: GatewayServices): Route[] {
       return { nodeId, name, layoutVersion: coordinator.layout().version };
     }),
   ];
-}
-
-/** By name, by id, or by the beginning of an id when it fits one node alone. */
-function findNode(nodes: readonly NodeInfo[], wanted: string): NodeInfo {
-  const exact = nodes.filter((node) => node.nodeId === wanted || node.name === wanted);
-  const started = wanted.length < 6 ? [] : nodes.filter((node) => node.nodeId.startsWith(wanted));
-  const found = exact.length > 0 ? exact : started;
-  const [node] = found;
-  if (node === undefined) {
-    throw new MeshError("MESH_NOT_FOUND", {
-      message: `no node has the name or id ${JSON.stringify(wanted)}`,
-      hint: "`mesh node list` shows the nodes.",
-    });
-  }
-  if (found.length > 1) {
-    throw new MeshError("MESH_BAD_REQUEST", {
-      message: `${found.length} nodes fit ${JSON.stringify(wanted)}`,
-      hint: "Use the whole id: `mesh node list` shows it.",
-    });
-  }
-  return node;
 }

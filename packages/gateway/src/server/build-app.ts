@@ -155,8 +155,12 @@ function noteAnswer(
     route,
     status,
     durationMs,
-    ...(state.caller === undefined ? {} : { principal: state.caller.principal.spiffeId }),
+    ...(state.caller === undefined ? {} : { principal: nameOf(state.caller) }),
   });
+}
+
+function nameOf({ keyId, principal }: Caller): string {
+  return keyId === undefined ? principal.spiffeId : `key/${keyId}`;
 }
 
 function answerErrors(app: FastifyInstance, options: AppOptions): void {

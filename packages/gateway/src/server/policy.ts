@@ -2,42 +2,96 @@
  * Who may call a route. Every route names one policy; the server refuses to start with a route that
  * has none. What a caller may do with a *path* is decided by the coordinator from its grants.
  */
+import type { ApiKeyScope } from "@hearthmesh/collective";
 import { MeshError } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 
 /**
  * - `public`: anybody who reaches the door; the handler learns nothing about the caller.
+ * - `mesh-read`: enrolled nodes and people, the operator, and API keys with the scope `read`.
+ * - `mesh-register`: the operator, and API keys with the scope `register`.
+ * - `services`: enrolled nodes, the operator, and API keys with the scope `services`.
  * - `enrolled`: anybody with a valid certificate of this member, and the operator.
- * - `operator`: the operator, who is at the loopback door or holds the coordinator's certificate.
+ * - `operator`: the operator: at the loopback door, with the coordinator's certificate, or with an
+ *   API key of the scope `admin`.
  * - `self`: whoever proved a key on this very connection, acting on itself alone.
  */
-export type Policy = "public" | "enrolled" | "operator" | "self";
+export type Policy =
+  | "public"
+  | "mesh-read"
+  | "mesh-register"
+  | "services"
+  | "enrolled"
+  | "operator"
+  | "self";
 
-export const POLICIES: readonly Policy[] = ["public", "enrolled", "operator", "self"];
+export const POLICIES: readonly Policy[] = [
+  "public",
+  "mesh-read",
+  "mesh-register",
+  "services",
+  "enrolled",
+  "operator",
+  "self",
+];
 
 export interface Caller {
+  /** Of the certificate; for an API key the operator's, who made it. */
   readonly principal: Principal;
   /** The certificate was proved on this connection; false at the loopback door. */
   readonly proved: boolean;
+  /** May do everything: never true for a key without the scope `admin`. */
   readonly operator: boolean;
+  /** Set when an API key was presented: then its scopes alone count. */
+  readonly keyId?: string;
+  readonly scopes?: readonly ApiKeyScope[];
 }
 
-/** Throws `MESH_UNAUTHENTICATED` or `MESH_FORBIDDEN` unless the policy lets the caller in. */
+/** The scope of an API key that a policy asks for; other policies need `admin`. */
+const SCOPES: Partial<Record<Policy, ApiKeyScope>> = {
+  "mesh-read": "read",
+  "mesh-register": "register",
+  services: "services",
+};
+
+/**
+ * Throws `MESH_UNAUTHENTICATED`, `MESH_FORBIDDEN` or `MESH_KEY_SCOPE` unless the policy lets the
+ * caller in.
+ */
 export function authorize(policy: Policy, caller: Caller | undefined): void {
   if (policy === "public") return;
   if (caller === undefined) throw new MeshError("MESH_UNAUTHENTICATED");
-  if (policy === "operator" && !caller.operator) {
-    throw new MeshError("MESH_FORBIDDEN", {
-      message: "only the operator may do this",
-      hint:
-        "Use the loopback address on the coordinator's machine, " +
-        "or the coordinator's certificate.",
-    });
-  }
-  if (policy === "self" && !caller.proved) {
-    throw new MeshError("MESH_FORBIDDEN", {
-      message: "this needs the caller's own certificate",
-      hint: "Use the mutual TLS port (8001 by default).",
-    });
-  }
+  if (policy === "self") requireProof(caller);
+  else if (caller.operator) return;
+  else if (caller.scopes !== undefined) requireScope(policy, caller.scopes);
+  else requireKind(policy, caller.principal);
+}
+
+function requireKind(policy: Policy, { kind }: Principal): void {
+  if (policy === "mesh-read" || policy === "enrolled") return;
+  if (policy === "services" && kind !== "person") return;
+  throw new MeshError("MESH_FORBIDDEN", {
+    message: policy === "services" ? "only nodes may do this" : "only the operator may do this",
+    hint:
+      "Use the loopback address on the coordinator's machine, " +
+      "or the coordinator's certificate.",
+  });
+}
+
+function requireScope(policy: Policy, scopes: readonly ApiKeyScope[]): void {
+  const wanted = SCOPES[policy];
+  if (wanted !== undefined && scopes.includes(wanted)) return;
+  const allowed = wanted === undefined ? "admin" : `${wanted} or admin`;
+  throw new MeshError("MESH_KEY_SCOPE", {
+    message: `this needs an API key with the scope ${allowed}, and the key has ${scopes.join(", ")}`,
+    hint: `Make one: \`mesh key create --scope ${wanted ?? "admin"}\`.`,
+  });
+}
+
+function requireProof(caller: Caller): void {
+  if (caller.proved) return;
+  throw new MeshError("MESH_FORBIDDEN", {
+    message: "this needs the caller's own certificate",
+    hint: "Use the mutual TLS port (8001 by default).",
+  });
 }
