@@ -121,6 +121,11 @@ export class ApiClient {
     return this.#json("POST", "/api/identity/renew", request);
   }
 
+  /** A call of the API by its path: JSON there and back. For the functions of `keys.ts`. */
+  call<Answer>(method: string, path: string, body?: object): Promise<Answer> {
+    return this.#json(method, path, body);
+  }
+
   /** One request as it is; a body that is a stream is sent to the address that answered last. */
   async send(request: HttpRequest): Promise<HttpAnswer> {
     const streams = request.body !== undefined && typeof request.body !== "string";

@@ -32,6 +32,17 @@ export {
   type JoinedCollective,
   publicHalf,
 } from "./identity-home.js";
+export { NodeProbe, type NodeProbeOptions } from "./introduction-probe.js";
+export {
+  allowNode,
+  audit,
+  createKey,
+  knownNodes,
+  listKeys,
+  registerNode,
+  revokeKey,
+  verifyAudit,
+} from "./keys.js";
 export {
   type RecoverOptions,
   type RenewedCertificate,

@@ -13,6 +13,9 @@ export function nodeRemoveCommand(cli: Cli): MeshCommand {
       await throughDoor(cli, options, async ({ api }) => {
         const removed = await api.removeNode(node);
         if (options.json === true) return printJson(cli, removed);
+        if (removed.introduced === true) {
+          return print(cli, `Forgot ${removed.name}: it was introduced, and no part of this mesh.`);
+        }
         print(cli, `Removed ${removed.name}. Layout ${removed.layoutVersion} holds now.`);
         print(cli, "Its certificate is revoked. mesh status shows how far repair has come.");
       });

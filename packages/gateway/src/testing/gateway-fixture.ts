@@ -2,7 +2,14 @@
  * A member for tests of the doors: a real CA and authority over the store that is handed in, files
  * in memory, real keys and certificates.
  */
-import { Authority, type AuthorityOptions, EnrolmentLimiter } from "@hearthmesh/collective";
+import {
+  Authority,
+  type AuthorityOptions,
+  EnrolmentLimiter,
+  type IntroductionProber,
+  IntroductionWatch,
+  nodeFingerprint,
+} from "@hearthmesh/collective";
 import {
   type Clock,
   MeshError,
@@ -14,11 +21,14 @@ import {
   createCertificateRequest,
   createMemberCa,
   generateKeyPair,
+  type KeyPairPem,
   type MemberCa,
   type Principal,
   parseGrant,
+  signerOf,
 } from "@hearthmesh/identity";
 import type { StatusResponse } from "../contracts/index.js";
+import { IDENTITY_LIMITS, type IntroductionServices } from "../introduction-services.js";
 import { HttpMetrics } from "../metrics/http-metrics.js";
 import type { DoorCredentials, GatewayServices } from "../services.js";
 import { MemoryFiles } from "./memory-files.js";
@@ -29,46 +39,79 @@ export interface GatewayFixture {
   readonly files: MemoryFiles;
   readonly services: GatewayServices;
   readonly metrics: HttpMetrics;
+  /** Of introduced nodes; not started. There when a prober was handed in. */
+  readonly watch: IntroductionWatch | undefined;
   /** The coordinator's, for the doors. */
   readonly credentials: DoorCredentials;
   /** Enrols a person with these grants. */
   person(name: string, grants: readonly string[]): Promise<DoorCredentials & { nodeId: string }>;
   /** A new certificate for the coordinator's key. */
   renewCoordinator(): Promise<DoorCredentials>;
+  /** Enrols a machine. */
+  node(name: string): Promise<DoorCredentials & { nodeId: string }>;
 }
 
 export interface FixtureOptions {
   readonly store: AuthorityOptions["store"];
   readonly clock: Clock;
   readonly random: Random;
+  /** Default `alice`. */
+  readonly memberId?: string;
+  /** With it the member takes part in a mesh. */
+  readonly prober?: IntroductionProber;
 }
 
-const MEMBER = { memberId: "alice", trustDomain: "home.alice" };
 const LOCAL = { dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"] };
 
 export async function gatewayFixture(options: FixtureOptions): Promise<GatewayFixture> {
-  const { clock, random } = options;
-  const ca = await createMemberCa({ ...MEMBER, clock, random });
-  const authority = await Authority.open({ ...options, ...MEMBER, ca, log: silentLogger });
+  const { clock, random, store, prober, memberId = "alice" } = options;
+  const member = { memberId, trustDomain: `home.${memberId}` };
+  const ca = await createMemberCa({ ...member, clock, random });
+  const log = silentLogger;
+  const authority = await Authority.open({ store, clock, random, ...member, ca, log });
   const keys = generateKeyPair();
   const csrPem = await createCertificateRequest(keys);
   const enrolled = await authority.enrolCoordinator({ csrPem, name: "home", ...LOCAL });
   const operator: Principal = {
     kind: "coordinator",
     spiffeId: enrolled.spiffeId,
-    trustDomain: MEMBER.trustDomain as TrustDomain,
+    trustDomain: member.trustDomain as TrustDomain,
     name: enrolled.name,
     nodeId: enrolled.nodeId,
     serial: enrolled.serial,
     notAfterMs: enrolled.notAfterMs,
   };
   const files = new MemoryFiles();
-  const services = makeServices({ clock, random, authority, operator, files });
+  const { introductions } = authority;
+  const watch = prober && new IntroductionWatch({ introductions, prober, clock, log });
+  const own = { operator, keys, ca, certificatePem: enrolled.certificatePem };
+  const services: GatewayServices = {
+    ...makeServices({ clock, random, authority, operator, files }),
+    introductions: prober && watch && introductionServices(authority, own, { prober, watch }),
+  };
   const credentialsOf = (privateKeyPem: string, certificatePem: string) => ({
     privateKeyPem,
     certificatePem,
     caCertificatePem: ca.certificatePem,
   });
+  async function join(kind: "person" | "node", name: string, grants: readonly string[]) {
+    const invite = await authority.createInvite(operator, {
+      kind,
+      grants: grants.map(parseGrant),
+      validityMs: 60_000,
+      endpoints: [],
+    });
+    const own = generateKeyPair();
+    const result = await authority.enrol({
+      inviteId: invite.code.id,
+      secret: invite.code.secret,
+      csrPem: await createCertificateRequest(own),
+      kind,
+      name,
+    });
+    const credentials = credentialsOf(own.privateKeyPem, result.certificatePem);
+    return { ...credentials, nodeId: result.nodeId };
+  }
   return {
     ca,
     authority,
@@ -76,28 +119,47 @@ export async function gatewayFixture(options: FixtureOptions): Promise<GatewayFi
     services,
     metrics: new HttpMetrics(services.metrics),
     credentials: credentialsOf(keys.privateKeyPem, enrolled.certificatePem),
-    async person(name, grants) {
-      const invite = await authority.createInvite(operator, {
-        kind: "person",
-        grants: grants.map(parseGrant),
-        validityMs: 60_000,
-        endpoints: [],
-      });
-      const own = generateKeyPair();
-      const result = await authority.enrol({
-        inviteId: invite.code.id,
-        secret: invite.code.secret,
-        csrPem: await createCertificateRequest(own),
-        kind: "person",
-        name,
-      });
-      const credentials = credentialsOf(own.privateKeyPem, result.certificatePem);
-      return { ...credentials, nodeId: result.nodeId };
-    },
+    watch,
+    person: (name, grants) => join("person", name, grants),
+    node: (name) => join("node", name, []),
     async renewCoordinator() {
       const { certificatePem } = await authority.renew(operator, csrPem, LOCAL);
       return credentialsOf(keys.privateKeyPem, certificatePem);
     },
+  };
+}
+
+interface Own {
+  readonly operator: Principal;
+  readonly keys: KeyPairPem;
+  readonly ca: MemberCa;
+  readonly certificatePem: string;
+}
+
+function introductionServices(
+  authority: Authority,
+  { operator, keys, ca, certificatePem }: Own,
+  asking: { prober: IntroductionProber; watch: IntroductionWatch },
+): IntroductionServices {
+  return {
+    ...asking,
+    self: () => ({
+      v: 1,
+      nodeId: operator.nodeId,
+      name: operator.name,
+      memberId: authority.memberId,
+      trustDomain: operator.trustDomain,
+      roles: ["coordinator", "storage"],
+      capabilities: ["storage", "gateway"],
+      version: "0.1.0",
+      caCertificatePem: ca.certificatePem,
+      certificatePem,
+      linkAddresses: ["127.0.0.1:9000"],
+      fingerprint: nodeFingerprint(operator.nodeId),
+    }),
+    sign: signerOf(keys.privateKeyPem),
+    limiter: new EnrolmentLimiter(IDENTITY_LIMITS),
+    peers: () => [],
   };
 }
 
