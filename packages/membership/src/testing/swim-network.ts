@@ -6,9 +6,11 @@
  */
 import type { NodeId } from "@hearthmesh/core";
 import { decodeDatagram, encodeDatagram } from "../datagram-codec.js";
-import { PLAIN_DATAGRAM_BYTES_MAX } from "../limits.js";
+import { PLAIN_DATAGRAM_BYTES_MAX, SEAL_BYTES } from "../limits.js";
 import { SWIM_LAN, type SwimConfig } from "../swim/config.js";
+import { claimBytesMax } from "../swim/gossip-queue.js";
 import type { MemberState } from "../swim/member-table.js";
+import type { Claim } from "../swim/messages.js";
 import type { SwimEffect, SwimEvent } from "../swim/swim-events.js";
 import { SwimMachine } from "../swim/swim-machine.js";
 
@@ -19,6 +21,8 @@ export interface SwimNetworkOptions {
   readonly loss?: number;
   readonly delayMsMin?: number;
   readonly delayMsMax?: number;
+  /** Of the meta in each record. Default 0. */
+  readonly metaBytes?: number;
 }
 
 export interface ObservedChange {
@@ -39,7 +43,16 @@ interface Host {
   /** What waits in the socket of a stalled host. */
   inbox: SwimEvent[];
   plannedWakeMs: number;
-  datagramsSent: number;
+  sent: SentCounts;
+}
+
+/** What a host has sent, lost or not. */
+export interface SentCounts {
+  datagrams: number;
+  datagramBytes: number;
+  /** Whole views, which go over links; the most bytes that their claims can take. */
+  views: number;
+  viewBytes: number;
 }
 
 interface Scheduled {
@@ -60,7 +73,7 @@ export class SwimNetwork {
   nowMs = 0;
 
   constructor(options: SwimNetworkOptions) {
-    const defaults = { config: SWIM_LAN, loss: 0, delayMsMin: 0.2, delayMsMax: 2 };
+    const defaults = { config: SWIM_LAN, loss: 0, delayMsMin: 0.2, delayMsMax: 2, metaBytes: 0 };
     this.#options = { ...defaults, ...options };
     this.#random = seededRandom(options.seed);
   }
@@ -80,7 +93,7 @@ export class SwimNetwork {
       stalledUntilMs: 0,
       inbox: [],
       plannedWakeMs: -1,
-      datagramsSent: before?.datagramsSent ?? 0,
+      sent: before?.sent ?? { datagrams: 0, datagramBytes: 0, views: 0, viewBytes: 0 },
     };
     this.#hosts.set(name, host);
     this.#byAddress.set(address, host);
@@ -165,7 +178,11 @@ export class SwimNetwork {
   }
 
   datagramsSent(name: string): number {
-    return this.#host(name).datagramsSent;
+    return this.sent(name).datagrams;
+  }
+
+  sent(name: string): Readonly<SentCounts> {
+    return { ...this.#host(name).sent };
   }
 
   #isUp(name: string): boolean {
@@ -183,7 +200,7 @@ export class SwimNetwork {
     return new SwimMachine(
       {
         config: this.#options.config,
-        self: { nodeId, name, address, meta: new Uint8Array(0) },
+        self: { nodeId, name, address, meta: new Uint8Array(this.#options.metaBytes) },
         incarnation,
         sign: (record) => ({ ...record, proof }),
         verify: (record) => Buffer.from(record.proof).toString() === record.name,
@@ -237,9 +254,11 @@ export class SwimNetwork {
     }
     if (effect.type === "exchange") {
       const given = host.machine.claimsFor(effect.to);
+      countView(host, given);
       this.#carry(host.name, effect.address, (other) => {
         const from = host.nodeId;
         const answer = other.machine.claimsFor(from);
+        countView(other, answer);
         this.#step(other, { type: "view", claims: given, from });
         this.#carry(other.name, host.address, (back) => {
           this.#step(back, { type: "view", claims: answer, from: other.nodeId });
@@ -247,11 +266,12 @@ export class SwimNetwork {
       });
       return;
     }
-    host.datagramsSent++;
-    if (this.#random() < this.#options.loss) return;
     const { address, message } = effect;
     const { bytes, claimsTaken } = encodeDatagram(message, PLAIN_DATAGRAM_BYTES_MAX);
     if (claimsTaken < message.claims.length) throw new Error("a message is larger than a datagram");
+    host.sent.datagrams++;
+    host.sent.datagramBytes += bytes.length + SEAL_BYTES;
+    if (this.#random() < this.#options.loss) return;
     this.#carry(host.name, address, (other) => {
       const event = {
         type: "message",
@@ -270,6 +290,11 @@ export class SwimNetwork {
       if (to?.isUp && !this.#isCut(from, to.name)) deliver(to);
     });
   }
+}
+
+function countView(host: Host, claims: readonly Claim[]): void {
+  host.sent.views++;
+  for (const claim of claims) host.sent.viewBytes += claimBytesMax(claim);
 }
 
 /** What is to happen, the earliest first, and in the order in which it was said. */
