@@ -15,6 +15,6 @@ export interface MeshService {
   /** On this node. `MESH_SERVICE_EXISTS`, `MESH_BAD_REQUEST`, `MESH_LIMIT`. */
   addService(request: ServiceAddRequest): Promise<ServiceView>;
   /** From this node. `MESH_NOT_FOUND`. */
-  removeService(name: string): Promise<ServiceView>;
+  removeService(name: string): Promise<{ name: string }>;
   readonly proxy: ServiceProxy;
 }

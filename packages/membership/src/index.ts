@@ -6,9 +6,13 @@
  * @packageDocumentation
  */
 export * from "./datagram-codec.js";
+export * from "./discovery/index.js";
 export * from "./limits.js";
 export type * from "./ports.js";
 export * from "./record-proof.js";
+export * from "./relay/index.js";
+export * from "./routes/index.js";
+export * from "./services/index.js";
 export * from "./swim/config.js";
 export type { MemberState } from "./swim/member-table.js";
 export type * from "./swim/messages.js";

@@ -3,7 +3,14 @@
  * memory between the parts of this process, so that a coordinator that also stores chunks talks to
  * itself in the same way as to others.
  */
-import { type Clock, errorFields, type Logger, MeshError, type Random } from "@hearthmesh/core";
+import {
+  type Clock,
+  errorFields,
+  type Logger,
+  MeshError,
+  type NodeId,
+  type Random,
+} from "@hearthmesh/core";
 import { generateKeyPair, type Principal, publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import {
   type Address,
@@ -11,9 +18,12 @@ import {
   type Link,
   type LinkIdentity,
   type LinkOptions,
+  type LinkStream,
+  linkOverStream,
   listenLinks,
   memoryTransport,
   type Peer,
+  type TlsCredentials,
   tlsTransport,
 } from "@hearthmesh/qwormhole";
 import type { HostPort } from "./config/config.js";
@@ -27,16 +37,21 @@ export interface LinkDoorsOptions {
   credentials: CredentialHolder;
   publicKeyPem: string;
   router: MethodRouter;
-  /** Who a peer is by its certificates; throws to refuse. */
-  principalOf(certificates: readonly Uint8Array[]): Principal;
-  /** Called for every link that was accepted, also from this node itself. */
-  onAccepted?(link: Link): void;
+  /** Who a peer is by its certificates and the host it calls from; throws to refuse. */
+  principalOf(certificates: readonly Uint8Array[], host: string): Principal;
+  /** CAs of other members whose nodes `principalOf` may accept by their keys. */
+  foreignAuthoritiesPem?(): readonly string[];
+  /** Called for every link that opens, accepted or dialled, also from this node itself. */
+  onOpened?(link: Link, origin: LinkOrigin): void;
   /** This node, as its own parts see it. */
   self(): Principal;
   clock: Clock;
   random: Random;
   log: Logger;
 }
+
+/** `self` is in memory; a relayed link runs inside a stream of another one. */
+export type LinkOrigin = "accepted" | "dialled" | "relayed" | "self";
 
 type Listening = Awaited<ReturnType<typeof listenLinks>>;
 
@@ -56,13 +71,13 @@ export class LinkDoors {
       publicKey: publicKeyDerOf(publicKeyPem),
       sign: signerOf(credentials.current.keyPem),
     };
-    this.#tls = tlsTransport({
-      credentials: () => {
-        const { keyPem, certificatePem, caCertificatePem } = credentials.current;
-        return { keyPem, certificatePem, caPem: caCertificatePem };
-      },
-    });
+    this.#tls = tlsTransport({ credentials: () => this.#tlsCredentials() });
     credentials.onChange(() => this.#tls.reload());
+  }
+
+  /** New connections are judged by the authorities of now. */
+  reloadAuthorities(): void {
+    this.#tls.reload();
   }
 
   get openLinks(): number {
@@ -76,13 +91,11 @@ export class LinkDoors {
 
   async start(): Promise<void> {
     const { address, log } = this.#options;
-    const onLink = (link: Link) => {
-      this.#keep(link);
-      this.#options.onAccepted?.(link);
-    };
+    const onSelf = (link: Link) => this.#keep(link, "self");
     this.#listeners.push(
-      await listenLinks(this.#memory, SELF, this.#selfOptions(this.#otherSelf()), onLink),
+      await listenLinks(this.#memory, SELF, this.#selfOptions(this.#otherSelf()), onSelf),
     );
+    const onLink = (link: Link) => this.#keep(link, "accepted");
     try {
       const onRefused = (error: Error, peerAddress: string) =>
         log.info("link refused", { peerAddress, ...errorFields(error) });
@@ -107,15 +120,43 @@ export class LinkDoors {
     address: Address,
     options: { expectedNodeId?: string; signal?: AbortSignal },
   ): Promise<Link> {
-    const link = await dialLink(this.#tls, address, { ...this.#networkOptions(), ...options });
-    this.#keep(link);
-    return link;
+    const dialled = { ...this.#networkOptions(), ...options };
+    return dialLink(this.#tls, address, dialled, (link) => this.#keep(link, "dialled"));
+  }
+
+  /** A link inside a stream that relays pass on; refused unless that node answers. */
+  dialOver(
+    stream: LinkStream,
+    options: { expectedNodeId: NodeId; signal?: AbortSignal },
+  ): Promise<Link> {
+    return this.#linkOver(stream, "dialer", options);
+  }
+
+  /** The accepting end of `dialOver`. */
+  acceptOver(stream: LinkStream): Promise<Link> {
+    return this.#linkOver(stream, "listener", {});
+  }
+
+  #linkOver(
+    stream: LinkStream,
+    side: "dialer" | "listener",
+    options: { expectedNodeId?: NodeId; signal?: AbortSignal },
+  ): Promise<Link> {
+    const credentials = () => this.#tlsCredentials();
+    const over = { ...this.#networkOptions(), credentials, ...options };
+    return linkOverStream(stream, side, over, (link) => this.#keep(link, "relayed"));
+  }
+
+  #tlsCredentials(): TlsCredentials {
+    const { keyPem, certificatePem, caCertificatePem } = this.#options.credentials.current;
+    const foreign = this.#options.foreignAuthoritiesPem?.() ?? [];
+    return { keyPem, certificatePem, caPem: [caCertificatePem, ...foreign] };
   }
 
   /** A link from this node to itself, without a network. */
   async dialSelf(): Promise<Link> {
     const link = await dialLink(this.#memory, SELF, this.#selfOptions(this.#identity));
-    this.#keep(link);
+    this.#track(link);
     return link;
   }
 
@@ -126,7 +167,12 @@ export class LinkDoors {
     }
   }
 
-  #keep(link: Link): void {
+  #keep(link: Link, origin: LinkOrigin): void {
+    this.#track(link);
+    this.#options.onOpened?.(link, origin);
+  }
+
+  #track(link: Link): void {
     this.#open.add(link);
     void link.closed.then(() => this.#open.delete(link));
   }
@@ -139,7 +185,7 @@ export class LinkDoors {
       clock,
       random,
       verifyPeer: (peer: Omit<Peer, "identity">) => {
-        const principal = principalOf(peer.certificates);
+        const principal = principalOf(peer.certificates, hostOf(peer.remoteAddress));
         if (principal.nodeId === peer.nodeId) return principal;
         throw new MeshError("MESH_CERT_UNTRUSTED", {
           message: "the key of the link is not the key of the certificate",
@@ -158,6 +204,11 @@ export class LinkDoors {
     const keys = generateKeyPair();
     return { publicKey: publicKeyDerOf(keys.publicKeyPem), sign: signerOf(keys.privateKeyPem) };
   }
+}
+
+/** `192.168.1.9:4711` without its port; a relayed link has the name of its relay, and no address. */
+function hostOf(remoteAddress: string): string {
+  return remoteAddress.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 }
 
 function listenError(cause: unknown, { host, port }: HostPort): unknown {

@@ -6,16 +6,18 @@
 import { asWireError, MeshError } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, LinkHandlers, LinkStream, Peer } from "@hearthmesh/qwormhole";
+import { isGuest } from "./mesh/guests.js";
 
 export interface MethodPart {
   /** Such as `chunk.`. */
   readonly prefixes: readonly string[];
   readonly handlers: LinkHandlers;
   /**
-   * `machines`: nodes of this member alone. Otherwise everybody whom this member let in, and the
-   * part itself decides from the principal.
+   * `machines`: nodes of this member alone. `machines-and-guests`: introduced nodes of other meshes
+   * too, when their introduction allows services. Otherwise everybody whom this member let in, and
+   * the part itself decides from the principal.
    */
-  readonly callers?: "machines";
+  readonly callers?: "machines" | "machines-and-guests";
 }
 
 export class MethodRouter {
@@ -59,12 +61,25 @@ export class MethodRouter {
       prefixes.some((prefix) => method.startsWith(prefix)),
     );
     if (part === undefined) throw unknownMethod(method);
-    if (part.callers === "machines" && principal.kind === "person") {
-      throw new MeshError("MESH_FORBIDDEN", {
-        message: `${principal.name} is a person, and ${method} is for nodes of this member`,
-      });
-    }
+    checkCaller(part, principal, method);
     return part;
+  }
+}
+
+/** Throws `MESH_FORBIDDEN`. */
+function checkCaller({ callers }: MethodPart, principal: Principal, method: string): void {
+  if (isGuest(principal)) {
+    const allowed = principal.guest.scopes.includes("services");
+    if (callers === "machines-and-guests" && allowed) return;
+    throw new MeshError("MESH_FORBIDDEN", {
+      message: `${principal.name} is of another mesh and may not call ${method} here`,
+      hint: "It may use services when the key that introduced it has the scope `services`.",
+    });
+  }
+  if (callers !== undefined && principal.kind === "person") {
+    throw new MeshError("MESH_FORBIDDEN", {
+      message: `${principal.name} is a person, and ${method} is for nodes of this member`,
+    });
   }
 }
 

@@ -2,27 +2,13 @@
  * Every endpoint of the API with its shapes: the server's routes, the OpenAPI document and the
  * clients are made from this one table. `tag` groups them in the documentation.
  */
-import type { z } from "zod";
+import type { Endpoint } from "./endpoint.js";
 import * as files from "./files.js";
 import { KEY_ENDPOINTS } from "./keys.js";
 import * as view from "./mesh.js";
+import { SERVICE_ENDPOINTS } from "./services.js";
 import * as status from "./status.js";
 import * as trust from "./trust.js";
-
-export interface Endpoint {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
-  /** `:name` stands for a parameter. */
-  readonly path: string;
-  readonly tag: "health" | "mesh" | "trust" | "files" | "enrolment" | "page";
-  readonly summary: string;
-  /** Status of the answer when all went well; 200 when absent. */
-  readonly successStatus?: 200 | 201;
-  readonly params?: z.ZodType;
-  readonly query?: z.ZodType;
-  readonly body?: z.ZodType;
-  /** Absent when the answer or the body is a stream of bytes. */
-  readonly response?: z.ZodType;
-}
 
 const mesh = {
   health: {
@@ -223,7 +209,13 @@ const file = {
 } as const satisfies Record<string, Endpoint>;
 
 /** On the API doors. */
-export const ENDPOINTS = { ...mesh, ...identity, ...KEY_ENDPOINTS, ...file } as const;
+export const ENDPOINTS = {
+  ...mesh,
+  ...SERVICE_ENDPOINTS,
+  ...identity,
+  ...KEY_ENDPOINTS,
+  ...file,
+} as const;
 export type EndpointName = keyof typeof ENDPOINTS;
 
 /** On the enrolment door, which knows the caller by an invite or an old key. */

@@ -10,9 +10,11 @@
  * @packageDocumentation
  */
 export * from "./common.js";
+export type * from "./endpoint.js";
 export * from "./endpoints.js";
 export * from "./files.js";
 export * from "./keys.js";
 export * from "./mesh.js";
+export * from "./services.js";
 export * from "./status.js";
 export * from "./trust.js";

@@ -1,7 +1,6 @@
 /** Services of the mesh: what runs where. */
 import { limits } from "@hearthmesh/core";
 import { z } from "zod";
-import type { Endpoint } from "./endpoints.js";
 
 export const ServiceProtocol = z.enum(["http", "tcp"]);
 export type ServiceProtocol = z.infer<typeof ServiceProtocol>;
@@ -64,6 +63,7 @@ export type ServiceParams = z.infer<typeof ServiceParams>;
 export const ServiceRemoveResponse = z.object({ name: z.string() });
 export type ServiceRemoveResponse = z.infer<typeof ServiceRemoveResponse>;
 
+/** Of the form `Endpoint`. */
 export const SERVICE_ENDPOINTS = {
   services: {
     method: "GET",
@@ -89,4 +89,4 @@ export const SERVICE_ENDPOINTS = {
     params: ServiceParams,
     response: ServiceRemoveResponse,
   },
-} as const satisfies Record<string, Endpoint>;
+} as const;

@@ -16,6 +16,7 @@ import {
   type Startable,
 } from "@hearthmesh/core";
 import type { HealthResponse } from "../contracts/status.js";
+import { refuseUpgrade } from "../mesh/upgrades.js";
 import type { MeshService } from "../mesh-service.js";
 import { COMMON_HEADERS } from "../server/headers.js";
 import { InFlight } from "../server/in-flight.js";
@@ -77,9 +78,7 @@ export class NodeDoor implements Startable {
     const { host, port, log } = this.#options;
     const address = host === "localhost" ? "127.0.0.1" : host;
     if (!isLoopbackAddress(address)) {
-      log.warn("this node has no API keys, so its HTTP port stays on this machine", {
-        wantedAddress: `${host}:${port}`,
-      });
+      log.warn("this node has no API keys: its HTTP port opens on this machine alone");
     }
     const own = isLoopbackAddress(address) ? address : "127.0.0.1";
     this.#address = await listen(this.#server, { host: own, port }, "http");
@@ -111,7 +110,7 @@ export class NodeDoor implements Startable {
       if (target === undefined) throw new MeshError("MESH_NOT_FOUND");
       await upgradeProxy(this.#options.mesh.proxy, request, socket, head, target);
     } catch (error) {
-      if (socket.writable) socket.end(refusedUpgrade(this.#asMeshError(error)));
+      refuseUpgrade(socket, this.#asMeshError(error));
     }
   }
 
@@ -155,7 +154,7 @@ export class NodeDoor implements Startable {
     }
     if (request.method === "DELETE" && path.startsWith(`${SERVICES_PATH}/`)) {
       const name = decodeURIComponent(path.slice(SERVICES_PATH.length + 1));
-      return async () => ({ status: 200, body: { service: await mesh.removeService(name) } });
+      return async () => ({ status: 200, body: await mesh.removeService(name) });
     }
     throw new MeshError("MESH_NOT_FOUND", {
       message: `there is no ${request.method} ${path.slice(0, 200)} on this node`,
@@ -229,13 +228,4 @@ function sendJson(
     "content-length": Buffer.byteLength(text),
   });
   response.end(text);
-}
-
-function refusedUpgrade(error: MeshError): string {
-  const body = `${JSON.stringify(problemOf(error))}\n`;
-  return (
-    `HTTP/1.1 ${error.status} Refused\r\nconnection: close\r\n` +
-    `content-type: ${PROBLEM_CONTENT_TYPE}\r\n` +
-    `content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
-  );
 }

@@ -8,12 +8,16 @@ import { healthRoutes } from "./health-routes.js";
 import { introductionRoutes } from "./introduction-routes.js";
 import { keyRoutes } from "./key-routes.js";
 import { meshRoutes } from "./mesh-routes.js";
+import { meshViewRoutes } from "./mesh-view-routes.js";
+import { serviceRoutes } from "./service-routes.js";
 import { trustRoutes } from "./trust-routes.js";
 
 export function apiRoutes(services: GatewayServices): Route[] {
   return [
     ...healthRoutes(services),
     ...meshRoutes(services),
+    ...meshViewRoutes(services),
+    ...serviceRoutes(services),
     ...introductionRoutes(services),
     ...keyRoutes(services),
     ...auditRoutes(services),

@@ -1,0 +1,75 @@
+/**
+ * Nodes of other meshes that were introduced here. Each is known by the key that it proved, and its
+ * certificate is checked against the CA of its own member alone; it may use the services that its
+ * introduction allows, and nothing else.
+ */
+import type { IntroductionRecord } from "@hearthmesh/collective";
+import { type Clock, MeshError, type NodeId } from "@hearthmesh/core";
+import {
+  createVerifier,
+  nodeIdOfPublicKey,
+  type Principal,
+  parseCertificate,
+} from "@hearthmesh/identity";
+
+/** A principal of another mesh. Parts that do not know guests never get to see one. */
+export interface GuestPrincipal extends Principal {
+  readonly guest: { readonly scopes: readonly string[] };
+}
+
+export function isGuest(principal: Principal): principal is GuestPrincipal {
+  return "guest" in principal;
+}
+
+export interface Introduced {
+  list(): readonly IntroductionRecord[];
+  get(nodeId: NodeId): IntroductionRecord | undefined;
+}
+
+export class Guests {
+  readonly #introduced: Introduced;
+  readonly #clock: Clock;
+
+  constructor(introduced: Introduced, clock: Clock) {
+    this.#introduced = introduced;
+    this.#clock = clock;
+  }
+
+  list(): readonly IntroductionRecord[] {
+    return this.#introduced.list();
+  }
+
+  get(nodeId: NodeId): IntroductionRecord | undefined {
+    return this.#introduced.get(nodeId);
+  }
+
+  /** CAs that the TLS port lets through to `principalOf`, which then insists on the key. */
+  caCertificatesPem(): string[] {
+    return [...new Set(this.#introduced.list().map((one) => one.caCertificatePem))];
+  }
+
+  /** Throws `MESH_CERT_UNTRUSTED` for a key that nobody introduced, and `MESH_CERT_*`. */
+  principalOf(certificates: readonly Uint8Array[]): GuestPrincipal {
+    const [leaf] = certificates;
+    if (leaf === undefined) throw new MeshError("MESH_UNAUTHENTICATED");
+    const record = this.#recordOf(nodeIdOfPublicKey(parseCertificate(leaf).publicKeyDer));
+    const { trustDomain, caCertificatePem, scopes } = record;
+    const bundle = { trustDomain, sequence: 0, caCertificatesPem: [caCertificatePem] };
+    const principal = createVerifier(bundle).verify(certificates, { nowMs: this.#clock.nowMs() });
+    return { ...principal, guest: { scopes } };
+  }
+
+  /** Whether it is still introduced, and its certificate has not ended. Throws as above. */
+  check(principal: GuestPrincipal): void {
+    this.#recordOf(principal.nodeId);
+    if (this.#clock.nowMs() > principal.notAfterMs) throw new MeshError("MESH_CERT_EXPIRED");
+  }
+
+  #recordOf(nodeId: NodeId): IntroductionRecord {
+    const record = this.#introduced.get(nodeId);
+    if (record !== undefined) return record;
+    throw new MeshError("MESH_CERT_UNTRUSTED", {
+      message: "the key is of no node of this mesh, and of none that was introduced to it",
+    });
+  }
+}
