@@ -1,10 +1,9 @@
 /**
  * The messages of `route.announce` and `route.digest`. Both are requests with an empty answer.
  *
- * | method           | header                   | body                                              |
- * |------------------|--------------------------|---------------------------------------------------|
- * | `route.announce` | `{ v: 1 }`               | for each: 4 age in ms, 4 length, the announcement |
- * | `route.digest`   | `{ v: 1, isAnswer }`     | for each: 32 node id, 6 epoch, 6 sequence         |
+ * `route.announce`: header `{ v: 1 }`, body for each announcement 4 bytes age in milliseconds,
+ * 4 bytes length, and its bytes. `route.digest`: header `{ v: 1, isAnswer }`, body for each node
+ * 32 bytes id, 6 epoch, 6 sequence. Numbers are big-endian.
  */
 import { decodeMessage, encodeMessage } from "@hearthmesh/core";
 import type { AnnouncementNumber } from "./announcement.js";

@@ -48,13 +48,20 @@ export class SendLane {
     const request = this.#next();
     if (request === undefined) return;
     this.#isSending = true;
-    this.#link
-      .request(request.method, request.pieces, { priority: "gossip", timeoutMs: SEND_TIMEOUT_MS })
-      .catch((error: unknown) => this.#onFailed(error))
-      .finally(() => {
-        this.#isSending = false;
-        this.#pump();
-      });
+    void this.#send(request.method, request.pieces).then(() => {
+      this.#isSending = false;
+      this.#pump();
+    });
+  }
+
+  /** Never rejects. */
+  async #send(method: string, pieces: Uint8Array[]): Promise<void> {
+    try {
+      const options = { priority: "gossip", timeoutMs: SEND_TIMEOUT_MS } as const;
+      await this.#link.request(method, pieces, options);
+    } catch (error) {
+      this.#onFailed(error);
+    }
   }
 
   #next(): { method: string; pieces: Uint8Array[] } | undefined {
