@@ -72,7 +72,7 @@ export const ALTERNATIVES_MAX = 3;
 /** Links of one way; a node whose best way is longer counts as out of reach. */
 export const PATH_HOPS_MAX = 16;
 /** Targets times edges up to which `routes()` looks for disjoint ways to every target. */
-export const DISJOINT_WORK_MAX = 100_000;
+export const DISJOINT_WORK_MAX = 30_000;
 /** How long a next hop may be avoided. */
 export const AVOID_MS_MAX = 300_000;
 /** How often the runtime reads the round trips of its links. */
