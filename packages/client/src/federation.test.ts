@@ -4,31 +4,12 @@ import { createServer, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { systemClock, systemRandom } from "@hearthmesh/core";
-import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { LoopbackDoor } from "../../gateway/src/index.js";
-import { type GatewayFixture, gatewayFixture } from "../../gateway/src/testing/index.js";
 import { NodeProbe } from "./introduction-probe.js";
+import { type Home, openHome } from "./testing/federation-home.js";
 
 const clock = systemClock();
 const random = systemRandom();
-
-interface Home {
-  readonly fixture: GatewayFixture;
-  readonly door: LoopbackDoor;
-  readonly url: string;
-}
-
-async function home(memberId: string): Promise<Home> {
-  const prober = new NodeProbe({ clock, random });
-  const store = memoryStore({ clock });
-  const fixture = await gatewayFixture({ store, clock, random, memberId, prober });
-  const { services, metrics, credentials } = fixture;
-  const options = { host: "0.0.0.0", port: 0, services, metrics, credentials, isOpen: true };
-  const door = new LoopbackDoor(options);
-  await door.start();
-  return { fixture, door, url: `http://127.0.0.1:${door.address?.port}` };
-}
 
 interface Reply {
   readonly status: number;
@@ -39,22 +20,14 @@ let alice: Home;
 let bob: Home;
 
 beforeEach(async () => {
-  [alice, bob] = await Promise.all([home("alice"), home("bob")]);
+  [alice, bob] = await Promise.all([
+    openHome({ memberId: "alice" }),
+    openHome({ memberId: "bob" }),
+  ]);
 });
 afterEach(async () => {
-  for (const { door, fixture } of [alice, bob]) {
-    await door.stop();
-    await fixture.authority.close();
-  }
+  await Promise.all([alice.close(), bob.close()]);
 });
-
-async function makeKey(
-  { fixture }: Home,
-  ...scopes: ("admin" | "register" | "read" | "services")[]
-) {
-  const by = { principal: fixture.services.operator };
-  return (await fixture.authority.apiKeys.create(by, { scopes })).text;
-}
 
 async function call(url: string, options: RequestInit = {}): Promise<Reply> {
   const response = await fetch(url, options);
@@ -76,7 +49,7 @@ const homelab = () => ({
 
 describe("the federation guide", () => {
   it("registers both ways and shows the nodes, with the guide's own bodies", async () => {
-    const key = await makeKey(alice, "admin");
+    const key = await alice.key("admin");
     const there = await register(alice, key, homelab());
     expect(there.status).toBe(201);
     const { operator } = bob.fixture.services;
@@ -95,7 +68,7 @@ describe("the federation guide", () => {
       },
       trust: expect.stringMatching(/^introduced: it may use the services .* because the key /),
     });
-    const back = await register(bob, await makeKey(bob, "register"), {
+    const back = await register(bob, await bob.key("register"), {
       nodeUrl: alice.url,
       nodeName: "your-node",
       capabilities: "ai,storage",
@@ -116,7 +89,7 @@ describe("the federation guide", () => {
   });
 
   it("brings a node up to date when it is registered again, and writes nothing for the same", async () => {
-    const key = await makeKey(alice, "register");
+    const key = await alice.key("register");
     await register(alice, key, homelab());
     const length = await alice.fixture.authority.auditLength();
     expect((await register(alice, key, homelab())).status).toBe(200);
@@ -134,22 +107,11 @@ describe("the federation guide", () => {
   });
 
   it("takes no other key at a URL that is known, until the old one is removed", async () => {
-    const key = await makeKey(alice, "admin");
+    const key = await alice.key("admin");
     await register(alice, key, homelab());
     await bob.door.stop();
     const port = Number(new URL(bob.url).port);
-    const mallory = await home("mallory");
-    const { services, metrics, credentials } = mallory.fixture;
-    const door = new LoopbackDoor({
-      host: "0.0.0.0",
-      port,
-      services,
-      metrics,
-      credentials,
-      isOpen: true,
-    });
-    await mallory.door.stop();
-    await door.start();
+    const mallory = await openHome({ memberId: "mallory", port });
     try {
       const refused = await register(alice, key, homelab());
       expect([refused.status, refused.body.code]).toEqual([502, "MESH_INTRODUCTION_FAILED"]);
@@ -162,8 +124,7 @@ describe("the federation guide", () => {
       expect(removed.body).toMatchObject({ name: "homelab-node", introduced: true });
       expect((await register(alice, key, homelab())).status).toBe(201);
     } finally {
-      await door.stop();
-      await mallory.fixture.authority.close();
+      await mallory.close();
     }
   });
 
