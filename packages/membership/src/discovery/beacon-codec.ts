@@ -63,9 +63,11 @@ export interface Beacon {
  * somebody else, or with a wrong signature. `malformed`: it is not of the form above.
  */
 export type BeaconRefusal = "foreign" | "forged" | "malformed";
-export type OpenedBeacon =
+/** What a sender says of itself before its signature was verified. */
+export type BeaconClaim = Pick<Beacon, "nodeId" | "boot" | "sequence">;
+export type OpenedBeacon<Dropped = never> =
   | { readonly beacon: Beacon; readonly refusal?: never }
-  | { readonly beacon?: never; readonly refusal: BeaconRefusal };
+  | { readonly beacon?: never; readonly refusal: BeaconRefusal | Dropped };
 
 const TAG_BYTES = 16;
 const NONCE_BYTES = 12;
@@ -117,9 +119,15 @@ export class BeaconCodec {
   }
 
   /**
-   * The beacon in a datagram, or why there is none; never throws for any bytes.
+   * The beacon in a datagram, or why there is none; never throws for any bytes. Most of the time
+   * goes into the signature: `drop` may name a reason to do without the beacon before that.
    */
-  open(bytes: Uint8Array, secret: MeshSecret, nowMs: number): OpenedBeacon {
+  open<Dropped extends string = never>(
+    bytes: Uint8Array,
+    secret: MeshSecret,
+    nowMs: number,
+    drop?: (claim: BeaconClaim) => Dropped | undefined,
+  ): OpenedBeacon<Dropped> {
     this.#prepare(secret, nowMs);
     if (bytes.length < HEAD_BYTES + SEAL_BYTES) return { refusal: "foreign" };
     const datagram = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -127,7 +135,14 @@ export class BeaconCodec {
     if (keys === undefined) return { refusal: "foreign" };
     if (bytes.length > BEACON_BYTES_MAX) return { refusal: "malformed" };
     const contents = decrypt(datagram, keys);
-    return contents === undefined ? { refusal: "forged" } : readContents(contents, keys.tag);
+    if (contents === undefined) return { refusal: "forged" };
+    const read = readContents(contents);
+    if (read === undefined) return { refusal: "malformed" };
+    const { beacon, signed, signature } = read;
+    const dropped = drop?.(beacon);
+    if (dropped !== undefined) return { refusal: dropped };
+    const isTrue = verifySignature(beacon.publicKey, signingBytes(keys.tag, signed), signature);
+    return isTrue ? { beacon } : { refusal: "forged" };
   }
 
   #prepare(secret: MeshSecret, nowMs: number): PeriodKeys {
@@ -202,27 +217,33 @@ function writeContents(
     return Buffer.concat([Uint8Array.of(address.length), Buffer.from(address, "latin1")]);
   });
   const signed = Buffer.concat([fixed, ...addresses]);
-  const signature = sign(Buffer.concat([DOMAIN, tag, signed]));
+  const signature = sign(signingBytes(tag, signed));
   check(signature.length === SIGNATURE_BYTES, "a signature has 64 bytes");
   const length = signed.length + SIGNATURE_BYTES;
   const padding = (BEACON_PADDING_BYTES - (length % BEACON_PADDING_BYTES)) % BEACON_PADDING_BYTES;
   return Buffer.concat([signed, signature, Buffer.alloc(padding)]);
 }
 
-function readContents(contents: Buffer, tag: Buffer): OpenedBeacon {
-  const malformed = { refusal: "malformed" } as const;
-  if (contents.length < FIXED_BYTES + SIGNATURE_BYTES) return malformed;
+interface ReadContents {
+  readonly beacon: Beacon;
+  readonly signed: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** Undefined when it is not of the form; the signature is not verified here. */
+function readContents(contents: Buffer): ReadContents | undefined {
+  if (contents.length < FIXED_BYTES + SIGNATURE_BYTES) return undefined;
   const isLeaving = contents.readUInt8(1);
   const boot = Number(contents.readBigUInt64BE(66));
   const addressCount = contents.readUInt8(82);
-  if (contents.readUInt8(0) !== VERSION || isLeaving > 1) return malformed;
-  if (!Number.isSafeInteger(boot) || addressCount > BEACON_ADDRESSES_MAX) return malformed;
+  if (contents.readUInt8(0) !== VERSION || isLeaving > 1) return undefined;
+  if (!Number.isSafeInteger(boot) || addressCount > BEACON_ADDRESSES_MAX) return undefined;
   const linkAddresses: string[] = [];
   let at = FIXED_BYTES;
   for (let index = 0; index < addressCount; index++) {
     const end = at + 1 + (contents[at] ?? 0);
     const address = contents.toString("latin1", at + 1, end);
-    if (end > contents.length - SIGNATURE_BYTES || !isBeaconAddress(address)) return malformed;
+    if (end > contents.length - SIGNATURE_BYTES || !isBeaconAddress(address)) return undefined;
     linkAddresses.push(address);
     at = end;
   }
@@ -232,10 +253,8 @@ function readContents(contents: Buffer, tag: Buffer): OpenedBeacon {
   const signature = contents.subarray(at, at + SIGNATURE_BYTES);
   const padding = contents.subarray(at + SIGNATURE_BYTES);
   if (padding.length >= BEACON_PADDING_BYTES || padding.some((byte) => byte !== 0)) {
-    return malformed;
+    return undefined;
   }
-  const signed = Buffer.concat([DOMAIN, tag, contents.subarray(0, at)]);
-  if (!verifySignature(publicKey, signed, signature)) return { refusal: "forged" };
   const beacon: Beacon = {
     nodeId: nodeIdOfPublicKey(publicKey),
     publicKey,
@@ -246,7 +265,11 @@ function readContents(contents: Buffer, tag: Buffer): OpenedBeacon {
     linkAddresses,
     isLeaving: isLeaving === 1,
   };
-  return { beacon };
+  return { beacon, signed: contents.subarray(0, at), signature };
+}
+
+function signingBytes(tag: Uint8Array, signed: Uint8Array): Uint8Array {
+  return Buffer.concat([DOMAIN, tag, signed]);
 }
 
 /** Those of the addresses that a beacon can carry, in their one form. */

@@ -42,6 +42,14 @@ export class BeaconReplayTable {
     return this.#senders.size;
   }
 
+  /** What `admit` would say to a beacon that it would drop; undefined for one that it may admit. */
+  drops({ nodeId, boot, sequence }: BeaconStamp): "repeated" | "replayed" | undefined {
+    const sender = this.#senders.get(nodeId);
+    const seen = sender?.boot === boot ? sender.sequence : sender?.oldBoots.get(boot);
+    if (seen === undefined || sequence > seen) return undefined;
+    return sender?.boot === boot && sequence === seen ? "repeated" : "replayed";
+  }
+
   /** Judges a verified beacon and remembers it. `nowMs` is monotonic. */
   admit({ nodeId, boot, sequence }: BeaconStamp, nowMs: number): BeaconNovelty {
     const sender = this.#senders.get(nodeId);

@@ -147,16 +147,14 @@ export class LanBeacons {
     const secret = this.#options.secret();
     if (secret === undefined || !this.#isRunning) return;
     const { clock, self } = this.#options;
-    const opened = this.#codec.open(bytes, secret, clock.nowMs());
+    const opened = this.#codec.open(bytes, secret, clock.nowMs(), (claim) =>
+      claim.nodeId === self.nodeId ? "own" : this.#replays.drops(claim),
+    );
     if (opened.beacon === undefined) {
       this.counts[opened.refusal] += 1;
       return;
     }
     const { beacon } = opened;
-    if (beacon.nodeId === self.nodeId) {
-      this.counts.own += 1;
-      return;
-    }
     const nowMs = clock.monotonicMs();
     const novelty = this.#replays.admit(beacon, nowMs);
     this.counts[novelty] += 1;

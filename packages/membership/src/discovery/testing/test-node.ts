@@ -31,7 +31,7 @@ export function testSelf(seed: string, boot = 1): BeaconSelf {
   const { privateKeyPem, publicKeyPem, nodeId } = generateKeyPair(seededRandom(seed));
   return {
     nodeId: nodeId as NodeId,
-    publicKey: publicKeyDerOf(publicKeyPem),
+    publicKey: new Uint8Array(publicKeyDerOf(publicKeyPem)),
     boot,
     udpPort: 7946,
     linkPort: 9000,
