@@ -7,10 +7,15 @@
 import type { NodeId } from "@hearthmesh/core";
 import { decodeDatagram, encodeDatagram } from "../datagram-codec.js";
 import { PLAIN_DATAGRAM_BYTES_MAX, SEAL_BYTES } from "../limits.js";
+import {
+  compareSummaries,
+  encodeSummary,
+  hashOfSummary,
+  type SummaryEntry,
+} from "../runtime/view-summary.js";
 import { SWIM_LAN, type SwimConfig } from "../swim/config.js";
 import { claimBytesMax } from "../swim/gossip-queue.js";
 import type { MemberState } from "../swim/member-table.js";
-import type { Claim } from "../swim/messages.js";
 import type { SwimEffect, SwimEvent } from "../swim/swim-events.js";
 import { SwimMachine } from "../swim/swim-machine.js";
 
@@ -50,8 +55,7 @@ interface Host {
 export interface SentCounts {
   datagrams: number;
   datagramBytes: number;
-  /** Whole views, which go over links; the most bytes that their claims can take. */
-  views: number;
+  /** For exchanges of whole views over links, as `ViewExchange` does them, without their heads. */
   viewBytes: number;
 }
 
@@ -93,7 +97,7 @@ export class SwimNetwork {
       stalledUntilMs: 0,
       inbox: [],
       plannedWakeMs: -1,
-      sent: before?.sent ?? { datagrams: 0, datagramBytes: 0, views: 0, viewBytes: 0 },
+      sent: before?.sent ?? { datagrams: 0, datagramBytes: 0, viewBytes: 0 },
     };
     this.#hosts.set(name, host);
     this.#byAddress.set(address, host);
@@ -254,11 +258,10 @@ export class SwimNetwork {
     }
     if (effect.type === "exchange") {
       const given = host.machine.claimsFor(effect.to);
-      countView(host, given);
       this.#carry(host.name, effect.address, (other) => {
         const from = host.nodeId;
         const answer = other.machine.claimsFor(from);
-        countView(other, answer);
+        countExchange(host, other);
         this.#step(other, { type: "view", claims: given, from });
         this.#carry(other.name, host.address, (back) => {
           this.#step(back, { type: "view", claims: answer, from: other.nodeId });
@@ -292,9 +295,28 @@ export class SwimNetwork {
   }
 }
 
-function countView(host: Host, claims: readonly Claim[]): void {
-  host.sent.views++;
-  for (const claim of claims) host.sent.viewBytes += claimBytesMax(claim);
+/** Here whole views are handed over; a daemon sends a hash, and what it shows to be different. */
+function countExchange(asker: Host, answerer: Host): void {
+  const [mine, theirs] = [summaryOf(asker.machine), summaryOf(answerer.machine)];
+  const bytes = encodeSummary(theirs.values());
+  const hash = hashOfSummary(encodeSummary(mine.values()));
+  asker.sent.viewBytes += hash.length;
+  if (hashOfSummary(bytes) === hash) return;
+  const { wanted, given } = compareSummaries(mine, theirs);
+  asker.sent.viewBytes += claimBytes(asker, given, answerer.nodeId);
+  answerer.sent.viewBytes += bytes.length + claimBytes(answerer, wanted, asker.nodeId);
+}
+
+function summaryOf({ self, members }: SwimMachine): Map<NodeId, SummaryEntry> {
+  const entries = members.map(({ record, state }) => ({ ...record, state }));
+  const all: SummaryEntry[] = [{ ...self, state: "alive" }, ...entries];
+  return new Map(all.map((entry) => [entry.nodeId, entry]));
+}
+
+/** The most that they can take. */
+function claimBytes({ machine }: Host, nodeIds: readonly NodeId[], listener: NodeId): number {
+  const claims = nodeIds.flatMap((nodeId) => machine.claimsAbout(nodeId, listener));
+  return claims.reduce((sum, claim) => sum + claimBytesMax(claim), 0);
 }
 
 /** What is to happen, the earliest first, and in the order in which it was said. */
