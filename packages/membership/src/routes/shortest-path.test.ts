@@ -170,6 +170,23 @@ describe("ways", () => {
     expect(paths.map(({ path }) => path.length)).toEqual([1, 2]);
   });
 
+  it("that cost the same are told apart by hops, then by the ids of the relays", () => {
+    const direct = [...both(0, 1, 1), ...both(1, 2, 2), ...both(0, 2, 4)];
+    expect(tableOf(announcementsOf(3, direct)).pathsTo(idOf(2))[0]?.path).toEqual([idOf(2)]);
+    const diamond = [
+      [0, 1],
+      [1, 3],
+      [1, 2],
+      [2, 4],
+      [3, 4],
+    ] as const;
+    for (const pairs of [diamond, [...diamond].reverse()]) {
+      const edges = pairs.flatMap(([from, to]) => both(from, to, 2));
+      const [best] = tableOf(announcementsOf(5, edges)).pathsTo(idOf(4));
+      expect(best?.path).toEqual([idOf(1), idOf(2), idOf(4)]);
+    }
+  });
+
   it("do not use a link that only one end announces", () => {
     const liar = [
       ...both(0, 1, 2),
