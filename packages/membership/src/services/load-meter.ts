@@ -28,10 +28,11 @@ const LOOK_MS = 1_000;
 export class LoadMeter {
   readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #services = new Map<string, Set<Sample>>();
-  #lookedMs = Number.NEGATIVE_INFINITY;
+  #lookedMs: number;
 
   constructor(clock: Pick<Clock, "monotonicMs">) {
     this.#clock = clock;
+    this.#lookedMs = clock.monotonicMs();
   }
 
   /** Counts the connection for the service until it closes. */
