@@ -190,11 +190,19 @@ describe("who left and who was removed", () => {
     expect(harness.step({ type: "removed", nodeId: id(1) })).toEqual([
       { type: "abort-dial", dialId },
     ]);
+    for (const method of FOUND_METHODS) harness.found(1, "10.0.0.1:9000", { method, boot: 9 });
+    harness.step({ type: "link-opened", nodeId: id(1), kind: "relayed" });
+    harness.step({ type: "network-changed" });
+    expect(harness.book.size).toBe(0);
+    harness.found(2, "10.0.0.2:9000");
+    expect(harness.lastDial.expectedNodeId).toBe(id(2));
+    harness.fail(harness.lastDial.dialId);
+    harness.step({ type: "left", nodeId: id(2) });
     harness.step({ type: "restored", nodeId: id(1) });
     harness.found(1, "10.0.0.1:9000");
-    expect(harness.dials).toHaveLength(1);
-    harness.fail(dialId);
     expect(harness.dials).toHaveLength(2);
+    harness.fail(dialId);
+    expect(harness.dials).toHaveLength(3);
   });
 });
 

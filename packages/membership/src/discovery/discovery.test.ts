@@ -143,6 +143,28 @@ describe("finding each other on a LAN", () => {
   });
 });
 
+describe("a farewell", () => {
+  it("of a node that was not heard before changes nothing: it may be a recording", async () => {
+    const { clock, lan, network, node } = world();
+    const goes = node(2);
+    await goes.discovery.start();
+    await clock.advance(1_500);
+    const stopped = goes.discovery.stop();
+    await clock.advance(300);
+    await stopped;
+    const farewell = lan.recorded.at(-1)!;
+    network.silence("192.168.1.2:9000");
+    const first = node(1);
+    await first.discovery.start();
+    const linkAddresses = ["192.168.1.2:9000"];
+    first.discovery.addCandidate("snapshot", { nodeId: goes.nodeId, linkAddresses });
+    lan.inject(farewell, "192.168.1.66");
+    await clock.advance(1_000);
+    expect(first.discovery.report().peers[0]?.nextAttemptMs).toBeGreaterThan(0);
+    expect(first.heard).toEqual([]);
+  });
+});
+
 describe("finding nodes elsewhere", () => {
   it("dials static peers without knowing who is there, for ever", async () => {
     const { clock, network, node } = world();
