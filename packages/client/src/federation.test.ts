@@ -173,6 +173,43 @@ describe("the federation guide", () => {
     expect(status).toBe(200);
   });
 
+  it("lets an introduced node do what its introduction says, by its own certificate", async () => {
+    const { authority, services } = alice.fixture;
+    const { privateKeyPem: key, certificatePem: cert } = bob.fixture.credentials;
+    const ca = alice.fixture.ca.certificatePem;
+    const url = alice.url.replace("http:", "https:");
+    const askAs = (path: string, tls: object = { key, cert }) =>
+      new Promise<string>((resolve, reject) => {
+        // Through a proxy, so that the call does not count as one of this machine.
+        const headers = { "x-forwarded-for": "192.0.2.1" };
+        const options = { ca, servername: "localhost", headers, agent: false as const, ...tls };
+        const request = httpsRequest(`${url}${path}`, options, async (answer) => {
+          let text = "";
+          for await (const piece of answer) text += String(piece);
+          resolve((JSON.parse(text) as { code?: string }).code ?? "ok");
+        });
+        request.once("error", reject).end();
+      });
+    const service = "/api/mesh/route/nothing/";
+    expect(await askAs(service)).toBe("MESH_UNAUTHENTICATED");
+    await register(alice, undefined, homelab());
+    expect(await askAs(service)).not.toMatch(/UNAUTHENTICATED|FORBIDDEN|SCOPE/);
+    expect(await askAs("/api/mesh/nodes")).toBe("MESH_KEY_SCOPE");
+    expect(await askAs("/api/mesh/audit")).toBe("MESH_KEY_SCOPE");
+    expect(await askAs(service, {})).toBe("MESH_UNAUTHENTICATED");
+    const mallory = await openHome({ memberId: "bob" });
+    const { privateKeyPem, certificatePem } = mallory.fixture.credentials;
+    const forged = { key: privateKeyPem, cert: certificatePem };
+    expect(await askAs(service, forged)).toBe("MESH_UNAUTHENTICATED");
+    await mallory.close();
+    const by = { principal: services.operator };
+    const { nodeId } = bob.fixture.services.operator;
+    await authority.allowLists.set(by, nodeId, ["10.9.8.7"]);
+    expect(await askAs(service)).toBe("MESH_ADDRESS_REFUSED");
+    await authority.introductions.remove(by, nodeId);
+    expect(await askAs(service)).toBe("MESH_UNAUTHENTICATED");
+  });
+
   it("refuses a proxy with a certificate that nobody trusts", async () => {
     const { createServer: secureServer } = await import("node:https");
     const { privateKeyPem: key, certificatePem: cert } = alice.fixture.credentials;

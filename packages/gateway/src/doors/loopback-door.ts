@@ -17,7 +17,7 @@ import { type DoorAddress, isLoopbackAddress } from "../plain/listen.js";
 import { apiRoutes } from "../routes/api-routes.js";
 import { pageRoutes } from "../routes/page-routes.js";
 import { buildApp } from "../server/build-app.js";
-import { httpCaller, strangerReason } from "../server/caller.js";
+import { addressOf, httpCaller, strangerReason } from "../server/caller.js";
 import type { DoorCredentials, GatewayServices } from "../services.js";
 import { HttpDoor, type UpgradeHandler } from "./http-door.js";
 import { SharedPort } from "./shared-port.js";
@@ -91,6 +91,9 @@ export class LoopbackDoor extends HttpDoor {
     const secure = createServer(
       {
         ...tlsOptions(this.#credentials),
+        // Introduced nodes have certificates of their own CAs: who they are is judged per request.
+        requestCert: true,
+        rejectUnauthorized: false,
         handshakeTimeout: limits.HTTP_SMALL_REQUEST_MS_MAX,
         maxHeaderSize: limits.HTTP_HEADER_BYTES_MAX,
         keepAliveTimeout,
@@ -113,7 +116,8 @@ function guardStrangers(request: FastifyRequest, isOpen: boolean): void {
   if (!isOpen) throw reason;
   // The route's own pattern, so that no spelling of an address gets past.
   if (OPEN_PATH.test(request.routeOptions.url ?? request.url)) return;
-  if (isLoopbackAddress(request.raw.socket.remoteAddress ?? "")) throw reason;
+  // A web page of another site hears what is wrong with it; a proxy, what this port is for.
+  if (reason.code === "MESH_FORBIDDEN" && isLoopbackAddress(addressOf(request.raw))) throw reason;
   throw new MeshError("MESH_FORBIDDEN", {
     message: "this port serves only health, /mesh/ and /api/mesh/ to other machines",
     hint: "Use the port with mutual TLS (8001 by default), or this address on the machine itself.",

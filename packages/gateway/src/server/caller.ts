@@ -14,6 +14,7 @@ import { MeshError } from "@hearthmesh/core";
 import type { PeerChains } from "../doors/peer-chains.js";
 import { isLoopbackAddress } from "../plain/listen.js";
 import type { GatewayServices } from "../services.js";
+import { IntroducedCallers } from "./caller-introduced.js";
 import { guardLoopback } from "./loopback-guard.js";
 import type { Caller } from "./policy.js";
 
@@ -22,7 +23,7 @@ export const API_KEY_HEADER = "x-api-key";
 /** Headers by which a proxy says that it passes on the request of somebody else. */
 const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip", "via"] as const;
 
-type CallerServices = Pick<GatewayServices, "authority" | "operator">;
+type CallerServices = Pick<GatewayServices, "authority" | "operator" | "clock">;
 
 export interface CallerResolver {
   /**
@@ -54,8 +55,12 @@ export interface HttpCallerOptions {
   readonly isOpen: boolean;
 }
 
-/** At the HTTP door: a key when one is presented, else the operator on this very machine. */
+/**
+ * At the HTTP door: a key when one is presented, else the operator on this very machine, else an
+ * introduced node by its certificate.
+ */
 export function httpCaller({ services, isOpen }: HttpCallerOptions): CallerResolver {
+  const introduced = new IntroducedCallers(services);
   return {
     resolve(request, path) {
       const key = presentedKey(request);
@@ -69,7 +74,10 @@ export function httpCaller({ services, isOpen }: HttpCallerOptions): CallerResol
       if (stranger === undefined) {
         return { principal: services.operator, proved: false, operator: true };
       }
-      if (!isOpen || isLocal(request)) throw stranger;
+      if (!isOpen) throw stranger;
+      const caller = introduced.callerOf(request.socket, addressOf(request));
+      if (caller !== undefined) return caller;
+      if (isLocal(request)) throw stranger;
       throw new MeshError("MESH_UNAUTHENTICATED", {
         message: "this needs an API key: the header X-API-Key",
         hint: "`mesh key create --scope read` on that node makes one.",

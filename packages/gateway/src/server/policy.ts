@@ -36,14 +36,15 @@ export const POLICIES: readonly Policy[] = [
 ];
 
 export interface Caller {
-  /** Of the certificate; for an API key the operator's, who made it. */
+  /** Of the certificate; for an API key the operator's, who made it. May be of another member. */
   readonly principal: Principal;
   /** The certificate was proved on this connection; false at the loopback door. */
   readonly proved: boolean;
   /** May do everything: never true for a key without the scope `admin`. */
   readonly operator: boolean;
-  /** Set when an API key was presented: then its scopes alone count. */
+  /** Set when an API key was presented. */
   readonly keyId?: string;
+  /** Of an API key or of an introduced node: then these alone count. */
   readonly scopes?: readonly ApiKeyScope[];
 }
 
@@ -83,7 +84,7 @@ function requireScope(policy: Policy, scopes: readonly ApiKeyScope[]): void {
   if (wanted !== undefined && scopes.includes(wanted)) return;
   const allowed = wanted === undefined ? "admin" : `${wanted} or admin`;
   throw new MeshError("MESH_KEY_SCOPE", {
-    message: `this needs an API key with the scope ${allowed}, and the key has ${scopes.join(", ")}`,
+    message: `this needs the scope ${allowed}, and the caller has ${scopes.join(", ") || "none"}`,
     hint: `Make one: \`mesh key create --scope ${wanted ?? "admin"}\`.`,
   });
 }
