@@ -123,7 +123,9 @@ function handshake(
     const timer = clock.setTimeout(onTimeout, timeoutMs);
     signal?.addEventListener("abort", onAbort, { once: true });
     duplex.on("error", fail);
-    duplex.once("close", () => fail(tlsError(remote, "the stream ended")));
+    for (const event of ["end", "close"]) {
+      duplex.once(event, () => fail(tlsError(remote, "the stream ended")));
+    }
     const ready = (socket: TLSSocket) => {
       // The socket would only say that its write failed; the stream knows why. Until the channel
       // listens, nobody else does.

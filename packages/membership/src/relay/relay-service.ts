@@ -46,7 +46,9 @@ export class RelayService {
   readonly method = RELAY_METHOD;
   readonly #options: RelayServiceOptions;
   readonly #machine: RelayMachine;
-  readonly #closing = new AbortController();
+  /** What ends the streams that are under way. */
+  readonly #enders = new Set<(error: MeshError) => void>();
+  #isClosed = false;
 
   constructor(options: RelayServiceOptions) {
     this.#options = options;
@@ -66,12 +68,13 @@ export class RelayService {
 
   /** Breaks off what is passed on, and takes nothing more. */
   close(): void {
-    this.#closing.abort(new MeshError("MESH_STOPPING"));
+    this.#isClosed = true;
+    for (const end of this.#enders) end(new MeshError("MESH_STOPPING"));
   }
 
   /** The handler of `relay.open`: resolves when the stream has ended, rejects with wire errors. */
   async onStream(stream: LinkStream): Promise<void> {
-    if (this.#closing.signal.aborted) throw asWireError(this.#closing.signal.reason);
+    if (this.#isClosed) throw asWireError(new MeshError("MESH_STOPPING"));
     const from = parseNodeId(stream.peer.nodeId);
     const nowMs = this.#options.clock.monotonicMs();
     const decision = this.#machine.open(from, stream.header, nowMs);
@@ -120,27 +123,30 @@ export class RelayService {
       breakOff(from, error);
       breakOff(to, error);
     };
-    const onClosing = () => both(this.#closing.signal.reason);
-    this.#closing.signal.addEventListener("abort", onClosing, { once: true });
+    this.#enders.add(both);
     const stopWatching = this.#watch(ticket, both);
     const gates = [this.#gateOf(ticket, from), this.#gateOf(ticket, to)] as const;
     await Promise.all([pump(from, to, gates[0]).catch(both), pump(to, from, gates[1]).catch(both)]);
     stopWatching();
-    this.#closing.signal.removeEventListener("abort", onClosing);
+    this.#enders.delete(both);
   }
 
   async #linkTo(nextHop: NodeId, asked: AbortSignal): Promise<Link> {
     const over = new AbortController();
-    const signals = [asked, this.#closing.signal];
-    const onAbort = () => over.abort(signals.find(({ aborted }) => aborted)?.reason);
-    const onTimeout = () => over.abort(new MeshError("MESH_TIMEOUT"));
-    const timer = this.#options.clock.setTimeout(onTimeout, RELAY_NEXT_HOP_MS_MAX);
-    for (const signal of signals) signal.addEventListener("abort", onAbort, { once: true });
+    const end = (error: MeshError) => over.abort(error);
+    const onAbort = () => over.abort(asked.reason);
+    const timer = this.#options.clock.setTimeout(
+      () => end(new MeshError("MESH_TIMEOUT")),
+      RELAY_NEXT_HOP_MS_MAX,
+    );
+    this.#enders.add(end);
+    asked.addEventListener("abort", onAbort, { once: true });
     try {
       return await this.#options.directTo(nextHop, { signal: over.signal });
     } finally {
       timer.cancel();
-      for (const signal of signals) signal.removeEventListener("abort", onAbort);
+      this.#enders.delete(end);
+      asked.removeEventListener("abort", onAbort);
     }
   }
 

@@ -24,7 +24,7 @@ import {
   tlsTransport,
 } from "@hearthmesh/qwormhole";
 import { type TestAuthority, testAuthority } from "@hearthmesh/qwormhole/testing";
-import type { LinkDialer, PeerInfo, RoutePath } from "../../ports.js";
+import type { LinkDialer, LinkPath, PeerInfo, RoutePath } from "../../ports.js";
 import { RELAY_METHOD } from "../../relay/relay-header.js";
 import { RELAY_POLICY_DEFAULT, type RelayPolicy } from "../../relay/relay-policy.js";
 import { RelayService } from "../../relay/relay-service.js";
@@ -74,6 +74,8 @@ export class MeshNode {
   hubs: NodeId[] = [];
   /** Dials that are held until a test lets them go on. */
   beforeDial: () => Promise<void> = async () => {};
+  /** Takes the links that come through relays. */
+  adoptRelayed = (link: Link, path: LinkPath): void => this.table.adopt(link, path, "accepted");
   /** What streams of other methods are given to; `relay.open` is the relay's. */
   readonly #handlers: LinkHandlers;
   readonly #transport: Transport;
@@ -106,7 +108,7 @@ export class MeshNode {
       policy: { ...RELAY_POLICY_DEFAULT, ...mesh.options.policy },
       dialer: this.dialer,
       directTo: (nodeId, options) => this.table.directTo(nodeId, options),
-      adopt: (link, path) => this.table.adopt(link, path, "accepted"),
+      adopt: (link, path) => this.adoptRelayed(link, path),
       clock,
       log: silentLogger,
     });
@@ -114,6 +116,11 @@ export class MeshNode {
 
   get port(): number {
     return this.#listener?.address.port ?? 0;
+  }
+
+  /** Links that others dialled and that are open. */
+  get accepted(): number {
+    return this.#listener?.links.size ?? 0;
   }
 
   get address(): Address {
