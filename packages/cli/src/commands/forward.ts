@@ -112,9 +112,9 @@ function join(local: Socket, remote: Socket): void {
     [local, remote],
     [remote, local],
   ] as const) {
-    one.on("error", () => other.destroy());
+    one.on("error", () => other.resetAndDestroy());
     one.once("close", () => {
-      if (!one.readableEnded || !one.writableFinished) other.destroy();
+      if (!one.readableEnded || !one.writableFinished) other.resetAndDestroy();
     });
     one.pipe(other);
   }
