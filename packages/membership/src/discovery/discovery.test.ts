@@ -250,7 +250,7 @@ describe("finding nodes elsewhere", () => {
     expect(first.links.openLinks()).toHaveLength(1);
   });
 
-  it("leaves out a static peer that is this node itself, and names what is unreadable", async () => {
+  it("leaves out a peer that is this node itself, and names what is unreadable", async () => {
     const { clock, node } = world();
     const first = node(1, { staticPeers: ["192.168.1.1:9000", "no port"] });
     await first.discovery.start();

@@ -68,7 +68,10 @@ export class Discovery implements Startable {
       clock,
       log: this.#log,
       onDatagram: (bytes, from) => this.#beacons?.receive(bytes, from),
-      onInterfacesChanged: () => this.#beacons?.burst(),
+      onInterfacesChanged: () => {
+        this.#beacons?.burst();
+        this.#step({ type: "network-changed" });
+      },
     });
     const { secret } = options;
     const onHeard = (heard: HeardBeacon) => this.#onHeard(heard);

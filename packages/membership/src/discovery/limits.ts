@@ -79,7 +79,7 @@ export const DIAL_STAGGER_MS = 250;
 export const LINK_SETUP_MS_MAX = 15_000;
 /** Text of a failure of one address. */
 export const FAILURE_TEXT_MAX = 200;
-/** How often a hub that is not linked is asked again where it is, and the longest wait on failure. */
+/** How often a hub that is not linked is asked again where it is; the time that it gets. */
 export const HUB_ASK_INTERVAL_MS = 60_000;
 export const HUB_ASK_TIMEOUT_MS = 10_000;
 /** Hubs, static peers: what a configuration may name. */
