@@ -5,7 +5,6 @@
 import { errorFields, MeshError, type NodeId, type Timer } from "@hearthmesh/core";
 import type { Answer, Link } from "@hearthmesh/qwormhole";
 import { signRecord } from "../record-proof.js";
-import type { NodeRecord } from "../swim/messages.js";
 import type { SwimEffect, SwimEvent } from "../swim/swim-events.js";
 import { SwimMachine } from "../swim/swim-machine.js";
 import { CertificateBook } from "./certificate-book.js";
@@ -132,7 +131,7 @@ export class SwimEngine {
     return this.#sender.socket?.address.port;
   }
 
-  /** Rejects with the system's error when the UDP port cannot be bound. */
+  /** `MESH_PORT_TAKEN`, or the system's error, when the UDP port cannot be bound. */
   async start(): Promise<void> {
     const { clock, udp, udpSocket = systemUdpSocket, links, log } = this.#options;
     const snapshot = await this.#snapshots.load();
@@ -143,9 +142,8 @@ export class SwimEngine {
         (error) => log.warn("the socket of membership had an error", errorFields(error)),
       );
     }
-    for (const peer of snapshot?.peers ?? []) {
-      this.memory.meet(peer);
-      this.#book.add(Buffer.from(peer.certificate, "base64"));
+    for (const { certificate } of snapshot?.peers ?? []) {
+      this.#book.add(Buffer.from(certificate, "base64"));
     }
     this.memory.load(snapshot?.peers ?? []);
     // Above earlier lives also without a snapshot, unless the clock went back: then others tell.
@@ -157,6 +155,10 @@ export class SwimEngine {
     this.#fetcher.start();
     this.#snapshots.changed();
     this.#plan();
+  }
+
+  publicKeyOf(nodeId: NodeId): Uint8Array | undefined {
+    return this.#book.publicKey(nodeId);
   }
 
   /** True when there is somebody to hear it. */
@@ -297,7 +299,8 @@ export class SwimEngine {
     // It has to hear of it before it can say that it lives.
     if (after === "suspect") this.#linkDatagrams.ensure(nodeId);
     const { log } = this.#options;
-    if (before !== after) log.info(`a node is ${after}`, { nodeId, nodeName });
+    if (after === "suspect") log.debug("a node is suspected", { nodeId, nodeName });
+    else if (before !== after) log.info(`a node is ${after}`, { nodeId, nodeName });
     for (const listener of [...this.listeners]) {
       try {
         listener({ peer, before, after });

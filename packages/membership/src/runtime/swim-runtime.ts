@@ -79,6 +79,11 @@ export class SwimRuntime implements Startable, PeerDirectory {
     return this.#engine.directory.peers();
   }
 
+  /** SPKI, DER; undefined while the certificate of the node is not known. */
+  publicKeyOf(nodeId: NodeId): Uint8Array | undefined {
+    return this.#engine.publicKeyOf(nodeId);
+  }
+
   members(): readonly MemberReport[] {
     return this.#engine.directory.members(this.#options.clock.monotonicMs());
   }

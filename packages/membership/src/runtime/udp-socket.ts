@@ -1,6 +1,7 @@
 /** The socket of membership. It is handed in, so that a test or the simulator can lose datagrams. */
 import { createSocket } from "node:dgram";
 import { isIP, isIPv4 } from "node:net";
+import { MeshError } from "@hearthmesh/core";
 import type { Address } from "@hearthmesh/qwormhole";
 
 export interface UdpSocket {
@@ -11,7 +12,7 @@ export interface UdpSocket {
   close(): Promise<void>;
 }
 
-/** Resolves when it is bound; rejects with the system's error. `source` is `host:port`. */
+/** Resolves when it is bound; rejects with `MESH_PORT_TAKEN` or the system's error. `source` is `host:port`. */
 export type UdpSocketFactory = (
   address: Address,
   onDatagram: (bytes: Uint8Array, source: string) => void,
@@ -27,9 +28,13 @@ export const systemUdpSocket: UdpSocketFactory = async (address, onDatagram, onE
   const isV4 = isIPv4(address.host);
   const socket = createSocket(isV4 ? "udp4" : "udp6");
   await new Promise<void>((resolve, reject) => {
-    socket.once("error", reject);
+    const onBindError = (error: Error) => {
+      socket.close();
+      reject(bindError(error, address));
+    };
+    socket.once("error", onBindError);
     socket.bind({ address: address.host, port: address.port }, () => {
-      socket.off("error", reject);
+      socket.off("error", onBindError);
       resolve();
     });
   });
@@ -49,6 +54,12 @@ export const systemUdpSocket: UdpSocketFactory = async (address, onDatagram, onE
     close: () => new Promise((resolve) => socket.close(() => resolve())),
   };
 };
+
+function bindError(cause: Error, { port }: Address): Error {
+  if ((cause as { code?: unknown }).code !== "EADDRINUSE") return cause;
+  const message = `the UDP port ${port} of membership is in use`;
+  return new MeshError("MESH_PORT_TAKEN", { message, cause });
+}
 
 function setReceiveBuffer(set: () => void, onError: (error: Error) => void): void {
   try {

@@ -79,6 +79,10 @@ export class RuntimeMesh {
   /** True: no link can be opened between the two. */
   isCut: (from: string, to: string) => boolean = () => false;
   readonly transport = memoryTransport();
+  /** What a node's wall clock is wrong by. */
+  readonly clockOffsetMs = new Map<string, number>();
+  /** In the meta of all. */
+  site = "garage";
   readonly #identities = new Map<string, NodeIdentity>();
   readonly #snapshots = new Map<string, SwimSnapshot>();
   readonly #ca: MemberCa;
@@ -131,6 +135,7 @@ export class RuntimeMesh {
   async start(name: string, options: StartOptions = {}): Promise<MeshNode> {
     const identity = await this.identity(name);
     const changes: PeerChange[] = [];
+    const clock = systemClock();
     const links = new TestLinks(this, identity, () => runtime.handlers);
     const runtime: SwimRuntime = new SwimRuntime({
       config: options.config ?? SWIM_LOOPBACK,
@@ -141,7 +146,7 @@ export class RuntimeMesh {
         address: () => `127.0.0.1:${runtime.udpPort}`,
         meta: () => ({
           ...{ linkAddresses: [`${name}:1`], roles: ["storage"], capabilities: ["compute"] },
-          ...{ site: "garage", version: "0.1.0", relays: false, isHub: false },
+          ...{ site: this.site, version: "0.1.0", relays: false, isHub: false },
         }),
       },
       sign: signerOf(identity.privateKeyPem),
@@ -159,7 +164,7 @@ export class RuntimeMesh {
           this.#snapshots.set(name, JSON.parse(JSON.stringify(snapshot)));
         },
       },
-      clock: systemClock(),
+      clock: { ...clock, nowMs: () => clock.nowMs() + (this.clockOffsetMs.get(name) ?? 0) },
       random: systemRandom(),
       log: silentLogger,
     });
@@ -308,6 +313,14 @@ export class TestLinks implements MeshLinks {
   onLink(listener: (open: OpenLink, isOpen: boolean) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Ends those that could not be opened now. */
+  breakCut(): void {
+    for (const node of this.#mesh.nodes.values()) {
+      if (!this.#mesh.isCut(this.#identity.name, node.identity.name)) continue;
+      this.#open.get(node.identity.nodeId)?.destroy(new Error("the network was cut"));
+    }
   }
 
   /** Ends all links at once. */
