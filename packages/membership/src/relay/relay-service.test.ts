@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { fromWireError, MeshError, type NodeId } from "@hearthmesh/core";
 import { type Link, type LinkStream, memoryTransport } from "@hearthmesh/qwormhole";
+import { ManualClock } from "@hearthmesh/qwormhole/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   type MeshNode,
@@ -39,8 +40,8 @@ const serving = () => ({
 });
 
 /** `a` dials `hub`, which dials `b`; nobody else can dial. */
-async function line(policy: Partial<RelayPolicy> = {}, relays = ["hub"]) {
-  const made = await mesh({ policy });
+async function line(policy: Partial<RelayPolicy> = {}, relays = ["hub"], clock?: ManualClock) {
+  const made = await mesh(clock === undefined ? { policy } : { policy, clock });
   const a = await made.node("a", serving());
   const hubs: MeshNode[] = [];
   for (const name of relays) hubs.push(await made.node(name));
@@ -260,6 +261,51 @@ describe("RelayService", () => {
     const cause = (error as Error & { cause?: unknown }).cause;
     expect(fromWireError(cause)).toMatchObject({ code: "MESH_LIMIT", details: { limit: "bytes" } });
     expect(hub.relay.status().all.refused.bytes).toBeGreaterThan(0);
+  });
+
+  it("passes on no faster than the rate, and all of it in the end", async () => {
+    const clock = new ManualClock();
+    const { a, hub, b } = await line({ bytesPerSecPerPeerMax: 100_000 }, ["hub"], clock);
+    const link = await dial(a, [hub, b]);
+    const moved = () => hub.relay.status().all.bytes;
+    const asking = link.request("echo", Buffer.alloc(400_000), { timeoutMs: 60_000 });
+    let isDone = false;
+    void asking.then(() => {
+      isDone = true;
+    });
+    let steps = 0;
+    for (; !isDone; steps++) {
+      await clock.advance(100);
+      await new Promise((resolve) => setTimeout(resolve, 3));
+      // The rate, the burst, and a piece of each direction.
+      expect(moved()).toBeLessThanOrEqual(clock.nowMs() * 100 + 65_536 + 2 * 66_000);
+    }
+    expect(moved()).toBeGreaterThan(800_000);
+    expect(steps).toBeGreaterThan(50);
+    expect(await asking).toHaveLength(400_000);
+  }, 20_000);
+
+  it("ends a stream at its time and when nothing moves, and tells both ends why", async () => {
+    for (const [limit, policy] of [
+      ["time", { streamMsMax: 60_000, idleMsMax: 0 }],
+      ["idle", { idleMsMax: 60_000 }],
+    ] as const) {
+      const clock = new ManualClock();
+      const { a, hub, b } = await line(policy, ["hub"], clock);
+      const link = await dial(a, [hub, b]);
+      await until(() => b.table.openLinks().some(({ kind }) => kind === "relayed"));
+      const atTarget = b.table.openLinks().find(({ kind }) => kind === "relayed")!.link;
+      await clock.advance(59_000);
+      expect(link.isOpen).toBe(true);
+      await clock.advance(2000);
+      for (const end of [link, atTarget]) {
+        const { error } = await end.closed;
+        const told = fromWireError((error as Error & { cause?: unknown }).cause);
+        expect(told).toMatchObject({ code: "MESH_LIMIT", details: { limit, of: a.id } });
+      }
+      await until(() => hub.relay.status().all.openStreams === 0);
+      expect(hub.relay.status().all.refused).toEqual({ [limit]: 1 });
+    }
   });
 
   it("makes the writer wait when the reader is slow, and holds no more than its windows", async () => {

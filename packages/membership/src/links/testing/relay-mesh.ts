@@ -53,10 +53,6 @@ export class RelayMesh {
     return node;
   }
 
-  byAddress(port: number): MeshNode | undefined {
-    return this.nodes.find(({ port: own }) => own === port);
-  }
-
   close(): void {
     for (const node of this.nodes) node.stop();
   }
