@@ -135,7 +135,7 @@ export class CertificateBook {
     const before = this.#pending.get(record.nodeId);
     if (before === undefined && this.#pending.size >= PENDING_RECORDS_MAX) return false;
     if (before !== undefined) {
-      // It is not verified: a false one must not be able to take the place of the true one for long.
+      // None of them is verified yet: the newest is tried, and an exchange brings the other.
       if (before.record.incarnation >= record.incarnation) return true;
       this.#pending.set(record.nodeId, { ...before, record, teller });
       return true;

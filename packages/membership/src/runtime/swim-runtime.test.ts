@@ -139,7 +139,7 @@ describe("a mesh of runtimes", { timeout: 60_000 }, () => {
     await vi.waitFor(() => expect(mesh.hasConverged).toBe(true), PATIENCE);
   });
 
-  it("gets above its earlier incarnation without a snapshot and with a clock that went back", async () => {
+  it("gets above its earlier incarnation with no snapshot and a clock that went back", async () => {
     await meshOf("a", "b");
     const before = mesh.node("b").runtime.incarnation;
     await mesh.crash("b");
@@ -153,7 +153,7 @@ describe("a mesh of runtimes", { timeout: 60_000 }, () => {
     expect(told()).toBeGreaterThan(before);
   });
 
-  it("forgets a removed node at once, for good, and no gossip of others brings it back", async () => {
+  it("forgets a removed node at once, and no gossip of others brings it back", async () => {
     await meshOf("a", "b", "c");
     const nodeId = mesh.nodeId("c");
     const { runtime, changes } = mesh.node("a");

@@ -1,4 +1,4 @@
-/** The socket of membership. It is handed in, so that a test or the simulator can lose datagrams. */
+/** The socket of membership; handed in, so that a test or the simulator can lose datagrams. */
 import { createSocket } from "node:dgram";
 import { isIP, isIPv4 } from "node:net";
 import { MeshError } from "@hearthmesh/core";
@@ -12,7 +12,10 @@ export interface UdpSocket {
   close(): Promise<void>;
 }
 
-/** Resolves when it is bound; rejects with `MESH_PORT_TAKEN` or the system's error. `source` is `host:port`. */
+/**
+ * Resolves when it is bound; rejects with `MESH_PORT_TAKEN` or the system's error. `source` is
+ * `host:port`.
+ */
 export type UdpSocketFactory = (
   address: Address,
   onDatagram: (bytes: Uint8Array, source: string) => void,
