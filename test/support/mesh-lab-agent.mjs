@@ -4,7 +4,8 @@
  * Times are those of the system's monotonic clock, which all processes of this machine share.
  */
 import { readFileSync } from "node:fs";
-import { Agent, request } from "node:http";
+import { Agent, createServer, request } from "node:http";
+import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { answerLines } from "./json-answers.mjs";
 
@@ -104,8 +105,62 @@ async function watch(everyMs) {
   }
 }
 
+/** A small program of this machine: says who answered, and how much it was sent. */
+async function serve({ port, name }) {
+  const server = createServer(async (incoming, response) => {
+    let bytes = 0;
+    for await (const part of incoming) bytes += part.length;
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ name, path: incoming.url, bytes }));
+  });
+  await new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(port, "127.0.0.1", resolve);
+  });
+}
+
+/** Requests at a steady rate, whatever the answers; how often each status came. */
+async function flood({ perSecond, seconds, ...wanted }) {
+  const statuses = {};
+  const under = [];
+  const startMs = nowMs();
+  for (let sent = 0; sent < perSecond * seconds; sent++) {
+    const waitMs = startMs + (sent * 1000) / perSecond - nowMs();
+    if (waitMs > 1) await sleep(waitMs);
+    under.push(
+      ask(wanted)
+        .then(
+          ({ status }) => status,
+          (error) => error.code ?? error.message,
+        )
+        .then((status) => {
+          statuses[status] = (statuses[status] ?? 0) + 1;
+        }),
+    );
+  }
+  await Promise.all(under);
+  return { statuses, tookMs: nowMs() - startMs };
+}
+
+/** Whether a connection comes about. */
+function reaches({ host, port, timeoutMs }) {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: timeoutMs });
+    const done = (is) => {
+      socket.destroy();
+      resolve(is);
+    };
+    socket.once("connect", () => done(true));
+    socket.once("timeout", () => done(false));
+    socket.once("error", () => done(false));
+  });
+}
+
 answerLines({
   request: ask,
+  serve,
+  flood,
+  reaches,
   json: ({ path }) => json(path),
   view,
   /** When it was seen first, or null. */

@@ -13,6 +13,7 @@ import { LabMachine } from "./mesh-lab-machine.mjs";
 import { LabNetwork } from "./mesh-lab-network.mjs";
 
 const PROGRAMS = ["ip", "tc", "iptables", "ebtables", "unshare", "nsenter", "setpriv", "mount"];
+const ALL_ROLES = ["coordinator", "gateway", "storage"];
 const WAIT_MS = 60_000;
 /** What the lab needs of the kernel. */
 const TRIAL = [
@@ -61,15 +62,13 @@ export class MeshLab {
   }
 
   /**
-   * The first node of a member, with all roles.
+   * The first node of a member.
    * @param {LabMachine} machine
-   * @param {{ member?: string, flags?: string[] }} [options]
+   * @param {{ member?: string, roles?: string[], flags?: string[] }} [options]
    */
-  async found(machine, { member = "alice", flags = [] } = {}) {
-    const roles = ["coordinator", "gateway", "storage"].flatMap((role) => ["--role", role]);
-    const { name } = machine;
-    const size = ["--capacity", "1GB"];
-    machine.start(["up", "--member", member, "--name", name, ...size, ...roles, ...flags]);
+  async found(machine, { member = "alice", roles = ALL_ROLES, flags = [] } = {}) {
+    const who = ["--member", member, "--name", machine.name, "--capacity", "1GB"];
+    machine.start(["up", ...who, ...roles.flatMap((role) => ["--role", role]), ...flags]);
     await machine.ready();
     return machine;
   }
