@@ -27,7 +27,7 @@ import { CANDIDATES_TRIED_MAX, FIRST_BYTE_MS_DEFAULT } from "./limits.js";
 import type { ProxyTarget, ServiceProxyOptions } from "./proxy-options.js";
 import { RequestBody } from "./request-body.js";
 import { requestHead } from "./request-head.js";
-import { type TraceContext, traceOf } from "./trace-context.js";
+import { type TraceContext, TraceSource } from "./trace-context.js";
 import { connectTcp, upgrade } from "./upgrades.js";
 import type { UpstreamConnection } from "./upstream-connection.js";
 import { UpstreamPool } from "./upstream-pool.js";
@@ -53,10 +53,12 @@ const IDEMPOTENT: ReadonlySet<string> = new Set([
 export class ServiceProxy {
   readonly #options: ServiceProxyOptions;
   readonly #pool: UpstreamPool;
+  readonly #traces: TraceSource;
 
   constructor(options: ServiceProxyOptions) {
     this.#options = options;
     this.#pool = new UpstreamPool(options.clock);
+    this.#traces = new TraceSource(options.random);
   }
 
   /** Connections to services that are kept for the next request. */
@@ -70,9 +72,9 @@ export class ServiceProxy {
     response: ServerResponse,
     options: HandleOptions,
   ): Promise<void> {
-    const { access, random, pseudonym } = this.#options;
+    const { access, pseudonym } = this.#options;
     const candidates = forHttp(access.resolve(options.target), options.target);
-    const trace = traceOf(request.headers, random);
+    const trace = this.#traces.of(request.headers);
     const body = new RequestBody(request);
     const expectContinue = options.expectContinue === true && body.length !== "none";
     const head = requestHead({
@@ -101,7 +103,7 @@ export class ServiceProxy {
     head: Buffer,
     options: ProxyTarget,
   ): Promise<void> {
-    return upgrade(this.#options, request, socket, head, options);
+    return upgrade(this.#tools(), request, socket, head, options);
   }
 
   /** For `Upgrade: hearthmesh-tcp`: answers 101, then bytes go both ways. */
@@ -111,12 +113,16 @@ export class ServiceProxy {
     head: Buffer,
     options: Pick<ProxyTarget, "target" | "signal">,
   ): Promise<void> {
-    return connectTcp(this.#options, request, socket, head, options);
+    return connectTcp(this.#tools(), request, socket, head, options);
   }
 
   /** Closes the connections that are kept; requests under way go on. */
   close(): void {
     this.#pool.close();
+  }
+
+  #tools() {
+    return { ...this.#options, traces: this.#traces };
   }
 
   async #tryAll(call: Call, candidates: ServiceCandidate[], caller: CallerWatch): Promise<void> {

@@ -15,7 +15,7 @@ import { CANDIDATES_TRIED_MAX, FIRST_BYTE_MS_DEFAULT } from "./limits.js";
 import type { ProxyTarget, ServiceProxyOptions } from "./proxy-options.js";
 import { requestHead } from "./request-head.js";
 import type { ResponseHead } from "./response-head.js";
-import { type TraceContext, traceOf } from "./trace-context.js";
+import type { TraceContext, TraceSource } from "./trace-context.js";
 import { type Exchange, UpstreamConnection } from "./upstream-connection.js";
 
 /** The protocol of `mesh forward`: bytes of one TCP connection after the 101. */
@@ -25,8 +25,10 @@ const KEEP_ALIVE_MS = 60_000;
 /** `token`, perhaps with a version: `websocket`, `h2c`, `foo/2`. */
 const UPGRADE_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z/, -]{1,100}$/;
 
+type UpgradeOptions = ServiceProxyOptions & { readonly traces: TraceSource };
+
 export async function upgrade(
-  options: ServiceProxyOptions,
+  options: UpgradeOptions,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -37,7 +39,7 @@ export async function upgrade(
   if (!UPGRADE_NAME.test(wanted)) {
     throw new MeshError("MESH_BAD_REQUEST", { message: "the Upgrade header is not valid" });
   }
-  const trace = traceOf(request.headers, options.random);
+  const trace = options.traces.of(request.headers);
   const text = requestHead({
     request,
     path,
@@ -73,7 +75,7 @@ export async function upgrade(
 }
 
 export async function connectTcp(
-  options: ServiceProxyOptions,
+  options: UpgradeOptions,
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
@@ -86,7 +88,7 @@ export async function connectTcp(
     });
   }
   const candidates = options.access.resolve(target);
-  const trace = traceOf(request.headers, options.random);
+  const trace = options.traces.of(request.headers);
   const { connection, candidate } = await openFirst(options, socket, candidates, trace, signal);
   socket.write(
     `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${TCP_UPGRADE}\r\n` +

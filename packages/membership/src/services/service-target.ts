@@ -75,6 +75,8 @@ function onNode(target: string, all: readonly ServiceCandidate[]): ServiceCandid
 const HEALTH_RANK = { ok: 0, unknown: 1, failing: 2 } as const;
 
 function inOrder(candidates: readonly ServiceCandidate[], random: Random): ServiceCandidate[] {
+  // The usual case; chance is not free where it comes from the system.
+  if (candidates.length === 1) return [...candidates];
   return candidates
     .map((candidate) => ({ candidate, chance: random.float() }))
     .sort(
