@@ -1,8 +1,10 @@
 /** The whole program, put together from one file for each command. */
 import type { Cli } from "./cli.js";
 import { commandGroup, type MeshCommand } from "./command.js";
+import { auditCommand } from "./commands/audit.js";
 import { completionCommand } from "./commands/completion.js";
 import { configShowCommand } from "./commands/config-show.js";
+import { forwardCommand } from "./commands/forward.js";
 import { identityInitCommand } from "./commands/identity-init.js";
 import { identityListCommand } from "./commands/identity-list.js";
 import { identityListCollectivesCommand } from "./commands/identity-list-collectives.js";
@@ -14,15 +16,26 @@ import { inviteListCommand } from "./commands/invite-list.js";
 import { inviteRedeemCommand } from "./commands/invite-redeem.js";
 import { inviteRevokeCommand } from "./commands/invite-revoke.js";
 import { joinCommand } from "./commands/join.js";
+import { keyCreateCommand } from "./commands/key-create.js";
+import { keyListCommand } from "./commands/key-list.js";
+import { keyRevokeCommand } from "./commands/key-revoke.js";
 import { lsCommand } from "./commands/ls.js";
 import { mkdirCommand } from "./commands/mkdir.js";
 import { mvCommand } from "./commands/mv.js";
+import { nodeAllowCommand } from "./commands/node-allow.js";
+import { nodeIntroduceCommand } from "./commands/node-introduce.js";
+import { nodeIntroducedCommand } from "./commands/node-introduced.js";
 import { nodeListCommand } from "./commands/node-list.js";
 import { nodeRemoveCommand } from "./commands/node-remove.js";
 import { openCommand } from "./commands/open.js";
+import { peersCommand } from "./commands/peers.js";
 import { readCommand } from "./commands/read.js";
 import { revokeCommand } from "./commands/revoke.js";
 import { rmCommand } from "./commands/rm.js";
+import { routesCommand } from "./commands/routes.js";
+import { serviceAddCommand } from "./commands/service-add.js";
+import { serviceListCommand } from "./commands/service-list.js";
+import { serviceRemoveCommand } from "./commands/service-remove.js";
 import { statCommand } from "./commands/stat.js";
 import { statusCommand } from "./commands/status.js";
 import { upCommand } from "./commands/up.js";
@@ -61,11 +74,28 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         identityListCommand(cli),
         identityRenewCommand(cli),
       ]),
-      commandGroup("node", "the machines of this member", [
+      peersCommand(cli),
+      routesCommand(cli),
+      commandGroup("service", "programs on any node, reached through the mesh", [
+        serviceAddCommand(cli),
+        serviceListCommand(cli),
+        serviceRemoveCommand(cli),
+      ]),
+      forwardCommand(cli),
+      commandGroup("node", "the machines of this member, and nodes of others", [
         nodeListCommand(cli),
         nodeRemoveCommand(cli),
+        nodeAllowCommand(cli),
+        nodeIntroduceCommand(cli),
+        nodeIntroducedCommand(cli),
+      ]),
+      commandGroup("key", "API keys for programs on other machines", [
+        keyCreateCommand(cli),
+        keyListCommand(cli),
+        keyRevokeCommand(cli),
       ]),
       revokeCommand(cli),
+      auditCommand(cli),
       commandGroup("config", "the configuration of the node", [configShowCommand(cli)]),
       completionCommand(cli, () => describeCommand(program)),
       versionCommand(cli),

@@ -11,6 +11,9 @@ import type {
   InviteRevokeResponse,
   InvitesResponse,
   LayoutResponse,
+  MeshPeersResponse,
+  MeshRoutesResponse,
+  MeshStatusResponse,
   NodeRemoveResponse,
   NodesResponse,
   RenewRequest,
@@ -89,6 +92,18 @@ export class ApiClient {
 
   layout(): Promise<LayoutResponse> {
     return this.#get("/api/layout");
+  }
+
+  meshStatus(): Promise<MeshStatusResponse> {
+    return this.#get("/mesh/status");
+  }
+
+  meshPeers(): Promise<MeshPeersResponse> {
+    return this.#get("/mesh/peers");
+  }
+
+  meshRoutes(): Promise<MeshRoutesResponse> {
+    return this.#get("/mesh/routes");
   }
 
   createInvite(request: InviteCreateRequest): Promise<InviteCreateResponse> {

@@ -49,3 +49,12 @@ export {
   recoverCertificate,
   renewCertificate,
 } from "./renew.js";
+export {
+  addService,
+  listServices,
+  openTunnel,
+  removeService,
+  type ServiceDoor,
+  type Tunnel,
+  type TunnelOptions,
+} from "./services.js";

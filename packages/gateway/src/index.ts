@@ -14,7 +14,9 @@
  */
 export { ApiDoor, type ApiDoorOptions } from "./doors/api-door.js";
 export { EnrolmentDoor, type EnrolmentDoorOptions } from "./doors/enrolment-door.js";
+export type { UpgradeHandler } from "./doors/http-door.js";
 export { LoopbackDoor, type LoopbackDoorOptions } from "./doors/loopback-door.js";
+export { IDENTITY_LIMITS, type IntroductionServices } from "./introduction-services.js";
 export { HttpMetrics } from "./metrics/http-metrics.js";
 export { openApiDocument } from "./openapi/lazy-document.js";
 export type { DoorAddress } from "./plain/listen.js";
@@ -25,6 +27,7 @@ export {
   type MetricValue,
   metricsPage,
 } from "./plain/metrics-table.js";
+export { serviceUpgrade } from "./routes/service-routes.js";
 export type {
   AuthorityService,
   CoordinatorService,

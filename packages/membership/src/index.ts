@@ -8,10 +8,12 @@
 export * from "./datagram-codec.js";
 export * from "./discovery/index.js";
 export * from "./limits.js";
+export * from "./links/index.js";
 export type * from "./ports.js";
 export * from "./record-proof.js";
 export * from "./relay/index.js";
 export * from "./routes/index.js";
+export * from "./runtime/index.js";
 export * from "./services/index.js";
 export * from "./swim/config.js";
 export type { MemberState } from "./swim/member-table.js";

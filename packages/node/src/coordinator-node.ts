@@ -16,7 +16,10 @@ import {
   openMember,
   type Tools,
 } from "./member-authority.js";
-import { MethodRouter } from "./method-router.js";
+import { CoordinatorMesh, LinkCallers } from "./mesh/coordinator-mesh.js";
+import { Guests, isGuest } from "./mesh/guests.js";
+import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
+import { MethodRouter, principalOf } from "./method-router.js";
 import { PeerLinks } from "./peer-links.js";
 import { Renewal } from "./renewal.js";
 import { StoragePart } from "./storage-part.js";
@@ -49,19 +52,31 @@ async function composeCoordinator(
   const { keyPem } = credentials.current;
   const { publicKeyPem } = keyPairOf(keyPem);
   const coordinator = await makeCoordinator(config, record, files, ground, credentials, tools);
-  const router = new MethodRouter((principal) => authority.check(principal));
+  const callers = new LinkCallers(authority, new Guests(authority.introductions, tools.clock));
+  const router = new MethodRouter((principal) => callers.check(principal));
   router.add({ prefixes: ["node.", "file."], handlers: coordinator.handlers() });
   const links = new LinkDoors({
     address: config.links,
     credentials,
     publicKeyPem,
     router,
-    principalOf: (certificates) => authority.principal(certificates),
+    principalOf: (certificates, host) => callers.principalOf(certificates, host),
+    foreignAuthoritiesPem: () => callers.guests.caCertificatesPem(),
     self: () => authority.localOperator(),
-    onAccepted: (link) => part.accept(link),
+    onOpened: (link, origin) => {
+      if (!isGuest(principalOf(link.peer))) part.accept(link);
+      mesh?.mesh.adopt(link, origin);
+    },
     ...tools,
   });
-  const peers = new PeerLinks(record, links, tools);
+  const secrets = await openSecrets(files, tools);
+  const meshOptions = { config, record, credentials, publicKeyPem, files, secrets, authority };
+  const mesh =
+    config.mesh.enabled === "false"
+      ? undefined
+      : new CoordinatorMesh({ ...meshOptions, ...tools }, links, callers.guests);
+  for (const methods of mesh?.mesh.methods() ?? []) router.add(methods);
+  const peers = new PeerLinks(record, links, () => mesh?.mesh.parts.links, tools);
   const part = new CoordinatorPart({
     config,
     record,
@@ -70,6 +85,7 @@ async function composeCoordinator(
     credentials,
     links,
     peers,
+    mesh,
     startedAtMs,
     ...tools,
   });
@@ -77,6 +93,7 @@ async function composeCoordinator(
     { name: "store", start, stop: () => closeGround(ground) },
     part,
     links,
+    ...(mesh === undefined ? [] : [mesh]),
   ];
   if (record.roles.includes("storage")) {
     const dialCoordinator = () => links.dialSelf();
@@ -97,6 +114,10 @@ async function composeCoordinator(
   parts.push({ name: "peer links", start, stop: () => peers.close() });
   parts.push(new Renewal({ credentials, renew, recover: renew, ...tools }));
   return parts;
+}
+
+function openSecrets({ meshSecret }: NodeFiles, { random, log }: Tools): Promise<MeshSecretKeeper> {
+  return MeshSecretKeeper.open({ path: meshSecret, isCoordinator: true, random, log });
 }
 
 /** Parts that are open already start by doing nothing. */

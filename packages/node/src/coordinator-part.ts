@@ -20,6 +20,7 @@ import {
   HttpMetrics,
   LoopbackDoor,
   MetricsDoor,
+  serviceUpgrade,
 } from "@hearthmesh/gateway";
 import { type Principal, parseEndpoint } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
@@ -29,6 +30,7 @@ import type { CredentialHolder } from "./credential-holder.js";
 import type { NodeCredentials, NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import type { MemberGround, Tools } from "./member-authority.js";
+import type { CoordinatorMesh } from "./mesh/coordinator-mesh.js";
 import { NodeReport } from "./node-report.js";
 import type { PeerLinks } from "./peer-links.js";
 import { sendRevocations } from "./revocation-mirror.js";
@@ -42,6 +44,8 @@ export interface CoordinatorPartOptions extends Tools {
   credentials: CredentialHolder;
   links: LinkDoors;
   peers: PeerLinks;
+  /** Undefined while the mesh is off. */
+  mesh: CoordinatorMesh | undefined;
   startedAtMs: number;
 }
 
@@ -55,13 +59,17 @@ export class CoordinatorPart implements Startable {
     this.#options = options;
     const { config, coordinator, credentials, clock, log } = options;
     const services = gatewayServices(options);
+    const upgrade = serviceUpgrade(services);
     const metrics = new HttpMetrics(() => services.metrics());
     const tls = { services, metrics, credentials: doorCredentials(credentials.current) };
-    const api = new ApiDoor({ ...config.api, ...tls });
+    const api = new ApiDoor({ ...config.api, ...tls, upgrade });
+    const isOpen = config.mesh.enabled === "true";
+    const http = new LoopbackDoor({ ...config.http, ...tls, isOpen, upgrade });
     const enrolment = new EnrolmentDoor({ ...config.enrolment, ...tls });
     credentials.onChange((present) => {
       api.reload(doorCredentials(present));
       enrolment.reload(doorCredentials(present));
+      http.reload(doorCredentials(present));
     });
     const { health, ready } = services;
     const metricsText = async () => metrics.render();
@@ -70,7 +78,7 @@ export class CoordinatorPart implements Startable {
       new MetricsDoor({ ...config.metrics, clock, log, metrics: metricsText, health, ready }),
       enrolment,
       api,
-      new LoopbackDoor({ ...config.http, services, metrics }),
+      http,
     ];
   }
 
@@ -79,6 +87,7 @@ export class CoordinatorPart implements Startable {
     this.#stopFollowing = ground.authority.onRevoked(({ nodeId }) => {
       links.cut(nodeId, new MeshError("MESH_CERT_REVOKED"));
       for (const link of links.links()) this.#tellRevocations(link);
+      this.#options.mesh?.mesh.forget(nodeId);
       log.info("revoked", { nodeId });
     });
     await startAll(this.#parts);
@@ -89,7 +98,7 @@ export class CoordinatorPart implements Startable {
     await stopAll(this.#parts);
   }
 
-  /** A link from outside: the coordinator speaks to nodes over the links that they opened. */
+  /** Every link of this member: the coordinator speaks to nodes over those that are open. */
   accept(link: Link): void {
     this.#options.coordinator.attach(link);
     this.#tellRevocations(link);
@@ -151,5 +160,7 @@ function gatewayServices(options: CoordinatorPartOptions): GatewayServices {
     health: () => report.health(),
     ready: () => report.ready(),
     metrics: () => report.metrics(),
+    mesh: options.mesh?.mesh,
+    introductions: options.mesh?.introductions,
   };
 }

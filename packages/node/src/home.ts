@@ -5,6 +5,9 @@
  *     certs/ca/<member>-ca.crt, .key  the member's CA; the key is on the coordinator alone
  *     certs/coordinators/<name>.crt, .key, or certs/nodes/<name>.crt, .key
  *     secrets/receipts.key            coordinator: the secret behind the receipts of storage nodes
+ *     secrets/mesh.key                what hides the beacons of this mesh from others on the LAN
+ *     membership.json                 where the other nodes were
+ *     services.json                   what runs on this node for the mesh
  *     store/  chunks/  logs/  run/
  */
 import { join } from "node:path";
@@ -37,6 +40,9 @@ export interface NodeFiles {
   certificate: string;
   key: string;
   receiptSecret: string;
+  meshSecret: string;
+  membership: string;
+  services: string;
   store: string;
   chunks: string;
   /** Written while the daemon runs: where the CLI finds it. */
@@ -56,6 +62,9 @@ export function nodeFiles(
     certificate: join(certificates, kind, `${who.name}.crt`),
     key: join(certificates, kind, `${who.name}.key`),
     receiptSecret: join(config.home, "secrets", "receipts.key"),
+    meshSecret: join(config.home, "secrets", "mesh.key"),
+    membership: join(config.home, "membership.json"),
+    services: join(config.home, "services.json"),
     store: join(config.home, "store"),
     chunks: join(config.home, "chunks"),
     running: join(config.home, "run", "node.json"),

@@ -1,6 +1,7 @@
 /** Shared links to storage nodes, also to this one: what file clients and repair use. */
 import { LinkPool, type NodeInfo, type NodeLinks } from "@hearthmesh/collective";
-import { type Clock, type Logger, type NodeId, parseMemberId } from "@hearthmesh/core";
+import { type Clock, isMeshError, type Logger, type NodeId, parseMemberId } from "@hearthmesh/core";
+import type { MeshLinks } from "@hearthmesh/membership";
 import type { Link } from "@hearthmesh/qwormhole";
 import type { NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
@@ -9,11 +10,19 @@ export class PeerLinks implements NodeLinks {
   readonly #record: NodeRecord;
   readonly #doors: LinkDoors;
   readonly #pool: LinkPool;
+  readonly #mesh: () => Pick<MeshLinks, "openLink" | "linkTo"> | undefined;
   #self: Promise<Link> | undefined;
 
-  constructor(record: NodeRecord, doors: LinkDoors, tools: { clock: Clock; log: Logger }) {
+  /** `mesh` also knows the ways through relays; undefined while the mesh is off. */
+  constructor(
+    record: NodeRecord,
+    doors: LinkDoors,
+    mesh: () => Pick<MeshLinks, "openLink" | "linkTo"> | undefined,
+    tools: { clock: Clock; log: Logger },
+  ) {
     this.#record = record;
     this.#doors = doors;
+    this.#mesh = mesh;
     this.#pool = new LinkPool({
       dial: (address, options) => doors.dial(address, options),
       ...tools,
@@ -21,9 +30,20 @@ export class PeerLinks implements NodeLinks {
   }
 
   linkTo(node: NodeInfo, signal?: AbortSignal): Promise<Link> {
-    return node.nodeId === this.#record.nodeId
-      ? this.#linkToSelf()
-      : this.#pool.linkTo(node, signal);
+    return node.nodeId === this.#record.nodeId ? this.#linkToSelf() : this.#linkTo(node, signal);
+  }
+
+  /** The link that is open; else by the addresses that are known here; else as the mesh knows. */
+  async #linkTo(node: NodeInfo, signal: AbortSignal | undefined): Promise<Link> {
+    const mesh = this.#mesh();
+    const open = mesh?.openLink(node.nodeId);
+    if (open !== undefined) return open;
+    try {
+      return await this.#pool.linkTo(node, signal);
+    } catch (error) {
+      if (mesh === undefined || !isMeshError(error, "MESH_UNREACHABLE")) throw error;
+      return mesh.linkTo(node.nodeId, signal === undefined ? {} : { signal });
+    }
   }
 
   /** For callers that know no more of a node than where it is. */

@@ -51,9 +51,13 @@ export class RevocationMirror {
     }
   }
 
+  isRevoked(nodeId: NodeId): boolean {
+    return this.#list !== undefined && isRevoked(this.#list, nodeId);
+  }
+
   /** Throws `MESH_CERT_REVOKED`. */
   check(principal: Pick<Principal, "nodeId" | "name">): void {
-    if (this.#list === undefined || !isRevoked(this.#list, principal.nodeId)) return;
+    if (!this.isRevoked(principal.nodeId)) return;
     throw new MeshError("MESH_CERT_REVOKED", { message: `${principal.name} was revoked` });
   }
 

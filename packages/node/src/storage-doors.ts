@@ -54,7 +54,7 @@ async function storageMetrics(options: {
 }
 
 /** Ready means registered with the coordinator and willing to take chunks. */
-async function storageHealth(storage: StoragePart): Promise<HealthResponse> {
+export async function storageHealth(storage: StoragePart): Promise<HealthResponse> {
   const { phase, lastError } = storage.agent.state;
   const { readOnly } = await storage.chunkStore.report();
   if (phase !== "online") {

@@ -28,6 +28,8 @@ export interface StoragePartOptions extends Tools {
   peers: PeerLinks;
   /** A link to the coordinator, which may be this process. */
   dialCoordinator(signal: AbortSignal): Promise<Link>;
+  /** When that link is used by others too; by default the agent closes it. */
+  releaseLink?(link: Link): Promise<void>;
   /**
    * In the coordinator's own process: the key that signs tickets. The link in memory has another
    * one at its far end.
@@ -58,6 +60,7 @@ export class StoragePart implements Startable {
     });
     this.agent = new NodeAgent({
       dialCoordinator: options.dialCoordinator,
+      ...(options.releaseLink === undefined ? {} : { releaseLink: options.releaseLink }),
       describe: () => ({
         roles: record.roles,
         site: config.site,

@@ -2,7 +2,7 @@ import { createServer, isIP, type Server, type Socket } from "node:net";
 import { isMeshError, MeshError } from "@hearthmesh/core";
 import { type Cli, note, print } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { throughDoor } from "../door.js";
+import { throughNodeDoor } from "../door.js";
 import { printable } from "../text.js";
 import { parsePort } from "./service-add.js";
 
@@ -33,7 +33,7 @@ export function forwardCommand(cli: Cli): MeshCommand {
           port: parsePort(localPort, "the port"),
         };
         const door = { local: true, ...(options.home === undefined ? {} : { home: options.home }) };
-        await throughDoor(cli, door, async ({ api }) => {
+        await throughNodeDoor(cli, door, async ({ api }) => {
           await tellWhetherThere(cli, api, target);
           await forward(cli, { door: placeOf(api.address), target, listen });
         });

@@ -1,7 +1,7 @@
 import type { ServiceAddRequest } from "@hearthmesh/gateway/contracts";
 import { type Cli, print, printJson } from "../cli.js";
 import { collect, MeshCommand } from "../command.js";
-import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
+import { type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
 import { usageError } from "../failures.js";
 import { printable } from "../text.js";
 
@@ -31,7 +31,7 @@ export function serviceAddCommand(cli: Cli): MeshCommand {
     );
   return withDoorOptions(command).action(async (name: string, options: ServiceAddOptions) => {
     const request = requestOf(name, options);
-    await throughDoor(cli, options, async ({ api }) => {
+    await throughNodeDoor(cli, options, async ({ api }) => {
       const { addService } = await import("@hearthmesh/client");
       const answer = await addService(api, request);
       if (options.json === true) return printJson(cli, answer);

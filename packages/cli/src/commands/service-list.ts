@@ -1,7 +1,7 @@
 import type { ServiceView } from "@hearthmesh/gateway/contracts";
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
+import { type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
 import { formatTable } from "../table.js";
 import { printable } from "../text.js";
 
@@ -12,7 +12,7 @@ export function serviceListCommand(cli: Cli): MeshCommand {
     .option("--json", "as JSON")
     .withExamples("mesh service list");
   return withDoorOptions(command).action(async (options: DoorOptions & { json?: boolean }) => {
-    await throughDoor(cli, options, async ({ api }) => {
+    await throughNodeDoor(cli, options, async ({ api }) => {
       const { listServices } = await import("@hearthmesh/client");
       const answer = await listServices(api);
       if (options.json === true) return printJson(cli, answer);

@@ -1,6 +1,6 @@
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
+import { type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
 import { printable } from "../text.js";
 
 export function serviceRemoveCommand(cli: Cli): MeshCommand {
@@ -11,7 +11,7 @@ export function serviceRemoveCommand(cli: Cli): MeshCommand {
     .withExamples("mesh service remove ollama");
   return withDoorOptions(command).action(
     async (name: string, options: DoorOptions & { json?: boolean }) => {
-      await throughDoor(cli, options, async ({ api }) => {
+      await throughNodeDoor(cli, options, async ({ api }) => {
         const { removeService } = await import("@hearthmesh/client");
         const removed = await removeService(api, name);
         if (options.json === true) return printJson(cli, removed);

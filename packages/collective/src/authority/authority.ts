@@ -112,6 +112,10 @@ export class Authority {
     return this.#bundle;
   }
 
+  get trustDomain(): TrustDomain {
+    return this.#context.trustDomain;
+  }
+
   get caCertificatePem(): string {
     return this.#context.ca.certificatePem;
   }

@@ -59,9 +59,16 @@ export interface IntroductionRequest {
 
 export class Introductions {
   readonly #context: AuthorityContext;
+  readonly #listeners = new Set<(nodeId: NodeId) => void>();
 
   constructor(context: AuthorityContext) {
     this.#context = context;
+  }
+
+  /** Told of each node that was introduced, updated or removed here; answers how to stop. */
+  onChange(listener: (nodeId: NodeId) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** By name. */
@@ -88,6 +95,7 @@ export class Introductions {
     const added = await ledger.change(() => this.#decide(by, request));
     const { nodeId, name } = added.record;
     log.info("a node was introduced", { nodeId, nodeName: name, principal: actorText(by) });
+    this.#tell(nodeId);
     return added;
   }
 
@@ -95,7 +103,7 @@ export class Introductions {
   async remove(by: Actor, nodeId: NodeId): Promise<IntroductionRecord> {
     const { ledger } = this.#context;
     const key = INTRODUCTION_PREFIX + nodeId;
-    return ledger.change(async () => {
+    const removed = await ledger.change(async () => {
       const read = await ledger.read<IntroductionRecord>(key);
       const { record } = read;
       if (record === undefined) {
@@ -115,6 +123,12 @@ export class Introductions {
         },
       };
     });
+    this.#tell(nodeId);
+    return removed;
+  }
+
+  #tell(nodeId: NodeId): void {
+    for (const listener of this.#listeners) listener(nodeId);
   }
 
   async #decide(

@@ -40,6 +40,8 @@ const REQUEST_TIMEOUT_MS = 10_000;
 export interface NodeAgentOptions {
   /** A fresh link to the coordinator; it must verify that it is the coordinator. */
   readonly dialCoordinator: (signal: AbortSignal) => Promise<Link>;
+  /** Called when the agent is done with that link; by default the link is closed. */
+  readonly releaseLink?: (link: Link) => Promise<void>;
   /** What to register with, but for the report. Asked each time: addresses may change. */
   readonly describe: () => Omit<NodeRegisterRequest, "report">;
   /** For storage nodes. */
@@ -125,8 +127,14 @@ export class NodeAgent implements Startable {
         });
       }
     } finally {
-      await link?.close("the node is done with this link").catch(() => undefined);
+      if (link !== undefined) await this.#release(link).catch(() => undefined);
     }
+  }
+
+  #release(link: Link): Promise<void> {
+    const { releaseLink = (done: Link) => done.close("the node is done with this link") } =
+      this.#options;
+    return releaseLink(link);
   }
 
   async #register(link: Link): Promise<number> {

@@ -15,8 +15,11 @@ import {
   type Startable,
   sleep,
 } from "@hearthmesh/core";
-import type { ServiceAnnouncement } from "@hearthmesh/membership";
-import { type AnnouncedServices, checkServices } from "@hearthmesh/membership";
+import {
+  type AnnouncedServices,
+  checkServices,
+  type ServiceAnnouncement,
+} from "@hearthmesh/membership";
 import type { Link, LinkHandlers } from "@hearthmesh/qwormhole";
 import type { Guests } from "./guests.js";
 
@@ -53,6 +56,7 @@ export class GuestServices implements Startable {
   readonly #options: GuestServicesOptions;
   readonly #heard = new Map<NodeId, Heard>();
   readonly #stopping = new AbortController();
+  #resting = new AbortController();
   #loop: Promise<void> | undefined;
 
   constructor(options: GuestServicesOptions) {
@@ -65,7 +69,13 @@ export class GuestServices implements Startable {
 
   async stop(): Promise<void> {
     this.#stopping.abort(new MeshError("MESH_STOPPING"));
+    this.#resting.abort();
     await this.#loop;
+  }
+
+  /** Somebody was introduced, or is so no longer. */
+  askSoon(): void {
+    this.#resting.abort();
   }
 
   announced(): AnnouncedServices[] {
@@ -86,7 +96,9 @@ export class GuestServices implements Startable {
       while (introduced.length > 0 && !signal.aborted) {
         await Promise.all(introduced.splice(0, ASKED_AT_ONCE_MAX).map((one) => this.#ask(one)));
       }
-      await sleep(clock, ASK_EVERY_MS, signal).catch(() => undefined);
+      this.#resting = new AbortController();
+      if (signal.aborted) return;
+      await sleep(clock, ASK_EVERY_MS, this.#resting.signal).catch(() => undefined);
     }
   }
 
