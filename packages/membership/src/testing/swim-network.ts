@@ -7,12 +7,7 @@
 import type { NodeId } from "@hearthmesh/core";
 import { decodeDatagram, encodeDatagram } from "../datagram-codec.js";
 import { PLAIN_DATAGRAM_BYTES_MAX, SEAL_BYTES } from "../limits.js";
-import {
-  compareSummaries,
-  encodeSummary,
-  hashOfSummary,
-  type SummaryEntry,
-} from "../runtime/view-summary.js";
+import { compareSummaries, encodeSummary, type SummaryEntry } from "../runtime/view-summary.js";
 import { SWIM_LAN, type SwimConfig } from "../swim/config.js";
 import { claimBytesMax } from "../swim/gossip-queue.js";
 import type { MemberState } from "../swim/member-table.js";
@@ -37,6 +32,9 @@ export interface ObservedChange {
   readonly before: MemberState | undefined;
   readonly after: MemberState;
 }
+
+/** A hash of a view as it is sent: SHA-256 in Base64. */
+const HASH_BYTES = 44;
 
 interface Host {
   readonly name: string;
@@ -298,13 +296,12 @@ export class SwimNetwork {
 /** Here whole views are handed over; a daemon sends a hash, and what it shows to be different. */
 function countExchange(asker: Host, answerer: Host): void {
   const [mine, theirs] = [summaryOf(asker.machine), summaryOf(answerer.machine)];
-  const bytes = encodeSummary(theirs.values());
-  const hash = hashOfSummary(encodeSummary(mine.values()));
-  asker.sent.viewBytes += hash.length;
-  if (hashOfSummary(bytes) === hash) return;
   const { wanted, given } = compareSummaries(mine, theirs);
+  asker.sent.viewBytes += HASH_BYTES;
+  if (wanted.length + given.length === 0 && mine.size === theirs.size) return;
+  const summaryBytes = encodeSummary(theirs.values()).length;
   asker.sent.viewBytes += claimBytes(asker, given, answerer.nodeId);
-  answerer.sent.viewBytes += bytes.length + claimBytes(answerer, wanted, asker.nodeId);
+  answerer.sent.viewBytes += summaryBytes + claimBytes(answerer, wanted, asker.nodeId);
 }
 
 function summaryOf({ self, members }: SwimMachine): Map<NodeId, SummaryEntry> {
