@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import type { LinkOptions, LinkStream } from "./link.js";
 import { streamDuplex } from "./stream-duplex.js";
-import { type LinkPair, linkPair, settle } from "./testing/index.js";
+import { type LinkPair, linkPair, ManualClock, settle } from "./testing/index.js";
 
 const pairs: LinkPair[] = [];
 afterEach(() => {
@@ -170,6 +170,34 @@ describe("streamDuplex", () => {
     nearStream.reset("GONE", "gone");
     const late = streamDuplex(nearStream);
     expect(await errorOn(late)).toMatchObject({ code: "QW_STREAM_RESET" });
+  });
+
+  it("lets its last frame go when that has to wait, after both directions have ended", async () => {
+    const clock = new ManualClock();
+    let isHeld = false;
+    const gate = { waitMs: () => (isHeld ? 1 : 0), take() {} };
+    let far: Duplex | undefined;
+    const onStream = async (stream: LinkStream) => {
+      far = streamDuplex(stream);
+      await finished(far);
+    };
+    const pair = await linkPair({ clock, sendBuckets: [gate] }, { clock, handlers: { onStream } });
+    pairs.push(pair);
+    const near = streamDuplex(await pair.dialer.openStream("test.duplex", NONE));
+    await settle();
+    const failed: Error[] = [];
+    far!.on("error", (error) => failed.push(error));
+    far!.end("answer");
+    expect((await readAll(near)).toString()).toBe("answer");
+    isHeld = true;
+    near.end();
+    await finished(near);
+    await settle();
+    expect(far!.readableEnded).toBe(false);
+    isHeld = false;
+    far!.resume();
+    await clock.advance(50);
+    expect([far!.readableEnded, failed]).toEqual([true, []]);
   });
 
   it("leaves no listener on the stream's signal", async () => {

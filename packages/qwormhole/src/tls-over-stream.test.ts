@@ -95,7 +95,7 @@ function serving(node: TestNode, links: Link[] = []): (stream: LinkStream) => Pr
   };
 }
 
-describe("a link over a stream", () => {
+describe("a link over a stream", { timeout: 20_000 }, () => {
   it("knows its peer by key and certificate, and says that it came through a relay", async () => {
     const links: Link[] = [];
     const stream = await openTo(serving(far, links));

@@ -72,6 +72,12 @@ export class MeshNode {
   beforeDial: () => Promise<void> = async () => {};
   /** Takes the links that come through relays. */
   adoptRelayed = (link: Link, path: LinkPath): void => this.table.adopt(link, path, "accepted");
+  /** Answers a relayed stream that ends here. */
+  acceptOver = (stream: LinkStream): Promise<Link> =>
+    linkOverStream(stream, "listener", {
+      ...this.#linkOptions(),
+      credentials: () => this.#issued.credentials,
+    });
   /** What streams of other methods are given to; `relay.open` is the relay's. */
   readonly #handlers: LinkHandlers;
   readonly #transport: Transport;
@@ -167,7 +173,7 @@ export class MeshNode {
         return dialLink(this.#transport, address, { ...linkOptions, ...options });
       },
       dialOver: (stream, options) => linkOverStream(stream, "dialer", { ...over, ...options }),
-      acceptOver: (stream) => linkOverStream(stream, "listener", over),
+      acceptOver: (stream) => this.acceptOver(stream),
     };
   }
 
