@@ -4,6 +4,7 @@ import { createServer, request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { AddressInfo } from "node:net";
 import { systemClock, systemRandom } from "@hearthmesh/core";
+import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { NodeProbe } from "./introduction-probe.js";
 import { type Home, openHome } from "./testing/federation-home.js";
@@ -16,13 +17,15 @@ interface Reply {
   readonly body: Record<string, never> & { code?: string };
 }
 
+const newStore = () => memoryStore({ clock: systemClock() });
+
 let alice: Home;
 let bob: Home;
 
 beforeEach(async () => {
   [alice, bob] = await Promise.all([
-    openHome({ memberId: "alice" }),
-    openHome({ memberId: "bob" }),
+    openHome({ memberId: "alice", store: newStore() }),
+    openHome({ memberId: "bob", store: newStore() }),
   ]);
 });
 afterEach(async () => {
@@ -88,7 +91,7 @@ describe("the federation guide", () => {
     expect(nodes[1]?.fingerprint).toBe(self?.fingerprint);
   });
 
-  it("brings a node up to date when it is registered again, and writes nothing for the same", async () => {
+  it("brings a node up to date when it is registered again, or writes nothing", async () => {
     const key = await alice.key("register");
     await register(alice, key, homelab());
     const length = await alice.fixture.authority.auditLength();
@@ -111,7 +114,7 @@ describe("the federation guide", () => {
     await register(alice, key, homelab());
     await bob.door.stop();
     const port = Number(new URL(bob.url).port);
-    const mallory = await openHome({ memberId: "mallory", port });
+    const mallory = await openHome({ memberId: "mallory", store: newStore(), port });
     try {
       const refused = await register(alice, key, homelab());
       expect([refused.status, refused.body.code]).toEqual([502, "MESH_INTRODUCTION_FAILED"]);
@@ -197,7 +200,7 @@ describe("the federation guide", () => {
     expect(await askAs("/api/mesh/nodes")).toBe("MESH_KEY_SCOPE");
     expect(await askAs("/api/mesh/audit")).toBe("MESH_KEY_SCOPE");
     expect(await askAs(service, {})).toBe("MESH_UNAUTHENTICATED");
-    const mallory = await openHome({ memberId: "bob" });
+    const mallory = await openHome({ memberId: "bob", store: newStore() });
     const { privateKeyPem, certificatePem } = mallory.fixture.credentials;
     const forged = { key: privateKeyPem, cert: certificatePem };
     expect(await askAs(service, forged)).toBe("MESH_UNAUTHENTICATED");

@@ -74,7 +74,7 @@ export class NodeProbe implements IntroductionProber {
 
 interface Answer {
   readonly text: string;
-  /** The key of the TLS connection, when this machine does not trust its certificate for the name. */
+  /** Key of the TLS connection, when this machine does not trust its certificate for the name. */
   readonly tlsNodeId: string | undefined;
 }
 

@@ -6,10 +6,14 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { systemClock } from "@hearthmesh/core";
+import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Home, openHome } from "./testing/federation-home.js";
 
 const SCRIPT = fileURLToPath(new URL("../../../mesh-connect.sh", import.meta.url));
+
+const newStore = () => memoryStore({ clock: systemClock() });
 
 let alice: Home;
 let bob: Home;
@@ -18,8 +22,8 @@ let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "mesh-connect-"));
   [alice, bob] = await Promise.all([
-    openHome({ memberId: "alice" }),
-    openHome({ memberId: "bob" }),
+    openHome({ memberId: "alice", store: newStore() }),
+    openHome({ memberId: "bob", store: newStore() }),
   ]);
 });
 afterEach(async () => {

@@ -1,8 +1,11 @@
 /** A member with an HTTP door that is open to other machines, for tests of introductions. */
 import { type Clock, systemClock, systemRandom } from "@hearthmesh/core";
-import { memoryStore } from "@hearthmesh/store";
 import { LoopbackDoor } from "../../../gateway/src/index.js";
-import { type GatewayFixture, gatewayFixture } from "../../../gateway/src/testing/index.js";
+import {
+  type FixtureOptions,
+  type GatewayFixture,
+  gatewayFixture,
+} from "../../../gateway/src/testing/index.js";
 import { NodeProbe } from "../introduction-probe.js";
 
 export type Scope = "admin" | "register" | "read" | "services";
@@ -17,6 +20,8 @@ export interface Home {
 
 export interface HomeOptions {
   readonly memberId: string;
+  /** An empty one of its own, such as `memoryStore`. */
+  readonly store: FixtureOptions["store"];
   readonly clock?: Clock;
   readonly port?: number;
   /** Default true. */
@@ -24,10 +29,9 @@ export interface HomeOptions {
 }
 
 export async function openHome(options: HomeOptions): Promise<Home> {
-  const { memberId, clock = systemClock(), port = 0, isOpen = true } = options;
+  const { memberId, store, clock = systemClock(), port = 0, isOpen = true } = options;
   const random = systemRandom();
   const prober = new NodeProbe({ clock, random });
-  const store = memoryStore({ clock });
   const fixture = await gatewayFixture({ store, clock, random, memberId, prober });
   const { services, metrics, credentials, authority } = fixture;
   const host = isOpen ? "0.0.0.0" : "127.0.0.1";
