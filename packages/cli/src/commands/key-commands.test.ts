@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { systemClock, systemRandom } from "@hearthmesh/core";
+import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Home, openHome } from "../../../client/src/testing/federation-home.js";
 import { type Cli, createCli } from "../cli.js";
@@ -17,6 +18,8 @@ import { nodeIntroduceCommand } from "./node-introduce.js";
 import { nodeIntroducedCommand } from "./node-introduced.js";
 import { nodeRemoveCommand } from "./node-remove.js";
 
+const newStore = () => memoryStore({ clock: systemClock() });
+
 let alice: Home;
 let bob: Home;
 let directory: string;
@@ -24,8 +27,8 @@ let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "mesh-keys-"));
   [alice, bob] = await Promise.all([
-    openHome({ memberId: "alice" }),
-    openHome({ memberId: "bob" }),
+    openHome({ memberId: "alice", store: newStore() }),
+    openHome({ memberId: "bob", store: newStore() }),
   ]);
   await mkdir(join(directory, "run"));
   const running = JSON.stringify({ httpUrl: alice.url, pid: process.pid });

@@ -45,7 +45,7 @@ describe("the text of a key", () => {
 });
 
 describe("keys", () => {
-  it("are made, used, listed and revoked; the store has no secret, the trail every change", async () => {
+  it("are made, used and revoked; the store has no secret, the trail every change", async () => {
     const { authority, operator, store } = await authorityFixture();
     const by = { principal: operator };
     expect(authority.apiKeys.list()).toEqual([]);

@@ -167,7 +167,7 @@ export class Introductions {
     if (there !== undefined && there.nodeId !== proven.nodeId) {
       throw new MeshError("MESH_INTRODUCTION_FAILED", {
         message: `another key answers at this URL than that of ${there.name}`,
-        hint: `If the node was set up anew, remove the old one: \`mesh node remove ${there.name}\`.`,
+        hint: `If the node was set up anew, first: \`mesh node remove ${there.name}\`.`,
         details: { known: there.fingerprint, answered: nodeFingerprint(proven.nodeId) },
       });
     }
