@@ -96,7 +96,7 @@ describe("streamDuplex", () => {
     await settle();
     far.once("data", () => far.pause());
     await settle();
-    // Held: a window in the stream; a mark and the piece that passed it here. Besides: the handshake.
+    // A window in the stream, a mark and the piece that passed it here; and the handshake.
     expect(far.readableLength).toBeLessThanOrEqual(1000 + 3000);
     expect(pair.listener.inspect().bytesIn).toBeLessThan(3 * 3000 + 1000 + 2000);
     near.end();

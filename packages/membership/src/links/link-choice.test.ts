@@ -76,7 +76,7 @@ class Ends {
 }
 
 describe("LinkChoice", () => {
-  it("lets both ends keep the same one of any dials, in any order of arrival, and never none", () => {
+  it("lets both ends keep the same one of any dials, in any order, and never none", () => {
     const step = fc.oneof(
       fc.constantFrom("low", "high"),
       fc.record({ end: fc.integer({ min: 0, max: 1 }), index: fc.nat(3) }),

@@ -89,7 +89,7 @@ describe("MeshLinkTable", { timeout: 20_000 }, () => {
     }
   });
 
-  it("goes through a relay when no address answers, and tells why there is no direct link", async () => {
+  it("goes through a relay when no address answers, and tells why", async () => {
     const [a, hub, b] = (await nodes(["a", "hub", "b"])) as [MeshNode, MeshNode, MeshNode];
     a.knows(hub);
     b.knows(hub);
@@ -104,7 +104,7 @@ describe("MeshLinkTable", { timeout: 20_000 }, () => {
     expect(await works(await b.table.linkTo(a.id))).toBe(true);
   });
 
-  it("goes over to a direct link when one opens, and closes the relayed one when it is idle", async () => {
+  it("goes over to a direct link when one opens, and closes the relayed one", async () => {
     const clock = quickClock();
     const [a, hub, b] = (await nodes(["a", "hub", "b"], { clock })) as [
       MeshNode,
@@ -152,7 +152,7 @@ describe("MeshLinkTable", { timeout: 20_000 }, () => {
     expect(a.table.openLinks().find(({ kind }) => kind === "relayed")?.via).toEqual([two.id]);
   });
 
-  it("says what each way said when none leads to the node, and for a moment does not try again", async () => {
+  it("says what each way said when none leads there, and waits a moment", async () => {
     let nowMs = 0;
     const clock = { ...systemClock(), monotonicMs: () => nowMs };
     const made = await nodes(["a", "hub", "b", "gone"], { clock, policy: { enabled: false } });

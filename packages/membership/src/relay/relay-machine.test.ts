@@ -29,7 +29,7 @@ function forwarded(machine: RelayMachine, nowMs = 0, from = FROM): RelayTicket {
 }
 
 describe("RelayMachine", () => {
-  it("forwards exactly the paths that begin here, come from their last hop, and hold no loop", () => {
+  it("forwards exactly the paths that begin here, come from their last hop, without a loop", () => {
     const nodes = fc.array(fc.integer({ min: 0, max: 7 }).map(id), { maxLength: 6 });
     fc.assert(
       fc.property(nodes, nodes, fc.integer({ min: 0, max: 7 }).map(id), (path, via, from) => {
@@ -171,7 +171,7 @@ describe("RelayMachine", () => {
     expect(machine.counters.peers().find(({ nodeId }) => nodeId === id(5))?.bytes).toBe(77);
   });
 
-  it("takes links that end here, also when it is no relay, up to a number for each neighbour", () => {
+  it("takes links that end here, also when it is no relay, up to a number for each", () => {
     const machine = machineWith({ enabled: false, streamsMax: 1 });
     expect(machine.open(FROM, header, 0)).toMatchObject({ type: "refuse", reason: "disabled" });
     const own = encodeRelayHeader({ path: [SELF], origin: TARGET, via: [FROM] });

@@ -198,7 +198,7 @@ describe("RelayService", { timeout: 20_000 }, () => {
     await until(() => other.hub.relay.status().all.openStreams === 0);
   });
 
-  it("refuses loops, paths of others, origins that lie, and headers that make no sense", async () => {
+  it("refuses loops, paths of others, origins that lie, and broken headers", async () => {
     const { a, hub, b } = await line();
     const other = "b".repeat(52) as NodeId;
     const origin = a.id;
@@ -221,7 +221,7 @@ describe("RelayService", { timeout: 20_000 }, () => {
     expect(all).toMatchObject({ streams: 0, refused: { path: 6, header: 3 } });
   });
 
-  it("finds the origin out that says it is another node, and counts it for the neighbour", async () => {
+  it("finds out who says it is another node, and counts it for the neighbour", async () => {
     const { a, hub, b } = await line();
     const claimed = "c".repeat(52) as NodeId;
     // To the hub it looks like a stream that `a` only passes on.
@@ -234,7 +234,7 @@ describe("RelayService", { timeout: 20_000 }, () => {
     expect(hub.relay.status().peers).toMatchObject([{ nodeId: a.id, streams: 1 }]);
   });
 
-  it("holds streams of one neighbour and of all to their number, and says whose limit it is", async () => {
+  it("holds streams to their number, of one neighbour and of all, and says whose it is", async () => {
     const { a, hub, b } = await line({ streamsPerPeerMax: 2 });
     const first = await dial(a, [hub, b]);
     await dial(a, [hub, b]);
@@ -308,7 +308,7 @@ describe("RelayService", { timeout: 20_000 }, () => {
     }
   });
 
-  it("makes the writer wait when the reader is slow, and holds no more than its windows", async () => {
+  it("makes the writer wait when the reader is slow, and holds only its windows", async () => {
     const { a, hub, b } = await line();
     const link = await dial(a, [hub, b]);
     const stream = await link.openStream("test.hold", NONE);
@@ -331,7 +331,7 @@ describe("RelayService", { timeout: 20_000 }, () => {
     expect(await link.request("echo", Buffer.from("still"))).toHaveLength(5);
   });
 
-  it("holds no more than its windows of bytes that nobody takes, whatever the ends are", async () => {
+  it("holds only its windows of bytes that nobody takes, whatever the ends are", async () => {
     const { a, hub, b } = await line();
     // The link inside would hold the writer back by itself; these ends have none.
     b.acceptOver = () => new Promise(() => {});
