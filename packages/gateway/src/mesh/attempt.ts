@@ -68,11 +68,10 @@ export class Attempt implements Exchange {
   }
 
   start(): void {
-    const { connection, method, head, body, clock, firstByteMs } = this.#options;
+    const { connection, method, head, body, clock } = this.#options;
     connection.begin(method, this);
-    this.#firstByte = clock.setTimeout(() => this.#onSilence(), firstByteMs);
     if (body.length === "none" || body.length === 0) {
-      this.#bodyDone = true;
+      this.#onSent();
       connection.write(head);
       return;
     }
@@ -110,7 +109,10 @@ export class Attempt implements Exchange {
     this.#state = "answering";
     this.#firstByte?.cancel();
     this.#continue?.cancel();
-    response.on("drain", () => connection.resume());
+    response.on("drain", () => {
+      // Later the connection may be somebody else's.
+      if (this.#state === "answering") connection.resume();
+    });
     response.writeHead(head.status, head.reason, headersOf(head));
     this.#headPending = true;
   }
@@ -197,12 +199,18 @@ export class Attempt implements Exchange {
     if (expectContinue) response.writeContinue();
     body.sendTo(
       bodySinkOf(connection, body.length === "chunked", {
-        ended: () => {
-          this.#bodyDone = true;
-        },
+        ended: () => this.#onSent(),
         failed: (error) => this.onFail(error, false),
       }),
     );
+  }
+
+  /** A service may read for hours before it answers; its time runs from the end of the body. */
+  #onSent(): void {
+    const { clock, firstByteMs } = this.#options;
+    this.#bodyDone = true;
+    if (this.#state !== "waiting") return;
+    this.#firstByte = clock.setTimeout(() => this.#onSilence(), firstByteMs);
   }
 
   #onSilence(): void {

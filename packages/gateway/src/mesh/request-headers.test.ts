@@ -130,7 +130,7 @@ describe("headers of a request", () => {
 });
 
 describe("headers of an answer", () => {
-  it("lose what is the connection's or reaches beyond the page, and gain who answered", async () => {
+  it("lose what reaches beyond the connection or the page, and gain who answered", async () => {
     await mesh.serve(
       "a",
       { name: "raw" },

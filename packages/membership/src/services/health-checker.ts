@@ -1,4 +1,4 @@
-/** Looks after the services of this node: when to check is `health-machine.ts`, this performs it. */
+/** Looks after the services of this node; `health-machine.ts` says when, this performs it. */
 import type { Clock, Logger, Random, Startable, Timer } from "@hearthmesh/core";
 import {
   HEALTH_UNKNOWN,

@@ -1,5 +1,4 @@
 import { createHash, randomBytes } from "node:crypto";
-import { once } from "node:events";
 import net, { type AddressInfo } from "node:net";
 import {
   encodeMessage,
