@@ -9,9 +9,9 @@
  * has a direct link to the target, and one through the hub: TLS from end to end within a stream of
  * the hub's links. Both carry the same bulk stream in turn. Once the line of each machine is held
  * to the rate (what it sends, by the rate limits of its links), as machines of a home have it; once
- * it is not, and then processor time decides: through a hub each byte is encrypted and decrypted three
- * times instead of once, so on two busy cores about a third of the direct rate is left. The figures
- * are medians.
+ * it is not, and then processor time decides: through a hub each byte is encrypted and decrypted
+ * three times instead of once, so on two busy cores about a third of the direct rate is left. The
+ * figures are medians.
  */
 import { writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";

@@ -129,7 +129,7 @@ describe("a link over a stream", { timeout: 20_000 }, () => {
     await expect(served[0]).rejects.toMatchObject({ code: "QW_TLS_FAILED" });
   });
 
-  it("refuses a peer whose key is not that of its certificate, and an unexpected node", async () => {
+  it("refuses a key that is not that of the certificate, and an unexpected node", async () => {
     const otherKey = linkIdentityOf(generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey);
     const toLiar = await openTo(serving({ ...far, identity: otherKey }));
     await expect(linkOverStream(toLiar, "dialer", optionsOf(near))).rejects.toThrow();

@@ -234,7 +234,7 @@ describe("RelayService", { timeout: 20_000 }, () => {
     expect(hub.relay.status().peers).toMatchObject([{ nodeId: a.id, streams: 1 }]);
   });
 
-  it("holds streams to their number, of one neighbour and of all, and says whose it is", async () => {
+  it("holds streams to their number, of one neighbour and of all, and says whose", async () => {
     const { a, hub, b } = await line({ streamsPerPeerMax: 2 });
     const first = await dial(a, [hub, b]);
     await dial(a, [hub, b]);
