@@ -7,14 +7,11 @@ import type { NodeId } from "@hearthmesh/core";
 import { DATAGRAM_CLAIMS_MAX } from "../limits.js";
 import type { Claim } from "./messages.js";
 
-interface Queued {
-  readonly claim: Claim;
-  sent: number;
-}
-
 /** Above what the codec needs for a suspicion, and for the fixed parts of a record. */
 const BELIEF_BYTES_MAX = 80;
 const RECORD_BYTES_MAX = 64;
+/** Claims that are looked at for one datagram and have no room in it. */
+const MISFITS_MAX = 16;
 
 /** No claim is larger than this as bytes. */
 export function claimBytesMax(claim: Claim): number {
@@ -29,33 +26,62 @@ function aboutWhom(claim: Claim): NodeId {
 }
 
 export class GossipQueue {
-  readonly #queued = new Map<NodeId, Queued>();
+  /** By how often they were given; in each the one that got there first comes first. */
+  readonly #bySent: Map<NodeId, Claim>[] = [];
+  readonly #sentOf = new Map<NodeId, number>();
 
   get size(): number {
-    return this.#queued.size;
+    return this.#sentOf.size;
   }
 
   add(claim: Claim): void {
-    this.#queued.set(aboutWhom(claim), { claim, sent: 0 });
+    const nodeId = aboutWhom(claim);
+    this.forget(nodeId);
+    this.#put(nodeId, claim, 0);
   }
 
   forget(nodeId: NodeId): void {
-    this.#queued.delete(nodeId);
+    const sent = this.#sentOf.get(nodeId);
+    if (sent === undefined) return;
+    this.#bySent[sent]?.delete(nodeId);
+    this.#sentOf.delete(nodeId);
   }
 
   /** The claims of one datagram, which have room in `bytes`; each is given `timesMax` times. */
   take(bytes: number, timesMax: number, besides?: NodeId): Claim[] {
-    const claims: Claim[] = [];
-    let left = bytes;
-    const byNeed = [...this.#queued].sort(([, a], [, b]) => a.sent - b.sent);
-    for (const [nodeId, queued] of byNeed) {
-      if (claims.length >= DATAGRAM_CLAIMS_MAX) break;
-      const needed = claimBytesMax(queued.claim);
-      if (nodeId === besides || needed > left) continue;
-      left -= needed;
-      claims.push(queued.claim);
-      if (++queued.sent >= timesMax) this.#queued.delete(nodeId);
+    const claims = this.#choose(bytes, besides);
+    for (const claim of claims) {
+      const nodeId = aboutWhom(claim);
+      const sent = (this.#sentOf.get(nodeId) ?? 0) + 1;
+      this.forget(nodeId);
+      if (sent < timesMax) this.#put(nodeId, claim, sent);
     }
     return claims;
+  }
+
+  /** Looks at no more than go in and some that do not, however many wait. */
+  #choose(bytes: number, besides: NodeId | undefined): Claim[] {
+    const claims: Claim[] = [];
+    let left = bytes;
+    let misfits = 0;
+    for (const queued of this.#bySent) {
+      for (const [nodeId, claim] of queued) {
+        const needed = claimBytesMax(claim);
+        if (nodeId === besides || needed > left) {
+          if (++misfits >= MISFITS_MAX) return claims;
+          continue;
+        }
+        left -= needed;
+        claims.push(claim);
+        if (claims.length >= DATAGRAM_CLAIMS_MAX) return claims;
+      }
+    }
+    return claims;
+  }
+
+  #put(nodeId: NodeId, claim: Claim, sent: number): void {
+    while (this.#bySent.length <= sent) this.#bySent.push(new Map());
+    this.#bySent[sent]?.set(nodeId, claim);
+    this.#sentOf.set(nodeId, sent);
   }
 }
