@@ -8,7 +8,10 @@ import { SwimNetwork } from "../../packages/membership/dist/testing/index.js";
 /** Names, link addresses, roles and a proof of 64 bytes, as a daemon has them. */
 const META_BYTES = 220;
 const CONVERGED_MS_MAX = 300_000;
-const SETTLE_MS = 10_000;
+/** Quiet is when so much time brings no fewer bytes than the same time before. */
+const SETTLE_STEP_MS = 10_000;
+const SETTLE_MS_MAX = 300_000;
+const SETTLED_SHARE = 0.95;
 const QUIET_MS = 20_000;
 const STEP_MS = 20;
 const CRASHES = 3;
@@ -65,7 +68,7 @@ export function simulate({ nodes, seed = 1 }) {
   for (const name of names) network.start(name, [names[0]]);
   // All started at once, and all know only the first.
   const convergedMs = until(() => beliefs.areWhole(nodes, ended));
-  network.run(SETTLE_MS);
+  const quietAfterMs = settle(network, names);
   const perNodeAndSecond = quietTraffic(network, names);
   const detectionMs = [];
   for (let crash = 1; crash <= CRASHES; crash++) {
@@ -77,7 +80,21 @@ export function simulate({ nodes, seed = 1 }) {
   // What one more node takes until everybody has it.
   network.start("late", [names[0]]);
   const joinMs = until(() => beliefs.areWhole(nodes - ended.size + 1, ended));
-  return { nodes, convergedMs, detectionMs, joinMs, perNodeAndSecond };
+  return { nodes, convergedMs, quietAfterMs, detectionMs, joinMs, perNodeAndSecond };
+}
+
+/** The news of the start is passed on for a while after everybody has it. */
+function settle(network, names) {
+  const bytes = () => names.reduce((sum, name) => sum + network.sent(name).datagramBytes, 0);
+  let last = Number.POSITIVE_INFINITY;
+  while (network.nowMs < SETTLE_MS_MAX) {
+    const before = bytes();
+    network.run(SETTLE_STEP_MS);
+    const sent = bytes() - before;
+    if (sent >= last * SETTLED_SHARE) break;
+    last = sent;
+  }
+  return network.nowMs;
 }
 
 /** Means over the nodes. */
