@@ -142,12 +142,14 @@ export class LabMachine {
    * One command of the CLI on this machine. Throws with its words when it fails.
    * @param {string[]} args
    * @param {string} [input]
+   * @param {string} [home] of a person on this machine; default: that of the node
    * @returns {Promise<string>}
    */
-  cli(args, input) {
-    const enter = ["--target", String(this.namespace.pid), "--net", "--mount", "--"];
+  cli(args, input, home = this.home) {
+    const target = ["--target", String(this.namespace.pid), "--net", "--mount"];
+    const enter = [...target, `--wd=${this.home}`, "--"];
     const command = [...enter, process.execPath, CLI, ...args];
-    const options = { env: environment(this.home), cwd: this.home };
+    const options = { env: environment(home), cwd: home };
     return new Promise((resolve, reject) => {
       const child = execFile("nsenter", command, options, (error, stdout, stderr) => {
         if (error === null) resolve(stdout);

@@ -40,7 +40,10 @@ export class Namespace {
    * @param {import("node:child_process").SpawnOptions} [options]
    */
   spawn(command, options = {}) {
-    const enter = ["nsenter", "--target", String(this.pid), "--net", "--mount", "--"];
+    // Entering a mount namespace forgets the folder that one stands in.
+    const folder = options.cwd === undefined ? [] : [`--wd=${options.cwd}`];
+    const target = ["--target", String(this.pid), "--net", "--mount"];
+    const enter = ["nsenter", ...target, ...folder, "--"];
     return spawn("setpriv", ["--pdeathsig", "KILL", ...enter, ...command], options);
   }
 
