@@ -24,7 +24,7 @@ import type { Link, LinkHandlers } from "@hearthmesh/qwormhole";
 import type { Guests } from "./guests.js";
 
 const METHOD = "service.list";
-const ASK_EVERY_MS = 10_000;
+const ASK_EVERY_MS = 2_000;
 const ASK_TIMEOUT_MS = 5_000;
 /** Nodes that are asked at once. */
 const ASKED_AT_ONCE_MAX = 8;
