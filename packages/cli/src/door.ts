@@ -8,7 +8,7 @@ import type { ApiClient, FileAccess, IdentityHome } from "@hearthmesh/client";
 import type { Cli } from "./cli.js";
 import type { MeshCommand } from "./command.js";
 import { usageError } from "./failures.js";
-import { findHome, findRunningNode, requireLocalUrl } from "./home.js";
+import { findHome, findRunningNode, type RunningNode, requireLocalUrl } from "./home.js";
 
 export interface DoorOptions {
   home?: string;
@@ -65,15 +65,25 @@ export async function throughNodeDoor<Result>(
   options: DoorOptions,
   work: (door: Door) => Promise<Result>,
 ): Promise<Result> {
-  const { collective, coordinator, ca, cert, key } = options;
-  if ((collective ?? coordinator ?? ca ?? cert ?? key) === undefined) {
-    const running = await findRunningNode(await findHome(cli, options.home));
-    if (running?.nodeUrl !== undefined) {
-      const door = await plainDoor(running.nodeUrl);
-      return work(door).finally(() => door.close());
-    }
-  }
-  return throughDoor(cli, options, work);
+  const running = namesDoor(options) ? undefined : await runningNode(cli, options);
+  if (running?.nodeUrl === undefined) return throughDoor(cli, options, work);
+  const door = await plainDoor(running.nodeUrl);
+  return work(door).finally(() => door.close());
+}
+
+/** A node runs from this home, and it is not its member's coordinator. */
+export async function isBesideCoordinator(cli: Cli, options: DoorOptions): Promise<boolean> {
+  if (namesDoor(options)) return false;
+  const running = await runningNode(cli, options);
+  return running !== undefined && running.httpUrl === undefined;
+}
+
+function namesDoor({ collective, coordinator, ca, cert, key }: DoorOptions): boolean {
+  return (collective ?? coordinator ?? ca ?? cert ?? key) !== undefined;
+}
+
+async function runningNode(cli: Cli, options: DoorOptions): Promise<RunningNode | undefined> {
+  return findRunningNode(await findHome(cli, options.home));
 }
 
 async function openDoor(cli: Cli, options: DoorOptions): Promise<Door> {

@@ -31,6 +31,7 @@ import type { NodeCredentials, NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import type { MemberGround, Tools } from "./member-authority.js";
 import type { CoordinatorMesh } from "./mesh/coordinator-mesh.js";
+import { meshMetrics } from "./mesh/mesh-metrics.js";
 import { NodeReport } from "./node-report.js";
 import type { PeerLinks } from "./peer-links.js";
 import { sendRevocations } from "./revocation-mirror.js";
@@ -159,7 +160,10 @@ function gatewayServices(options: CoordinatorPartOptions): GatewayServices {
     status: () => report.status(),
     health: () => report.health(),
     ready: () => report.ready(),
-    metrics: () => report.metrics(),
+    metrics: async () => [
+      ...(await report.metrics()),
+      ...meshMetrics(options.mesh?.mesh, record.name),
+    ],
     mesh: options.mesh?.mesh,
     introductions: options.mesh?.introductions,
   };

@@ -11,6 +11,8 @@ import type { Config } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
 import type { NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
+import { meshMetrics } from "./mesh/mesh-metrics.js";
+import type { MeshPart } from "./mesh/mesh-part.js";
 import { processMetrics } from "./process-metrics.js";
 import type { StoragePart } from "./storage-part.js";
 
@@ -20,6 +22,7 @@ export function storageDoor(options: {
   storage: StoragePart;
   credentials: CredentialHolder;
   links: LinkDoors;
+  mesh: MeshPart | undefined;
   startedAtMs: number;
   clock: Clock;
   log: Logger;
@@ -32,7 +35,11 @@ export function storageDoor(options: {
     log,
     metrics: async () => ({
       contentType: METRICS_CONTENT_TYPE,
-      body: metricsText([...(await storageMetrics(options)), ...processMetrics(options)]),
+      body: metricsText([
+        ...(await storageMetrics(options)),
+        ...processMetrics(options),
+        ...meshMetrics(options.mesh, options.record.name),
+      ]),
     }),
     health,
     ready: health,

@@ -94,15 +94,8 @@ export async function storageOnlyNode(
     ...tools,
   });
   router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
-  const metrics = storageDoor({
-    config,
-    record,
-    storage,
-    credentials,
-    links,
-    startedAtMs,
-    ...tools,
-  });
+  const doorOptions = { config, record, storage, credentials, links, mesh, startedAtMs };
+  const metrics = storageDoor({ ...doorOptions, ...tools });
   const renewal = renewalOf(contact, credentials, tools);
   const closePeers = {
     name: "peer links",

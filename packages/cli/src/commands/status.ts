@@ -1,8 +1,15 @@
-import { formatBytes } from "@hearthmesh/core";
+import { formatBytes, isMeshError } from "@hearthmesh/core";
 import type { StatusResponse } from "@hearthmesh/gateway/contracts";
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
+import {
+  type Door,
+  type DoorOptions,
+  isBesideCoordinator,
+  throughDoor,
+  throughNodeDoor,
+  withDoorOptions,
+} from "../door.js";
 import { formatTable } from "../table.js";
 import { formatDuration, plural, printable } from "../text.js";
 
@@ -15,12 +22,54 @@ export function statusCommand(cli: Cli): MeshCommand {
       "mesh status --json | jq '.local_nodes[] | {id, used: .used_capacity}'",
     );
   return withDoorOptions(command).action(async (options: DoorOptions & { json?: boolean }) => {
+    if (await isBesideCoordinator(cli, options)) return showNode(cli, options);
     await throughDoor(cli, options, async ({ api, name }) => {
       const status = await api.status();
-      if (options.json === true) printJson(cli, status);
-      else for (const line of describeStatus(cli, status, name)) print(cli, line);
+      if (options.json === true) return printJson(cli, status);
+      for (const line of describeStatus(cli, status, name)) print(cli, line);
+      for (const line of await describeMesh(api)) print(cli, line);
     });
   });
+}
+
+/** A node without a coordinator knows itself and its peers; files and invites are elsewhere. */
+async function showNode(cli: Cli, options: DoorOptions & { json?: boolean }): Promise<void> {
+  await throughNodeDoor(cli, options, async ({ api, name }) => {
+    const [health, status] = await Promise.all([api.health(), api.meshStatus()]);
+    if (options.json === true) return printJson(cli, { health, mesh: status });
+    const { bold, dim } = cli.colours;
+    const { node } = status;
+    print(cli, `${bold(node.name)} of ${node.memberId}, ${paintHealth(cli, health.status)}`);
+    for (const { reason } of health.checks) {
+      if (reason !== undefined) print(cli, `  - ${printable(reason)}`);
+    }
+    print(cli, dim(`asked ${name}`));
+    print(cli, "");
+    print(cli, `node       ${node.roles.join(", ")}, version ${node.version}`);
+    for (const line of await describeMesh(api)) print(cli, line);
+  });
+}
+
+/** Who is there, who found them, and why somebody is not reachable. */
+async function describeMesh(api: Door["api"]): Promise<string[]> {
+  const answers = await Promise.all([api.meshStatus(), api.meshPeers()]).catch((error: unknown) => {
+    if (isMeshError(error, "MESH_DISABLED")) return undefined;
+    throw error;
+  });
+  if (answers === undefined) return ["", "mesh       switched off (MESH_ENABLED=false)"];
+  const [status, { count, peers, missing }] = answers;
+  const found = new Set(peers.flatMap(({ foundBy }) => foundBy.map(({ method }) => method)));
+  const by = found.size === 0 ? "" : `, found by ${[...found].join(", ")}`;
+  const lines = ["", `mesh       ${plural(count, "peer")}${by}; mesh peers shows them`];
+  for (const { name, state, reason } of missing) {
+    lines.push(
+      `           ${printable(name)} is ${state}${reason ? `: ${printable(reason)}` : ""}`,
+    );
+  }
+  for (const { method, reason } of status.discovery) {
+    if (reason !== undefined) lines.push(`           ${method}: ${printable(reason)}`);
+  }
+  return lines;
 }
 
 function describeStatus(cli: Cli, status: StatusResponse, via: string): string[] {

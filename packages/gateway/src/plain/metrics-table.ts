@@ -116,6 +116,69 @@ const process = {
   ),
 } as const satisfies Record<string, MetricDefinition>;
 
+const mesh = {
+  mesh_peers: metric(
+    "gauge",
+    "Other nodes of this mesh, by what membership believes of them",
+    ["node", "state"],
+    'mesh_peers{node="alice-coordinator",state="alive"} 2',
+  ),
+  mesh_peer_links: metric(
+    "gauge",
+    "Links to other nodes of this mesh, by how they get there",
+    ["node", "kind"],
+    'mesh_peer_links{node="alice-coordinator",kind="relayed"} 1',
+  ),
+  mesh_routes: metric(
+    "gauge",
+    "Nodes of this mesh to which a way is known",
+    ["node"],
+    'mesh_routes{node="alice-coordinator"} 2',
+  ),
+  mesh_membership_health: metric(
+    "gauge",
+    "How far this node mistrusts itself: 0 is well, 8 is the most",
+    ["node"],
+    'mesh_membership_health{node="alice-coordinator"} 0',
+  ),
+  mesh_datagrams_total: metric(
+    "counter",
+    "Datagrams of membership, over UDP and over links",
+    ["node", "direction"],
+    'mesh_datagrams_total{node="alice-coordinator",direction="in"} 4711',
+  ),
+  mesh_membership_refused_total: metric(
+    "counter",
+    "Datagrams and records of membership that were refused, by reason",
+    ["node", "reason"],
+    'mesh_membership_refused_total{node="alice-coordinator",reason="replay"} 0',
+  ),
+  mesh_relay_streams: metric(
+    "gauge",
+    "Streams of other nodes that this node passes on now",
+    ["node"],
+    'mesh_relay_streams{node="alice-coordinator"} 1',
+  ),
+  mesh_relay_bytes_total: metric(
+    "counter",
+    "Bytes that this node has passed on for others",
+    ["node"],
+    'mesh_relay_bytes_total{node="alice-coordinator"} 1048576',
+  ),
+  mesh_relay_refused_total: metric(
+    "counter",
+    "Streams that were not passed on, or no longer, by reason",
+    ["node", "reason"],
+    'mesh_relay_refused_total{node="alice-coordinator",reason="streams"} 0',
+  ),
+  mesh_services: metric(
+    "gauge",
+    "Services of the mesh as this node knows them, by their health",
+    ["node", "health"],
+    'mesh_services{node="alice-coordinator",health="ok"} 3',
+  ),
+} as const satisfies Record<string, MetricDefinition>;
+
 const http = {
   mesh_http_requests_total: metric(
     "counter",
@@ -138,11 +201,15 @@ const http = {
   ),
 } as const satisfies Record<string, MetricDefinition>;
 
-export const METRICS = { ...collective, ...storage, ...process, ...http } as const;
+export const METRICS = { ...collective, ...storage, ...process, ...mesh, ...http } as const;
 export type MetricName = keyof typeof METRICS;
 
 /** What the parts of a node report when they are asked: everything but the doors' own numbers. */
-type ReportedMetricName = keyof typeof collective | keyof typeof storage | keyof typeof process;
+type ReportedMetricName =
+  | keyof typeof collective
+  | keyof typeof storage
+  | keyof typeof process
+  | keyof typeof mesh;
 
 export interface MetricValue {
   readonly name: ReportedMetricName;
