@@ -117,8 +117,8 @@ export const ENROL_ATTEMPTS_TOTAL_PER_MINUTE_MAX = 600;
 export const NODE_CERTIFICATE_VALIDITY_MS = 86_400_000;
 export const PERSON_CERTIFICATE_VALIDITY_MS_MAX = 7 * 86_400_000;
 export const CA_CERTIFICATE_VALIDITY_MS = 10 * 365 * 86_400_000;
-/** Certificates are valid from this long ago, for clocks that are a little behind. */
-export const CERTIFICATE_BACKDATE_MS = 300_000;
+/** Certificates are valid from this long ago, for clocks that are an hour behind, and then some. */
+export const CERTIFICATE_BACKDATE_MS = 7_200_000;
 export const CSR_BYTES_MAX = 16 * 1024;
 /** Recoveries of one identity with an expired certificate before a person must allow more. */
 export const RECOVERIES_MAX = 10;
