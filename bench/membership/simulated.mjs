@@ -8,10 +8,10 @@ import { SwimNetwork } from "../../packages/membership/dist/testing/index.js";
 /** Names, link addresses, roles and a proof of 64 bytes, as a daemon has them. */
 const META_BYTES = 220;
 const CONVERGED_MS_MAX = 300_000;
-/** Quiet is when so much time brings no fewer bytes than the same time before. */
+/** A ping and an answer in each probe interval, and little else. */
+const QUIET_DATAGRAMS_PER_SECOND = (2.2 * 1000) / SWIM_LAN.probeIntervalMs;
 const SETTLE_STEP_MS = 10_000;
-const SETTLE_MS_MAX = 300_000;
-const SETTLED_SHARE = 0.95;
+const SETTLE_MS_MAX = 600_000;
 const QUIET_MS = 20_000;
 const STEP_MS = 20;
 const CRASHES = 3;
@@ -85,14 +85,12 @@ export function simulate({ nodes, seed = 1 }) {
 
 /** The news of the start is passed on for a while after everybody has it. */
 function settle(network, names) {
-  const bytes = () => names.reduce((sum, name) => sum + network.sent(name).datagramBytes, 0);
-  let last = Number.POSITIVE_INFINITY;
+  const datagrams = () => names.reduce((sum, name) => sum + network.datagramsSent(name), 0);
+  const quiet = (QUIET_DATAGRAMS_PER_SECOND * names.length * SETTLE_STEP_MS) / 1000;
   while (network.nowMs < SETTLE_MS_MAX) {
-    const before = bytes();
+    const before = datagrams();
     network.run(SETTLE_STEP_MS);
-    const sent = bytes() - before;
-    if (sent >= last * SETTLED_SHARE) break;
-    last = sent;
+    if (datagrams() - before <= quiet) break;
   }
   return network.nowMs;
 }
