@@ -18,16 +18,7 @@ const LAYERS = {
   collective: ["core", "qwormhole", "identity", "store"],
   gateway: ["core", "qwormhole", "identity", "membership", "collective"],
   client: ["core", "qwormhole", "identity", "collective", "gateway"],
-  node: [
-    "core",
-    "qwormhole",
-    "identity",
-    "store",
-    "membership",
-    "collective",
-    "gateway",
-    "client",
-  ],
+  node: ["core", "qwormhole", "identity", "store", "membership", "collective", "gateway", "client"],
   sim: ["core", "qwormhole", "identity", "store", "collective"],
   cli: ["core", "client", "gateway", "node"],
 };

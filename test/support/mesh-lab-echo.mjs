@@ -1,4 +1,6 @@
-/** `node mesh-lab-echo.mjs PORT NAME`: an HTTP service that says who it is and what it was asked. */
+/**
+ * `node mesh-lab-echo.mjs PORT NAME`: an HTTP service that says who it is and what it was asked.
+ */
 import { createServer } from "node:http";
 
 const [port, name] = process.argv.slice(2);

@@ -65,7 +65,9 @@ export class Namespace {
     });
   }
 
-  /** Several commands at the cost of one process: a line each, for `sh`; the first error ends it. */
+  /**
+   * Several commands at the cost of one process: a line each, for `sh`; the first error ends it.
+   */
   script(lines) {
     return this.run(["sh", "-e"], lines.join("\n"));
   }

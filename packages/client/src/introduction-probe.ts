@@ -20,9 +20,9 @@ import { nodeIdOfPublicKey, parseCertificate } from "@hearthmesh/identity";
 import { networkError } from "./network-errors.js";
 
 /** For the whole question: name look-up, connection, answer. */
-export const PROBE_MS_MAX = 5_000;
+const PROBE_MS_MAX = 5_000;
 /** An identity has about 4 KiB. */
-export const PROBE_ANSWER_BYTES_MAX = 64 * 1024;
+const PROBE_ANSWER_BYTES_MAX = 64 * 1024;
 const NONCE_BYTES = 24;
 
 export interface NodeProbeOptions {

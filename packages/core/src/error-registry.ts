@@ -5,23 +5,10 @@
  * `exit` groups: 1 internal, 2 wrong use, 3 not found, 4 not allowed, 5 conflict, 6 unreachable,
  * 7 resource or limit, 8 damaged data, 9 trust.
  */
-export interface ErrorDefinition {
-  /** HTTP status of the answer that carries it. */
-  readonly status: number;
-  /** Exit status of a command that ends with it. */
-  readonly exit: number;
-  /** The sentence when nothing more precise is known. */
-  readonly message: string;
-  /** What a person should do. */
-  readonly hint: string;
-}
+import { define } from "./error-definition.js";
+import { mesh } from "./error-registry-mesh.js";
 
-const define = (status: number, exit: number, message: string, hint: string): ErrorDefinition => ({
-  status,
-  exit,
-  message,
-  hint,
-});
+export type { ErrorDefinition } from "./error-definition.js";
 
 const general = {
   MESH_INTERNAL: define(
@@ -355,69 +342,6 @@ const files = {
     5,
     "the layout has changed",
     "Fetch the new layout and try again.",
-  ),
-} as const;
-
-const mesh = {
-  MESH_DISABLED: define(
-    409,
-    2,
-    "the mesh is switched off on this node",
-    "Set MESH_ENABLED=true (or remove it) and start the node again.",
-  ),
-  MESH_NO_ROUTE: define(
-    503,
-    6,
-    "no way leads to the node",
-    "`mesh peers` shows who is reachable, and why others are not.",
-  ),
-  MESH_RELAY_REFUSED: define(
-    403,
-    4,
-    "the node does not pass streams on",
-    "Start a hub with `mesh.relay: true`, or let the two nodes reach each other directly.",
-  ),
-  MESH_SERVICE_UNKNOWN: define(
-    404,
-    3,
-    "nobody offers this",
-    "`mesh service list` shows what runs in the mesh.",
-  ),
-  MESH_SERVICE_UNAVAILABLE: define(
-    503,
-    6,
-    "nobody who offers this can serve it now",
-    "`mesh service list` shows the health of each; `mesh peers` who is reachable.",
-  ),
-  MESH_SERVICE_EXISTS: define(
-    409,
-    5,
-    "a service of this name is there",
-    "Remove it first, or choose another name.",
-  ),
-  MESH_KEY_INVALID: define(
-    401,
-    4,
-    "the API key is not valid",
-    "Keys end and are revoked: `mesh key list` on the node that was asked shows its keys.",
-  ),
-  MESH_KEY_SCOPE: define(
-    403,
-    4,
-    "the API key does not allow this",
-    "Make one that does: `mesh key create --scope ...`.",
-  ),
-  MESH_ADDRESS_REFUSED: define(
-    403,
-    4,
-    "the address is not on the allow-list",
-    "The operator sets the list: `mesh key create --allow-ip`, `mesh node allow`.",
-  ),
-  MESH_INTRODUCTION_FAILED: define(
-    502,
-    9,
-    "the other node did not prove who it is",
-    "Check the URL, and that a node of Hearthmesh with MESH_ENABLED=true answers there.",
   ),
 } as const;
 

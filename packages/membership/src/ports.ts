@@ -1,4 +1,6 @@
-/** What the parts of this package need from each other and from the daemon, without importing it. */
+/**
+ * What the parts of this package need from each other and from the daemon, without importing it.
+ */
 import type { NodeId } from "@hearthmesh/core";
 import type { Address, Link, LinkStream } from "@hearthmesh/qwormhole";
 

@@ -206,7 +206,9 @@ export class LinkDoors {
   }
 }
 
-/** `192.168.1.9:4711` without its port; a relayed link has the name of its relay, and no address. */
+/**
+ * `192.168.1.9:4711` without its port; a relayed link has the name of its relay, and no address.
+ */
 function hostOf(remoteAddress: string): string {
   return remoteAddress.replace(/:\d+$/, "").replace(/^\[|\]$/g, "");
 }

@@ -8,7 +8,7 @@ import {
 } from "../../../gateway/src/testing/index.js";
 import { NodeProbe } from "../introduction-probe.js";
 
-export type Scope = "admin" | "register" | "read" | "services";
+type Scope = "admin" | "register" | "read" | "services";
 
 export interface Home {
   readonly fixture: GatewayFixture;

@@ -3,7 +3,7 @@ import { BlockList, isIP } from "node:net";
 import { limits, MeshError } from "@hearthmesh/core";
 
 /** An address as systems write it: without a zone, and IPv4 not in the clothes of IPv6. */
-export function plainAddress(address: string): string {
+function plainAddress(address: string): string {
   const plain = address.replace(/%.*$/, "").toLowerCase();
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(plain)?.[1] ?? plain;
 }

@@ -9,9 +9,9 @@ import { addressKey } from "./enrolment-limiter.js";
 
 const MINUTE_MS = 60_000;
 /** Addresses whose failures are counted; the longest idle is forgotten. */
-export const KEY_FAILURE_ADDRESSES_MAX = 4096;
+const KEY_FAILURE_ADDRESSES_MAX = 4096;
 /** Failures of all addresses in a minute, above which only clean addresses are looked at. */
-export const KEY_FAILURES_TOTAL_PER_MINUTE_MAX = 1200;
+const KEY_FAILURES_TOTAL_PER_MINUTE_MAX = 1200;
 
 /** Failures in a minute that began with the first of them. */
 interface Window {

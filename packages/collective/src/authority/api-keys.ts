@@ -24,7 +24,7 @@ export type ApiKeyScope = "admin" | "register" | "read" | "services";
 export const API_KEY_SCOPES: readonly ApiKeyScope[] = ["admin", "register", "read", "services"];
 
 /** Life of a key that was made without a word about it. */
-export const API_KEY_VALIDITY_MS = 90 * 86_400_000;
+const API_KEY_VALIDITY_MS = 90 * 86_400_000;
 /** The last use of a key is noted this often at most. */
 const USE_NOTED_EVERY_MS = 60_000;
 /** Wrong keys are told of in the log this often at most. */

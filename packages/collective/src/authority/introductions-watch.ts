@@ -19,7 +19,7 @@ import type { NodeIdentityClaim } from "./introductions-proof.js";
 
 export const INTRODUCTION_WATCH_INTERVAL_MS = 15_000;
 /** Nodes that are asked at a time. */
-export const INTRODUCTION_PROBES_AT_A_TIME_MAX = 32;
+const INTRODUCTION_PROBES_AT_A_TIME_MAX = 32;
 const REASON_LENGTH_MAX = 200;
 
 /** Asks the node at a URL who it is. `MESH_INTRODUCTION_FAILED`, or why it was not reached. */

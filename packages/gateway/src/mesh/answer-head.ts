@@ -28,7 +28,7 @@ const STAY_BEHIND: ReadonlySet<string> = new Set([
   "x-request-id",
 ]);
 
-export const PAGE_SANDBOX = "sandbox allow-downloads allow-forms allow-popups allow-scripts";
+const PAGE_SANDBOX = "sandbox allow-downloads allow-forms allow-popups allow-scripts";
 
 export interface AnswerHeadOptions {
   readonly head: ResponseHead;

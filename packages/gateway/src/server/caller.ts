@@ -18,7 +18,7 @@ import { IntroducedCallers } from "./caller-introduced.js";
 import { guardLoopback } from "./loopback-guard.js";
 import type { Caller } from "./policy.js";
 
-export const API_KEY_HEADER = "x-api-key";
+const API_KEY_HEADER = "x-api-key";
 
 /** Headers by which a proxy says that it passes on the request of somebody else. */
 const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip", "via"] as const;

@@ -10,7 +10,7 @@ export function refused(message: string): MeshError {
 }
 
 /** Throws `MESH_BAD_REQUEST` unless the text has 1 to `bytesMax` printable ASCII characters. */
-export function checkPlainText(what: string, text: string, bytesMax: number): void {
+function checkPlainText(what: string, text: string, bytesMax: number): void {
   if (text.length > bytesMax || !PLAIN.test(text)) {
     throw refused(`a ${what} has 1 to ${bytesMax} printable characters of ASCII without spaces`);
   }

@@ -29,7 +29,6 @@ export const PENDING_ANNOUNCEMENTS_MAX = 128;
 export const PENDING_BYTES_MAX = 1 << 20;
 /** One request of `route.announce`. */
 export const ANNOUNCE_BATCH_BYTES_MAX = 512 * 1024;
-export const ANNOUNCE_BATCH_ITEMS_MAX = ROUTE_NODES_MAX;
 /** After so many that are refused, the rest of a batch is not looked at. */
 export const BATCH_REFUSALS_MAX = 16;
 

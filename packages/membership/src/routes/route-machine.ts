@@ -18,7 +18,6 @@ import type { AnnouncedServices } from "../ports.js";
 import { type AnnouncementNumber, compareNumbers, type RouteAnnouncement } from "./announcement.js";
 import { AnnouncementStore, type Outcome, type StoreCounters } from "./announcement-store.js";
 import {
-  ANNOUNCE_BATCH_ITEMS_MAX,
   ANNOUNCED_NEIGHBOURS_MAX,
   BATCH_REFUSALS_MAX,
   DIGEST_MS,
@@ -186,7 +185,7 @@ export class RouteMachine {
 
   #onAnnouncements(event: Extract<RouteEvent, { type: "announcements" }>, nowMs: number): void {
     let refusals = 0;
-    for (const carried of event.announcements.slice(0, ANNOUNCE_BATCH_ITEMS_MAX)) {
+    for (const carried of event.announcements.slice(0, ROUTE_NODES_MAX)) {
       const outcome = this.#store.offer(carried, this.#own.number, nowMs);
       if (outcome.type === "forged" || outcome.type === "malformed") refusals++;
       this.#onOutcome(outcome, event.from, nowMs);

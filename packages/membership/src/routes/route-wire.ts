@@ -9,12 +9,7 @@ import { decodeMessage, encodeMessage } from "@hearthmesh/core";
 import type { AnnouncementNumber } from "./announcement.js";
 import type { CarriedAnnouncement } from "./announcement-store.js";
 import { ByteReader, ByteWriter, refused } from "./bytes.js";
-import {
-  ANNOUNCE_BATCH_BYTES_MAX,
-  ANNOUNCE_BATCH_ITEMS_MAX,
-  ANNOUNCEMENT_BYTES_MAX,
-  ROUTE_NODES_MAX,
-} from "./limits.js";
+import { ANNOUNCE_BATCH_BYTES_MAX, ANNOUNCEMENT_BYTES_MAX, ROUTE_NODES_MAX } from "./limits.js";
 
 export const ROUTE_ANNOUNCE = "route.announce";
 export const ROUTE_DIGEST = "route.digest";
@@ -33,7 +28,7 @@ export function encodeAnnounce(announcements: readonly CarriedAnnouncement[]): {
   const writer = new ByteWriter();
   let taken = 0;
   let size = HEADER_BYTES;
-  for (const { bytes, ageMs } of announcements.slice(0, ANNOUNCE_BATCH_ITEMS_MAX)) {
+  for (const { bytes, ageMs } of announcements.slice(0, ROUTE_NODES_MAX)) {
     size += ITEM_HEAD_BYTES + bytes.length;
     if (size > ANNOUNCE_BATCH_BYTES_MAX) break;
     writer.number(Math.min(ageMs, AGE_MS_MAX), 4).number(bytes.length, 4).raw(bytes);
@@ -49,7 +44,7 @@ export function decodeAnnounce(bytes: Uint8Array): CarriedAnnouncement[] {
   const reader = new ByteReader(body);
   const announcements: CarriedAnnouncement[] = [];
   while (!reader.isAtEnd) {
-    if (announcements.length >= ANNOUNCE_BATCH_ITEMS_MAX) throw refused("the batch is too long");
+    if (announcements.length >= ROUTE_NODES_MAX) throw refused("the batch is too long");
     const ageMs = reader.number(4);
     const length = reader.number(4);
     if (length > ANNOUNCEMENT_BYTES_MAX) throw refused("an announcement is too large");

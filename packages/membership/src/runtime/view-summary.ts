@@ -24,7 +24,7 @@ export type Summary = ReadonlyMap<NodeId, SummaryEntry>;
 
 const ENTRY_BYTES = NODE_ID_BYTES + 9;
 /** The node itself and those that its view holds. */
-export const SUMMARY_BYTES_MAX = ENTRY_BYTES * (NODES_MAX + 1);
+const SUMMARY_BYTES_MAX = ENTRY_BYTES * (NODES_MAX + 1);
 const STATES = ["alive", "suspect", "dead", "left"] as const;
 
 export function encodeSummary(entries: Iterable<SummaryEntry>): Uint8Array {

@@ -47,7 +47,7 @@ export interface ServiceInput {
   readonly health?: Partial<ServiceHealthCheck> | undefined;
 }
 
-export const SERVICE_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const SERVICE_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const CAPABILITY = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 const HOST_NAME = /^[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?$/i;
 /** Printable ASCII without white space: nothing that could end a request line. */

@@ -263,7 +263,7 @@ export class RuntimeMesh {
 }
 
 /** Links by name over memory; no relays. */
-export class TestLinks implements MeshLinks {
+class TestLinks implements MeshLinks {
   readonly #mesh: RuntimeMesh;
   readonly #identity: NodeIdentity;
   readonly #handlers: () => LinkHandlers;

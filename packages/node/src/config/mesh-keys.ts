@@ -19,8 +19,8 @@ export const MESH_KEYS = {
     "auto",
     "mesh",
     ["MESH_ENABLED"],
-    "auto: the nodes of this member find each other. true: nodes of others may be introduced too, " +
-      "and port 3000 answers other machines that have an API key. false: no discovery at all.",
+    "auto: the nodes of this member find each other. true: nodes of others may be introduced " +
+      "too, and port 3000 answers other machines that have an API key. false: no discovery at all.",
   ),
   "mesh.hubs": key(
     list,
@@ -36,7 +36,7 @@ export const MESH_KEYS = {
       "",
       "",
       ["MESH_TOKEN"],
-      "Invite with which a machine that is no node yet joins the hub's member at its first start: " +
+      "Invite with which a machine that is no node yet joins the hub's member when it starts: " +
         "`mesh invite generate --node`.",
     ),
     isSecret: true,

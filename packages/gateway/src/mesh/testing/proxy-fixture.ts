@@ -22,8 +22,8 @@ import { refuseUpgrade, ServiceProxy, TCP_UPGRADE } from "../index.js";
 const clock = systemClock();
 const random = systemRandom();
 
-export const NODE_A = "a".repeat(52) as NodeId;
-export const NODE_B = "b".repeat(52) as NodeId;
+const NODE_A = "a".repeat(52) as NodeId;
+const NODE_B = "b".repeat(52) as NodeId;
 
 interface TestNode {
   readonly registry: ServiceRegistry;
