@@ -13,6 +13,13 @@ export function reachableAddresses(door: HostPort, advertise: readonly string[])
   return hosts.map((host) => formatEndpoint({ host, port: door.port }));
 }
 
+/** The same for others than this machine: loopback only where there is nothing else. */
+export function outsideAddresses(door: HostPort, advertise: readonly string[]): string[] {
+  const all = reachableAddresses(door, advertise);
+  const outside = all.filter((address) => !/^(127\.|\[::1\])/.test(address));
+  return outside.length > 0 ? outside : all;
+}
+
 function localHosts(): string[] {
   const cards = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
   const outside = cards

@@ -97,8 +97,12 @@ export class LinkDoors {
     );
     const onLink = (link: Link) => this.#keep(link, "accepted");
     try {
-      const onRefused = (error: Error, peerAddress: string) =>
-        log.info("link refused", { peerAddress, ...errorFields(error) });
+      const onRefused = (error: Error, peerAddress: string) => {
+        const isOwn = (error as { code?: unknown }).code === "QW_SELF_CONNECT";
+        const tell = isOwn ? log.debug.bind(log) : log.info.bind(log);
+        // Why this node itself refused somebody stands in the cause.
+        tell("link refused", { peerAddress, ...errorFields(error.cause ?? error) });
+      };
       this.#listeners.push(
         await listenLinks(this.#tls, address, this.#networkOptions(), onLink, onRefused),
       );

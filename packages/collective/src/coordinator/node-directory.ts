@@ -76,7 +76,8 @@ export class NodeDirectory {
 
   /** Every accepted link goes here; links of people are left alone. */
   attach(link: Link): void {
-    if (isMachine(link.peer.identity)) this.#links.attach(link, () => this.#onClosed(link));
+    if (!isMachine(link.peer.identity)) return;
+    this.#links.attach(link, (error) => this.#onClosed(link, error));
   }
 
   async register(
@@ -88,6 +89,7 @@ export class NodeDirectory {
     const { nodeId } = principal;
     const link = await this.#links.linkOf(peer);
     const known = this.#states.get(nodeId);
+    const isBack = known?.link === undefined;
     this.#refuseTooMany(known);
     const record = this.#recordOf(principal, peer, request, known?.record);
     const state: NodeState = known ?? { record, link, awaySinceMs: clock.monotonicMs() };
@@ -96,7 +98,9 @@ export class NodeDirectory {
     this.#states.set(nodeId, state);
     await this.#save(record);
     await this.#place(state);
-    this.#options.log.info("a node has registered", { nodeId, nodeName: record.name });
+    const { log } = this.#options;
+    const tell = isBack ? log.info.bind(log) : log.debug.bind(log);
+    tell("a node has registered", { nodeId, nodeName: record.name });
     if (link.isOpen) this.#options.onChanged(nodeId, true);
     return {
       memberId,
@@ -252,15 +256,19 @@ export class NodeDirectory {
     throw new MeshError("MESH_LIMIT", { message: `a member may have ${limits.NODES_MAX} nodes` });
   }
 
-  #onClosed(link: Link): void {
+  #onClosed(link: Link, error: Error | undefined): void {
     const state = this.#states.get(link.peer.nodeId as NodeId);
     if (state === undefined || state.link !== link) return;
     const { clock, log } = this.#options;
-    state.link = undefined;
+    // Of two links one gives way: the node is there as long as any is open.
+    state.link = this.#links.openLink(state.record.nodeId);
+    if (state.link !== undefined) return;
     state.awaySinceMs = clock.monotonicMs();
     state.record = { ...state.record, lastSeenMs: clock.nowMs() };
     if (this.#stopped) return;
-    log.warn("a node has gone", { nodeId: state.record.nodeId, nodeName: state.record.name });
+    const { nodeId, name: nodeName } = state.record;
+    if (error === undefined) log.info("a node has left", { nodeId, nodeName });
+    else log.warn("a node has gone", { nodeId, nodeName, ...errorFields(error) });
     this.#save(state.record).catch((error: unknown) =>
       log.warn("when a node was last seen could not be saved", errorFields(error)),
     );

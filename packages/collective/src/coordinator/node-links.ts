@@ -20,17 +20,22 @@ export class NodeLinks {
   }
 
   /** `onClosed` is called once, when the link has ended. */
-  attach(link: Link, onClosed: () => void): void {
+  attach(link: Link, onClosed: (error: Error | undefined) => void): void {
     const { nodeId } = link.peer;
     const links = [...(this.#links.get(nodeId) ?? []), link];
     const tooMany = links.length > LINKS_PER_NODE_MAX ? links.shift() : undefined;
     this.#links.set(nodeId, links);
     tooMany?.destroy(new MeshError("MESH_LIMIT", { message: "the node has too many links" }));
     for (const tell of [...this.#waiting]) tell(link);
-    void link.closed.then(() => {
+    void link.closed.then(({ error }) => {
       this.#detach(link);
-      onClosed();
+      onClosed(error);
     });
+  }
+
+  /** The latest that is open. */
+  openLink(nodeId: string): Link | undefined {
+    return (this.#links.get(nodeId) ?? []).filter((link) => link.isOpen).at(-1);
   }
 
   /** The link that the peer speaks over. `MESH_UNREACHABLE` when it was never handed in. */

@@ -158,7 +158,9 @@ export class NodeDoor implements Startable {
     }
     throw new MeshError("MESH_NOT_FOUND", {
       message: `there is no ${request.method} ${path.slice(0, 200)} on this node`,
-      hint: "This node is not its member's coordinator: ask there for files, invites and keys.",
+      hint:
+        "This node is not its member's coordinator. Files, invites and keys are asked for there: " +
+        "on its machine, or with an identity (`mesh invite redeem`).",
     });
   }
 

@@ -1,4 +1,5 @@
 /** Why an address could not be linked to, as a person reads it. */
+import { ERROR_REGISTRY, type ErrorCode, isMeshError, type MeshError } from "@hearthmesh/core";
 import type { AddressFailure } from "./candidate.js";
 import { FAILURE_TEXT_MAX } from "./limits.js";
 
@@ -69,9 +70,17 @@ const SAME: Readonly<Record<string, string>> = {
 const CAUSES_MAX = 5;
 
 export function describeFailure(address: string, error: unknown): AddressFailure {
+  const own = ownRefusal(error);
+  if (own !== undefined) {
+    return { address, reason: plainText(own.message), hint: plainText(own.hint) };
+  }
   const codes = codesOf(error);
   const known = codes.map((code) => EXPLANATIONS[SAME[code] ?? code]).find(Boolean);
-  if (known !== undefined) return { address, ...known };
+  const because = refusedBecause(error);
+  if (known !== undefined) {
+    const reason = because === undefined ? known.reason : `${known.reason}: ${because}`;
+    return { address, ...known, reason };
+  }
   const { message, hint } = (error ?? {}) as { message?: unknown; hint?: unknown };
   return {
     address,
@@ -88,6 +97,32 @@ export function plainReason(error: unknown): string {
 /** The dial came back to this very node. */
 export function isSelfConnect(error: unknown): boolean {
   return codesOf(error).includes("QW_SELF_CONNECT");
+}
+
+/** What was wrong with a certificate or an address, as whoever looked at it has put it. */
+function ownRefusal(error: unknown): MeshError | undefined {
+  let inner = error;
+  for (let depth = 0; depth < CAUSES_MAX && inner !== null && typeof inner === "object"; depth++) {
+    const code: unknown = isMeshError(inner) ? inner.code : undefined;
+    if (typeof code === "string" && /^MESH_(CERT_|ADDRESS_REFUSED)/.test(code)) {
+      return inner as MeshError;
+    }
+    inner = (inner as { cause?: unknown }).cause;
+  }
+  return undefined;
+}
+
+/** What the other side's refusal means, by the code that it gave. */
+function refusedBecause(error: unknown): string | undefined {
+  let inner = error;
+  for (let depth = 0; depth < CAUSES_MAX && inner !== null && typeof inner === "object"; depth++) {
+    const { remoteCode, cause } = inner as { remoteCode?: unknown; cause?: unknown };
+    if (typeof remoteCode === "string" && Object.hasOwn(ERROR_REGISTRY, remoteCode)) {
+      return ERROR_REGISTRY[remoteCode as ErrorCode].message;
+    }
+    inner = cause;
+  }
+  return undefined;
 }
 
 /** The innermost first. */

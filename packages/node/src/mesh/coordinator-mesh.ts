@@ -13,7 +13,7 @@ import { MeshError, type NodeId, parseMemberId, type Startable } from "@hearthme
 import { IDENTITY_LIMITS, type IntroductionServices } from "@hearthmesh/gateway";
 import { type Principal, signerOf, type TrustBundle } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
-import { reachableAddresses } from "../addresses.js";
+import { outsideAddresses } from "../addresses.js";
 import type { LinkDoors } from "../link-doors.js";
 import { VERSION } from "../version.js";
 import { GuestServices } from "./guest-services.js";
@@ -178,7 +178,7 @@ export class CoordinatorMesh implements Startable {
       version: VERSION,
       caCertificatePem: authority.caCertificatePem,
       certificatePem,
-      linkAddresses: reachableAddresses(config.links, config.advertise),
+      linkAddresses: outsideAddresses(config.links, config.advertise),
       fingerprint: nodeFingerprint(record.nodeId),
     };
   }

@@ -13,7 +13,7 @@ import type {
 import { type MeshService, ServiceProxy } from "@hearthmesh/gateway/plain";
 import type { OpenLink, PeerChange } from "@hearthmesh/membership";
 import type { Link } from "@hearthmesh/qwormhole";
-import { reachableAddresses } from "../addresses.js";
+import { outsideAddresses } from "../addresses.js";
 import type { LinkOrigin } from "../link-doors.js";
 import { type MethodPart, principalOf } from "../method-router.js";
 import { isGuest } from "./guests.js";
@@ -170,26 +170,18 @@ export class MeshPart implements Startable, MeshService {
     void secrets.learnFrom(link);
   }
 
-  #onPeer({ peer, before, after }: PeerChange): void {
+  #onPeer({ peer, after }: PeerChange): void {
     const { discovery, routes } = this.parts;
-    const { nodeId, name, linkAddresses } = peer;
+    const { nodeId, linkAddresses } = peer;
     routes.keyKnown(nodeId);
     routes.memberChanged(nodeId, after);
     discovery.peerState(nodeId, after);
     if (after === "alive") discovery.addCandidate("gossip", { nodeId, linkAddresses });
-    if (before === after) return;
-    const reason = before === undefined ? after : `${before}, now ${after}`;
-    const fields = { nodeId, nodeName: name, reason };
-    const { log } = this.#options;
-    if (after === "dead") log.warn("a peer is dead", fields);
-    else if (after === "suspect") log.debug("a peer is suspected", fields);
-    else if (before !== "suspect")
-      log.info(after === "left" ? "a peer left" : "a peer is here", fields);
   }
 
   #watchNetwork(): void {
     const { config, clock, log } = this.#options;
-    const now = reachableAddresses(config.links, config.advertise).join(" ");
+    const now = outsideAddresses(config.links, config.advertise).join(" ");
     if (this.#network !== "" && now !== this.#network) {
       log.info("the addresses of this machine have changed", { listenAddress: now });
       this.parts.swim.updateSelf();

@@ -28,7 +28,7 @@ import {
   systemServiceProber,
 } from "@hearthmesh/membership";
 import type { Link } from "@hearthmesh/qwormhole";
-import { reachableAddresses } from "../addresses.js";
+import { outsideAddresses } from "../addresses.js";
 import type { Config } from "../config/config.js";
 import type { CredentialHolder } from "../credential-holder.js";
 import type { NodeFiles, NodeRecord } from "../home.js";
@@ -121,9 +121,9 @@ function makeSwim(
       privateKeyPem: keyPem,
       publicKey: publicKeyDerOf(publicKeyPem),
       certificateDer: () => decodePem("CERTIFICATE", credentials.current.certificatePem),
-      address: () => reachableAddresses({ host, port }, config.advertise)[0] ?? `127.0.0.1:${port}`,
+      address: () => outsideAddresses({ host, port }, config.advertise)[0] ?? `127.0.0.1:${port}`,
       meta: () => ({
-        linkAddresses: reachableAddresses(config.links, config.advertise),
+        linkAddresses: outsideAddresses(config.links, config.advertise),
         roles: record.roles,
         capabilities,
         site: config.site,
