@@ -18,7 +18,7 @@ export const mesh = {
     403,
     4,
     "the node does not pass streams on",
-    "Start a hub with `mesh.relay: true`, or let the two nodes reach each other directly.",
+    "Start a hub with `relay.enabled: true`, or let the two nodes reach each other directly.",
   ),
   MESH_SERVICE_UNKNOWN: define(
     404,

@@ -51,6 +51,8 @@ export interface MeshLinkTableOptions {
   readonly routes: Pick<RouteDirectory, "pathsTo">;
   /** Relays to try where no route is known: hubs with an open link. */
   relayCandidates(): readonly NodeId[];
+  /** A path did not work; its first relay may be to blame, such as for `RouteRuntime.avoid`. */
+  onPathFailed?(path: readonly NodeId[]): void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -222,6 +224,7 @@ export class MeshLinkTable implements MeshLinks {
         return link;
       } catch (error) {
         const way = `through ${via.map((relay) => this.#nameOf(relay)).join(", ")}`;
+        this.#options.onPathFailed?.(path);
         const { reason, hint } = describeFailure(way, error);
         failures.push({ way, kind: "relayed", reason, hint });
       }

@@ -106,7 +106,7 @@ export const MESH_KEYS = {
   ),
   "relay.streams": key(
     z.coerce.number().int().min(1).max(4096),
-    "64",
+    "128",
     "relay-streams",
     ["MESH_RELAY_STREAMS"],
     "Streams that this node passes on for one peer at a time.",

@@ -46,6 +46,9 @@ const PROFILES: Readonly<Record<Config["mesh"]["profile"], SwimConfig>> = {
   loopback: SWIM_LOOPBACK,
 };
 
+/** A relay through which a way failed comes last for this long. */
+const AVOID_FAILED_MS = 30_000;
+
 export interface MeshPartsOptions extends Tools {
   readonly config: Config;
   readonly record: NodeRecord;
@@ -76,6 +79,9 @@ export function makeMeshParts(options: MeshPartsOptions) {
     peers: { peer: (nodeId) => swim.peer(nodeId) },
     routes: { pathsTo: (nodeId) => routes.pathsTo(nodeId) },
     relayCandidates: () => openRelays(links, swim),
+    onPathFailed: ([first]) => {
+      if (first !== undefined) routes.avoid(first, AVOID_FAILED_MS);
+    },
     clock,
     random,
     log,
