@@ -2,13 +2,14 @@
  * One request to one candidate over one connection, and its answer to the caller.
  *
  * States: `waiting` (no byte of the answer has come), `answering` (the head went to the caller),
- * `over`. While it waits, every failure is the attempt's alone and `done` rejects with an
+ * `over`. While it waits, every failure is the attempt's alone and `done` resolves to an
  * `AttemptFailure`; the caller knows nothing of it. Once the head has gone out, a failure cuts the
- * caller's connection, so that a part is never taken for the whole, and `done` resolves.
+ * caller's connection, so that a part is never taken for the whole, and `done` resolves to nothing.
  */
 import type { ServerResponse } from "node:http";
 import { type Clock, MeshError, type Timer } from "@hearthmesh/core";
 import { dropRefusedBody } from "../server/refused-body.js";
+import type { DeadlineQueue } from "./deadline-queue.js";
 import { CONTINUE_WAIT_MS, STREAM_IDLE_MS_MAX } from "./limits.js";
 import type { BodySink, RequestBody } from "./request-body.js";
 import type { ResponseHead } from "./response-head.js";
@@ -37,7 +38,8 @@ export interface AttemptOptions {
   /** The caller waits for `100 Continue` before it sends the body. */
   readonly expectContinue: boolean;
   readonly clock: Clock;
-  readonly firstByteMs: number;
+  /** Of all attempts, for the first byte of the answer. */
+  readonly deadlines: DeadlineQueue;
   headersOf(head: ResponseHead): string[];
   /** The connection can carry another request. */
   onReusable(connection: UpstreamConnection): void;
@@ -46,24 +48,22 @@ export interface AttemptOptions {
 export class Attempt implements Exchange {
   readonly #options: AttemptOptions;
   readonly #wasKept: boolean;
-  #resolve: () => void = () => {};
-  #reject: (failure: AttemptFailure) => void = () => {};
+  #resolve: (failure?: AttemptFailure) => void = () => {};
   #state: "waiting" | "answering" | "over" = "waiting";
-  #firstByte: Timer | undefined;
   #continue: Timer | undefined;
   /** The last piece, kept for a moment so that it can go out together with the end. */
   #held: Buffer | undefined;
   #headPending = false;
   #bodyDone = false;
   #sendingBody = false;
-  readonly done: Promise<void>;
+  /** Never rejects: a failure is its value. */
+  readonly done: Promise<AttemptFailure | undefined>;
 
   constructor(options: AttemptOptions) {
     this.#options = options;
     this.#wasKept = options.connection.isUsed;
-    this.done = new Promise((resolve, reject) => {
+    this.done = new Promise((resolve) => {
       this.#resolve = resolve;
-      this.#reject = reject;
     });
   }
 
@@ -100,19 +100,14 @@ export class Attempt implements Exchange {
   }
 
   onHead(head: ResponseHead): void {
-    const { response, headersOf, connection } = this.#options;
+    const { response, headersOf } = this.#options;
     if (head.status === 101) {
       throw new MeshError("MESH_PROTOCOL", {
         message: "the service changed to another protocol without having been asked to",
       });
     }
     this.#state = "answering";
-    this.#firstByte?.cancel();
-    this.#continue?.cancel();
-    response.on("drain", () => {
-      // Later the connection may be somebody else's.
-      if (this.#state === "answering") connection.resume();
-    });
+    this.#stopWaiting();
     response.writeHead(head.status, head.reason, headersOf(head));
     this.#headPending = true;
   }
@@ -173,7 +168,7 @@ export class Attempt implements Exchange {
     }
     const reason =
       error instanceof MeshError ? error : new MeshError("MESH_UNREACHABLE", { cause: error });
-    this.#reject(new AttemptFailure(reason, answered ? "answered" : "sent", this.#wasKept));
+    this.#resolve(new AttemptFailure(reason, answered ? "answered" : "sent", this.#wasKept));
   }
 
   /** Sends what is held; the service waits while the caller does not take it. */
@@ -182,7 +177,13 @@ export class Attempt implements Exchange {
     if (bytes === undefined) return;
     this.#held = undefined;
     if (this.#headPending) this.#stream();
-    if (!this.#options.response.write(bytes)) this.#options.connection.pause();
+    const { response, connection } = this.#options;
+    if (response.write(bytes)) return;
+    connection.pause();
+    response.once("drain", () => {
+      // Later the connection may be somebody else's.
+      if (this.#state === "answering") connection.resume();
+    });
   }
 
   /** The answer comes in pieces, perhaps with long silences. */
@@ -207,24 +208,26 @@ export class Attempt implements Exchange {
 
   /** A service may read for hours before it answers; its time runs from the end of the body. */
   #onSent(): void {
-    const { clock, firstByteMs } = this.#options;
     this.#bodyDone = true;
-    if (this.#state !== "waiting") return;
-    this.#firstByte = clock.setTimeout(() => this.#onSilence(), firstByteMs);
+    if (this.#state === "waiting") this.#options.deadlines.add(this);
   }
 
-  #onSilence(): void {
-    const { firstByteMs, connection } = this.#options;
+  onDeadline(): void {
+    const { deadlines, connection } = this.#options;
     connection.destroy();
-    const message = `the service did not begin to answer within ${firstByteMs} ms`;
+    const message = `the service did not begin to answer within ${deadlines.delayMs} ms`;
     this.onFail(new MeshError("MESH_TIMEOUT", { message }), false);
   }
 
   #finish(): void {
+    if (this.#state === "waiting") this.#stopWaiting();
     this.#state = "over";
-    this.#firstByte?.cancel();
-    this.#continue?.cancel();
     this.#options.body.detach();
+  }
+
+  #stopWaiting(): void {
+    this.#options.deadlines.remove(this);
+    this.#continue?.cancel();
   }
 }
 

@@ -23,6 +23,7 @@ import type { ServiceCandidate } from "@hearthmesh/membership";
 import { answerHeaders } from "./answer-head.js";
 import { Attempt, AttemptFailure } from "./attempt.js";
 import { type CandidateFailure, failureOf, forHttp } from "./candidate-failures.js";
+import { DeadlineQueue } from "./deadline-queue.js";
 import { CANDIDATES_TRIED_MAX, FIRST_BYTE_MS_DEFAULT } from "./limits.js";
 import type { ProxyTarget, ServiceProxyOptions } from "./proxy-options.js";
 import { RequestBody } from "./request-body.js";
@@ -54,11 +55,14 @@ export class ServiceProxy {
   readonly #options: ServiceProxyOptions;
   readonly #pool: UpstreamPool;
   readonly #traces: TraceSource;
+  readonly #deadlines: DeadlineQueue;
 
   constructor(options: ServiceProxyOptions) {
     this.#options = options;
     this.#pool = new UpstreamPool(options.clock);
     this.#traces = new TraceSource(options.random);
+    const { firstByteMs = FIRST_BYTE_MS_DEFAULT } = options;
+    this.#deadlines = new DeadlineQueue(options.clock, firstByteMs);
   }
 
   /** Connections to services that are kept for the next request. */
@@ -90,7 +94,13 @@ export class ServiceProxy {
     const call: Call = { request, response, body, trace, head, expectContinue };
     const caller = new CallerWatch(response, options.signal);
     try {
-      await this.#tryAll(call, candidates, caller);
+      const failures: CandidateFailure[] = [];
+      for (const candidate of candidates.slice(0, CANDIDATES_TRIED_MAX)) {
+        const failure = await this.#tryCandidate(call, candidate, failures, caller);
+        if (failure === undefined) return;
+        failures.push({ candidate, reason: failure.reason });
+      }
+      throw failureOf(failures);
     } finally {
       caller.end();
     }
@@ -125,67 +135,68 @@ export class ServiceProxy {
     return { ...this.#options, traces: this.#traces };
   }
 
-  async #tryAll(call: Call, candidates: ServiceCandidate[], caller: CallerWatch): Promise<void> {
-    const failures: CandidateFailure[] = [];
-    for (const candidate of candidates.slice(0, CANDIDATES_TRIED_MAX)) {
-      for (const fresh of [false, true]) {
-        try {
-          await this.#tryOne(call, candidate, fresh, caller);
-          return;
-        } catch (error) {
-          if (!(error instanceof AttemptFailure)) throw error;
-          if (caller.isGone) return;
-          this.#note(call, candidate, error);
-          if (!mayRepeat(call, error)) {
-            throw failureOf([...failures, { candidate, reason: error.reason }]);
-          }
-          if (error.wasKept && error.stage === "sent") continue;
-          failures.push({ candidate, reason: error.reason });
-          break;
-        }
-      }
-    }
-    throw failureOf(failures);
-  }
-
-  async #tryOne(
+  /**
+   * The failure after which the next candidate is tried; undefined when nothing is left to do.
+   * Throws when no other may be tried.
+   */
+  async #tryCandidate(
     call: Call,
     candidate: ServiceCandidate,
-    fresh: boolean,
+    failures: readonly CandidateFailure[],
     caller: CallerWatch,
-  ): Promise<void> {
-    const { clock, pseudonym, firstByteMs = FIRST_BYTE_MS_DEFAULT } = this.#options;
-    const { response, body, trace, expectContinue } = call;
-    const method = call.request.method ?? "GET";
-    const connection =
-      this.#pool.takeIdle(candidate, { careful: !IDEMPOTENT.has(method), fresh }) ??
-      (await this.#open(candidate, call, caller));
+  ): Promise<AttemptFailure | undefined> {
+    const careful = !IDEMPOTENT.has(call.request.method ?? "GET");
+    for (const fresh of [false, true]) {
+      const connection =
+        this.#pool.takeIdle(candidate, { careful, fresh }) ??
+        (await this.#open(candidate, call, caller));
+      const failure =
+        connection instanceof AttemptFailure
+          ? connection
+          : await this.#attempt(call, candidate, connection, caller);
+      if (failure === undefined || caller.isGone) return undefined;
+      this.#note(call, candidate, failure);
+      const { reason } = failure;
+      if (!mayRepeat(call, failure)) throw failureOf([...failures, { candidate, reason }]);
+      if (!failure.wasKept || failure.stage !== "sent") return failure;
+    }
+    return undefined;
+  }
+
+  #attempt(
+    call: Call,
+    candidate: ServiceCandidate,
+    connection: UpstreamConnection,
+    caller: CallerWatch,
+  ): Promise<AttemptFailure | undefined> | undefined {
     if (caller.isGone) {
       this.#pool.giveBack(candidate, connection);
-      return;
+      return undefined;
     }
+    const { clock, pseudonym } = this.#options;
+    const { response, body, trace, expectContinue } = call;
     const attempt = new Attempt({
       connection,
       response,
-      method,
+      method: call.request.method ?? "GET",
       head: `${call.head}Host: ${connection.authority}\r\n\r\n`,
       body,
       expectContinue,
       clock,
-      firstByteMs,
+      deadlines: this.#deadlines,
       headersOf: (head) => answerHeaders({ head, candidate, trace, pseudonym }),
       onReusable: (reusable) => this.#pool.giveBack(candidate, reusable),
     });
     caller.onGone = () => attempt.abandon();
     attempt.start();
-    await attempt.done;
+    return attempt.done;
   }
 
   async #open(
     candidate: ServiceCandidate,
     { trace }: Call,
     { signal }: CallerWatch,
-  ): Promise<UpstreamConnection> {
+  ): Promise<UpstreamConnection | AttemptFailure> {
     const { access } = this.#options;
     try {
       return await this.#pool.open(candidate, () =>
@@ -194,7 +205,7 @@ export class ServiceProxy {
     } catch (error) {
       const known = error instanceof MeshError;
       const reason = known ? error : new MeshError("MESH_UNREACHABLE", { cause: error });
-      throw new AttemptFailure(reason, "not-sent");
+      return new AttemptFailure(reason, "not-sent");
     }
   }
 

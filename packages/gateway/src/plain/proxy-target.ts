@@ -4,7 +4,6 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { MeshError } from "@hearthmesh/core";
 import type { ServiceProxy } from "../mesh/service-proxy.js";
 import { TCP_UPGRADE } from "../mesh/upgrades.js";
 
@@ -28,19 +27,14 @@ export function readProxyTarget(request: IncomingMessage): RequestTarget | undef
 }
 
 /** Throws while nothing has been answered yet. `principal` is named to the service. */
-export async function serveProxy(
+export function serveProxy(
   proxy: ServiceProxy,
   request: IncomingMessage,
   response: ServerResponse,
-  target: RequestTarget,
+  { target, path }: RequestTarget,
   principal?: string,
 ): Promise<void> {
-  const gone = new AbortController();
-  response.once("close", () => {
-    if (!response.writableFinished) gone.abort(new MeshError("MESH_CANCELLED"));
-  });
-  const { signal } = gone;
-  await proxy.handle(request, response, { ...target, signal, principal });
+  return proxy.handle(request, response, { target, path, principal });
 }
 
 /** For the `upgrade` event of a server. */

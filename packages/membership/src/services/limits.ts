@@ -39,5 +39,10 @@ export const SERVICE_TARGET_BYTES_MAX = 128;
  * jitter of a millisecond does not move all requests from one machine to the other.
  */
 export const COST_CLASS_MS = 5;
+/**
+ * How old the view of all services may be that a request is answered from: changes of health, load
+ * and routes are seen this much later; a failed connection and a change here at once.
+ */
+export const SERVICE_VIEW_MS = 20;
 /** Names that an error lists. */
 export const NAMES_TOLD_MAX = 10;

@@ -39,8 +39,9 @@ export class RecentFailures {
     return false;
   }
 
-  forget(place: ServicePlace): void {
-    this.#untilMs.delete(keyOf(place));
+  /** Whether it was one. */
+  forget(place: ServicePlace): boolean {
+    return this.#untilMs.delete(keyOf(place));
   }
 }
 

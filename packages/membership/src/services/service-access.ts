@@ -15,7 +15,12 @@ import {
 import { type LinkHandlers, type LinkStream, streamDuplex } from "@hearthmesh/qwormhole";
 import type { AnnouncedServices, MeshLinks, ServiceAnnouncement } from "../ports.js";
 import type { HealthChecker } from "./health-checker.js";
-import { REQUEST_ID_BYTES_MAX, SERVICE_CONNECT_MS_MAX, SERVICE_OPEN_MS_MAX } from "./limits.js";
+import {
+  REQUEST_ID_BYTES_MAX,
+  SERVICE_CONNECT_MS_MAX,
+  SERVICE_OPEN_MS_MAX,
+  SERVICE_VIEW_MS,
+} from "./limits.js";
 import { LoadMeter } from "./load-meter.js";
 import { RecentFailures } from "./recent-failures.js";
 import { connectService, type ServiceConnector } from "./service-network.js";
@@ -65,6 +70,9 @@ export class ServiceAccess {
   readonly #load: LoadMeter;
   readonly #streams: ServiceStreams;
   readonly #failures: RecentFailures;
+  /** All candidates, kept for a moment: thousands of requests may ask within it. */
+  #view: readonly ServiceCandidate[] | undefined;
+  #viewUntilMs = 0;
 
   constructor(options: ServiceAccessOptions) {
     const { registry, health, clock, log } = options;
@@ -72,6 +80,7 @@ export class ServiceAccess {
     this.#connect = options.connect ?? connectService;
     this.#load = new LoadMeter(clock);
     this.#failures = new RecentFailures(clock);
+    registry.onChange(() => this.#forgetView());
     this.#streams = new ServiceStreams({
       registry,
       health,
@@ -113,7 +122,12 @@ export class ServiceAccess {
 
   /** In the order in which they should be tried; `MESH_SERVICE_UNKNOWN` when there is none. */
   resolve(target: string): ServiceCandidate[] {
-    return findCandidates(target, this.all(), this.#options.random);
+    const nowMs = this.#options.clock.monotonicMs();
+    if (this.#view === undefined || nowMs >= this.#viewUntilMs) {
+      this.#view = this.all();
+      this.#viewUntilMs = nowMs + SERVICE_VIEW_MS;
+    }
+    return findCandidates(target, this.#view, this.#options.random);
   }
 
   /** As `openConnection`, for who needs the bytes alone. */
@@ -138,7 +152,7 @@ export class ServiceAccess {
         ? this.#openHere(candidate, limit.signal)
         : this.#openThere(candidate, limit.signal, options.requestId ?? "");
       const connection = await opening;
-      this.#failures.forget(candidate);
+      if (this.#failures.forget(candidate)) this.#forgetView();
       return connection;
     } catch (error) {
       if (options.signal?.aborted) throw new MeshError("MESH_CANCELLED", { cause: error });
@@ -169,7 +183,12 @@ export class ServiceAccess {
     };
   }
 
+  #forgetView(): void {
+    this.#view = undefined;
+  }
+
   #note(candidate: ServiceCandidate, error: unknown): void {
+    this.#forgetView();
     if (!candidate.local) {
       this.#failures.add(candidate);
       return;
