@@ -1,6 +1,7 @@
 /** Names of a request that every program on its way can log: W3C trace context and request ids. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { Random } from "@hearthmesh/core";
+import { DrawnIds } from "../server/drawn-ids.js";
 import { REQUEST_ID_BYTES_MAX } from "./limits.js";
 
 export interface TraceContext {
@@ -18,16 +19,12 @@ const TRACESTATE_BYTES_MAX = 512;
 
 /** Random bytes of one trace: its id and that of the parent. */
 const TRACE_BYTES = 24;
-/** Traces whose bytes are drawn together: one by one they cost a tenth of a small request. */
-const TRACES_DRAWN = 64;
 
 export class TraceSource {
-  readonly #random: Random;
-  #drawn = "";
-  #next = 0;
+  readonly #ids: DrawnIds;
 
   constructor(random: Random) {
-    this.#random = random;
+    this.#ids = new DrawnIds(random, TRACE_BYTES);
   }
 
   /** What came, where it is valid; else new ids. */
@@ -41,7 +38,7 @@ export class TraceSource {
       const goesOn = typeof tracestate === "string" && tracestate.length <= TRACESTATE_BYTES_MAX;
       return { requestId, traceparent, tracestate: goesOn ? tracestate : undefined };
     }
-    const made = this.#draw();
+    const made = this.#ids.next();
     const traceId = made.slice(0, 32);
     return {
       requestId: isGood ? given : traceId,
@@ -49,15 +46,5 @@ export class TraceSource {
       traceparent: `00-${traceId}-${made.slice(32)}-01`,
       tracestate: undefined,
     };
-  }
-
-  /** 48 hexadecimal digits that nobody else gets. */
-  #draw(): string {
-    if (this.#next === this.#drawn.length) {
-      this.#drawn = Buffer.from(this.#random.bytes(TRACE_BYTES * TRACES_DRAWN)).toString("hex");
-      this.#next = 0;
-    }
-    this.#next += TRACE_BYTES * 2;
-    return this.#drawn.slice(this.#next - TRACE_BYTES * 2, this.#next);
   }
 }

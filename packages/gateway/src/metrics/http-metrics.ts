@@ -22,11 +22,19 @@ export interface AnsweredRequest {
   readonly durationMs: number;
 }
 
+interface Series {
+  readonly requests: Counter.Internal;
+  readonly durations: Histogram.Internal<string>;
+}
+
 export class HttpMetrics {
   readonly #registry = new Registry();
   readonly #requests: Counter;
   readonly #durations: Histogram;
   readonly #inFlight: Gauge;
+  /** One per combination of labels that has occurred: to find one anew costs more than to add. */
+  readonly #series = new Map<string, Series>();
+  readonly #gauges = new Map<string, Gauge.Internal<string>>();
   readonly #reported = new Map<MetricName, Gauge | Counter>();
   readonly #report: () => Promise<readonly MetricValue[]>;
 
@@ -42,12 +50,26 @@ export class HttpMetrics {
   }
 
   requestAnswered({ door, method, route, status, durationMs }: AnsweredRequest): void {
-    this.#requests.inc({ door, method, route, status: String(status) });
-    this.#durations.observe({ door, method, route }, durationMs / 1000);
+    const key = `${door} ${method} ${status} ${route}`;
+    let series = this.#series.get(key);
+    if (series === undefined) {
+      series = {
+        requests: this.#requests.labels({ door, method, route, status: String(status) }),
+        durations: this.#durations.labels({ door, method, route }),
+      };
+      this.#series.set(key, series);
+    }
+    series.requests.inc();
+    series.durations.observe(durationMs / 1000);
   }
 
   requestsInFlight(door: string, count: number): void {
-    this.#inFlight.set({ door }, count);
+    let gauge = this.#gauges.get(door);
+    if (gauge === undefined) {
+      gauge = this.#inFlight.labels({ door });
+      this.#gauges.set(door, gauge);
+    }
+    gauge.set(count);
   }
 
   /** The text for a scrape. */

@@ -11,6 +11,7 @@ import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod
 import type { HttpMetrics } from "../metrics/http-metrics.js";
 import type { GatewayServices } from "../services.js";
 import { makeCall } from "./call.js";
+import { DrawnIds } from "./drawn-ids.js";
 import { COMMON_HEADERS } from "./headers.js";
 import { InFlight } from "./in-flight.js";
 import { authorize, type Caller, POLICIES, type Policy } from "./policy.js";
@@ -64,6 +65,7 @@ export function buildApp(options: AppOptions): FastifyInstance {
 
 function makeFastify(options: AppOptions): FastifyInstance {
   const { tls, services } = options;
+  const ids = new DrawnIds(services.random, 6);
   const limitsOfServer = {
     maxHeaderSize: limits.HTTP_HEADER_BYTES_MAX,
     headersTimeout: limits.HTTP_SMALL_REQUEST_MS_MAX,
@@ -73,7 +75,7 @@ function makeFastify(options: AppOptions): FastifyInstance {
     bodyLimit: options.bodyBytesMax ?? limits.HTTP_JSON_BYTES_MAX,
     connectionTimeout: limits.HTTP_IDLE_MS_MAX,
     requestTimeout: options.requestMsMax ?? 0,
-    genReqId: () => Buffer.from(services.random.bytes(6)).toString("hex"),
+    genReqId: () => ids.next(),
     requestIdHeader: false,
     routerOptions: { maxParamLength: limits.INVITE_TEXT_BYTES_MAX },
     forceCloseConnections: "idle",

@@ -10,6 +10,7 @@ export function makeCall(
   reply: FastifyReply,
   caller: Caller | undefined,
 ): Call<Endpoint> {
+  let signal: AbortSignal | undefined;
   return {
     params: request.params as undefined,
     query: request.query as undefined,
@@ -18,7 +19,11 @@ export function makeCall(
       if (caller === undefined) throw new MeshError("MESH_UNAUTHENTICATED");
       return caller;
     },
-    signal: cancelSignal(reply),
+    // Made when it is asked for: a signal costs more than many a whole request.
+    get signal() {
+      signal ??= cancelSignal(reply);
+      return signal;
+    },
     request,
     reply,
   };
@@ -28,9 +33,11 @@ export function makeCall(
 function cancelSignal(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
   const response = reply.raw;
-  response.once("close", () => {
+  const onClose = () => {
     if (response.writableFinished) return;
     controller.abort(new MeshError("MESH_CANCELLED", { message: "the client went away" }));
-  });
+  };
+  if (response.destroyed) onClose();
+  else response.once("close", onClose);
   return controller.signal;
 }

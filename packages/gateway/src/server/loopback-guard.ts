@@ -16,16 +16,15 @@ const SAFE_METHODS = new Set(["GET", "HEAD"]);
 
 /** Throws `MESH_FORBIDDEN` for a request that another site made. `port` is the door's own. */
 export function guardLoopback(request: GuardedRequest, port: number): void {
-  const hosts = ownHosts(port);
   const host = single(request.headers.host);
-  if (host === undefined || !hosts.has(host.toLowerCase())) {
+  if (host === undefined || !isOwnHost(host, port)) {
     throw new MeshError("MESH_FORBIDDEN", {
       message: "the Host header does not name this machine",
       hint: `Open http://localhost:${port}/ instead.`,
     });
   }
   const origin = single(request.headers.origin);
-  if (origin !== undefined && !hosts.has(origin.toLowerCase().replace(/^http:\/\//, ""))) {
+  if (origin !== undefined && !isOwnHost(origin.replace(/^http:\/\//i, ""), port)) {
     throw crossSite();
   }
   const site = single(request.headers["sec-fetch-site"]);
@@ -34,11 +33,14 @@ export function guardLoopback(request: GuardedRequest, port: number): void {
   if (!SAFE_METHODS.has(request.method) || !isPage(request.path)) throw crossSite();
 }
 
-function ownHosts(port: number): ReadonlySet<string> {
-  const names = ["localhost", "127.0.0.1", "[::1]"];
-  const hosts = names.map((name) => `${name}:${port}`);
+const OWN_NAMES: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+function isOwnHost(host: string, port: number): boolean {
+  const suffix = `:${port}`;
+  const lower = host.toLowerCase();
+  if (lower.endsWith(suffix)) return OWN_NAMES.has(lower.slice(0, -suffix.length));
   // A browser leaves the port out when it is the scheme's own.
-  return new Set(port === 80 ? [...hosts, ...names] : hosts);
+  return port === 80 && OWN_NAMES.has(lower);
 }
 
 function isPage(path: string): boolean {
