@@ -254,6 +254,16 @@ export class MeshLinkTable implements MeshLinks {
     return [...paths.values()].slice(0, RELAY_PATHS_MAX);
   }
 
+  /** Where a way through fewer relays than the present link's is known, a link takes that one. */
+  async #shortenRelayed(nodeId: NodeId): Promise<void> {
+    const used = this.#choice.best(nodeId);
+    const [path] = this.#relayPaths(nodeId);
+    if (path === undefined || used?.kind !== "relayed" || path.length > used.via.length) return;
+    const dial = (signal: AbortSignal) => this.#dialPath(path, signal);
+    const link = await this.#withinTime(new AbortController().signal, dial);
+    this.adopt(link, { kind: "relayed", via: path.slice(0, -1) }, "dialled");
+  }
+
   #nameOf(nodeId: NodeId): string {
     return this.#options.peers.peer(nodeId)?.name ?? nodeId;
   }
@@ -319,7 +329,8 @@ export class MeshLinkTable implements MeshLinks {
   #upgradeAfter(nodeId: NodeId, pauseMs: number): void {
     const { clock, random } = this.#options;
     const attempt = async () => {
-      await this.directTo(nodeId).catch(() => undefined);
+      const direct = await this.directTo(nodeId).catch(() => undefined);
+      if (direct === undefined) await this.#shortenRelayed(nodeId).catch(() => undefined);
       if (this.#isClosed || !this.#upgrades.has(nodeId)) return;
       this.#upgradeAfter(nodeId, Math.min(2 * pauseMs, UPGRADE_PAUSE_MS_MAX));
     };

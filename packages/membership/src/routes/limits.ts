@@ -53,7 +53,7 @@ export const DEAD_KEEP_MS = 60_000;
 /** How often ended announcements are looked for, and waiting ones tried again. */
 export const SWEEP_MS = 10_000;
 /** Views are compared with one neighbour at a time. */
-export const DIGEST_MS = 30_000;
+export const DIGEST_MS = 10_000;
 /** After a failed send, the views are compared this much later. */
 export const RESYNC_MS = 2_000;
 

@@ -2,7 +2,7 @@
  * The mesh on a node: membership, discovery, links by node, routes, relay and services, started in
  * an order in which each finds what it needs, and told of what the others learn.
  */
-import { errorFields, MeshError, type NodeId, type Startable, type Timer } from "@hearthmesh/core";
+import { errorFields, MeshError, type NodeId, type Startable } from "@hearthmesh/core";
 import type {
   MeshPeersResponse,
   MeshRoutesResponse,
@@ -19,9 +19,7 @@ import { type MethodPart, principalOf } from "../method-router.js";
 import { isGuest } from "./guests.js";
 import { type MeshParts, type MeshPartsOptions, makeMeshParts } from "./mesh-parts.js";
 import { MeshReport } from "./mesh-report.js";
-
-/** Addresses of network cards are compared this often. */
-const NETWORK_LOOK_MS = 5_000;
+import { MeshWatch } from "./mesh-watch.js";
 
 export class MeshPart implements Startable, MeshService {
   readonly name = "mesh";
@@ -30,13 +28,23 @@ export class MeshPart implements Startable, MeshService {
   readonly #options: MeshPartsOptions;
   readonly #report: MeshReport;
   readonly #unsubscribe: (() => void)[] = [];
-  #networkTimer: Timer | undefined;
-  #network = "";
+  readonly #watch: MeshWatch;
 
   constructor(options: MeshPartsOptions) {
     this.#options = options;
     this.parts = makeMeshParts(options);
-    const { record, clock, random, log } = options;
+    const { config, record, clock, random, log } = options;
+    const { swim, discovery } = this.parts;
+    this.#watch = new MeshWatch({
+      swim,
+      addresses: () => outsideAddresses(config.links, config.advertise),
+      onChanged: () => {
+        swim.updateSelf();
+        discovery.networkChanged();
+      },
+      clock,
+      log,
+    });
     const pseudonym = `${record.name}-${record.nodeId.slice(0, 8)}`;
     this.proxy = new ServiceProxy({ access: this.parts.services, pseudonym, clock, random, log });
     this.#report = new MeshReport({ ...options, ...this.parts });
@@ -96,12 +104,12 @@ export class MeshPart implements Startable, MeshService {
     for (const { nodeId, linkAddresses } of swim.snapshotPeers()) {
       discovery.addCandidate("snapshot", { nodeId, linkAddresses });
     }
-    this.#watchNetwork();
+    await this.#watch.start();
   }
 
   async stop(): Promise<void> {
     const { swim, links, routes, relay, discovery, health } = this.parts;
-    this.#networkTimer?.cancel();
+    await this.#watch.stop();
     await discovery.stop();
     await swim.stop();
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
@@ -177,17 +185,5 @@ export class MeshPart implements Startable, MeshService {
     routes.memberChanged(nodeId, after);
     discovery.peerState(nodeId, after);
     if (after === "alive") discovery.addCandidate("gossip", { nodeId, linkAddresses });
-  }
-
-  #watchNetwork(): void {
-    const { config, clock, log } = this.#options;
-    const now = outsideAddresses(config.links, config.advertise).join(" ");
-    if (this.#network !== "" && now !== this.#network) {
-      log.info("the addresses of this machine have changed", { listenAddress: now });
-      this.parts.swim.updateSelf();
-      this.parts.discovery.networkChanged();
-    }
-    this.#network = now;
-    this.#networkTimer = clock.setTimeout(() => this.#watchNetwork(), NETWORK_LOOK_MS);
   }
 }

@@ -46,8 +46,11 @@ const PROFILES: Readonly<Record<Config["mesh"]["profile"], SwimConfig>> = {
   loopback: SWIM_LOOPBACK,
 };
 
-/** A relay through which a way failed comes last for this long. */
-const AVOID_FAILED_MS = 30_000;
+/**
+ * A relay through which a way failed comes last for this long: it may not be to blame, and the
+ * announcements of the others say within seconds what is wrong.
+ */
+const AVOID_FAILED_MS = 5_000;
 
 export interface MeshPartsOptions extends Tools {
   readonly config: Config;

@@ -157,7 +157,8 @@ export class MeshReport {
       method,
       at: new Date(atMs).toISOString(),
     }));
-    const reason = used?.kind === "direct" ? undefined : this.#whyNotDirect(peer.nodeId, found);
+    const reason =
+      used?.kind === "direct" ? undefined : this.#whyNotDirect(peer.nodeId, found, used?.kind);
     return {
       nodeId: peer.nodeId,
       name: peer.name,
@@ -175,10 +176,17 @@ export class MeshReport {
     };
   }
 
-  #whyNotDirect(nodeId: NodeId, found: PeerDiscovery | undefined): string | undefined {
+  #whyNotDirect(
+    nodeId: NodeId,
+    found: PeerDiscovery | undefined,
+    kind: "relayed" | undefined,
+  ): string | undefined {
     const ways = this.#parts.links.lastErrors(nodeId).filter(({ kind }) => kind === "direct");
     const [first] = ways;
-    if (first === undefined) return found?.lastError;
+    if (first === undefined) {
+      const notYet = "it came through a relay; a direct link to it is tried soon";
+      return found?.lastError ?? (kind === "relayed" ? notYet : undefined);
+    }
     return `${ways.map(({ way, reason }) => `${way}: ${reason}`).join("; ")}. ${first.hint}`;
   }
 
