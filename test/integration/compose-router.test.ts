@@ -215,6 +215,16 @@ describe.skipIf(missing !== undefined)(
         await until(isLive, `${this.name} answers /health/live`);
       }
 
+      /** By the image's own check, inside of the container. */
+      async healthy(): Promise<void> {
+        const check = () =>
+          podman("healthcheck", "run", this.container).then(
+            () => true,
+            () => false,
+          );
+        await until(check, `${this.name} is healthy`);
+      }
+
       async remove(): Promise<void> {
         await this.compose("down", "--volumes").catch(() => undefined);
         await podman("rm", "--force", "--volumes", this.container).catch(() => undefined);
@@ -269,13 +279,20 @@ describe.skipIf(missing !== undefined)(
     });
 
     it("are healthy by their own check, without rights and without a writable system", async () => {
-      await podman("healthcheck", "run", alice.container);
+      await alice.healthy();
       const inside = (script: string) => podman("exec", alice.container, "sh", "-c", script);
       expect(await inside("id -u; grep CapEff /proc/1/status")).toMatch(/^1000\nCapEff:\s+0+\n$/);
       expect(await inside("touch /app/x 2>/dev/null || echo refused")).toBe("refused\n");
       expect(await inside("stat -c '%a %U' /data /data/certs/ca/*.key")).toBe(
         "700 node\n600 node\n",
       );
+    });
+
+    it("are made of an image that holds what it runs, and nothing else", async () => {
+      const search = "find /app -name '.env*' -o -name '*.ts' -path '/app/packages/*' -o -name tsc";
+      expect(await podman("exec", alice.container, "sh", "-c", search)).toBe("");
+      const history = await podman("history", "--no-trunc", "--format", "{{.CreatedBy}}", id);
+      expect(history).not.toMatch(/token|secret/i);
     });
 
     it("are introduced to each other by the commands of our page", async () => {
@@ -307,6 +324,13 @@ describe.skipIf(missing !== undefined)(
         ({ name, trust }) => `${name} ${trust}`,
       );
       expect(introduced.sort()).toEqual(["alice self", "homelab-node introduced"]);
+      const isOnline = async () => {
+        const { nodes } = await bob.json("node", "introduced");
+        return (nodes as { name: string; state: string }[]).some(
+          ({ name, state }) => name === "your-node" && state === "online",
+        );
+      };
+      await until(isOnline, "the links of two containers meet");
       const withoutKey = await fetch(`http://${alice.address}:3000/api/mesh/nodes`);
       expect(withoutKey.status).toBe(401);
     });
@@ -318,7 +342,7 @@ describe.skipIf(missing !== undefined)(
       const printed = await spoke.compose("up", "-d", "--no-build");
       expect(printed).toContain("podman run");
       expect(printed).not.toContain(code);
-      await spoke.live();
+      await spoke.healthy();
       const isThere = async () => {
         const { peers } = await alice.json("peers");
         const found = (peers as { name: string; state: string; link: string }[]).find(
@@ -332,7 +356,7 @@ describe.skipIf(missing !== undefined)(
       spoke.set({ MESH_TOKEN: "" });
       await spoke.compose("down");
       await spoke.compose("up", "-d", "--no-build");
-      await spoke.live();
+      await spoke.healthy();
       await until(isThere, "the spoke is back without its token");
     });
 
