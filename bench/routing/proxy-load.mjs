@@ -9,12 +9,15 @@ export async function makeLoad() {
   return { bare, node, firstByte, download };
 }
 
+const headFor = ({ port, path }) =>
+  Buffer.from(`GET ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: */*\r\n\r\n`);
+
 /** Requests per second over so many connections, each with one request at a time. */
-async function bare(port, connections, seconds) {
-  const head = `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: */*\r\n\r\n`;
+async function bare(target, connections, seconds) {
+  const head = headFor(target);
   const counter = { count: 0, isOver: false };
   const sockets = await Promise.all(
-    Array.from({ length: connections }, () => askAgain(port, Buffer.from(head), counter)),
+    Array.from({ length: connections }, () => askAgain(target.port, head, counter)),
   );
   const rate = await countFor(counter, seconds);
   for (const socket of sockets) socket.destroy();
@@ -48,12 +51,12 @@ function wholeBytes(bytes) {
   return end + 4 + Number(length);
 }
 
-async function node(port, connections, seconds) {
+async function node(target, connections, seconds) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
   const counter = { count: 0, isOver: false };
   const caller = async () => {
     while (!counter.isOver) {
-      await get(port, "/", agent);
+      await get(target, agent);
       counter.count++;
     }
   };
@@ -64,10 +67,11 @@ async function node(port, connections, seconds) {
   return rate;
 }
 
-function get(port, path, agent) {
+function get({ port, path }, agent) {
   return new Promise((resolve, reject) => {
     http
       .get({ port, host: "127.0.0.1", path, agent }, (response) => {
+        if (response.statusCode !== 200) reject(new Error(`the answer is ${response.statusCode}`));
         let bytes = 0;
         response.on("data", (piece) => {
           bytes += piece.length;
@@ -92,10 +96,10 @@ async function countFor(counter, seconds) {
 }
 
 /** Milliseconds until the first byte of each answer, one request at a time. */
-async function firstByte(port, count) {
-  const socket = net.connect({ port, host: "127.0.0.1", noDelay: true });
+async function firstByte(target, count) {
+  const socket = net.connect({ port: target.port, host: "127.0.0.1", noDelay: true });
   await new Promise((resolve) => socket.once("connect", resolve));
-  const head = Buffer.from(`GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nAccept: */*\r\n\r\n`);
+  const head = headFor(target);
   const samples = [];
   for (let made = 0; made < count; made++) {
     const start = performance.now();
@@ -118,11 +122,11 @@ async function firstByte(port, count) {
 }
 
 /** Megabytes per second of one large answer. */
-async function download(port, bytes) {
+async function download({ port, path }, bytes) {
   const agent = new http.Agent();
-  await get(port, `/${bytes >> 3}`, agent);
+  await get({ port, path: `${path}${bytes >> 3}` }, agent);
   const start = performance.now();
-  const came = await get(port, `/${bytes}`, agent);
+  const came = await get({ port, path: `${path}${bytes}` }, agent);
   if (came !== bytes) throw new Error(`${came} of ${bytes} bytes came`);
   return bytes / 1e3 / (performance.now() - start);
 }

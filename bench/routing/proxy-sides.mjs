@@ -11,14 +11,16 @@ import {
 
 const SMALL_BYTES = 1024;
 
-/** Answers `/` at once with 1 KiB, and `/N` with N bytes in pieces of 64 KiB. */
+/** Answers `/` at once with 1 KiB of JSON, and `/N` with N bytes in pieces of 64 KiB. */
 export async function makeService() {
-  const small = Buffer.alloc(SMALL_BYTES, "a");
+  const padding = "a".repeat(SMALL_BYTES - JSON.stringify({ text: "" }).length);
+  const small = Buffer.from(JSON.stringify({ text: padding }));
   const piece = Buffer.alloc(64 * 1024, "b");
   const server = http.createServer((request, response) => {
     const bytes = Number(request.url.slice(1));
     if (bytes === 0) {
-      response.writeHead(200, { "content-type": "text/plain", "content-length": SMALL_BYTES });
+      const length = { "content-length": small.length };
+      response.writeHead(200, { "content-type": "application/json", ...length });
       response.end(small);
       return;
     }

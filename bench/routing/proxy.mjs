@@ -1,168 +1,141 @@
 /**
- * `node bench/routing/proxy.mjs [options]`: a service reached directly, and through a node's proxy.
+ * A service reached directly, and through nodes of the mesh; a part of `npm run bench -- routing`.
  *
- *     --quick        fewer and shorter rounds, for development; not for publishing
- *     --rounds N     default 5, with --quick 2
- *     --json FILE    raw results; default bench/results/proxy.json
+ * One process asks, another is the service (a server of Node that answers 1 KiB of JSON at once).
+ * The ways between them:
  *
- * How it measures. Three processes on loopback: one that asks, a service (a server of Node that
- * answers 1 KiB at once), and a node's `ServiceProxy` to it. In each round every case is measured
- * directly and through the proxy, one right after the other, in turns; the table has medians over
- * the rounds. A service that does any work of its own is slowed down less: this is the worst case.
+ * - `direct`;
+ * - `proxy alone`: a process with a `ServiceProxy` behind a bare server of Node;
+ * - `coordinator` and `node`: two `mesh up` of one member, each asked for its own service with
+ *   everything that a request passes there: guard, caller, policy, limits, metrics;
+ * - `coordinator, link, node` and back: each asked for the other's, over their link (mutual TLS).
  *
- * With the `bare` client the asking process costs next to nothing, so that directly the service
- * has a core of its own, whereas through the proxy two servers and a client of HTTP share the
- * machine. With the `node` client the asking side is the HTTP client that programs really use.
- * `first byte` is one request at a time on one connection; `download` one answer of 256 MB.
+ * In each round every case is measured on all ways, one right after the other, from another one on
+ * each time; the tables have medians over the rounds. A service that does any work of its own is
+ * slowed down less: this is the worst case. So is a machine with as many busy processes as here and
+ * two cores, on which all of them share what the service and its client have for themselves
+ * directly.
+ *
+ * With the `bare` client the asking process does the least that one can do; with the `node` client
+ * the asking side is the HTTP client that programs really use. `first byte` is one request at a
+ * time on one connection; `download` one answer of 256 MB. Processor time is that of the process
+ * that was asked.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
-import { cpus, loadavg } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { loadavg } from "node:os";
 import { withChildren } from "../transport/children.mjs";
 import { median } from "../transport/measure.mjs";
-import { asText } from "../transport/report.mjs";
+import { cpuSeconds, withDaemons } from "./daemons.mjs";
 
 const RATE_MIN = 0.6;
 const FIRST_BYTE_MS_MAX = 2;
 const CONNECTIONS = 32;
 
 const casesOf = (quick) => [
-  { id: "bare", title: "requests/s, bare client", args: [CONNECTIONS, quick ? 1 : 3] },
-  { id: "node", title: "requests/s, client of Node", args: [CONNECTIONS, quick ? 1 : 3] },
-  { id: "firstByte", title: "first byte", args: [quick ? 1000 : 4000] },
-  { id: "download", title: "download MB/s", args: [quick ? 32 << 20 : 256 << 20] },
+  { id: "node", args: [CONNECTIONS, quick ? 1 : 3] },
+  { id: "bare", args: [CONNECTIONS, quick ? 1 : 3] },
+  { id: "firstByte", args: [quick ? 1000 : 4000] },
+  { id: "download", args: [quick ? 32 << 20 : 256 << 20] },
 ];
 
 /** The raw figures of all rounds. `say` is told how far it is. */
-export async function measureProxy({ rounds = 5, quick = false, say = () => {} } = {}) {
+export async function measureProxy({ rounds, quick, say }) {
   const measured = [];
   await withChildren(3, {}, async (load, service, proxy) => {
     const sides = "../routing/proxy-sides.mjs";
-    const direct = await service.create(sides, "makeService");
-    const through = await proxy.create(sides, "makeProxy", direct);
+    const port = await service.create(sides, "makeService");
+    const alone = await proxy.create(sides, "makeProxy", port);
     await load.create("../routing/proxy-load.mjs", "makeLoad");
-    const ways = [
-      ["direct", direct],
-      ["proxy", through],
-    ];
-    for (let round = 1; round <= rounds; round++) {
-      say(`round ${round} of ${rounds}`);
-      for (const { id, args } of casesOf(quick)) {
-        for (const [way, port] of round % 2 === 0 ? [...ways].reverse() : ways) {
-          const result = await load.call(id, port, ...args);
-          measured.push({ case: id, way, round, load: loadavg()[0], result });
+    await withDaemons(port, async (daemons) => {
+      const ways = Object.entries({
+        direct: { target: { port, path: "/" } },
+        "proxy alone": { target: { port: alone, path: "/" }, pid: proxy.pid },
+        ...daemons,
+      });
+      for (let round = 1; round <= rounds; round++) {
+        say(`proxy: round ${round} of ${rounds}`);
+        const first = (round - 1) % ways.length;
+        const turn = [...ways.slice(first), ...ways.slice(0, first)];
+        for (const { id, args } of casesOf(quick)) {
+          for (const [way, { target, pid }] of turn) {
+            const cpuBefore = cpuSeconds(pid);
+            const result = await load.call(id, target, ...args);
+            const cpu = cpuSeconds(pid) - cpuBefore;
+            measured.push({ case: id, way, round, load: loadavg()[0], result, cpuSeconds: cpu });
+          }
         }
       }
-    }
+    });
   });
   return measured;
 }
 
-/** Medians by case and way, the ratios or delays, and the marks. */
+/** Medians by way and case, and the marks. */
 export function judgeProxy(measured) {
-  const of = (id, way, value = (result) => result) =>
-    median(
-      measured.filter((one) => one.case === id && one.way === way).map((one) => value(one.result)),
-    );
-  const pair = (id, value) => ({ direct: of(id, "direct", value), proxy: of(id, "proxy", value) });
-  const medians = {
-    bare: pair("bare"),
-    node: pair("node"),
-    firstByteP50Ms: pair("firstByte", ({ p50 }) => p50),
-    firstByteP99Ms: pair("firstByte", ({ p99 }) => p99),
-    download: pair("download"),
+  const names = [...new Set(measured.map(({ way }) => way))];
+  const medians = Object.fromEntries(
+    names.map((name) => {
+      const of = (id, value = ({ result }) => result) =>
+        median(measured.filter((one) => one.case === id && one.way === name).map(value));
+      const figures = {
+        node: of("node"),
+        bare: of("bare"),
+        firstByteP50Ms: of("firstByte", ({ result }) => result.p50),
+        firstByteP99Ms: of("firstByte", ({ result }) => result.p99),
+        download: of("download"),
+      };
+      return [name, figures];
+    }),
+  );
+  return { medians, marks: marksOf(measured, medians) };
+}
+
+function marksOf(measured, medians) {
+  const { direct } = medians;
+  // Neighbours in time are compared, so that a machine that gets busy in between does less harm.
+  const share = (way) => {
+    const ofRound = (round, name) =>
+      measured.find((one) => one.case === "node" && one.way === name && one.round === round).result;
+    const rounds = [...new Set(measured.map(({ round }) => round))];
+    return median(rounds.map((round) => ofRound(round, way) / ofRound(round, "direct")));
   };
-  const share = ({ direct, proxy }) => proxy / direct;
-  const later = ({ direct, proxy }) => proxy - direct;
-  const rate = (what, value) => ({ what, mark: RATE_MIN, measured: value, met: value >= RATE_MIN });
-  const delay = (what, value) => ({
-    what,
-    mark: FIRST_BYTE_MS_MAX,
-    measured: value,
-    met: value <= FIRST_BYTE_MS_MAX,
+  const ways = ["coordinator", "node"];
+  const rates = ways.map((way) => {
+    const value = share(way);
+    const what = `requests/s of direct, through the ${way}`;
+    return { what, mark: `>= ${RATE_MIN}`, measured: value, met: value >= RATE_MIN };
   });
-  const marks = [
-    rate("requests/s of direct, client of Node", share(medians.node)),
-    rate("requests/s of direct, bare client", share(medians.bare)),
-    delay("first byte later by ms, p50", later(medians.firstByteP50Ms)),
-    delay("first byte later by ms, p99", later(medians.firstByteP99Ms)),
-  ];
-  return { medians, marks };
+  const delays = ways.map((way) => {
+    const value = medians[way].firstByteP50Ms - direct.firstByteP50Ms;
+    const what = `first byte later by ms, through the ${way}`;
+    return {
+      what,
+      mark: `<= ${FIRST_BYTE_MS_MAX}`,
+      measured: value,
+      met: value <= FIRST_BYTE_MS_MAX,
+    };
+  });
+  return [...rates, ...delays];
 }
 
 const figure = (value) =>
   value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(value < 10 ? 3 : 1);
 
-/** Rows of the table, the first one its head. */
-export function proxyTable({ medians, marks }) {
-  const row = (title, { direct, proxy }, compared) => [
-    title,
-    figure(direct),
-    figure(proxy),
-    compared(direct, proxy),
+/** Rows of the table, the first one its head: a way in each. */
+export function proxyTable(medians) {
+  const { direct } = medians;
+  const row = ([name, figures]) => [
+    name,
+    figure(figures.node),
+    (figures.node / direct.node).toFixed(2),
+    figure(figures.bare),
+    (figures.bare / direct.bare).toFixed(2),
+    figure(figures.firstByteP50Ms),
+    figure(figures.firstByteP99Ms),
+    figure(figures.download),
   ];
-  const ratio = (direct, proxy) => `x ${(proxy / direct).toFixed(2)}`;
-  const delay = (direct, proxy) => `+ ${(proxy - direct).toFixed(3)} ms`;
-  return {
-    figures: [
-      ["", "direct", "proxy", ""],
-      row("requests/s, client of Node", medians.node, ratio),
-      row("requests/s, bare client", medians.bare, ratio),
-      row("first byte p50 ms", medians.firstByteP50Ms, delay),
-      row("first byte p99 ms", medians.firstByteP99Ms, delay),
-      row("download MB/s", medians.download, ratio),
-    ],
-    marks: [
-      ["mark", "", "measured", "met"],
-      ...marks.map(({ what, mark, measured, met }) => [
-        what,
-        String(mark),
-        measured.toFixed(2),
-        met ? "yes" : "NO",
-      ]),
-    ],
-  };
-}
-
-async function main() {
-  const results = join(dirname(fileURLToPath(import.meta.url)), "../results/proxy.json");
-  const { values: options } = parseArgs({
-    options: {
-      quick: { type: "boolean", default: false },
-      rounds: { type: "string" },
-      json: { type: "string", default: results },
-    },
-  });
-  const { quick } = options;
-  const rounds = Number(options.rounds ?? (quick ? 2 : 5));
-  const loadAtStart = loadavg();
-  const say = (text) => process.stderr.write(`${text}\n`);
-  const measured = await measureProxy({ rounds, quick, say });
-  const judged = judgeProxy(measured);
-  const facts = {
-    node: process.version,
-    cores: cpus().length,
-    processor: cpus()[0]?.model,
-    rounds,
-    quick,
-    loadAtStart,
-    loadAtEnd: loadavg(),
-  };
-  mkdirSync(dirname(resolve(options.json)), { recursive: true });
-  const everything = { ...facts, ...judged, measured };
-  writeFileSync(options.json, `${JSON.stringify(everything, undefined, 2)}\n`);
-  const { figures, marks } = proxyTable(judged);
-  const machine =
-    `node ${process.version}, ${cpus().length} cores, ${cpus()[0]?.model}; ${rounds} rounds` +
-    `${quick ? " (quick: not for publishing)" : ""}; load ${loadAtStart[0]?.toFixed(1)} before`;
-  const parts = [
-    asText(figures, { rightAligned: true }),
-    asText(marks, { rightAligned: false }),
-    machine,
+  const head = ["way", "req/s, Node", "share", "req/s, bare", "share"];
+  return [
+    [...head, "first byte p50 ms", "p99 ms", "download MB/s"],
+    ...Object.entries(medians).map(row),
   ];
-  process.stdout.write(`${parts.join("\n\n")}\n`);
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) await main();

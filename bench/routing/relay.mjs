@@ -1,9 +1,5 @@
 /**
- * `node bench/routing/relay.mjs [options]`: a link through a hub beside a direct one.
- *
- *     --rounds N     default 5
- *     --rate N       bytes a second of each machine's line; default 125,000,000 (1 Gbit/s)
- *     --json FILE    raw results; default: only the summary, on the standard output
+ * A link through a hub beside a direct one; a part of `npm run bench -- routing`.
  *
  * Three processes on loopback, with mutual TLS on each link: an origin, a hub, a target. The origin
  * has a direct link to the target, and one through the hub: TLS from end to end within a stream of
@@ -13,9 +9,7 @@
  * three times instead of once, so on two busy cores about a third of the direct rate is left. The
  * figures are medians.
  */
-import { writeFileSync } from "node:fs";
-import { cpus, loadavg } from "node:os";
-import { parseArgs } from "node:util";
+import { loadavg } from "node:os";
 import { testAuthority } from "../../packages/qwormhole/dist/testing/index.js";
 import { withChildren } from "../transport/children.mjs";
 import { median, percentiles } from "../transport/measure.mjs";
@@ -25,14 +19,6 @@ const MARK = 0.8;
 const SIDE = "../routing/relay-side.mjs";
 const PIECES = { warmUp: 32, shaped: 192, unshaped: 384 };
 const ROUND_TRIPS = 500;
-
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "5" },
-    rate: { type: "string", default: "125000000" },
-    json: { type: "string" },
-  },
-});
 
 const authority = testAuthority();
 
@@ -56,12 +42,15 @@ async function measureRound(bytesPerSec, pieces) {
   });
 }
 
-async function measure(bytesPerSec, pieces) {
-  const rounds = [];
-  for (let round = 0; round < Number(options.rounds); round++) {
-    rounds.push(await measureRound(bytesPerSec, pieces));
+async function measureLine({ rounds, say }, bytesPerSec, pieces) {
+  const measured = [];
+  for (let round = 1; round <= rounds; round++) {
+    const line = bytesPerSec > 0 ? `at ${bytesPerSec / 1e6} MB/s` : "unshaped";
+    say(`relay, ${line}: round ${round} of ${rounds}`);
+    const load = loadavg()[0];
+    measured.push({ round, load, ...(await measureRound(bytesPerSec, pieces)) });
   }
-  const of = (figureOf) => median(rounds.map(figureOf));
+  const of = (figureOf) => median(measured.map(figureOf));
   return {
     directMegabytesPerSec: of(({ direct }) => direct.megabytesPerSec),
     relayedMegabytesPerSec: of(({ relayed }) => relayed.megabytesPerSec),
@@ -71,22 +60,38 @@ async function measure(bytesPerSec, pieces) {
     hubCpuSecondsPerGigabyte: of(
       ({ relayed }) => relayed.hubCpuSeconds / ((pieces * 2 ** 20) / 1e9),
     ),
-    rounds,
+    rounds: measured,
   };
 }
 
-const bytesPerSec = Number(options.rate);
-const result = {
-  machine: { cores: cpus().length, node: process.version, loadAverage: loadavg()[0] },
-  bytesPerSec,
-  shaped: await measure(bytesPerSec, PIECES.shaped),
-  unshaped: await measure(0, PIECES.unshaped),
-};
-result.mark = { relayedShare: result.shaped.share, atLeast: MARK };
-result.mark.isMet = result.mark.relayedShare >= MARK;
-if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
-const { shaped, unshaped, ...rest } = result;
-const summaryOf = ({ rounds: _, ...figures }) => figures;
-console.log(
-  JSON.stringify({ ...rest, shaped: summaryOf(shaped), unshaped: summaryOf(unshaped) }, null, 2),
-);
+/** Both lines; `bytesPerSec` is that of each machine on the shaped one. */
+export async function measureRelay({ bytesPerSec, ...how }) {
+  return {
+    bytesPerSec,
+    shaped: await measureLine(how, bytesPerSec, PIECES.shaped),
+    unshaped: await measureLine(how, 0, PIECES.unshaped),
+  };
+}
+
+export function relayMarks({ shaped, bytesPerSec }) {
+  const what = `relayed bulk of direct, at ${bytesPerSec / 1e6} MB/s`;
+  return [{ what, mark: `>= ${MARK}`, measured: shaped.share, met: shaped.share >= MARK }];
+}
+
+/** Rows of the table, the first one its head. */
+export function relayTable({ shaped, unshaped, bytesPerSec }) {
+  const row = (name, figures) => [
+    name,
+    figures.directMegabytesPerSec.toFixed(0),
+    figures.relayedMegabytesPerSec.toFixed(0),
+    figures.share.toFixed(2),
+    figures.directRoundTripMs.toFixed(3),
+    figures.relayedRoundTripMs.toFixed(3),
+    figures.hubCpuSecondsPerGigabyte.toFixed(2),
+  ];
+  return [
+    ["line", "direct MB/s", "relayed MB/s", "share", "round trip ms", "relayed ms", "hub s/GB"],
+    row(`${bytesPerSec / 1e6} MB/s`, shaped),
+    row("unshaped", unshaped),
+  ];
+}
