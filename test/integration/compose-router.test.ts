@@ -31,6 +31,7 @@ const PODMAN_SETTINGS = [
   "[engine]",
   ...(hasProgram("runc") ? ['runtime = "runc"'] : []),
 ].join("\n");
+const PODMAN = "podman";
 const BASE_IMAGE = "node:20-slim";
 const BUILD_MS = 600_000;
 /** Of the range for documentation (RFC 5737): addresses that no other machine has. */
@@ -43,16 +44,16 @@ function hasProgram(name: string): boolean {
 function whyNoContainers(): string | undefined {
   if (process.platform !== "linux") return "needs Linux";
   if (process.getuid?.() !== 0) return "needs root";
-  for (const name of ["podman", "podman-compose", "ip", "curl"]) {
+  for (const name of [PODMAN, "podman-compose", "ip", "curl"]) {
     if (!hasProgram(name)) return `needs the program ${name}`;
   }
-  if (spawnSync("podman", ["image", "exists", BASE_IMAGE]).status !== 0) {
+  if (spawnSync(PODMAN, ["image", "exists", BASE_IMAGE]).status !== 0) {
     return `needs the image: podman pull ${BASE_IMAGE}`;
   }
   const folder = mkdtempSync(join(tmpdir(), "hearthmesh-compose-"));
   try {
     const flags = ["run", "--rm", "--pull=never", "-p", "127.0.0.1::3000", BASE_IMAGE];
-    const trial = spawnSync("podman", [...flags, "npm", "ping", "--loglevel=error"], {
+    const trial = spawnSync(PODMAN, [...flags, "npm", "ping", "--loglevel=error"], {
       env: podmanEnvironment(folder),
       encoding: "utf8",
     });
@@ -148,7 +149,7 @@ describe.skipIf(missing !== undefined)(
     let folder = "";
     let env: NodeJS.ProcessEnv = {};
     const routers: Router[] = [];
-    const podman = async (...args: string[]) => (await run("podman", args, { env })).stdout;
+    const podman = async (...args: string[]) => (await run(PODMAN, args, { env })).stdout;
 
     /** A clone's example folder on a machine of its own, as far as its address goes. */
     class Router {
