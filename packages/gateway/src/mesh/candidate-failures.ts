@@ -9,6 +9,8 @@ export interface CandidateFailure {
 
 /** Those that speak HTTP. */
 export function forHttp(candidates: ServiceCandidate[], target: string): ServiceCandidate[] {
+  const [only] = candidates;
+  if (candidates.length === 1 && only?.protocol === "http") return candidates;
   const able = candidates.filter(({ protocol }) => protocol === "http");
   if (able.length > 0) return able;
   throw new MeshError("MESH_BAD_REQUEST", {

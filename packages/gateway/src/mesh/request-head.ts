@@ -6,7 +6,7 @@
  * `Forwarded` (RFC 7239), `X-Forwarded-*` and `Via` are set. What a caller claims in them goes on
  * only when the caller is on this machine, where a reverse proxy may stand before the node.
  */
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { MeshError } from "@hearthmesh/core";
 import { isLoopbackAddress } from "../plain/listen.js";
 import { FORWARDED_BYTES_MAX, OWN_HOPS_MAX, PROXY_HEAD_BYTES_MAX } from "./limits.js";
@@ -55,6 +55,7 @@ const STAY_BEHIND: ReadonlySet<string> = new Set([
   "x-real-ip",
   "x-request-id",
 ]);
+const NO_HEADERS: IncomingHttpHeaders = {};
 const NO_NAMES: ReadonlySet<string> = new Set();
 /** Printable ASCII without spaces; Node's parser lets more through. */
 const ORIGIN_FORM = /^\/[\x21-\x7e]*$/;
@@ -122,25 +123,26 @@ function forwardedLines({ request, pseudonym }: RequestHeadOptions): string {
   const address = socket.remoteAddress ?? "unknown";
   const proto = (socket as { encrypted?: boolean }).encrypted === true ? "https" : "http";
   const host = headers.host !== undefined && HOST.test(headers.host) ? headers.host : undefined;
-  const trusted = isLoopbackAddress(address);
-  const before = (name: string) => {
-    const value = trusted ? headers[name] : undefined;
-    const text = Array.isArray(value) ? value.join(", ") : value;
-    const fits = text !== undefined && text !== "" && text.length <= FORWARDED_BYTES_MAX;
-    return fits ? text : undefined;
-  };
-  const list = (name: string, own: string) => {
-    const given = before(name);
-    return given === undefined ? own : `${given}, ${own}`;
-  };
+  const claims = isLoopbackAddress(address) ? headers : NO_HEADERS;
   const node = address.includes(":") ? `"[${address}]"` : address;
   const own = `for=${node};proto=${proto}${host === undefined ? "" : `;host="${host}"`}`;
-  let lines = `Forwarded: ${list("forwarded", own)}\r\n`;
-  lines += `X-Forwarded-For: ${list("x-forwarded-for", address)}\r\n`;
-  lines += `X-Forwarded-Proto: ${before("x-forwarded-proto") ?? proto}\r\n`;
-  const shownHost = before("x-forwarded-host") ?? host;
+  let lines = `Forwarded: ${listed(claims.forwarded, own)}\r\n`;
+  lines += `X-Forwarded-For: ${listed(claims["x-forwarded-for"], address)}\r\n`;
+  lines += `X-Forwarded-Proto: ${fitting(claims["x-forwarded-proto"]) ?? proto}\r\n`;
+  const shownHost = fitting(claims["x-forwarded-host"]) ?? host;
   if (shownHost !== undefined) lines += `X-Forwarded-Host: ${shownHost}\r\n`;
   return `${lines}Via: ${viaOf(headers.via, request.httpVersion, pseudonym)}\r\n`;
+}
+
+function listed(given: string | string[] | undefined, own: string): string {
+  const before = fitting(given);
+  return before === undefined ? own : `${before}, ${own}`;
+}
+
+function fitting(value: string | string[] | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  const text = Array.isArray(value) ? value.join(", ") : value;
+  return text !== "" && text.length <= FORWARDED_BYTES_MAX ? text : undefined;
 }
 
 /** `host`, `host:port`, `[v6]:port`: nothing that a quoted string would have to escape. */

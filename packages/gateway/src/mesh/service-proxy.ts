@@ -95,7 +95,8 @@ export class ServiceProxy {
     const caller = new CallerWatch(response, options.signal);
     try {
       const failures: CandidateFailure[] = [];
-      for (const candidate of candidates.slice(0, CANDIDATES_TRIED_MAX)) {
+      for (const candidate of candidates) {
+        if (failures.length === CANDIDATES_TRIED_MAX) break;
         const failure = await this.#tryCandidate(call, candidate, failures, caller);
         if (failure === undefined) return;
         failures.push({ candidate, reason: failure.reason });
@@ -239,8 +240,8 @@ class CallerWatch {
   constructor(response: ServerResponse, outer: AbortSignal | undefined) {
     this.#response = response;
     this.#outer = outer;
-    response.once("close", this.#onClose);
-    outer?.addEventListener("abort", this.#onAbort, { once: true });
+    response.once("close", this.#onGone);
+    outer?.addEventListener("abort", this.#onGone, { once: true });
     if (response.destroyed || outer?.aborted) this.#leave();
   }
 
@@ -256,14 +257,13 @@ class CallerWatch {
   }
 
   end(): void {
-    this.#response.off("close", this.#onClose);
-    this.#outer?.removeEventListener("abort", this.#onAbort);
+    this.#response.off("close", this.#onGone);
+    this.#outer?.removeEventListener("abort", this.#onGone);
   }
 
-  readonly #onClose = () => this.#leave();
-
-  readonly #onAbort = () => {
+  readonly #onGone = () => {
     this.#leave();
+    // Does nothing where the response has closed by itself.
     this.#response.destroy();
   };
 

@@ -41,8 +41,7 @@ interface Answer {
   readonly body: unknown;
 }
 
-/** Undefined: the answer was sent already. */
-type Handler = (request: IncomingMessage, response: ServerResponse) => Promise<Answer | undefined>;
+type Handler = (request: IncomingMessage) => Promise<Answer>;
 
 const SERVICES_PATH = "/api/mesh/services";
 
@@ -90,13 +89,16 @@ export class NodeDoor implements Startable {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    let leave = () => {};
     try {
-      leave = this.#inFlight.enter();
-      response.once("close", leave);
+      response.once("close", this.#inFlight.enter());
       this.#guard(request);
-      const answer = await this.#handler(request)(request, response);
-      if (answer !== undefined) sendJson(response, answer.status, answer.body);
+      const target = readProxyTarget(request);
+      if (target !== undefined) {
+        await serveProxy(this.#options.mesh.proxy, request, response, target);
+        return;
+      }
+      const { status, body } = await this.#handler(request)(request);
+      sendJson(response, status, body);
     } catch (error) {
       this.#sendError(request, response, error);
     }
@@ -123,13 +125,6 @@ export class NodeDoor implements Startable {
   #handler(request: IncomingMessage): Handler {
     const { mesh, health, ready } = this.#options;
     const path = pathOf(request);
-    const target = readProxyTarget(request);
-    if (target !== undefined) {
-      return async (incoming, response) => {
-        await serveProxy(mesh.proxy, incoming, response, target);
-        return undefined;
-      };
-    }
     const healthy = async (look: () => Promise<HealthResponse>) => {
       const body = await look();
       return { status: healthStatus(body), body };
@@ -199,7 +194,9 @@ export class NodeDoor implements Startable {
 }
 
 function pathOf(request: IncomingMessage): string {
-  return (request.url ?? "/").split("?", 1)[0] ?? "/";
+  const { url = "/" } = request;
+  const at = url.indexOf("?");
+  return at < 0 ? url : url.slice(0, at);
 }
 
 async function readJson(request: IncomingMessage): Promise<unknown> {

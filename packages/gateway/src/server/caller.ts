@@ -97,8 +97,9 @@ export function strangerReason(request: IncomingMessage): MeshError | undefined 
       hint: "`mesh key create --scope read` on that node makes one.",
     });
   }
-  const path = (request.url ?? "").split("?", 1)[0] ?? "";
-  const { method = "", headers } = request;
+  const { method = "", headers, url = "" } = request;
+  const query = url.indexOf("?");
+  const path = query < 0 ? url : url.slice(0, query);
   try {
     guardLoopback({ method, path, headers }, request.socket.localPort ?? 0);
     return undefined;

@@ -314,11 +314,24 @@ export class SwimEngine {
     const nodeId = link.peer.nodeId as NodeId;
     if (!isOpen) {
       const isLast = this.#options.links.openLink(nodeId) === undefined;
-      if (isLast) this.step({ type: "connection-lost", nodeId });
+      if (!isLast) return;
+      this.step({ type: "connection-lost", nodeId });
+      void this.#askForProcess(nodeId, link.peer.remoteAddress);
       return;
     }
     this.#takePeerCertificate(link);
     this.#linkDatagrams.opened(link);
+  }
+
+  /** Never rejects. */
+  async #askForProcess(nodeId: NodeId, remoteAddress: string): Promise<void> {
+    const peer = this.directory.peer(nodeId);
+    const { isProcessGone } = this.#options;
+    if (peer === undefined || isProcessGone === undefined) return;
+    const isGone = await isProcessGone(peer, remoteAddress).catch(() => false);
+    // A link that was opened meanwhile is the better witness.
+    const isBack = this.#options.links.openLink(nodeId) !== undefined;
+    if (isGone && !isBack && !this.#isStopped) this.step({ type: "process-gone", nodeId });
   }
 
   #takePeerCertificate(link: Link): void {

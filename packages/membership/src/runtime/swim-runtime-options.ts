@@ -35,6 +35,11 @@ export interface SwimRuntimeOptions {
   /** Who a leaf speaks for; throws for one that is not a machine's of this member, or has ended. */
   verifyCertificate(der: Uint8Array): VerifiedCertificate;
   isRevoked(nodeId: NodeId): boolean;
+  /**
+   * Asked when the last link to a peer broke: whether the machine of the peer itself says that the
+   * process is gone. `remoteAddress` is where that link went. Without it, only silence tells.
+   */
+  isProcessGone?(peer: PeerInfo, remoteAddress: string): Promise<boolean>;
   readonly snapshots: SnapshotStore;
   readonly clock: Clock;
   readonly random: Random;

@@ -24,6 +24,11 @@ export interface SwimConfig {
   readonly suspicionMinMs: number;
   /** And at most this, when nobody else suspects the same node (Lifeguard). */
   readonly suspicionMaxMs: number;
+  /**
+   * Suspicion of a node whose machine says that the process is gone: time to say otherwise, such as
+   * after a restart at another port.
+   */
+  readonly goneSuspicionMs: number;
   /** Independent suspicions that bring it down to the least. */
   readonly suspicionConfirmations: number;
   /** News goes to some nodes this often, beside what probes carry. */
@@ -50,6 +55,8 @@ export const SWIM_LAN: SwimConfig = {
   // 2 s for a stall, 0.2 s for a suspicion that was there before it, 0.15 s to say that it lives.
   suspicionMinMs: 2350,
   suspicionMaxMs: 6000,
+  // Several round trips, and a process takes longer to start.
+  goneSuspicionMs: 500,
   suspicionConfirmations: 2,
   gossipIntervalMs: 100,
   gossipNodes: 3,
@@ -68,6 +75,7 @@ export const SWIM_WAN: SwimConfig = {
   indirectTimeoutMs: 1200,
   suspicionMinMs: 6000,
   suspicionMaxMs: 20_000,
+  goneSuspicionMs: 2000,
   gossipIntervalMs: 300,
   gossipNodes: 4,
   syncIntervalMs: 15_000,

@@ -40,6 +40,8 @@ export class Suspicion {
   #isOwn = false;
   /** What this side itself was stalled since. */
   #stalledMs = 0;
+  /** When it is over at the latest, since its process is known to be gone. */
+  #goneAtMs = Number.POSITIVE_INFINITY;
   /** Somebody says that it is dead already, which this side has no ground to believe yet. */
   isCalledDead = false;
 
@@ -65,9 +67,15 @@ export class Suspicion {
     this.#stalledMs += ms;
   }
 
+  /** The process is gone: this is over soon. */
+  hasten(nowMs: number): void {
+    this.#goneAtMs = Math.min(this.#goneAtMs, nowMs + this.#config.goneSuspicionMs);
+  }
+
   deadlineMs(nodes: number): number {
     const counted = this.#isOwn ? this.#from.size : this.#firstHand.size;
     const confirmations = Math.max(0, counted - 1);
-    return this.#startMs + this.#stalledMs + suspicionMs(this.#config, confirmations, nodes);
+    const wholeMs = suspicionMs(this.#config, confirmations, nodes);
+    return Math.min(this.#startMs + wholeMs, this.#goneAtMs) + this.#stalledMs;
   }
 }

@@ -13,6 +13,11 @@ export type SwimEvent =
   | { readonly type: "wake" }
   /** A connection to the node broke: probe it now. */
   | { readonly type: "connection-lost"; readonly nodeId: NodeId }
+  /**
+   * The machine of the node says itself that nothing listens any more where the node's links were:
+   * its process is gone. A process that stands still would be connected to all the same.
+   */
+  | { readonly type: "process-gone"; readonly nodeId: NodeId }
   | { readonly type: "update"; readonly address?: string; readonly meta?: Uint8Array }
   /** The node was removed by the operator, or revoked: gone at once, and its word is refused. */
   | { readonly type: "forget"; readonly nodeId: NodeId }

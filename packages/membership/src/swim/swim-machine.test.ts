@@ -1,7 +1,7 @@
 import type { NodeId } from "@hearthmesh/core";
 import { describe, expect, it } from "vitest";
 import { DATAGRAM_BYTES_MAX } from "../limits.js";
-import { SwimNetwork, type SwimNetworkOptions } from "../testing/swim-network.js";
+import { nodeIdOf, SwimNetwork, type SwimNetworkOptions } from "../testing/swim-network.js";
 import { SWIM_LAN, SWIM_WAN } from "./config.js";
 import { claimBytesMax, GossipQueue } from "./gossip-queue.js";
 import type { NodeRecord, SwimMessage } from "./messages.js";
@@ -120,6 +120,30 @@ describe("a mesh", () => {
     for (const name of ["node0", "node1"]) network.connectionLost(name, "node3");
     const tookMs = network.runUntil(() => network.allSee("node3", "dead"), 20_000);
     expect(tookMs).toBeLessThan(2650);
+  });
+
+  it("notices it at once where the machine itself says that the process is gone", () => {
+    const network = mesh(5);
+    network.crash("node3");
+    for (const name of ["node0", "node1", "node2", "node4"]) {
+      network.inject(name, { type: "process-gone", nodeId: nodeIdOf("node3") });
+    }
+    network.run(SWIM_LAN.goneSuspicionMs - 50);
+    expect(deaths(network)).toEqual([]);
+    network.run(100);
+    expect(deaths(network)).toHaveLength(4);
+  });
+
+  it("lets a node that is there refute that its process is gone, also when all say so", () => {
+    const network = mesh(5);
+    for (let round = 0; round < 20; round++) {
+      for (const name of ["node0", "node1", "node2", "node4"]) {
+        network.inject(name, { type: "process-gone", nodeId: nodeIdOf("node3") });
+      }
+      network.run(5000);
+    }
+    expect(deaths(network)).toEqual([]);
+    expect(network.hasConverged).toBe(true);
   });
 
   it("calls nobody dead in 10 minutes of stalls of 2 s and a loss of 20 %", () => {

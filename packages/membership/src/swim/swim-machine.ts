@@ -171,6 +171,9 @@ export class SwimMachine {
         this.#urgent.add(event.nodeId);
         if (this.#prober.probe === undefined) this.#probeAtMs = nowMs;
         return;
+      case "process-gone":
+        this.#view.suspectGone(event.nodeId, nowMs);
+        return;
       case "update": {
         const { type: _, ...changes } = event;
         this.#view.sayAnew(changes);

@@ -107,6 +107,14 @@ export class View {
     }
   }
 
+  /** Its process is gone, as its machine says: it has little time left to say otherwise. */
+  suspectGone(nodeId: NodeId, nowMs: number): void {
+    const member = this.members.get(nodeId);
+    if (member === undefined || !isPresent(member.state)) return;
+    this.suspect(nodeId, nowMs);
+    member.suspicion?.hasten(nowMs);
+  }
+
   /** Gone at once, and refused from now on, whoever speaks of it. */
   forget(nodeId: NodeId, nowMs: number): void {
     const [oldest] = this.#forgotten;

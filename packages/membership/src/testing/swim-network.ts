@@ -360,7 +360,7 @@ class Schedule {
 }
 
 /** Of the right form; not the hash of a key. */
-function nodeIdOf(name: string): NodeId {
+export function nodeIdOf(name: string): NodeId {
   const letters = [...Buffer.from(name).toString("hex")].map(
     (digit) => "abcdefghijklmnop"[Number.parseInt(digit, 16)],
   );

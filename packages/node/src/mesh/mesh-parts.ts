@@ -39,6 +39,7 @@ import type { GuestServices } from "./guest-services.js";
 import { findHub, parseHubAddress } from "./hub-address.js";
 import { serviceStorage, snapshotStore } from "./mesh-files.js";
 import type { MeshSecretKeeper } from "./mesh-secret-keeper.js";
+import { isProcessGone } from "./process-gone.js";
 
 const PROFILES: Readonly<Record<Config["mesh"]["profile"], SwimConfig>> = {
   lan: SWIM_LAN,
@@ -151,6 +152,7 @@ function makeSwim(
       return { nodeId, name, notAfterMs, publicKey: parseCertificate(der).publicKeyDer };
     },
     isRevoked,
+    isProcessGone: (peer, remoteAddress) => isProcessGone(peer, remoteAddress, clock),
     snapshots: snapshotStore(files.membership),
     clock,
     random,
