@@ -240,8 +240,8 @@ class CallerWatch {
   constructor(response: ServerResponse, outer: AbortSignal | undefined) {
     this.#response = response;
     this.#outer = outer;
-    response.once("close", this.#onGone);
-    outer?.addEventListener("abort", this.#onGone, { once: true });
+    response.once("close", this.#onClosed);
+    outer?.addEventListener("abort", this.#onClosed, { once: true });
     if (response.destroyed || outer?.aborted) this.#leave();
   }
 
@@ -257,11 +257,11 @@ class CallerWatch {
   }
 
   end(): void {
-    this.#response.off("close", this.#onGone);
-    this.#outer?.removeEventListener("abort", this.#onGone);
+    this.#response.off("close", this.#onClosed);
+    this.#outer?.removeEventListener("abort", this.#onClosed);
   }
 
-  readonly #onGone = () => {
+  readonly #onClosed = () => {
     this.#leave();
     // Does nothing where the response has closed by itself.
     this.#response.destroy();
