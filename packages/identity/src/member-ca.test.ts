@@ -168,6 +168,20 @@ describe("TLS with these certificates", () => {
   });
 });
 
+describe("a node that is called like its member", () => {
+  it.each(["node", "coordinator"] as const)("as a %s connects like any other", async (kind) => {
+    const trustDomain = "home.alice" as TrustDomain;
+    const tools = { clock: systemClock(), random: systemRandom() };
+    const ca = await createMemberCa({ memberId: "alice", trustDomain, ...tools });
+    const keys = generateKeyPair();
+    const publicKeyDer = publicKeyDerOf(keys.publicKeyPem);
+    const leaf = { ca, publicKeyDer, kind, trustDomain, name: "alice", validityMs: HOUR_MS };
+    const { certificatePem } = await issueCertificate({ ...leaf, ...tools });
+    const side = { ca: ca.certificatePem, key: keys.privateKeyPem, cert: certificatePem };
+    expect(await handshake(side)).toBe("OK");
+  });
+});
+
 /** How the client of a mutual handshake, both sides with this certificate, judges the server. */
 async function handshake(side: { ca: string; key: string; cert: string }): Promise<string> {
   const server = createServer({ ...side, requestCert: true, minVersion: "TLSv1.3" }, (socket) => {

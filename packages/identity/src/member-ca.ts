@@ -118,7 +118,8 @@ export async function issueCertificate(
   const x509 = await import("./x509.js");
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: randomSerial(options.random),
-    subject: [{ CN: [options.name.slice(0, COMMON_NAME_LENGTH_MAX)] }],
+    // With the kind it is never the CA's own name, which would make it look self-signed.
+    subject: [{ OU: [options.kind] }, { CN: [options.name.slice(0, COMMON_NAME_LENGTH_MAX)] }],
     issuer: new x509.Name(Buffer.from(ca.subjectDer)),
     notBefore: new Date(nowMs - limits.CERTIFICATE_BACKDATE_MS),
     notAfter: new Date(Math.min(nowMs + options.validityMs, ca.notAfterMs)),
