@@ -85,4 +85,25 @@ describe("methods on links", () => {
     expect(await ask("node")).toBe("answered");
     expect(await ask("coordinator")).toBe("answered");
   });
+
+  it("let an introduced node of another mesh use services alone, and only when it may", async () => {
+    const router = new MethodRouter(() => undefined);
+    const handlers = { onRequest: async () => new Uint8Array(0) };
+    router.add({ prefixes: ["service."], callers: "machines-and-guests", handlers });
+    router.add({ prefixes: ["relay.", "mesh."], callers: "machines", handlers });
+    router.add({ prefixes: ["chunk.", "node.", "file."], handlers });
+    const ask = (method: string, scopes: string[]) => {
+      const asked = request(method);
+      const identity = { ...principal, kind: "node", guest: { scopes } };
+      return codeOf(
+        (async () =>
+          router.handlers.onRequest?.({ ...asked, peer: { ...asked.peer, identity } }))(),
+      );
+    };
+    expect(await ask("service.open", ["services"])).toBe("answered");
+    expect(await ask("service.open", [])).toBe("MESH_FORBIDDEN");
+    for (const method of ["relay.open", "mesh.secret", "chunk.get", "node.register", "file.open"]) {
+      expect(await ask(method, ["services"]), method).toBe("MESH_FORBIDDEN");
+    }
+  });
 });

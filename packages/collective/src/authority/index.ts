@@ -3,6 +3,7 @@
  * `EnrolmentLimiter` slows down whoever tries codes;
  * `IntroductionWatch` asks introduced nodes again. Keys of the store: `authority-keys.ts`.
  */
+
 export { type AllowListRecord, AllowLists } from "./allow-lists.js";
 export {
   type Actor,
@@ -24,6 +25,7 @@ export type { CoordinatorRequest, EnrolRequest } from "./enrolment.js";
 export { EnrolmentLimiter, type EnrolmentLimits } from "./enrolment-limiter.js";
 export type { RevokedListener } from "./identity-cache.js";
 export type { EnrolResult } from "./identity-write.js";
+export { type IntroducedPrincipal, introducedPrincipal } from "./introduced-principal.js";
 export {
   type IntroductionRecord,
   type IntroductionRequest,

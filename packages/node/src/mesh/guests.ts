@@ -3,14 +3,9 @@
  * certificate is checked against the CA of its own member alone; it may use the services that its
  * introduction allows, and nothing else.
  */
-import type { IntroductionRecord } from "@hearthmesh/collective";
+import { type IntroductionRecord, introducedPrincipal } from "@hearthmesh/collective";
 import { type Clock, MeshError, type NodeId } from "@hearthmesh/core";
-import {
-  createVerifier,
-  nodeIdOfPublicKey,
-  type Principal,
-  parseCertificate,
-} from "@hearthmesh/identity";
+import type { Principal } from "@hearthmesh/identity";
 
 /** A principal of another mesh. Parts that do not know guests never get to see one. */
 export interface GuestPrincipal extends Principal {
@@ -50,26 +45,21 @@ export class Guests {
 
   /** Throws `MESH_CERT_UNTRUSTED` for a key that nobody introduced, and `MESH_CERT_*`. */
   principalOf(certificates: readonly Uint8Array[]): GuestPrincipal {
-    const [leaf] = certificates;
-    if (leaf === undefined) throw new MeshError("MESH_UNAUTHENTICATED");
-    const record = this.#recordOf(nodeIdOfPublicKey(parseCertificate(leaf).publicKeyDer));
-    const { trustDomain, caCertificatePem, scopes } = record;
-    const bundle = { trustDomain, sequence: 0, caCertificatesPem: [caCertificatePem] };
-    const principal = createVerifier(bundle).verify(certificates, { nowMs: this.#clock.nowMs() });
-    return { ...principal, guest: { scopes } };
+    if (certificates.length === 0) throw new MeshError("MESH_UNAUTHENTICATED");
+    const known = introducedPrincipal(this.#introduced, certificates, this.#clock.nowMs());
+    if (known === undefined) throw notIntroduced();
+    return { ...known.principal, guest: { scopes: known.record.scopes } };
   }
 
   /** Whether it is still introduced, and its certificate has not ended. Throws as above. */
   check(principal: GuestPrincipal): void {
-    this.#recordOf(principal.nodeId);
+    if (this.#introduced.get(principal.nodeId) === undefined) throw notIntroduced();
     if (this.#clock.nowMs() > principal.notAfterMs) throw new MeshError("MESH_CERT_EXPIRED");
   }
+}
 
-  #recordOf(nodeId: NodeId): IntroductionRecord {
-    const record = this.#introduced.get(nodeId);
-    if (record !== undefined) return record;
-    throw new MeshError("MESH_CERT_UNTRUSTED", {
-      message: "the key is of no node of this mesh, and of none that was introduced to it",
-    });
-  }
+function notIntroduced(): MeshError {
+  return new MeshError("MESH_CERT_UNTRUSTED", {
+    message: "the key is of no node of this mesh, and of none that was introduced to it",
+  });
 }
