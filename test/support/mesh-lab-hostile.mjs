@@ -203,6 +203,8 @@ answerLines({
           await send(victim, randomBytes(1400));
           counts.datagrams += 2;
         }
+        // The links have their turn.
+        await new Promise(setImmediate);
       }
     };
     const requests = async ({ link }) => {
