@@ -6,6 +6,7 @@ import { api } from "./api.js";
 import { byId, setText } from "./dom.js";
 import { refreshFiles, startFiles } from "./files.js";
 import { refreshInvites, startInvites } from "./invites.js";
+import { refreshMesh } from "./mesh.js";
 import { showNodes } from "./nodes.js";
 import { showHealthUnknown, showStatus } from "./overview.js";
 
@@ -24,6 +25,7 @@ async function refresh() {
     const status = await api("/api/status");
     showStatus(status);
     showNodes(status);
+    await refreshMesh();
     if (rounds++ % SLOW_EVERY === 0 || failures > 0) {
       await Promise.all([refreshFiles(true), refreshInvites()]);
     }

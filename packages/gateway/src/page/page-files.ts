@@ -21,6 +21,7 @@ const FILE_NAMES = [
   "dom.js",
   "files.js",
   "invites.js",
+  "mesh.js",
   "nodes.js",
   "overview.js",
   "uploads.js",
