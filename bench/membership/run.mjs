@@ -2,24 +2,22 @@
  * `npm run bench -- membership [options]`: how soon a mesh knows who is gone and who is new, beside
  * Debian's serf. Needs root on Linux (network namespaces).
  *
- *     --runs N       crashes and leaves; default 30
- *     --minutes N    of stalls and loss; default 10, 0 leaves it out
- *     --only a,b     of hearthmesh, serf, sim
- *     --sim          only the simulator
- *     --sizes a,b    nodes of the simulated meshes; default 10,100,1000
- *     --json FILE    raw results; default bench/results/membership.json
- *     --markdown     the tables as Markdown
+ *     --runs N       crashes and leaves; default 30     --minutes N    of stalls and loss; default
+ * 10, 0 leaves it out     --only a,b     of hearthmesh, serf, sim     --sim          only the
+ * simulator     --sizes a,b    nodes of the simulated meshes; default 10,100,1000     --json FILE
+ * raw results; default bench/results/membership.json     --markdown     the tables as Markdown
  *
  * How it measures. Five machines (network namespaces) on one LAN, a daemon in each, profile `lan`.
- * A node is ended by SIGKILL, or asked to leave by SIGTERM (serf by SIGINT, at which it leaves). The
- * time runs from the signal until the last of the other four knows it. Of Hearthmesh that is when
- * neither `/mesh/peers` shows the node nor any way of `/mesh/routes` leads to it or through it; a
- * helper in each machine asks every 20 ms, so that much is added. Serf says it in its log, which is
- * read as it comes. Then the node starts again with its home, and the time runs from the start of
- * the process until all others have it back. Any node may be the one, the coordinator too.
+ * A node is ended by SIGKILL, or asked to leave by SIGTERM (serf by SIGINT, at which it leaves).
+ * The time runs from the signal until the last of the other four knows it. Of Hearthmesh that is
+ * when neither `/mesh/peers` shows the node nor any way of `/mesh/routes` leads to it or through
+ * it; a helper in each machine asks every 20 ms, so that much is added. Serf says it in its log,
+ * which is read as it comes. Then the node starts again with its home, and the time runs from the
+ * start of the process until all others have it back. Any node may be the one, the coordinator too.
  *
  * False alarms: each machine loses 20 % of the datagrams that come to it (iptables), and every 4 s
- * one node stands still for 2 s (SIGSTOP). Nobody dies, so each node that anybody calls dead counts.
+ * one node stands still for 2 s (SIGSTOP). Nobody dies, so each node that anybody calls dead
+ * counts.
  *
  * The simulator runs the machine of the daemon under a virtual clock: all nodes start at once and
  * know one; then comes what a quiet mesh sends, three crashes, and one more node.
@@ -44,6 +42,8 @@ const results = join(dirname(fileURLToPath(import.meta.url)), "../results/member
 const MACHINES = ["one", "two", "three", "four", "five"];
 const IDLE_SECONDS = 20;
 const THERE_MS_MAX = 30_000;
+/** One run without a cable for so many crashes. */
+const UNPLUGGED_SHARE = 3;
 const { values: options } = parseArgs({
   options: {
     runs: { type: "string", default: "30" },
@@ -109,6 +109,9 @@ function measureContender(make) {
       await contender.start();
       await note("idle", () => measureIdle(contender, { seconds: IDLE_SECONDS }));
       await note("crash", () => measureLosses(contender, "crash", { runs, say }));
+      // The slow ones: serf takes half a minute to try again.
+      const unplugged = { runs: Math.ceil(runs / UNPLUGGED_SHARE), say };
+      await note("unplug", () => measureLosses(contender, "unplug", unplugged));
       await note("leave", () => measureLosses(contender, "leave", { runs, say }));
       if (minutes > 0) await note("alarms", () => measureAlarms(contender, { minutes, say }));
       if (contender.name === "hearthmesh") await note("joinedMs", () => measureJoin(lab, lan));

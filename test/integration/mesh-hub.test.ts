@@ -1,4 +1,6 @@
-/** Hub and spoke: a machine that is told of a hub in its `.env` joins by itself and is of full use. */
+/**
+ * Hub and spoke: a machine that is told of a hub in its `.env` joins by itself and is of full use.
+ */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

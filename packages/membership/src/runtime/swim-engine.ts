@@ -214,7 +214,8 @@ export class SwimEngine {
   }
 
   exchangeOver(link: Link): Promise<void> {
-    this.#takePeerCertificate(link);
+    const [leaf] = link.peer.certificates;
+    if (leaf !== undefined) this.#intake.takeCertificates([leaf], link.peer.nodeId as NodeId);
     return this.#exchange.run(link);
   }
 
@@ -319,7 +320,8 @@ export class SwimEngine {
       void this.#askForProcess(nodeId, link.peer.remoteAddress);
       return;
     }
-    this.#takePeerCertificate(link);
+    const [leaf] = link.peer.certificates;
+    if (leaf !== undefined) this.#intake.takeCertificates([leaf], nodeId);
     this.#linkDatagrams.opened(link);
   }
 
@@ -332,11 +334,6 @@ export class SwimEngine {
     // A link that was opened meanwhile is the better witness.
     const isBack = this.#options.links.openLink(nodeId) !== undefined;
     if (isGone && !isBack && !this.#isStopped) this.step({ type: "process-gone", nodeId });
-  }
-
-  #takePeerCertificate(link: Link): void {
-    const [leaf] = link.peer.certificates;
-    if (leaf !== undefined) this.#intake.takeCertificates([leaf], link.peer.nodeId as NodeId);
   }
 
   #makeMachine(incarnation: number): SwimMachine {

@@ -17,23 +17,15 @@ import { NODES_MAX } from "../limits.js";
 import type { SwimConfig } from "./config.js";
 import { Exchanger } from "./exchanger.js";
 import { LocalHealth } from "./local-health.js";
-import { isPresent, type Member, type MemberState } from "./member-table.js";
+import { isPresent, type Member } from "./member-table.js";
 import type { Claim, NodeRecord, SwimMessage } from "./messages.js";
 import { Outgoing } from "./outgoing.js";
 import { Prober } from "./prober.js";
 import type { SwimEffect, SwimEvent } from "./swim-events.js";
+import type { KnownMember, SwimOptions } from "./swim-options.js";
 import { View } from "./view.js";
 
-export interface SwimOptions {
-  readonly config: SwimConfig;
-  readonly self: Pick<NodeRecord, "nodeId" | "name" | "address" | "meta">;
-  /** Above that of earlier lives when it is known; otherwise the others tell. Default 1. */
-  readonly incarnation?: number;
-  sign(record: Omit<NodeRecord, "proof">): NodeRecord;
-  verify(record: NodeRecord): boolean;
-  /** Uniform in [0, 1). */
-  random(): number;
-}
+export type { KnownMember, SwimOptions } from "./swim-options.js";
 
 /** How many are told at once that this node lives, or leaves. */
 const WIDE_NODES = 8;
@@ -41,12 +33,6 @@ const WIDE_NODES = 8;
 const STALL_MS_MIN = 60;
 /** Views are exchanged this soon with a node that is back, which may know others that are. */
 const HEAL_MS_MAX = 500;
-
-/** A node and what is believed of it. */
-export interface KnownMember {
-  readonly record: NodeRecord;
-  readonly state: MemberState;
-}
 
 export class SwimMachine {
   readonly #config: SwimConfig;
