@@ -38,7 +38,7 @@ describe("the view of all services", () => {
     const { access, clock, looks } = await looked();
     for (let count = 0; count < 100; count++) access.resolve("wiki");
     expect(looks()).toBe(1);
-    clock.advance(SERVICE_VIEW_MS);
+    await clock.advance(SERVICE_VIEW_MS);
     access.resolve("wiki");
     expect(looks()).toBe(2);
   });
