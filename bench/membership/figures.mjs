@@ -19,6 +19,7 @@ const GROWTH_MAX = 1.25;
 export function judge(own = {}, simulated = []) {
   return [
     longest("crash to dead and routed around, p99", own.crash?.goneMs, CRASH_MS_MAX),
+    longest("the same without its cable, p99", own.unplug?.goneMs, CRASH_MS_MAX),
     longest("graceful leave, p99", own.leave?.goneMs, LEAVE_MS_MAX),
     alarmMark(own.alarms),
     longest("node restarted on the LAN, usable, p99", own.leave?.backMs, USABLE_MS_MAX),
@@ -64,8 +65,10 @@ export function contenderTable(figures) {
   return [
     ["5 nodes, lan", ...names],
     row("crash known to all: p50, p99", ({ crash }) => times(crash?.goneMs)),
+    row("no cable, known to all: p50, p99", ({ unplug }) => times(unplug?.goneMs)),
     row("leave known to all: p50, p99", ({ leave }) => times(leave?.goneMs)),
     row("started again, known to all: p50, p99", ({ leave }) => times(leave?.backMs)),
+    row("cable back, known to all: p50, p99", ({ unplug }) => times(unplug?.backMs)),
     row("false alarms", ({ alarms }) => alarms && `${alarms.alarms} in ${alarms.minutes} min`),
     row("idle: processor", ({ idle }) => idle && `${(idle.processorShare * 100).toFixed(2)} %`),
     row("idle: sent", ({ idle }) => idle && kilobytes(idle.bytesOutPerSecond)),

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { nowMs } from "./sightings.mjs";
 
 const GONE_MS_MAX = 60_000;
-const THERE_MS_MAX = 30_000;
+const THERE_MS_MAX = 120_000;
 /** Runs begin at any point of the probing. */
 const PAUSE_MS_MAX = 1000;
 const STALL_MS = 2000;
@@ -16,9 +16,9 @@ const TICKS_PER_SECOND = 100;
 const anyOf = (list) => list[Math.floor(Math.random() * list.length)];
 
 /**
- * Ends a node, `runs` times, and brings it back. Milliseconds from the signal until all others know
- * it; and from its new start until all others have it back.
- * @param {"crash" | "leave"} how
+ * Takes a node away, `runs` times, and brings it back. Milliseconds from then until all others know
+ * it; and from its new start, or its cable's, until all others have it back.
+ * @param {"crash" | "unplug" | "leave"} how
  */
 export async function measureLosses(contender, how, { runs, say }) {
   const goneMs = [];
@@ -28,11 +28,12 @@ export async function measureLosses(contender, how, { runs, say }) {
     await sleep(Math.random() * PAUSE_MS_MAX);
     const machine = anyOf(contender.machines);
     const startMs = nowMs();
-    const { gone } = contender[how](machine);
+    const gone = how === "unplug" ? machine.port.linkDown() : contender[how](machine).gone;
     goneMs.push((await contender.untilGone(machine, GONE_MS_MAX)) - startMs);
     await gone;
     const againMs = nowMs();
-    contender.revive(machine);
+    if (how === "unplug") await machine.port.linkUp();
+    else contender.revive(machine);
     backMs.push((await contender.untilThere(machine, THERE_MS_MAX)) - againMs);
     say(
       `${contender.name}: ${how} ${run}/${runs} of ${machine.name}: ${goneMs.at(-1).toFixed(0)}` +

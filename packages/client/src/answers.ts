@@ -4,10 +4,15 @@
 import { ERROR_REGISTRY, type ErrorCode, fromErrorRecord, MeshError } from "@hearthmesh/core";
 import { type HttpAnswer, readText } from "./http-connection.js";
 
-/** The JSON of a success; throws the problem otherwise. */
-export async function readJson<Body>(answer: HttpAnswer): Promise<Body> {
+/**
+ * The JSON of a success, and of a status that says as much as one, such as 503 of a health check
+ * that fails; throws the problem otherwise.
+ */
+export async function readJson<Body>(answer: HttpAnswer, alsoGood?: number): Promise<Body> {
   const text = await readText(answer.body);
-  if (answer.status >= 400) throw problemOf(answer.status, text);
+  const isProblem = /^application\/problem\+json/.test(answer.headers["content-type"] ?? "");
+  const isGood = answer.status < 400 || (answer.status === alsoGood && !isProblem);
+  if (!isGood) throw problemOf(answer.status, text);
   try {
     return JSON.parse(text) as Body;
   } catch (cause) {

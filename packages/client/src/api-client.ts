@@ -69,8 +69,9 @@ export class ApiClient {
     return formatEndpoint(this.#connection().endpoint);
   }
 
+  /** Also what is wrong when it fails, which the server answers with 503. */
   health(): Promise<HealthResponse> {
-    return this.#get("/health");
+    return this.#json("GET", "/health", undefined, 503);
   }
 
   status(): Promise<StatusResponse> {
@@ -164,7 +165,12 @@ export class ApiClient {
     return this.#json("GET", path);
   }
 
-  async #json<Answer>(method: string, path: string, body?: object): Promise<Answer> {
+  async #json<Answer>(
+    method: string,
+    path: string,
+    body?: object,
+    alsoGood?: number,
+  ): Promise<Answer> {
     const headers: Record<string, string> = { accept: "application/json" };
     if (body !== undefined) headers["content-type"] = "application/json";
     const answer = await this.send({
@@ -174,7 +180,7 @@ export class ApiClient {
       idleTimeoutMs: CALL_IDLE_TIMEOUT_MS,
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return readJson<Answer>(answer);
+    return readJson<Answer>(answer, alsoGood);
   }
 
   #connection(): HttpConnection {
