@@ -18,7 +18,7 @@ import { lockHome } from "./home-lock.js";
 import { openLogger } from "./logger.js";
 import type { Tools } from "./member-authority.js";
 import { joinHub } from "./mesh/join-hub.js";
-import { checkPorts } from "./port-check.js";
+import { checkPorts, type WantedPort } from "./port-check.js";
 import { RunningFile } from "./running-file.js";
 import { VERSION } from "./version.js";
 
@@ -98,8 +98,16 @@ function withRoles(record: NodeRecord, config: Config): NodeRecord {
   return { ...record, roles: config.roles };
 }
 
-function wantedPorts(config: Config, isCoordinator: boolean) {
+function wantedPorts(config: Config, isCoordinator: boolean): WantedPort[] {
+  const { udp, ...membership } = config.mesh.membership;
+  const datagrams: WantedPort = {
+    ...membership,
+    protocol: "udp",
+    flag: "membership-port",
+    purpose: "membership (UDP)",
+  };
   const always = [
+    ...(udp && config.mesh.enabled !== "false" ? [datagrams] : []),
     { ...config.http, flag: "http-port", purpose: "the page and the local API" },
     { ...config.links, flag: "link-port", purpose: "links" },
     { ...config.metrics, flag: "metrics-port", purpose: "metrics" },

@@ -1,4 +1,5 @@
 /** Looks at the ports before anything is made or opened, so that a failed start leaves no trace. */
+import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
 import { MeshError } from "@hearthmesh/core";
 import type { HostPort } from "./config/config.js";
@@ -7,13 +8,16 @@ export interface WantedPort extends HostPort {
   /** Long flag that changes it, without the dashes. */
   flag: string;
   purpose: string;
+  /** Default `tcp`. */
+  protocol?: "tcp" | "udp";
 }
 
 /** Throws `MESH_PORT_TAKEN` for the first port that another program has. */
 export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
-  const seen = new Map<number, WantedPort>();
+  const seen = new Map<string, WantedPort>();
   for (const port of wanted) {
-    const twin = seen.get(port.port);
+    const place = `${port.protocol ?? "tcp"}/${port.port}`;
+    const twin = seen.get(place);
     if (twin !== undefined) {
       throw new MeshError("MESH_CONFIG_INVALID", {
         message:
@@ -21,8 +25,8 @@ export async function checkPorts(wanted: readonly WantedPort[]): Promise<void> {
         hint: `Change one of them with \`--${twin.flag}\` or \`--${port.flag}\`.`,
       });
     }
-    seen.set(port.port, port);
-    await checkPort(port);
+    seen.set(place, port);
+    await (port.protocol === "udp" ? checkUdpPort(port) : checkPort(port));
   }
 }
 
@@ -35,6 +39,18 @@ function checkPort({ host, port, flag, purpose }: WantedPort): Promise<void> {
       else resolve();
     });
     server.listen({ host, port, exclusive: true }, () => server.close(() => resolve()));
+  });
+}
+
+function checkUdpPort({ host, port, flag, purpose }: WantedPort): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+    socket.once("error", (cause: NodeJS.ErrnoException) => {
+      socket.close();
+      if (cause.code === "EADDRINUSE") reject(taken(port, flag, purpose, cause));
+      else resolve();
+    });
+    socket.bind({ address: host, port, exclusive: true }, () => socket.close(() => resolve()));
   });
 }
 
