@@ -1,6 +1,7 @@
 /**
  * `npm run bench -- membership [options]`: how soon a mesh knows who is gone and who is new, beside
- * Debian's serf. Needs root on Linux (network namespaces).
+ * Debian's serf (`apt-get install serf`; its service, if it starts one, is not used and takes the
+ * port of membership on the machine itself). Needs root on Linux, for network namespaces.
  *
  *     --runs N       crashes and leaves; default 30     --minutes N    of stalls and loss; default
  * 10, 0 leaves it out     --only a,b     of hearthmesh, serf, sim     --sim          only the
