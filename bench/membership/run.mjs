@@ -3,18 +3,22 @@
  * Debian's serf (`apt-get install serf`; its service, if it starts one, is not used and takes the
  * port of membership on the machine itself). Needs root on Linux, for network namespaces.
  *
- *     --runs N       crashes and leaves; default 30     --minutes N    of stalls and loss; default
- * 10, 0 leaves it out     --only a,b     of hearthmesh, serf, sim     --sim          only the
- * simulator     --sizes a,b    nodes of the simulated meshes; default 10,100,1000     --json FILE
- * raw results; default bench/results/membership.json     --markdown     the tables as Markdown
+ *     --runs N       crashes and leaves; default 30
+ *     --minutes N    of stalls and loss; default 10, 0 leaves it out
+ *     --only a,b     of hearthmesh, serf, sim
+ *     --sim          only the simulator
+ *     --sizes a,b    nodes of the simulated meshes; default 10,100,1000
+ *     --json FILE    raw results; default bench/results/membership.json
+ *     --markdown     the tables as Markdown
  *
  * How it measures. Five machines (network namespaces) on one LAN, a daemon in each, profile `lan`.
- * A node is ended by SIGKILL, or asked to leave by SIGTERM (serf by SIGINT, at which it leaves).
- * The time runs from the signal until the last of the other four knows it. Of Hearthmesh that is
- * when neither `/mesh/peers` shows the node nor any way of `/mesh/routes` leads to it or through
- * it; a helper in each machine asks every 20 ms, so that much is added. Serf says it in its log,
- * which is read as it comes. Then the node starts again with its home, and the time runs from the
- * start of the process until all others have it back. Any node may be the one, the coordinator too.
+ * A node is ended by SIGKILL, or loses its cable, or is asked to leave by SIGTERM (serf by SIGINT,
+ * at which it leaves). The time runs from then until the last of the other four knows it. Of
+ * Hearthmesh that is when neither `/mesh/peers` shows the node nor any way of `/mesh/routes` leads
+ * to it or through it; a helper in each machine asks every 20 ms, so that much is added. Serf says
+ * it in its log, which is read as it comes. Then the node starts again with its home (or has its
+ * cable back), and the time runs from there until all others have it back. Any node may be the one,
+ * the coordinator too.
  *
  * False alarms: each machine loses 20 % of the datagrams that come to it (iptables), and every 4 s
  * one node stands still for 2 s (SIGSTOP). Nobody dies, so each node that anybody calls dead
