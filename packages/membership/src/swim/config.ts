@@ -52,8 +52,8 @@ export const SWIM_LAN: SwimConfig = {
   probeTimeoutMs: 100,
   indirectTimeoutMs: 120,
   indirectChecks: 3,
-  // 2 s for a stall, 0.2 s for a suspicion that was there before it, 0.15 s to say that it lives.
-  suspicionMinMs: 2350,
+  // 2 s for a stall, 0.1 s for a suspicion that was there before it, 0.15 s to say that it lives.
+  suspicionMinMs: 2250,
   suspicionMaxMs: 6000,
   // Several round trips, and a process takes longer to start.
   goneSuspicionMs: 500,
