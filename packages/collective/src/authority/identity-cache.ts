@@ -4,10 +4,11 @@
  * of others. A revision is never overtaken by an older one, so both sources may say the same
  * thing twice.
  */
-import { errorFields, isMeshError, type Logger, type NodeId } from "@hearthmesh/core";
+import { errorFields, type Logger, type NodeId } from "@hearthmesh/core";
 import type { IdentityRecord, RevocationEntry, RevocationList } from "@hearthmesh/identity";
 import type { KeyValue, Operation, Store } from "@hearthmesh/store";
-import { AUTHORITY_PREFIX, IDENTITY_PREFIX, REVOCATIONS_KEY } from "./authority-keys.js";
+import { IDENTITY_PREFIX, REVOCATIONS_KEY } from "./authority-keys.js";
+import { followStore } from "./follow-store.js";
 import { readAll } from "./read-all.js";
 import { decodeRecord } from "./records.js";
 
@@ -137,28 +138,16 @@ export class IdentityCache {
     return revision;
   }
 
-  async #follow(fromRevision: number): Promise<void> {
-    let next = fromRevision;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        const watch = this.#store.watch(
-          { prefix: AUTHORITY_PREFIX },
-          { fromRevision: next, signal },
-        );
-        for await (const batch of watch) {
-          for (const event of batch.events) if (event.type === "put") this.#apply(event.entry);
-          next = batch.revision + 1;
-        }
-        return;
-      } catch (error) {
-        if (signal.aborted || isMeshError(error, "MESH_STORE_CLOSED")) return;
-        if (!isMeshError(error, "MESH_STORE_COMPACTED")) {
-          this.#log.error("changes by other coordinators are not seen", errorFields(error));
-          return;
-        }
-        next = (await this.#load()) + 1;
-      }
-    }
+  #follow(fromRevision: number): Promise<void> {
+    return followStore({
+      store: this.#store,
+      log: this.#log,
+      signal: this.#stop.signal,
+      fromRevision,
+      onEvent: (event) => {
+        if (event.type === "put") this.#apply(event.entry);
+      },
+      reload: () => this.#load(),
+    });
   }
 }

@@ -3,9 +3,9 @@
  * Filled from the store, updated at once by the changes of this process, and by a watch for those
  * of others. A revision is never overtaken by an older one, so both may say the same thing twice.
  */
-import { errorFields, isMeshError, type Logger } from "@hearthmesh/core";
+import type { Logger } from "@hearthmesh/core";
 import type { Operation, Store } from "@hearthmesh/store";
-import { AUTHORITY_PREFIX } from "./authority-keys.js";
+import { followStore } from "./follow-store.js";
 import { readAll } from "./read-all.js";
 import { decodeRecord, type Versioned } from "./records.js";
 
@@ -102,31 +102,17 @@ export class RecordCache {
     return revision;
   }
 
-  async #follow(fromRevision: number): Promise<void> {
-    let next = fromRevision;
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        const options = { fromRevision: next, signal };
-        for await (const batch of this.#store.watch({ prefix: AUTHORITY_PREFIX }, options)) {
-          for (const event of batch.events) {
-            if (event.type === "delete") this.#forget(event.key, event.modRevision);
-            else {
-              const { entry } = event;
-              this.#set(entry.key, entry.modRevision, () => decodeRecord(entry));
-            }
-          }
-          next = batch.revision + 1;
-        }
-        return;
-      } catch (error) {
-        if (signal.aborted || isMeshError(error, "MESH_STORE_CLOSED")) return;
-        if (!isMeshError(error, "MESH_STORE_COMPACTED")) {
-          this.#log.error("changes by other coordinators are not seen", errorFields(error));
-          return;
-        }
-        next = (await this.#load()) + 1;
-      }
-    }
+  #follow(fromRevision: number): Promise<void> {
+    return followStore({
+      store: this.#store,
+      log: this.#log,
+      signal: this.#stop.signal,
+      fromRevision,
+      onEvent: (event) => {
+        if (event.type === "delete") this.#forget(event.key, event.modRevision);
+        else this.#set(event.entry.key, event.entry.modRevision, () => decodeRecord(event.entry));
+      },
+      reload: () => this.#load(),
+    });
   }
 }
