@@ -11,6 +11,7 @@ const missing = whyNoLab();
 const name = missing === undefined ? "a mesh" : `a mesh (${missing})`;
 const HOUR_MS = 3_600_000;
 const WATCH_MS = 100;
+const STALL_MS = 2000;
 
 describe.skipIf(missing !== undefined)(name, () => {
   let lab: MeshLab;
@@ -170,12 +171,28 @@ describe.skipIf(missing !== undefined)(name, () => {
     expect(deaths).toEqual([]);
   });
 
+  it("calls nobody dead for stalls of 2 s while a fifth of all datagrams is lost", async () => {
+    const [, one, two] = all as [LabMachine, LabMachine, LabMachine];
+    const deaths = await deathsDuring(all, async () => {
+      await Promise.all(all.map(({ port }) => port.loseDatagrams(20)));
+      for (const machine of [one, hub, two]) {
+        machine.freeze();
+        await new Promise((resolve) => setTimeout(resolve, STALL_MS));
+        machine.thaw();
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+      await Promise.all(all.map(({ port }) => port.loseDatagrams(0)));
+    });
+    expect(deaths).toEqual([]);
+    await isWholeAgain("stalls and loss");
+  });
+
   it("keeps a node whose datagrams a firewall drops, and misses it when it ends", async () => {
     const [, one, ...others] = all as [LabMachine, LabMachine, LabMachine, LabMachine];
     const rest = [hub, ...others];
     const deaths = await deathsDuring(all, async () => {
       await lab.network.blockUdp(one.port);
-      await new Promise((resolve) => setTimeout(resolve, 8000));
+      await new Promise((resolve) => setTimeout(resolve, 5000));
     });
     expect(deaths).toEqual([]);
     await lab.agree(all);
