@@ -18,7 +18,8 @@
  * to it or through it; a helper in each machine asks every 20 ms, so that much is added. Serf says
  * it in its log, which is read as it comes. Then the node starts again with its home (or has its
  * cable back), and the time runs from there until all others have it back. Any node may be the one,
- * the coordinator too.
+ * the coordinator too. Both are measured at the same time, so that what else this computer does
+ * disturbs both.
  *
  * False alarms: each machine loses 20 % of the datagrams that come to it (iptables), and every 4 s
  * one node stands still for 2 s (SIGSTOP). Nobody dies, so each node that anybody calls dead
@@ -73,7 +74,7 @@ async function attempt(what, work) {
   }
 }
 
-/** Each contender has new machines, and the whole computer to itself. */
+/** Each contender has its own machines. */
 async function withMachines(work) {
   const lab = await MeshLab.create();
   try {
@@ -144,22 +145,24 @@ const chosen = choose();
 const missing = whyNoLab();
 const version = serfVersion();
 const leftOut = [];
-const figures = {};
 if (missing !== undefined && chosen.some((name) => name !== "sim")) {
   leftOut.push(`all but the simulator is left out: this machine ${missing}`);
 }
 const canDo = (name) => chosen.includes(name) && missing === undefined;
-if (canDo("hearthmesh")) {
-  const measured = await attempt("hearthmesh", () =>
-    measureContender((lab) => new Hearthmesh(lab)),
-  );
-  figures.hearthmesh = measured ?? {};
-}
-if (canDo("serf") && version === undefined) leftOut.push("serf is left out: it is not installed");
-else if (canDo("serf")) {
-  figures.serf =
-    (await attempt("serf", () => measureContender((lab) => new SerfAgents(lab)))) ?? {};
-}
+const hasSerf = canDo("serf") && version !== undefined;
+if (canDo("serf") && !hasSerf) leftOut.push("serf is left out: it is not installed");
+const contenders = {
+  ...(canDo("hearthmesh") ? { hearthmesh: (lab) => new Hearthmesh(lab) } : {}),
+  ...(hasSerf ? { serf: (lab) => new SerfAgents(lab) } : {}),
+};
+// At the same time: what else this computer does disturbs both.
+const measured = await Promise.all(
+  Object.entries(contenders).map(async ([name, make]) => [
+    name,
+    (await attempt(name, () => measureContender(make))) ?? {},
+  ]),
+);
+const figures = Object.fromEntries(measured);
 const simulated = [];
 for (const nodes of chosen.includes("sim") ? options.sizes.split(",").map(Number) : []) {
   say(`simulating ${nodes} nodes`);
