@@ -7,7 +7,8 @@ export function percentile(values, share) {
 }
 
 const seconds = (ms) => (ms === undefined ? "-" : `${(ms / 1000).toFixed(2)} s`);
-const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB/s`;
+const kilobytes = (bytes) =>
+  bytes < 100 ? `${bytes.toFixed(0)} B/s` : `${(bytes / 1000).toFixed(1)} kB/s`;
 
 const CRASH_MS_MAX = 3000;
 const LEAVE_MS_MAX = 500;
