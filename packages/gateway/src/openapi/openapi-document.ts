@@ -15,8 +15,8 @@ const DESCRIPTION = [
   "TLS (port 8001), where the certificate says who calls. With MESH_ENABLED=true port 3000 serves",
   "health, `/mesh/` and `/api/mesh/` to other machines too, for API keys (X-API-Key), with TLS on",
   "the same port. `/enrol`, `/recover` and `/hub` are on the enrolment door (port 9001).",
-  "`/api/mesh/route/{service, capability or node}/{path}` passes any request on to a service and is",
-  "described in docs/mesh/services.md. Every error is `application/problem+json` with a code of",
+  "`/api/mesh/route/{service, capability or node}/{path}` passes any request on to a service: see",
+  "docs/mesh/services.md. Every error is `application/problem+json` with a code of",
   "docs/errors.md.",
 ].join(" ");
 
