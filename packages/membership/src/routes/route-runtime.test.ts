@@ -184,6 +184,16 @@ describe("routes over links", () => {
     expect(a!.runtime.pathsTo(d!.nodeId).length).toBe(1);
   });
 
+  it("do not lead to a node that is called dead, though its link has not broken yet", async () => {
+    await chain();
+    const isListed = () => a!.runtime.routes().some(({ target }) => target === b!.nodeId);
+    expect(isListed()).toBe(true);
+    a!.runtime.memberChanged(b!.nodeId, "dead");
+    expect(isListed()).toBe(false);
+    a!.runtime.memberChanged(b!.nodeId, "alive");
+    expect(isListed()).toBe(true);
+  });
+
   it("count a second link to the same node once, and a relayed link not at all", async () => {
     const first = await connect(a!, b!, 10);
     await connect(a!, b!, 10);

@@ -74,6 +74,8 @@ export class RouteRuntime implements Startable, RouteDirectory {
   /** What each neighbour may send that is refused. */
   readonly #refusals = new Map<NodeId, TokenBucket>();
   readonly #avoidedUntilMs = new Map<NodeId, number>();
+  /** As membership says, the oldest first. */
+  readonly #gone = new Set<NodeId>();
   readonly #listeners = new Set<() => void>();
   readonly #counters = { sendsFailed: 0, requestsRefused: 0 };
   #table: RouteTable | undefined;
@@ -118,6 +120,10 @@ export class RouteRuntime implements Startable, RouteDirectory {
 
   /** What membership believes of another node: a dead one relays nothing from now on. */
   memberChanged(nodeId: NodeId, state: PeerState): void {
+    this.#gone.delete(nodeId);
+    if (state === "dead" || state === "left") this.#gone.add(nodeId);
+    const [oldest] = this.#gone;
+    if (this.#gone.size > ROUTE_NODES_MAX && oldest !== undefined) this.#gone.delete(oldest);
     this.#step({ type: "member", nodeId, state });
   }
 
@@ -142,8 +148,11 @@ export class RouteRuntime implements Startable, RouteDirectory {
     return () => this.#listeners.delete(listener);
   }
 
+  /** To all but those that are gone, whose links may take a while longer to break. */
   routes(): readonly Route[] {
-    return this.#routeTable().routes();
+    return this.#routeTable()
+      .routes()
+      .filter(({ target }) => !this.#gone.has(target));
   }
 
   pathsTo(target: NodeId): readonly RoutePath[] {
