@@ -140,6 +140,9 @@ function choose() {
 }
 
 const begun = performance.now();
+// So that the machines go, too.
+process.once("SIGINT", () => process.exit(130));
+process.once("SIGTERM", () => process.exit(143));
 const loadAtStart = loadavg();
 const chosen = choose();
 const missing = whyNoLab();

@@ -42,9 +42,13 @@ export class MeshLab {
   /** @type {LabMachine[]} */
   machines = [];
 
+  #remove = () => rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 });
+
   constructor(folder, network) {
     this.folder = folder;
     this.network = network;
+    // Also when the run is broken off; the processes end with this one by themselves.
+    process.once("exit", this.#remove);
   }
 
   /** Its folder and everything in it are removed by `close`. */
@@ -134,7 +138,8 @@ export class MeshLab {
   async close() {
     await Promise.all(this.machines.map((machine) => machine.close()));
     await this.network.close();
-    rmSync(this.folder, { recursive: true, force: true });
+    this.#remove();
+    process.off("exit", this.#remove);
   }
 }
 
