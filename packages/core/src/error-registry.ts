@@ -7,6 +7,7 @@
  */
 import { define } from "./error-definition.js";
 import { mesh } from "./error-registry-mesh.js";
+import { store } from "./error-registry-store.js";
 
 export type { ErrorDefinition } from "./error-definition.js";
 
@@ -352,6 +353,7 @@ export const ERROR_REGISTRY = {
   ...storage,
   ...files,
   ...mesh,
+  ...store,
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_REGISTRY;

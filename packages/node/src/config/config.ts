@@ -29,6 +29,7 @@ export interface Config {
   repairIntervalMs: number;
   garbageGraceMs: number;
   mesh: MeshConfig;
+  store: StoreConfig;
   logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -56,4 +57,28 @@ export interface MeshConfig {
     streamBytesMax: number;
     streamTimeMsMax: number;
   };
+}
+
+export interface StoreConfig {
+  /** Undefined: what the home holds, else `sqlite`. */
+  engine: "sqlite" | "etcd" | undefined;
+  /** Of an etcd cluster that is there already; empty: this node supervises its own. */
+  endpoints: readonly string[];
+  /** Paths of PEM files, and the user, for such a cluster. */
+  caFile: string | undefined;
+  certificateFile: string | undefined;
+  keyFile: string | undefined;
+  user: string | undefined;
+  passwordFile: string | undefined;
+  /** Where the supervised etcd listens. */
+  client: HostPort;
+  peer: HostPort;
+  votersMax: number;
+  electionTimeoutMs: number;
+  /** How long a coordinator leads after its last renewal. */
+  leaseTimeMs: number;
+  quotaBytes: number;
+  /** 0: none. */
+  snapshotIntervalMs: number;
+  snapshotsKept: number;
 }

@@ -6,6 +6,7 @@ import { MeshError } from "@hearthmesh/core";
 import { z } from "zod";
 import { type ConfigKey, duration, host, key, list, port, size } from "./key-forms.js";
 import { capabilities, MESH_KEYS } from "./mesh-keys.js";
+import { STORE_KEYS } from "./store-keys.js";
 
 export type { ConfigKey } from "./key-forms.js";
 
@@ -177,6 +178,7 @@ export const CONFIG_KEYS = {
     "How long a chunk without a file is kept. Longer than the longest upload pause.",
   ),
   ...MESH_KEYS,
+  ...STORE_KEYS,
   "log.level": key(
     z.enum(["debug", "info", "warn", "error"]),
     "info",
@@ -213,6 +215,8 @@ export const DEFAULT_PORT_KEYS = [
   "enrolment.port",
   "metrics.port",
   "membership.port",
+  "store.clientPort",
+  "store.peerPort",
 ] as const satisfies readonly ConfigKeyName[];
 
 /** Throws one error that lists all that is wrong. */

@@ -9,7 +9,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { isMeshError } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
-import type { Config, MeshConfig } from "./config.js";
+import type { Config, MeshConfig, StoreConfig } from "./config.js";
 import {
   ADDRESS_VARIABLES,
   CONFIG_KEYS,
@@ -232,6 +232,7 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     repairIntervalMs: get("collective.repairInterval"),
     garbageGraceMs: get("collective.garbageGrace"),
     mesh: meshConfig(get),
+    store: storeConfig(get),
     logLevel: get("log.level"),
   };
 }
@@ -258,6 +259,26 @@ function meshConfig(get: <T>(name: ConfigKeyName) => T): MeshConfig {
       streamBytesMax: get("relay.bytes"),
       streamTimeMsMax: get("relay.time"),
     },
+  };
+}
+
+function storeConfig(get: <T>(name: ConfigKeyName) => T): StoreConfig {
+  return {
+    engine: get("store.engine"),
+    endpoints: get<readonly string[] | undefined>("store.endpoints") ?? [],
+    caFile: get("store.ca"),
+    certificateFile: get("store.certificate"),
+    keyFile: get("store.key"),
+    user: get("store.user"),
+    passwordFile: get("store.passwordFile"),
+    client: { host: get("store.host"), port: get("store.clientPort") },
+    peer: { host: get("store.host"), port: get("store.peerPort") },
+    votersMax: get("store.members"),
+    electionTimeoutMs: get("store.electionTimeout"),
+    leaseTimeMs: get("store.leaseTime"),
+    quotaBytes: get("store.quota"),
+    snapshotIntervalMs: get("store.snapshotInterval"),
+    snapshotsKept: get("store.snapshotsKept"),
   };
 }
 
