@@ -68,6 +68,12 @@ export type OperationResult =
   | { type: "get"; entry: KeyValue | undefined };
 
 export interface Transaction {
+  /**
+   * What must hold for the caller to be allowed to write at all, such as "I still lead". When it
+   * does not, neither branch runs, nothing is changed and the call fails with `MESH_EPOCH_OLD`.
+   * Looked at together with the compares; not counted among them.
+   */
+  guard?: Compare;
   /** All must hold; an empty list holds. */
   compare?: readonly Compare[];
   success: readonly Operation[];

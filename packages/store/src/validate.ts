@@ -148,12 +148,12 @@ function refuseTooLarge(what: string, count: number, limit: number): void {
 
 /** Throws the error for a transaction that no engine takes, or returns its size in bytes. */
 export function validateTransaction(transaction: Transaction): number {
-  const { compare = [], success, failure = [] } = transaction;
+  const { guard, compare = [], success, failure = [] } = transaction;
   const operationsMax = limits.STORE_TXN_OPERATIONS_MAX;
   refuseTooLarge("compares", compare.length, operationsMax);
   refuseTooLarge("operations in one branch", success.length, operationsMax);
   refuseTooLarge("operations in one branch", failure.length, operationsMax);
-  let bytes = 0;
+  let bytes = guard === undefined ? 0 : validateCompare(guard);
   for (const item of compare) bytes += validateCompare(item);
   for (const branch of [success, failure]) {
     for (const operation of branch) bytes += validateOperation(operation);
@@ -161,6 +161,14 @@ export function validateTransaction(transaction: Transaction): number {
   }
   refuseTooLarge("bytes of keys and values", bytes, limits.STORE_TXN_BYTES_MAX);
   return bytes;
+}
+
+/** The guard of a transaction does not hold. */
+export function guardError(guard: Compare): MeshError {
+  return new MeshError("MESH_EPOCH_OLD", {
+    message: `the guard on ${JSON.stringify(guard.key)} does not hold: another leader took over`,
+    details: { key: guard.key },
+  });
 }
 
 /** A transaction deletes at most as many keys as a range may return. */

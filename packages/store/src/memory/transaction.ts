@@ -10,7 +10,7 @@ import type {
   Transaction,
   TransactionResult,
 } from "../types.js";
-import { refuseFullLease, refuseLargeDeletion } from "../validate.js";
+import { guardError, refuseFullLease, refuseLargeDeletion } from "../validate.js";
 import type { MemoryHistory } from "./history.js";
 
 export class MemoryTransaction {
@@ -25,6 +25,10 @@ export class MemoryTransaction {
 
   /** `mustBeAlive` throws for a lease that has ended. Nothing is changed when anything throws. */
   run(transaction: Transaction, mustBeAlive: (leaseId: number) => void): TransactionResult {
+    const { guard } = transaction;
+    if (guard !== undefined && !compareHolds(guard, this.#history.entryAt(guard.key))) {
+      throw guardError(guard);
+    }
     const succeeded = (transaction.compare ?? []).every((compare) =>
       compareHolds(compare, this.#history.entryAt(compare.key)),
     );

@@ -14,7 +14,7 @@ import type {
   Transaction,
   TransactionResult,
 } from "../types.js";
-import { leaseEndedError, refuseFullLease, refuseLargeDeletion } from "../validate.js";
+import { guardError, leaseEndedError, refuseFullLease, refuseLargeDeletion } from "../validate.js";
 import { firstChangeOf } from "./rows.js";
 import type { LiveHead, Tables } from "./tables.js";
 import type { WriteBatch } from "./write-batch.js";
@@ -117,8 +117,10 @@ export function runTransaction(
   transaction: Transaction,
 ): TransactionResult {
   const writer = new RevisionWriter(context.tables, context.batch);
+  const { guard } = transaction;
+  if (guard !== undefined && !holds(context.tables, writer, guard)) throw guardError(guard);
   const succeeded = (transaction.compare ?? []).every((compare) =>
-    compareHolds(compare, comparedEntry(context.tables, writer, compare)),
+    holds(context.tables, writer, compare),
   );
   const branch = succeeded ? transaction.success : (transaction.failure ?? []);
   checkBranch(context, writer, branch);
@@ -137,6 +139,10 @@ export function endLease(tables: Tables, batch: WriteBatch, leaseId: number): vo
   tables.deleteLease(leaseId);
   batch.endedLeases.add(leaseId);
   batch.state.openLeases--;
+}
+
+function holds(tables: Tables, writer: RevisionWriter, compare: Compare): boolean {
+  return compareHolds(compare, comparedEntry(tables, writer, compare));
 }
 
 /** The value is read only when it is compared. */

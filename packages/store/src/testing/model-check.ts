@@ -143,8 +143,9 @@ class Comparison {
       operation.type === "put" && operation.leaseId === CHOSEN_LEASE
         ? { ...operation, leaseId }
         : operation;
-    const { compare = [], success, failure = [] } = planned;
-    return { compare, success: success.map(choose), failure: failure.map(choose) };
+    const { guard, compare = [], success, failure = [] } = planned;
+    const branches = { compare, success: success.map(choose), failure: failure.map(choose) };
+    return guard === undefined ? branches : { guard, ...branches };
   }
 
   /** From the present one (0) back to before the first (1). */

@@ -22,7 +22,8 @@ export type ModelCommand =
   | { type: "reopen" };
 
 /** `lease` is a place among the leases granted so far, for each put with one. */
-export interface PlannedTransaction extends Transaction {
+export interface PlannedTransaction extends Omit<Transaction, "guard"> {
+  readonly guard: Compare | undefined;
   readonly lease: number;
 }
 
@@ -62,6 +63,10 @@ export function modelCommands(fc: typeof FastCheck): FastCheck.Arbitrary<ModelCo
     { weight: 1, arbitrary: fc.record({ type: fc.constant("get"), key }) },
   );
   const transaction: FastCheck.Arbitrary<PlannedTransaction> = fc.record({
+    guard: fc.oneof(
+      { weight: 4, arbitrary: fc.constant(undefined) },
+      { weight: 1, arbitrary: compare },
+    ),
     compare: fc.array(compare, { maxLength: 2 }),
     success: fc.array(operation, { maxLength: 4 }),
     failure: fc.array(operation, { maxLength: 2 }),
