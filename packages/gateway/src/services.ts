@@ -6,7 +6,7 @@
 import type { Authority, Coordinator, EnrolmentLimiter, FileClient } from "@hearthmesh/collective";
 import type { Clock, Logger, MemberId, NodeId, Random, TrustDomain } from "@hearthmesh/core";
 import type { Endpoint, Principal } from "@hearthmesh/identity";
-import type { HealthResponse, StatusResponse } from "./contracts/index.js";
+import type { CoordinatorView, HealthResponse, StatusResponse } from "./contracts/index.js";
 import type { IntroductionServices } from "./introduction-services.js";
 import type { MeshService } from "./mesh-service.js";
 import type { MetricValue } from "./plain/metrics-table.js";
@@ -58,6 +58,8 @@ export interface GatewayServices {
     apiAddresses(): readonly string[];
     linkAddresses(): readonly string[];
   };
+  /** All coordinators of the member. Absent: this one is the only one. */
+  coordinators?(): Promise<readonly CoordinatorView[]>;
   /** Enrolment addresses that an invite names, best first. */
   enrolmentEndpoints(): readonly Endpoint[];
   readonly authority: AuthorityService;

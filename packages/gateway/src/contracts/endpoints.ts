@@ -2,6 +2,7 @@
  * Every endpoint of the API with its shapes: the server's routes, the OpenAPI document and the
  * clients are made from this one table. `tag` groups them in the documentation.
  */
+import { COORDINATOR_ENDPOINTS } from "./coordinators.js";
 import type { Endpoint } from "./endpoint.js";
 import * as files from "./files.js";
 import { KEY_ENDPOINTS } from "./keys.js";
@@ -211,6 +212,7 @@ const file = {
 /** On the API doors. */
 export const ENDPOINTS = {
   ...mesh,
+  ...COORDINATOR_ENDPOINTS,
   ...SERVICE_ENDPOINTS,
   ...identity,
   ...KEY_ENDPOINTS,

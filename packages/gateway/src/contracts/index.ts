@@ -10,6 +10,7 @@
  * @packageDocumentation
  */
 export * from "./common.js";
+export * from "./coordinators.js";
 export type * from "./endpoint.js";
 export * from "./endpoints.js";
 export * from "./files.js";

@@ -2,6 +2,7 @@
 import type { Route } from "../server/route.js";
 import type { GatewayServices } from "../services.js";
 import { auditRoutes } from "./audit-routes.js";
+import { coordinatorRoutes } from "./coordinator-routes.js";
 import { documentRoute } from "./document-route.js";
 import { fileRoutes } from "./file-routes.js";
 import { healthRoutes } from "./health-routes.js";
@@ -16,6 +17,7 @@ export function apiRoutes(services: GatewayServices): Route[] {
   return [
     ...healthRoutes(services),
     ...meshRoutes(services),
+    ...coordinatorRoutes(services),
     ...meshViewRoutes(services),
     ...serviceRoutes(services),
     ...introductionRoutes(services),
