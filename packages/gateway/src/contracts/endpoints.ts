@@ -5,7 +5,9 @@
 import { COORDINATOR_ENDPOINTS } from "./coordinators.js";
 import type { Endpoint } from "./endpoint.js";
 import * as files from "./files.js";
+import { KV_ENDPOINTS } from "./key-value.js";
 import { KEY_ENDPOINTS } from "./keys.js";
+import { LOCK_ENDPOINTS } from "./locks.js";
 import * as view from "./mesh.js";
 import { SERVICE_ENDPOINTS } from "./services.js";
 import * as status from "./status.js";
@@ -217,6 +219,8 @@ export const ENDPOINTS = {
   ...identity,
   ...KEY_ENDPOINTS,
   ...file,
+  ...KV_ENDPOINTS,
+  ...LOCK_ENDPOINTS,
 } as const;
 export type EndpointName = keyof typeof ENDPOINTS;
 
