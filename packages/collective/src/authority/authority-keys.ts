@@ -14,6 +14,7 @@
  * | `authority/key/<key id>`                  | `ApiKeyRecord`; kept for a while when it is over  |
  * | `authority/key-use/<key id>`              | when the key was used last, to the minute         |
  * | `authority/introduction/<node id>`        | `IntroductionRecord` of a node of another mesh    |
+ * | `authority/coordinator/<node id>`         | `CoordinatorContact`: where a coordinator is      |
  * | `authority/allow/<node id>`               | `AllowListRecord`: where this node may call from  |
  * | `authority/audit-head`                    | sequence number and hash of the last audit record |
  * | `audit/<sequence>`                        | `AuditRecord`, in the order of the changes        |
@@ -33,6 +34,7 @@ export const API_KEY_PREFIX = "authority/key/";
 export const API_KEY_USE_PREFIX = "authority/key-use/";
 export const INTRODUCTION_PREFIX = "authority/introduction/";
 export const ALLOW_LIST_PREFIX = "authority/allow/";
+export const COORDINATOR_PREFIX = "authority/coordinator/";
 export const MEMBER_KEY = "authority/member";
 export const REVOCATIONS_KEY = "authority/revocations";
 export const AUDIT_HEAD_KEY = "authority/audit-head";
@@ -42,6 +44,7 @@ const AUDIT_PREFIX = "audit/";
 const NUMBER_DIGITS = 16;
 
 export const identityKey = (nodeId: NodeId): string => IDENTITY_PREFIX + nodeId;
+export const coordinatorKey = (nodeId: NodeId): string => COORDINATOR_PREFIX + nodeId;
 export const inviteKey = (id: InviteId): string => INVITE_PREFIX + id;
 export const auditKey = (sequence: number): string => AUDIT_PREFIX + digits(sequence);
 

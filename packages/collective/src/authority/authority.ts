@@ -40,6 +40,7 @@ import { AllowLists } from "./allow-lists.js";
 import { ApiKeys } from "./api-keys.js";
 import { type AuditPage, type AuditVerdict, auditLength, readAudit, verifyAudit } from "./audit.js";
 import type { AuthorityContext } from "./context.js";
+import { Coordinators } from "./coordinators.js";
 import {
   type CoordinatorRequest,
   type EnrolRequest,
@@ -60,6 +61,11 @@ export interface AuthorityOptions {
   ca: MemberCa;
   memberId: MemberId | string;
   trustDomain: TrustDomain | string;
+  /**
+   * Whether machines may be invited as further coordinators: only a store that several machines
+   * reach allows it. Default false.
+   */
+  severalCoordinators?: boolean;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -74,6 +80,8 @@ export class Authority {
   readonly introductions: Introductions;
   /** From where each node may call. */
   readonly allowLists: AllowLists;
+  /** Where the coordinators of this member are. */
+  readonly coordinators: Coordinators;
   readonly #context: AuthorityContext;
   readonly #verifier: CertificateVerifier;
   readonly #bundle: TrustBundle;
@@ -89,13 +97,16 @@ export class Authority {
     this.apiKeys = new ApiKeys(context);
     this.introductions = new Introductions(context);
     this.allowLists = new AllowLists(context);
+    this.coordinators = new Coordinators(context);
   }
 
   /** `MESH_CONFIG_INVALID` when CA, member and store do not belong together. */
   static async open(options: AuthorityOptions): Promise<Authority> {
     const memberId = parseMemberId(options.memberId);
     const trustDomain = parseTrustDomain(options.trustDomain);
-    return new Authority(await openContext({ ...options, memberId, trustDomain }));
+    return new Authority(
+      await openContext({ severalCoordinators: false, ...options, memberId, trustDomain }),
+    );
   }
 
   /** Stops following the store. The store itself belongs to the caller. */

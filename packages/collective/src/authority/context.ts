@@ -22,6 +22,7 @@ export interface AuthorityContext {
   readonly ca: MemberCa;
   readonly memberId: MemberId;
   readonly trustDomain: TrustDomain;
+  readonly severalCoordinators: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

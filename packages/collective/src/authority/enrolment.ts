@@ -90,10 +90,16 @@ function planIdentity(
   if (previous !== undefined) {
     return isRetry ? previous : extendIdentity(context, previous, invite);
   }
-  const { kind, roles, grants, id } = invite;
+  const { roles, grants, id } = invite;
+  const kind = kindOf(invite);
   const name = checkName(context, kind, invite.nodeName ?? request.name);
   const planned = { v: 1 as const, kind, name, nodeId, roles, grants, inviteId: id, recoveries: 0 };
   return invite.sharedBy === undefined ? planned : { ...planned, invitedBy: invite.sharedBy };
+}
+
+/** A machine that is invited as a coordinator becomes one: its certificate says so. */
+function kindOf({ kind, roles }: InviteRecord): IdentityRecord["kind"] {
+  return roles.includes("coordinator") ? "coordinator" : kind;
 }
 
 /**
@@ -107,7 +113,7 @@ function extendIdentity(
 ): PlannedIdentity {
   const otherName = invite.nodeName !== undefined && invite.nodeName !== previous.name;
   const otherInviter = invite.sharedBy !== undefined && invite.sharedBy !== previous.invitedBy;
-  if (previous.kind !== invite.kind || otherName || otherInviter) {
+  if (previous.kind !== kindOf(invite) || otherName || otherInviter) {
     throw new MeshError("MESH_ALREADY_MEMBER", {
       message: `this key belongs to ${previous.spiffeId} already`,
       hint: "Make a new key for this invite.",

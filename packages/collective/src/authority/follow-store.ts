@@ -1,10 +1,14 @@
 /** Follows what changes under `authority/`, by whichever coordinator, for those who keep copies. */
-import { errorFields, isMeshError, type Logger } from "@hearthmesh/core";
+import { type Clock, errorFields, isMeshError, type Logger, sleep } from "@hearthmesh/core";
 import type { Store, StoreEvent } from "@hearthmesh/store";
 import { AUTHORITY_PREFIX } from "./authority-keys.js";
 
+/** Before a watch that broke is made anew. */
+const AGAIN_MS = 1_000;
+
 export interface FollowOptions {
   readonly store: Store;
+  readonly clock: Clock;
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly fromRevision: number;
@@ -13,9 +17,9 @@ export interface FollowOptions {
   reload(): Promise<number>;
 }
 
-/** Resolves when `signal` is aborted or the store has closed; a failure is logged and ends it. */
+/** Resolves when `signal` is aborted or the store has closed; goes on after every failure. */
 export async function followStore(options: FollowOptions): Promise<void> {
-  const { store, log, signal, onEvent, reload } = options;
+  const { store, clock, log, signal, onEvent, reload } = options;
   let next = options.fromRevision;
   while (!signal.aborted) {
     try {
@@ -28,10 +32,14 @@ export async function followStore(options: FollowOptions): Promise<void> {
     } catch (error) {
       if (signal.aborted || isMeshError(error, "MESH_STORE_CLOSED")) return;
       if (!isMeshError(error, "MESH_STORE_COMPACTED")) {
-        log.error("changes by other coordinators are not seen", errorFields(error));
-        return;
+        log.warn("changes by other coordinators are not seen; trying again", errorFields(error));
+        await sleep(clock, AGAIN_MS, signal).catch(() => undefined);
+        continue;
       }
-      next = (await reload()) + 1;
+      // A reload that fails is tried again: the watch says once more that too much was missed.
+      next = await reload()
+        .then((revision) => revision + 1)
+        .catch(() => next);
     }
   }
 }

@@ -4,7 +4,7 @@
  * of others. A revision is never overtaken by an older one, so both sources may say the same
  * thing twice.
  */
-import { errorFields, type Logger, type NodeId } from "@hearthmesh/core";
+import { type Clock, errorFields, type Logger, type NodeId } from "@hearthmesh/core";
 import type { IdentityRecord, RevocationEntry, RevocationList } from "@hearthmesh/identity";
 import type { KeyValue, Operation, Store } from "@hearthmesh/store";
 import { IDENTITY_PREFIX, REVOCATIONS_KEY } from "./authority-keys.js";
@@ -16,6 +16,7 @@ export type RevokedListener = (entry: RevocationEntry) => void;
 
 export interface IdentityCacheOptions {
   store: Store;
+  clock: Clock;
   log: Logger;
   /** Signed and empty, for a member that never revoked anything. */
   emptyList: RevocationList;
@@ -23,6 +24,7 @@ export interface IdentityCacheOptions {
 
 export class IdentityCache {
   readonly #store: Store;
+  readonly #clock: Clock;
   readonly #log: Logger;
   readonly #identities = new Map<NodeId, { record: IdentityRecord; revision: number }>();
   readonly #revoked = new Map<NodeId, RevocationEntry>();
@@ -33,6 +35,7 @@ export class IdentityCache {
 
   private constructor(options: IdentityCacheOptions) {
     this.#store = options.store;
+    this.#clock = options.clock;
     this.#log = options.log;
     this.#list = options.emptyList;
   }
@@ -141,6 +144,7 @@ export class IdentityCache {
   #follow(fromRevision: number): Promise<void> {
     return followStore({
       store: this.#store,
+      clock: this.#clock,
       log: this.#log,
       signal: this.#stop.signal,
       fromRevision,

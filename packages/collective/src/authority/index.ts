@@ -21,6 +21,7 @@ export {
   hashOfAudit,
 } from "./audit.js";
 export { Authority, type AuthorityOptions } from "./authority.js";
+export type { CoordinatorContact } from "./coordinators.js";
 export type { CoordinatorRequest, EnrolRequest } from "./enrolment.js";
 export { EnrolmentLimiter, type EnrolmentLimits } from "./enrolment-limiter.js";
 export type { RevokedListener } from "./identity-cache.js";

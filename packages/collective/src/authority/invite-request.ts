@@ -27,11 +27,16 @@ export interface CheckedInvite {
   readonly nodeName?: string;
 }
 
-/** Roles that come by invite. The coordinator's does not. */
-const NODE_ROLES: readonly NodeRole[] = ["storage", "gateway"];
+const NODE_ROLES: readonly NodeRole[] = ["coordinator", "storage", "gateway"];
 
-/** Throws `MESH_BAD_REQUEST` with what is wrong. */
-export function checkInviteRequest(request: InviteRequest): CheckedInvite {
+/**
+ * Throws `MESH_BAD_REQUEST` with what is wrong. A machine that is to be a coordinator gets the keys
+ * of the whole member, so its invite is for one machine, and the store must allow for several.
+ */
+export function checkInviteRequest(
+  request: InviteRequest,
+  severalCoordinators = false,
+): CheckedInvite {
   const { kind, validityMs, nodeName, maxUses = 1, description = "" } = request;
   if (kind !== "node" && kind !== "person") throw bad("an invite is for a node or a person");
   checkWhole("uses", maxUses, limits.INVITE_USES_MAX);
@@ -41,6 +46,7 @@ export function checkInviteRequest(request: InviteRequest): CheckedInvite {
     throw bad(`an invite names at most ${limits.INVITE_ENDPOINTS_MAX} addresses`);
   }
   const roles = checkRoles(kind, request.roles ?? []);
+  if (roles.includes("coordinator")) checkCoordinator(maxUses, severalCoordinators);
   const grants = checkGrants(kind, request.grants ?? []);
   const checked = { kind, roles, grants, maxUses, description };
   if (nodeName === undefined) return checked;
@@ -58,6 +64,16 @@ function checkRoles(kind: "node" | "person", roles: readonly NodeRole[]): readon
   const wrong = roles.find((role) => !NODE_ROLES.includes(role));
   if (wrong !== undefined) throw bad(`the role ${JSON.stringify(wrong)} does not come by invite`);
   return roles.length === 0 ? ["storage"] : NODE_ROLES.filter((role) => roles.includes(role));
+}
+
+function checkCoordinator(maxUses: number, severalCoordinators: boolean): void {
+  if (!severalCoordinators) {
+    throw bad(
+      "this member has its records in an embedded store, which allows one coordinator",
+      "Move them to etcd first: stop the node, `mesh store migrate --from sqlite --to etcd`.",
+    );
+  }
+  if (maxUses !== 1) throw bad("an invite for a coordinator has one use");
 }
 
 function checkGrants(kind: "node" | "person", grants: readonly Grant[]): readonly Grant[] {
@@ -87,6 +103,6 @@ function checkDescription(text: string): void {
   }
 }
 
-function bad(message: string): MeshError {
-  return new MeshError("MESH_BAD_REQUEST", { message });
+function bad(message: string, hint?: string): MeshError {
+  return new MeshError("MESH_BAD_REQUEST", hint === undefined ? { message } : { message, hint });
 }

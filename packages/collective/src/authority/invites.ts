@@ -41,7 +41,7 @@ export async function createInvite(
   request: InviteRequest,
 ): Promise<CreatedInvite> {
   const { clock, random, ledger, memberId, log } = context;
-  const checked = checkInviteRequest(request);
+  const checked = checkInviteRequest(request, context.severalCoordinators);
   const secret = newInviteSecret(random);
   const created = await ledger.change(async () => {
     const nowMs = clock.nowMs();

@@ -21,6 +21,7 @@ import {
   ALLOW_LIST_PREFIX,
   API_KEY_PREFIX,
   API_KEY_USE_PREFIX,
+  COORDINATOR_PREFIX,
   INTRODUCTION_PREFIX,
   MEMBER_KEY,
 } from "./authority-keys.js";
@@ -35,6 +36,7 @@ const CACHED_PREFIXES = [
   API_KEY_USE_PREFIX,
   INTRODUCTION_PREFIX,
   ALLOW_LIST_PREFIX,
+  COORDINATOR_PREFIX,
 ] as const;
 
 export interface OpenOptions {
@@ -42,6 +44,8 @@ export interface OpenOptions {
   ca: MemberCa;
   memberId: MemberId;
   trustDomain: TrustDomain;
+  /** Whether the store lets several coordinators run; see `AuthorityOptions`. */
+  severalCoordinators: boolean;
   clock: Clock;
   random: Random;
   log: Logger;
@@ -59,8 +63,8 @@ export async function openContext(options: OpenOptions): Promise<AuthorityContex
   checkCa(options);
   const content = { trustDomain, epoch: 0, issuedAtMs: clock.nowMs(), entries: [] };
   const emptyList = signRevocationList(content, ca.privateKeyPem);
-  const cache = await IdentityCache.open({ store, log, emptyList });
-  const records = await RecordCache.open({ store, log, prefixes: CACHED_PREFIXES });
+  const cache = await IdentityCache.open({ store, clock, log, emptyList });
+  const records = await RecordCache.open({ store, clock, log, prefixes: CACHED_PREFIXES });
   const ledger = new Ledger({
     store,
     clock,

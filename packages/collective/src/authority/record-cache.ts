@@ -3,7 +3,7 @@
  * Filled from the store, updated at once by the changes of this process, and by a watch for those
  * of others. A revision is never overtaken by an older one, so both may say the same thing twice.
  */
-import type { Logger } from "@hearthmesh/core";
+import type { Clock, Logger } from "@hearthmesh/core";
 import type { Operation, Store } from "@hearthmesh/store";
 import { followStore } from "./follow-store.js";
 import { readAll } from "./read-all.js";
@@ -17,6 +17,7 @@ interface Known {
 
 export interface RecordCacheOptions {
   store: Store;
+  clock: Clock;
   log: Logger;
   /** Below `authority/`; the keys of one prefix have one length (see `readAll`). */
   prefixes: readonly string[];
@@ -24,12 +25,14 @@ export interface RecordCacheOptions {
 
 export class RecordCache {
   readonly #store: Store;
+  readonly #clock: Clock;
   readonly #log: Logger;
   readonly #byPrefix: ReadonlyMap<string, Map<string, Known>>;
   readonly #stop = new AbortController();
 
   private constructor(options: RecordCacheOptions) {
     this.#store = options.store;
+    this.#clock = options.clock;
     this.#log = options.log;
     this.#byPrefix = new Map(options.prefixes.map((prefix) => [prefix, new Map()]));
   }
@@ -105,6 +108,7 @@ export class RecordCache {
   #follow(fromRevision: number): Promise<void> {
     return followStore({
       store: this.#store,
+      clock: this.#clock,
       log: this.#log,
       signal: this.#stop.signal,
       fromRevision,

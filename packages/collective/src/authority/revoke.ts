@@ -30,12 +30,7 @@ export async function revokeIdentity(
   const revoked = await ledger.change(async (): Promise<Decision<IdentityRecord>> => {
     const found = findIdentity(context, idOrName);
     if (found === undefined) throw notFound(idOrName);
-    if (found.nodeId === by.nodeId || found.kind === "coordinator") {
-      throw new MeshError("MESH_FORBIDDEN", {
-        message: "a coordinator cannot be revoked: nobody could let anybody in after that",
-        hint: "Stop the node instead.",
-      });
-    }
+    checkStays(context, by, found);
     const read = await readIdentity(context, found.nodeId);
     if (read.record === undefined) throw notFound(idOrName);
     if (read.record.revokedAtMs !== undefined) return { result: read.record };
@@ -59,6 +54,23 @@ export async function revokeIdentity(
   });
   log.warn("revoked an identity", { principal: revoked.spiffeId, nodeId: revoked.nodeId });
   return revoked;
+}
+
+/** Somebody must be left who can let others in. */
+function checkStays(context: AuthorityContext, by: Principal, found: IdentityRecord): void {
+  const { cache } = context;
+  const isOther = ({ nodeId, kind }: IdentityRecord) =>
+    kind === "coordinator" && nodeId !== found.nodeId && !cache.isRevoked(nodeId);
+  if (found.nodeId !== by.nodeId && (found.kind !== "coordinator" || cache.all().some(isOther))) {
+    return;
+  }
+  throw new MeshError("MESH_FORBIDDEN", {
+    message:
+      found.kind === "coordinator"
+        ? "the last coordinator cannot be revoked, nor one by itself: who would let others in?"
+        : "nobody revokes itself",
+    hint: "Stop the node instead, or do it on another coordinator.",
+  });
 }
 
 function nextList(

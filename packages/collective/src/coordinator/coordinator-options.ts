@@ -22,6 +22,11 @@ export interface CoordinatorOptions {
   readonly log: Logger;
   /** Grows with every new leader: nodes refuse orders and tickets of an older one. */
   readonly epoch: number;
+  /**
+   * Throws `MESH_NOT_LEADER` when this coordinator may not act any more; asked before every
+   * request. Default: it always may.
+   */
+  readonly requireLeading?: () => void;
   /** At least 32 bytes, the same after a restart; receipt keys are derived from it. */
   readonly coordinatorSecret: Uint8Array;
   /** Copies of each chunk. Default 3. */

@@ -80,11 +80,14 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   };
 }
 
-function namespaceContext({ store, clock, random }: CoordinatorOptions): NamespaceContext {
+export function namespaceContext(
+  { store, clock, random }: Pick<CoordinatorOptions, "store" | "clock" | "random">,
+  directories = new Directories(store),
+): NamespaceContext {
   const gate = new SharedGate();
   return {
     store,
-    directories: new Directories(store),
+    directories,
     gate,
     mutex: new KeyedMutex(),
     usage: new Usage(store, gate),

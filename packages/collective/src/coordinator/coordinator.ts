@@ -192,6 +192,7 @@ export class Coordinator implements Startable {
     try {
       checkPolicy(definition.policy, caller);
       if (!this.#running) throw new MeshError("MESH_STOPPING");
+      this.#options.requireLeading?.();
       const access = new Access(this.#options.access, caller.principal);
       const fields = new Fields(method, header);
       const answer = await definition.serve({ ...caller, access, fields, body });

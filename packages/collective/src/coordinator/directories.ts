@@ -27,11 +27,14 @@ export interface Obstacle {
 export class Directories {
   readonly #store: Store;
   readonly #known = new Map<string, Directory>();
+  readonly #entriesMax: number;
   /** Grows with every change: a read that began before one must not fill the cache after it. */
   #changes = 0;
 
-  constructor(store: Store) {
+  /** `entriesMax` 0: nothing is kept, for who is not the only writer. */
+  constructor(store: Store, { entriesMax = limits.DIRECTORIES_CACHED_MAX } = {}) {
     this.#store = store;
+    this.#entriesMax = entriesMax;
   }
 
   /** The directory at the path, or why there is none. */
@@ -102,7 +105,7 @@ export class Directories {
   #remember(key: string, directory: Directory): void {
     this.#known.delete(key);
     this.#known.set(key, directory);
-    if (this.#known.size <= limits.DIRECTORIES_CACHED_MAX) return;
+    if (this.#known.size <= this.#entriesMax) return;
     const oldest = this.#known.keys().next();
     if (!oldest.done) this.#known.delete(oldest.value);
   }

@@ -35,18 +35,27 @@ function enrolled(serve: (call: Call) => Promise<Answer>) {
   return { policy: "enrolled" as const, serve };
 }
 
-function treeMethods({ context, namespace }: FileParts): MethodTable {
+/** Methods that only look, which a coordinator that does not lead serves too. */
+export function lookMethods(namespace: Pick<Namespace, "stat" | "list">) {
   return {
-    "file.stat": enrolled(async ({ access, fields }) => ({
+    "file.stat": async ({ access, fields }: Pick<Call, "access" | "fields">): Promise<Answer> => ({
       header: { entry: await namespace.stat(access, pathOf(fields)) },
-    })),
-    "file.list": enrolled(async ({ access, fields }) => {
+    }),
+    "file.list": async ({ access, fields }: Pick<Call, "access" | "fields">): Promise<Answer> => {
       const limit = fields.optionalInteger("limit") ?? limits.LIST_PAGE_ENTRIES_MAX;
       const bounded = Math.min(Math.max(1, limit), limits.LIST_PAGE_ENTRIES_MAX);
       const after = fields.optionalText("after", limits.PATH_NAME_BYTES_MAX);
       if (after !== undefined) checkName(fields, after);
       return { header: await namespace.list(access, pathOf(fields), after, bounded) };
-    }),
+    },
+  };
+}
+
+function treeMethods({ context, namespace }: FileParts): MethodTable {
+  const look = lookMethods(namespace);
+  return {
+    "file.stat": enrolled(look["file.stat"]),
+    "file.list": enrolled(look["file.list"]),
     "file.mkdir": enrolled(async ({ access, fields }) => ({
       header: {
         entry: await namespace.makeDirectory(access, pathOf(fields), fields.flag("parents")),

@@ -1,9 +1,10 @@
 /**
- * Keeps a node registered with its coordinator: dials, registers, reports, and begins again when
- * the link is lost, for as long as it runs.
+ * Keeps a node registered with the coordinator that leads: dials, registers, reports, and begins
+ * again when the link is lost or another coordinator leads, for as long as it runs.
  *
  *     idle --start--> connecting --registered--> online --link lost--> connecting ...
  *     connecting --failed--> waiting --delay over--> connecting;   any --stop--> stopped
+ *     online, waiting --another leads--> connecting, at once
  *
  * Invariants: at most one link is open at a time; `registration` is that of the last answer and
  * stays while the coordinator is away, so that tickets keep working. Errors never leave the loop:
@@ -22,6 +23,7 @@ import {
   sleep,
 } from "@hearthmesh/core";
 import type { Link } from "@hearthmesh/qwormhole";
+import { type Leader, leaderNamedBy } from "../leadership/leadership.js";
 import type {
   NodeRegisterRequest,
   NodeRegisterResponse,
@@ -48,6 +50,8 @@ export interface NodeAgentOptions {
   readonly report?: () => Promise<StorageReport>;
   /** Called after each registration, before it counts as online. */
   readonly onRegistered: (response: NodeRegisterResponse, registration: Registration) => void;
+  /** A coordinator refused because another one leads: dial that one from now on. */
+  readonly onOtherLeader?: (leader: Leader) => void;
   /** Called when a report's answer names another layout or epoch than is known. */
   readonly onChanged?: (response: NodeReportResponse) => void;
   readonly clock: Clock;
@@ -74,6 +78,8 @@ export class NodeAgent implements Startable {
   readonly #abort = new AbortController();
   #state: NodeAgentState = { phase: "idle", failures: 0 };
   #loop: Promise<void> | undefined;
+  /** Ends the present link, or the present wait, and dials anew. */
+  #again = new AbortController();
 
   constructor(options: NodeAgentOptions) {
     this.#options = options;
@@ -95,16 +101,23 @@ export class NodeAgent implements Startable {
     this.#state = { ...this.#state, phase: "stopped" };
   }
 
+  /** Another coordinator leads: registers with it at once. */
+  reconnect(): void {
+    this.#again.abort();
+  }
+
   async #run(): Promise<void> {
     const { clock, random, policy = RECONNECT_POLICY } = this.#options;
     const { signal } = this.#abort;
     while (!signal.aborted) {
+      if (this.#again.signal.aborted) this.#again = new AbortController();
       await this.#stayOnline();
       if (signal.aborted) return;
       const failures = Math.max(1, this.#state.failures);
       const delayMs = reconnectDelayMs(policy, failures, random);
       this.#state = { ...this.#state, phase: "waiting" };
-      await sleep(clock, delayMs, signal).catch(() => undefined);
+      const either = AbortSignal.any([signal, this.#again.signal]);
+      await sleep(clock, delayMs, either).catch(() => undefined);
     }
   }
 
@@ -118,7 +131,10 @@ export class NodeAgent implements Startable {
       await this.#reportUntilClosed(link, intervalMs);
     } catch (error) {
       const lastError = fromWireError(error);
-      const failures = this.#state.failures + 1;
+      const leader = leaderNamedBy(lastError);
+      if (leader !== undefined) this.#options.onOtherLeader?.(leader);
+      // Who is sent on to another coordinator has not failed.
+      const failures = leader === undefined ? this.#state.failures + 1 : 0;
       this.#state = { ...this.#state, failures, lastError };
       if (!this.#abort.signal.aborted) {
         this.#log.warn("not connected to the coordinator", {
@@ -166,6 +182,9 @@ export class NodeAgent implements Startable {
     const over = new AbortController();
     const onStop = () => over.abort();
     this.#abort.signal.addEventListener("abort", onStop, { once: true });
+    this.#again.signal.addEventListener("abort", onStop, { once: true });
+    // It may have happened while the node dialled or registered.
+    if (this.#again.signal.aborted) onStop();
     const closed = link.closed.then(({ error }) => {
       over.abort();
       return error;
@@ -178,7 +197,7 @@ export class NodeAgent implements Startable {
         );
         if (isTime && report !== undefined) await this.#sendReport(link, await report());
       }
-      if (this.#abort.signal.aborted) return;
+      if (this.#abort.signal.aborted || this.#again.signal.aborted) return;
       throw (await closed) ?? new MeshError("MESH_UNREACHABLE", { message: "the link has ended" });
     } finally {
       this.#abort.signal.removeEventListener("abort", onStop);
