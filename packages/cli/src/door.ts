@@ -67,7 +67,7 @@ export async function throughNodeDoor<Result>(
 ): Promise<Result> {
   const running = namesDoor(options) ? undefined : await runningNode(cli, options);
   if (running?.nodeUrl === undefined) return throughDoor(cli, options, work);
-  const door = await plainDoor(running.nodeUrl);
+  const door = await plainDoor(cli, running.nodeUrl);
   return work(door).finally(() => door.close());
 }
 
@@ -89,17 +89,17 @@ async function runningNode(cli: Cli, options: DoorOptions): Promise<RunningNode 
 async function openDoor(cli: Cli, options: DoorOptions): Promise<Door> {
   if (options.ca ?? options.cert ?? options.key) return certificateDoor(cli, options);
   const home = await findHome(cli, options.home);
-  if (options.local === true) return plainDoor(await requireLocalUrl(home));
+  if (options.local === true) return plainDoor(cli, await requireLocalUrl(home));
   if (options.collective === undefined && options.coordinator === undefined) {
     const running = await findRunningNode(home);
-    if (running?.httpUrl !== undefined) return plainDoor(running.httpUrl);
+    if (running?.httpUrl !== undefined) return plainDoor(cli, running.httpUrl);
   }
   return collectiveDoor(cli, home, options);
 }
 
-async function plainDoor(loopbackUrl: string): Promise<Door> {
+async function plainDoor({ clock, random }: Cli, loopbackUrl: string): Promise<Door> {
   const { ApiClient, HttpFiles } = await import("@hearthmesh/client");
-  const api = new ApiClient({ loopbackUrl });
+  const api = new ApiClient({ loopbackUrl, clock, random });
   return {
     api,
     name: `the node on this machine (${loopbackUrl})`,
@@ -138,20 +138,22 @@ async function collectiveDoor(cli: Cli, directory: string, options: DoorOptions)
   const { clock, random, log } = cli;
   const home: IdentityHome = new IdentityHome(directory);
   const collective = await loadCollective({ home, name: options.collective, clock, log });
-  const { record, credentials } = collective;
-  const addresses =
-    options.coordinator === undefined ? record.coordinator.apiAddresses : [options.coordinator];
-  const api = new ApiClient({ addresses, credentials, clock });
+  const { record, credentials, finder } = collective;
+  const api =
+    options.coordinator === undefined
+      ? new ApiClient({ finder, credentials, clock, random })
+      : new ApiClient({ addresses: [options.coordinator], credentials, clock, random });
   const connections: { close(): Promise<void> }[] = [];
   return {
     api,
-    name: `the collective ${record.name} (${addresses[0] ?? "no address"})`,
+    name: `the collective ${record.name} (${api.address})`,
     files: async () => {
       const connection = connectFiles({ collective, clock, random, log });
       connections.push(connection);
       return connection.files;
     },
     close: async () => {
+      await api.settled();
       api.close();
       await Promise.all(connections.map((one) => one.close()));
     },

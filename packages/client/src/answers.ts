@@ -10,14 +10,17 @@ import { type HttpAnswer, readText } from "./http-connection.js";
  */
 export async function readJson<Body>(answer: HttpAnswer, alsoGood?: number): Promise<Body> {
   const text = await readText(answer.body);
-  const isProblem = /^application\/problem\+json/.test(answer.headers["content-type"] ?? "");
-  const isGood = answer.status < 400 || (answer.status === alsoGood && !isProblem);
+  const isGood = answer.status < 400 || (answer.status === alsoGood && !isProblem(answer));
   if (!isGood) throw problemOf(answer.status, text);
   try {
     return JSON.parse(text) as Body;
   } catch (cause) {
     throw new MeshError("MESH_PROTOCOL", { message: "the answer is not JSON", cause });
   }
+}
+
+export function isProblem({ headers }: HttpAnswer): boolean {
+  return /^application\/problem\+json/.test(headers["content-type"] ?? "");
 }
 
 /** Throws the problem when the answer is one, without touching the body otherwise. */
@@ -36,7 +39,8 @@ const STATUS_CODES: readonly (readonly [number, ErrorCode])[] = [
   [504, "MESH_TIMEOUT"],
 ];
 
-function problemOf(status: number, text: string): MeshError {
+/** An answer that is a problem document, as its error. */
+export function problemOf(status: number, text: string): MeshError {
   try {
     const problem = JSON.parse(text) as Record<string, unknown>;
     if (typeof problem.code === "string" && problem.code in ERROR_REGISTRY) {

@@ -2,8 +2,9 @@
  * The HTTP API, typed. The same class talks to the loopback door of a node on this machine and to a
  * coordinator under mutual TLS; who may do what is the server's business.
  */
-import { type Clock, isMeshError, MeshError } from "@hearthmesh/core";
+import { type Clock, MeshError, type Random } from "@hearthmesh/core";
 import type {
+  CoordinatorsResponse,
   HealthResponse,
   IdentitiesResponse,
   InviteCreateRequest,
@@ -25,8 +26,16 @@ import type {
   WhoamiResponse,
 } from "@hearthmesh/gateway/contracts";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "@hearthmesh/identity";
-import { readJson } from "./answers.js";
-import { type HttpAnswer, HttpConnection, type HttpRequest } from "./http-connection.js";
+import { isProblem, problemOf, readJson } from "./answers.js";
+import type { CoordinatorFinder } from "./coordinator-finder.js";
+import { askCoordinators } from "./coordinator-finder-failover.js";
+import {
+  type HttpAnswer,
+  HttpConnection,
+  type HttpRequest,
+  isStream,
+  readText,
+} from "./http-connection.js";
 import { coordinatorCheck } from "./server-check.js";
 
 export interface Credentials {
@@ -35,38 +44,54 @@ export interface Credentials {
   readonly caCertificatePem: string;
 }
 
-export type ApiClientOptions =
+export type ApiClientOptions = {
+  /** With a clock: calls wait out the few seconds in which another coordinator takes over. */
+  random?: Random;
+} & (
   | {
       /** `http://127.0.0.1:3000` of a node on this machine. */
       loopbackUrl: string;
+      clock?: Clock;
     }
   | {
       /** `host:port` of the coordinator's API, tried in order. */
       addresses: readonly string[];
       credentials: Credentials;
       clock: Clock;
-    };
+    }
+  | {
+      /** Knows all coordinators of the member; it is told which of them answers. */
+      finder: CoordinatorFinder;
+      credentials: Credentials;
+      clock: Clock;
+    }
+);
 
+/** The whole question for the list of coordinators; nobody waits for it for long. */
+const LEARN_TIMEOUT_MS = 2_000;
 /** Silence that ends a call; answers are small and come from memory or a local disk. */
 const CALL_IDLE_TIMEOUT_MS = 15_000;
 
 export class ApiClient {
-  readonly #connections: readonly HttpConnection[];
-  #current = 0;
+  readonly #options: ApiClientOptions;
+  readonly #connections = new Map<string, HttpConnection>();
+  #current: string;
+  #learning: Promise<void> = Promise.resolve();
+  #isLearning = false;
 
   constructor(options: ApiClientOptions) {
-    this.#connections =
-      "loopbackUrl" in options
-        ? [new HttpConnection(loopbackEndpoint(options.loopbackUrl))]
-        : options.addresses.map((address) => secureConnection(address, options));
-    if (this.#connections.length === 0) {
+    this.#options = options;
+    const [first] = addressesOf(options);
+    if (first === undefined) {
       throw new MeshError("MESH_UNREACHABLE", { message: "no address of a coordinator is known" });
     }
+    this.#current = first;
+    this.#connection(first);
   }
 
   /** `host:port` of the server that answered last, or is asked first. */
   get address(): string {
-    return formatEndpoint(this.#connection().endpoint);
+    return this.#current;
   }
 
   /** Also what is wrong when it fails, which the server answers with 503. */
@@ -142,23 +167,75 @@ export class ApiClient {
     return this.#json(method, path, body);
   }
 
-  /** One request as it is; a body that is a stream is sent to the address that answered last. */
+  coordinators(): Promise<CoordinatorsResponse> {
+    return this.#get("/api/coordinators");
+  }
+
+  /**
+   * One request as it is. When its coordinator is away it goes to another one, as far as that is
+   * safe (see `coordinator-finder-failover.ts`). A body that is a stream is sent only once, to the
+   * address that answered last.
+   */
   async send(request: HttpRequest): Promise<HttpAnswer> {
-    const streams = request.body !== undefined && typeof request.body !== "string";
-    if (streams && this.#connections.length > 1) await this.#get("/health/live");
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#connection().send(request);
-      } catch (error) {
-        request.signal?.throwIfAborted();
-        if (streams || attempt >= this.#connections.length || !isAway(error)) throw error;
-        this.#current = (this.#current + 1) % this.#connections.length;
-      }
+    const streams = isStream(request.body);
+    if (streams && this.#addresses().length > 1) await this.#get("/health/live");
+    const { clock, random } = this.#options;
+    const isRepeatable = request.isRepeatable ?? ["GET", "HEAD"].includes(request.method);
+    return askCoordinators(
+      {
+        places: () => (streams ? [this.#current] : this.#addresses()),
+        isRepeatable: isRepeatable && !streams,
+        signal: request.signal,
+        ...(streams ? {} : { clock, random }),
+        onAnswer: (address) => {
+          this.#current = address;
+          this.#finder?.answered(address);
+          void this.learnCoordinators();
+        },
+        onFailure: (address, error) => this.#finder?.failed(address, error),
+      },
+      async (address) => thrownAway(await this.#connection(address).send(request)),
+    );
+  }
+
+  /**
+   * Learns which coordinators there are, when that is due. Calls do it by themselves beside their
+   * work. Never rejects: the list that is known is still good.
+   */
+  learnCoordinators(): Promise<void> {
+    const { clock } = this.#options;
+    const isDue = clock !== undefined && this.#finder?.isDue(clock.nowMs()) === true;
+    if (isDue && !this.#isLearning) {
+      this.#isLearning = true;
+      this.#learning = this.#learn(this.#finder, clock).finally(() => {
+        this.#isLearning = false;
+      });
     }
+    return this.#learning;
+  }
+
+  /** Resolves when what is being learnt is kept; wait for it before `close`. */
+  settled(): Promise<void> {
+    return this.#learning;
   }
 
   close(): void {
-    for (const connection of this.#connections) connection.close();
+    for (const connection of this.#connections.values()) connection.close();
+  }
+
+  async #learn(finder: CoordinatorFinder, clock: Clock): Promise<void> {
+    const stop = new AbortController();
+    const timer = clock.setTimeout(() => stop.abort(), LEARN_TIMEOUT_MS);
+    try {
+      const request = { method: "GET", path: "/api/coordinators", signal: stop.signal };
+      const answer = await this.send(request);
+      await finder.learn(await readJson(answer), clock.nowMs());
+    } catch {
+      // An older server, or none: the next attempt is when the list is old again.
+      await finder.skipLearning(clock.nowMs()).catch(() => undefined);
+    } finally {
+      timer.cancel();
+    }
   }
 
   #get<Answer>(path: string): Promise<Answer> {
@@ -183,11 +260,41 @@ export class ApiClient {
     return readJson<Answer>(answer, alsoGood);
   }
 
-  #connection(): HttpConnection {
-    const connection = this.#connections[this.#current];
-    if (connection === undefined) throw new MeshError("MESH_INTERNAL");
+  get #finder(): CoordinatorFinder | undefined {
+    return "finder" in this.#options ? this.#options.finder : undefined;
+  }
+
+  /** The finder knows its own order; a fixed list begins with the one that answered last. */
+  #addresses(): string[] {
+    const all = addressesOf(this.#options);
+    if (this.#finder !== undefined) return all;
+    const at = Math.max(0, all.indexOf(this.#current));
+    return [...all.slice(at), ...all.slice(0, at)];
+  }
+
+  #connection(address: string): HttpConnection {
+    const open = this.#connections.get(address);
+    if (open !== undefined) return open;
+    const options = this.#options;
+    const connection =
+      "loopbackUrl" in options
+        ? new HttpConnection(parseEndpoint(address))
+        : secureConnection(address, options);
+    this.#connections.set(address, connection);
     return connection;
   }
+}
+
+function addressesOf(options: ApiClientOptions): string[] {
+  if ("finder" in options) return options.finder.addresses("apiAddresses");
+  if ("addresses" in options) return [...options.addresses];
+  return [formatEndpoint(loopbackEndpoint(options.loopbackUrl))];
+}
+
+/** A server that is there and cannot answer says so with 503: that becomes its error. */
+async function thrownAway(answer: HttpAnswer): Promise<HttpAnswer> {
+  if (answer.status !== 503 || !isProblem(answer)) return answer;
+  throw problemOf(answer.status, await readText(answer.body));
 }
 
 function secureConnection(
@@ -208,8 +315,4 @@ function loopbackEndpoint(url: string): Endpoint {
     throw new MeshError("MESH_BAD_REQUEST", { message: "the local node is reached by http://" });
   }
   return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80) };
-}
-
-function isAway(error: unknown): boolean {
-  return isMeshError(error, "MESH_UNREACHABLE") || isMeshError(error, "MESH_TIMEOUT");
 }

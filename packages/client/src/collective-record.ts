@@ -1,6 +1,7 @@
 /** What is remembered about a collective that was joined. */
 import type { MemberId, TrustDomain } from "@hearthmesh/core";
 import type { Grant } from "@hearthmesh/identity";
+import type { CoordinatorContact } from "./coordinator-finder.js";
 import type { Enrolment } from "./enrol.js";
 
 export interface CollectiveRecord {
@@ -39,6 +40,11 @@ export function recordOf(
     joinedAtMs: nowMs,
     certificateNotAfterMs,
   };
+}
+
+/** The coordinator of the invite, which is known from the first moment. */
+export function firstCoordinator(record: CollectiveRecord): CoordinatorContact {
+  return { name: `coordinator of ${record.name}`, ...record.coordinator };
 }
 
 /**

@@ -2,7 +2,8 @@
 import { type Clock, errorFields, isMeshError, type Logger } from "@hearthmesh/core";
 import { decodePem, type KeyPairPem, parseCertificate } from "@hearthmesh/identity";
 import { ApiClient, type Credentials } from "./api-client.js";
-import type { CollectiveRecord } from "./collective-record.js";
+import { type CollectiveRecord, firstCoordinator } from "./collective-record.js";
+import { CoordinatorFinder } from "./coordinator-finder.js";
 import type { IdentityHome, JoinedCollective } from "./identity-home.js";
 import { type RenewedCertificate, recoverCertificate, renewCertificate } from "./renew.js";
 
@@ -10,6 +11,8 @@ export interface LoadedCollective {
   readonly record: CollectiveRecord;
   readonly keyPair: KeyPairPem;
   readonly credentials: Credentials;
+  /** Of the member's coordinators; what is learnt about them is kept in the home. */
+  readonly finder: CoordinatorFinder;
 }
 
 export interface LoadOptions {
@@ -33,33 +36,46 @@ export async function loadCollective(options: LoadOptions): Promise<LoadedCollec
   const { home, clock, log } = options;
   const joined = await home.collective(options.name);
   const keyPair = await home.keyPair();
+  const finder = await finderOf(home, joined.record, log);
   const life = lifeOf(joined.certificatePem);
   const nowMs = clock.nowMs();
   const ended = nowMs >= life.notAfterMs;
   const due = ended || nowMs >= (life.notBeforeMs + life.notAfterMs) / 2;
-  if (!due && options.renew !== "always") return loaded(joined, keyPair);
+  if (!due && options.renew !== "always") return { ...loaded(joined, keyPair), finder };
   try {
-    const renewed = await newCertificate(joined, keyPair, clock, ended);
+    const renewed = await newCertificate(joined, keyPair, { clock, finder, ended });
     await home.saveCertificate(joined.record.name, renewed);
-    return loaded({ ...joined, ...withCertificate(joined, renewed) }, keyPair);
+    return { ...loaded({ ...joined, ...withCertificate(joined, renewed) }, keyPair), finder };
   } catch (error) {
     if (ended || options.renew === "always") throw error;
     log.debug("certificate was not renewed yet", errorFields(error));
-    return loaded(joined, keyPair);
+    return { ...loaded(joined, keyPair), finder };
   }
+}
+
+async function finderOf(
+  home: IdentityHome,
+  record: CollectiveRecord,
+  log: Logger,
+): Promise<CoordinatorFinder> {
+  const known = await home.coordinators(record.name);
+  return new CoordinatorFinder(firstCoordinator(record), known, (next) =>
+    home.saveCoordinators(record.name, next).catch((error: unknown) => {
+      log.debug("the list of coordinators was not kept", errorFields(error));
+    }),
+  );
 }
 
 async function newCertificate(
   joined: JoinedCollective,
   keyPair: KeyPairPem,
-  clock: Clock,
-  ended: boolean,
+  options: { clock: Clock; finder: CoordinatorFinder; ended: boolean },
 ): Promise<RenewedCertificate> {
-  const { caCertificatePem, record } = joined;
+  const { clock, finder, ended } = options;
+  const { caCertificatePem } = joined;
   if (!ended) {
     const { credentials } = loaded(joined, keyPair);
-    const addresses = record.coordinator.apiAddresses;
-    const api = new ApiClient({ addresses, credentials, clock });
+    const api = new ApiClient({ finder, credentials, clock });
     try {
       return await renewCertificate(api, { keyPair, caCertificatePem, clock });
     } catch (error) {
@@ -69,11 +85,11 @@ async function newCertificate(
       api.close();
     }
   }
-  const { enrolmentAddresses } = record.coordinator;
+  const enrolmentAddresses = finder.addresses("enrolmentAddresses");
   return recoverCertificate({ enrolmentAddresses, caCertificatePem, keyPair, clock });
 }
 
-function loaded(joined: JoinedCollective, keyPair: KeyPairPem): LoadedCollective {
+function loaded(joined: JoinedCollective, keyPair: KeyPairPem): Omit<LoadedCollective, "finder"> {
   const { record, certificatePem, caCertificatePem } = joined;
   const credentials = { keyPem: keyPair.privateKeyPem, certificatePem, caCertificatePem };
   return { record, keyPair, credentials };

@@ -8,6 +8,7 @@ import { isIP } from "node:net";
 import type { PeerCertificate } from "node:tls";
 import { limits, MeshError } from "@hearthmesh/core";
 import { type Endpoint, formatEndpoint } from "@hearthmesh/identity";
+import { asUnsent } from "./coordinator-finder-failover.js";
 import { networkError } from "./network-errors.js";
 
 export interface TlsOptions {
@@ -22,10 +23,12 @@ export interface HttpRequest {
   /** With the query, percent-encoded. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string | AsyncIterable<Uint8Array>;
+  readonly body?: string | Uint8Array | AsyncIterable<Uint8Array>;
   readonly signal?: AbortSignal | undefined;
   /** Longest silence of the server. Default 60 s. */
   readonly idleTimeoutMs?: number;
+  /** Doing it twice is as good as once. Default: of GET and HEAD alone. */
+  readonly isRepeatable?: boolean;
 }
 
 export interface HttpAnswer {
@@ -37,6 +40,8 @@ export interface HttpAnswer {
 
 const CONNECTIONS_MAX = 32;
 const IDLE_TIMEOUT_MS = 60_000;
+/** For the connection with its handshake: a machine without power refuses nothing. */
+const CONNECT_TIMEOUT_MS = 3_000;
 
 export class HttpConnection {
   readonly endpoint: Endpoint;
@@ -62,22 +67,31 @@ export class HttpConnection {
     return this.#tls !== undefined;
   }
 
-  /** Resolves with the head of the answer. Network failures are `MeshError`s. */
+  /**
+   * Resolves with the head of the answer. Network failures are `MeshError`s, marked by `asUnsent`
+   * when there was no connection yet.
+   */
   send(request: HttpRequest): Promise<HttpAnswer> {
     const address = formatEndpoint(this.endpoint);
     return new Promise((resolve, reject) => {
       const outgoing = this.#open(request);
       let answered = false;
+      let connected = false;
+      whenConnected(outgoing, this.isTls, () => {
+        connected = true;
+        outgoing.setTimeout(request.idleTimeoutMs ?? IDLE_TIMEOUT_MS);
+      });
       outgoing.once("response", (body) => {
         answered = true;
         resolve({ status: body.statusCode ?? 0, headers: body.headers, body });
       });
-      outgoing.on("error", (error) => reject(networkError(error, address)));
+      outgoing.on("error", (error) => {
+        const known = networkError(error, address);
+        reject(connected ? known : asUnsent(known));
+      });
       outgoing.on("timeout", () => {
-        const error = new MeshError("MESH_TIMEOUT", {
-          message: `${address}: no answer came in time`,
-        });
-        outgoing.destroy(error);
+        const code = connected ? "MESH_TIMEOUT" : "MESH_UNREACHABLE";
+        outgoing.destroy(new MeshError(code, { message: `${address}: no answer came in time` }));
       });
       sendBody(outgoing, request.body, () => answered).catch((error: unknown) => {
         outgoing.destroy(error instanceof Error ? error : new Error(String(error)));
@@ -99,7 +113,7 @@ export class HttpConnection {
       path: request.path,
       headers: request.headers ?? {},
       agent: this.#agent,
-      timeout: request.idleTimeoutMs ?? IDLE_TIMEOUT_MS,
+      timeout: CONNECT_TIMEOUT_MS,
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     };
     if (this.#tls === undefined) return http.request(options);
@@ -116,13 +130,21 @@ export class HttpConnection {
   }
 }
 
+/** Calls when the request goes out: at once on a connection that was kept. */
+function whenConnected(outgoing: http.ClientRequest, isTls: boolean, then: () => void): void {
+  outgoing.once("socket", (socket) => {
+    if (outgoing.reusedSocket) then();
+    else socket.once(isTls ? "secureConnect" : "connect", then);
+  });
+}
+
 /** Sends as fast as the socket takes it; stops early when the server has already answered. */
 async function sendBody(
   outgoing: http.ClientRequest,
   body: HttpRequest["body"],
   answered: () => boolean,
 ): Promise<void> {
-  if (body !== undefined && typeof body !== "string") {
+  if (isStream(body)) {
     for await (const piece of body) {
       if (answered() || outgoing.destroyed) break;
       if (!outgoing.write(piece)) await drained(outgoing);
@@ -131,6 +153,11 @@ async function sendBody(
     return;
   }
   outgoing.end(body);
+}
+
+/** Bytes that come as they are made, and cannot be sent a second time. */
+export function isStream(body: HttpRequest["body"]): body is AsyncIterable<Uint8Array> {
+  return body !== undefined && typeof body !== "string" && !(body instanceof Uint8Array);
 }
 
 function drained(outgoing: http.ClientRequest): Promise<void> {

@@ -6,6 +6,7 @@
  *     collectives/<name>/               one folder for each collective that was joined
  *         collective.json               member, coordinator's addresses, grants as given
  *         certificate.pem  ca.pem       this identity's certificate there, and the member's CA
+ *         coordinators.json             all coordinators, as one of them told; may be missing
  *     replaced/<time>/                  what `--force` put aside
  */
 import { mkdir, rename } from "node:fs/promises";
@@ -19,6 +20,7 @@ import {
   publicKeyDerOf,
 } from "@hearthmesh/identity";
 import { type CollectiveRecord, collectiveNames, recordOf } from "./collective-record.js";
+import { type KnownCoordinators, parseKnownCoordinators } from "./coordinator-finder.js";
 import type { Enrolment } from "./enrol.js";
 import { listIfThere, readIfThere, readPrivate, writePrivate } from "./private-files.js";
 import type { RenewedCertificate } from "./renew.js";
@@ -176,6 +178,16 @@ export class IdentityHome {
       join(folder, "collective.json"),
       toJson({ ...record, certificateNotAfterMs }),
     );
+  }
+
+  /** A file of its own, because every program that uses this home writes it now and then. */
+  async saveCoordinators(name: string, known: KnownCoordinators): Promise<void> {
+    await writePrivate(this.#path("collectives", name, "coordinators.json"), toJson(known));
+  }
+
+  async coordinators(name: string): Promise<KnownCoordinators | undefined> {
+    const text = await readIfThere(this.#path("collectives", name, "coordinators.json"));
+    return text === undefined ? undefined : parseKnownCoordinators(text);
   }
 
   async #current(): Promise<CollectiveRecord> {
