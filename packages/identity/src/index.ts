@@ -5,6 +5,7 @@
  * - Keys: `generateKeyPair`, `signerOf`, `verifySignature`, `nodeIdOfPublicKey`.
  * - Certificates: `createMemberCa`, `createCertificateRequest`, `issueCertificate`, and
  *   `verifyCertificate` (or `createVerifier`), the only way from a certificate to a `Principal`.
+ * - `createStoreCa`, `issueStoreCertificate`: the authority that a member's etcd trusts.
  * - Invites: `encodeInvite`, `parseInvite`, and `checkPinnedChain` before a secret is sent.
  * - Grants: `parseGrant`, `evaluateGrants`, `mayTraverse`, `grantsCover`.
  * - Revocation lists, recovery proofs, fingerprints for people.
@@ -67,4 +68,11 @@ export {
   verifyRevocationList,
 } from "./revocation.js";
 export { formatSpiffeId, parseSpiffeId, type SpiffeId } from "./spiffe.js";
+export {
+  type CreateStoreCaOptions,
+  createStoreCa,
+  type IssueStoreCertificateOptions,
+  issueStoreCertificate,
+  type StoreCa,
+} from "./store-ca.js";
 export type * from "./types.js";

@@ -187,7 +187,11 @@ function checkIssuable(options: IssueCertificateOptions, ca: ParsedCertificate, 
   }
 }
 
-function checkReachableNames({ dnsNames = [], ipAddresses = [] }: IssueCertificateOptions) {
+/** `MESH_BAD_REQUEST` that names the first one that is no host name or address. */
+export function checkReachableNames({
+  dnsNames = [],
+  ipAddresses = [],
+}: Pick<IssueCertificateOptions, "dnsNames" | "ipAddresses">): void {
   const wrongName = dnsNames.find((name) => !DNS_NAME.test(name));
   // An address with a zone means something on one machine only.
   const wrongAddress = ipAddresses.find((address) => isIP(address) === 0 || address.includes("%"));
@@ -210,7 +214,7 @@ function subjectNames(x509: X509, spiffeId: string, options: IssueCertificateOpt
 }
 
 /** The library takes `::ffff:10.0.0.1` for another address; a URL spells it in hexadecimal. */
-function withoutDots(ipv6Address: string): string {
+export function withoutDots(ipv6Address: string): string {
   return new URL(`http://[${ipv6Address}]`).hostname.slice(1, -1);
 }
 
@@ -222,7 +226,7 @@ async function authorityKeyId(x509: X509, ca: ParsedCertificate) {
 }
 
 /** 128 random bits; the first is set, so that the length never tells anything. */
-function randomSerial(random: Random): string {
+export function randomSerial(random: Random): string {
   const bytes = Buffer.from(random.bytes(16));
   bytes[0] = (bytes[0] ?? 0) | 0x80;
   return bytes.toString("hex");
