@@ -8,4 +8,6 @@ export { storeConformance } from "./conformance.js";
 export type { ConformanceHarness, StoreUnderTest } from "./harness.js";
 export { ManualClock } from "./manual-clock.js";
 export { matchesModel } from "./model-check.js";
+export { type PendingMessage, ScheduledStore } from "./scheduled-store.js";
+export { StoppableClock } from "./stoppable-clock.js";
 export { memorySubject, sqliteSubject } from "./subjects.js";
