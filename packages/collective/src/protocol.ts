@@ -7,6 +7,7 @@
  * Served by storage nodes to ticket holders: `chunk.put`, `chunk.get` (streams). Served by storage
  * nodes to their coordinator only: `chunk.store`, `chunk.copy`, `chunk.list`, `chunk.delete`.
  */
+import type { CoordinatorContact } from "./authority/coordinators.js";
 import type { ChunkId, FileId, MemberId, NodeId } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
 import type {
@@ -35,6 +36,8 @@ export interface NodeRegisterResponse {
   /** Base64url, 32 bytes: key of the receipts that this node gives for chunks on its disk. */
   receiptKey: string;
   reportIntervalMs: number;
+  /** Every coordinator of the member; absent where there is one alone. */
+  coordinators?: readonly CoordinatorContact[];
 }
 
 /** `node.report`: every few seconds. */

@@ -6,6 +6,11 @@ import { parseMemberId, type Startable } from "@hearthmesh/core";
 import { publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import type { Config } from "./config/config.js";
 import { CoordinatorPart } from "./coordinator-part.js";
+import { coordinatorSeat } from "./coordinators/coordinator-seat.js";
+import { openStorage } from "./coordinators/coordinator-storage.js";
+import { LeaderWatch } from "./coordinators/leader-watch.js";
+import type { MemberLeadership } from "./coordinators/member-leadership.js";
+import { type StoreDirections, secretsPart } from "./coordinators/member-secrets.js";
 import { CredentialHolder } from "./credential-holder.js";
 import { type NodeFiles, type NodeRecord, nodeFiles, readCertificate, readKey } from "./home.js";
 import { LinkDoors } from "./link-doors.js";
@@ -22,7 +27,6 @@ import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
 import { PeerLinks } from "./peer-links.js";
 import { Renewal } from "./renewal.js";
-import { StoragePart } from "./storage-part.js";
 
 export async function coordinatorNode(
   config: Config,
@@ -30,7 +34,7 @@ export async function coordinatorNode(
   tools: Tools,
 ): Promise<Startable[]> {
   const files = nodeFiles(config, record);
-  const ground = await openMember(record, files, tools);
+  const ground = await openMember(config, record, files, tools);
   try {
     return await composeCoordinator(config, record, files, ground, tools);
   } catch (error) {
@@ -51,10 +55,11 @@ async function composeCoordinator(
   const credentials = await ownCredentials(config, record, files, ground);
   const { keyPem } = credentials.current;
   const { publicKeyPem } = keyPairOf(keyPem);
-  const coordinator = await makeCoordinator(config, record, files, ground, credentials, tools);
+  const base = { config, record, files, ground, credentials, ...tools };
+  const startCoordinator = await coordinatorMaker(base);
   const callers = new LinkCallers(authority, new Guests(authority.introductions, tools.clock));
   const router = new MethodRouter((principal) => callers.check(principal));
-  router.add({ prefixes: ["node.", "file."], handlers: coordinator.handlers() });
+  router.add(secretsPart(files, record.trustDomain, () => storeDirections(ground)));
   const links = new LinkDoors({
     address: config.links,
     credentials,
@@ -69,7 +74,7 @@ async function composeCoordinator(
     },
     ...tools,
   });
-  const secrets = await openSecrets(files, tools);
+  const secrets = await openSecrets(files, ground.leadership, tools);
   const meshOptions = { config, record, credentials, publicKeyPem, files, secrets, authority };
   const mesh =
     config.mesh.enabled === "false"
@@ -77,36 +82,18 @@ async function composeCoordinator(
       : new CoordinatorMesh({ ...meshOptions, ...tools }, links, callers.guests);
   for (const methods of mesh?.mesh.methods() ?? []) router.add(methods);
   const peers = new PeerLinks(record, links, () => mesh?.mesh.parts.links, tools);
-  const part = new CoordinatorPart({
-    config,
-    record,
-    ground,
-    coordinator,
-    credentials,
-    links,
-    peers,
-    mesh,
-    startedAtMs,
-    ...tools,
-  });
+  const seat = coordinatorSeat({ record, ground, startCoordinator, links, peers, ...tools });
+  router.add({ prefixes: ["node.", "file.", "coordinator."], handlers: seat.handlers() });
+  const part = new CoordinatorPart({ ...base, seat, links, peers, mesh, startedAtMs });
   const parts: Startable[] = [
     { name: "store", start, stop: () => closeGround(ground) },
+    ground.leadership,
     part,
     links,
-    ...(mesh === undefined ? [] : [mesh]),
+    ...(mesh === undefined ? [] : [mesh, new LeaderWatch(ground.leadership, mesh.mesh)]),
   ];
   if (record.roles.includes("storage")) {
-    const dialCoordinator = () => links.dialSelf();
-    const ownCoordinator = { coordinatorPublicKey: publicKeyDerOf(publicKeyPem) };
-    const storage = await StoragePart.open({
-      ownCoordinator,
-      config,
-      record,
-      files,
-      peers,
-      dialCoordinator,
-      ...tools,
-    });
+    const storage = await openStorage({ ...base, publicKeyPem, links, peers });
     router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
     parts.push(storage);
   }
@@ -116,16 +103,28 @@ async function composeCoordinator(
   return parts;
 }
 
-function openSecrets({ meshSecret }: NodeFiles, { random, log }: Tools): Promise<MeshSecretKeeper> {
-  return MeshSecretKeeper.open({ path: meshSecret, isCoordinator: true, random, log });
+function openSecrets(
+  { meshSecret }: NodeFiles,
+  leadership: MemberLeadership,
+  { random, log }: Tools,
+): Promise<MeshSecretKeeper> {
+  const mayRotate = () => leadership.state.role === "leader";
+  return MeshSecretKeeper.open({ path: meshSecret, isCoordinator: true, mayRotate, random, log });
+}
+
+/** What a machine that becomes a coordinator has to know about the store. */
+function storeDirections({ memberStore, authority }: MemberGround): StoreDirections {
+  const others = authority.coordinators.list().flatMap(({ storeAddresses }) => storeAddresses);
+  const addresses = [...new Set([...memberStore.addresses(), ...others])];
+  return { engine: memberStore.engine, addresses };
 }
 
 /** Parts that are open already start by doing nothing. */
 const start = async () => undefined;
 
-async function closeGround({ authority, store }: MemberGround): Promise<void> {
+async function closeGround({ authority, memberStore }: MemberGround): Promise<void> {
   await authority.close();
-  await store.close();
+  await memberStore.close();
 }
 
 /** Every start takes a new certificate: it is the coordinator's own to give. */
@@ -142,31 +141,42 @@ async function ownCredentials(
   return new CredentialHolder(files, { keyPem, certificatePem, caCertificatePem });
 }
 
-async function makeCoordinator(
-  config: Config,
-  record: NodeRecord,
-  files: NodeFiles,
-  { authority, store, epoch }: MemberGround,
-  credentials: CredentialHolder,
-  tools: Tools,
-): Promise<Coordinator> {
+interface Base extends Tools {
+  config: Config;
+  record: NodeRecord;
+  files: NodeFiles;
+  ground: MemberGround;
+  credentials: CredentialHolder;
+}
+
+/** Makes the coordinator of an epoch; each has a link to nobody and begins with what is stored. */
+async function coordinatorMaker(options: Base): Promise<(epoch: number) => Coordinator> {
+  const { config, record, files, ground, credentials, clock, random, log } = options;
+  const { authority, store, leadership, memberStore } = ground;
   const { keyPem } = credentials.current;
-  return new Coordinator({
-    store,
-    access: authority,
-    sign: signerOf(keyPem),
-    publicKeyDer: publicKeyDerOf(keyPairOf(keyPem).publicKeyPem),
-    nodeId: record.nodeId,
-    memberId: parseMemberId(record.memberId),
-    epoch,
-    coordinatorSecret: Buffer.from(await readKey(files.receiptSecret), "base64url"),
-    replicas: config.replicas,
-    acks: config.acks,
-    rolesOf: (principal) =>
-      principal.nodeId === record.nodeId
-        ? record.roles
-        : (authority.identity(principal.nodeId)?.roles ?? []),
-    intervals: { repairMs: config.repairIntervalMs, garbageGraceMs: config.garbageGraceMs },
-    ...tools,
-  });
+  const coordinatorSecret = Buffer.from(await readKey(files.receiptSecret), "base64url");
+  const shared = memberStore.engine === "etcd";
+  return (epoch) =>
+    new Coordinator({
+      store: leadership.fence(store),
+      access: authority,
+      sign: signerOf(keyPem),
+      publicKeyDer: publicKeyDerOf(keyPairOf(keyPem).publicKeyPem),
+      nodeId: record.nodeId,
+      memberId: parseMemberId(record.memberId),
+      epoch,
+      requireLeading: () => leadership.requireLeading(),
+      ...(shared ? { coordinators: () => authority.coordinators.list() } : {}),
+      coordinatorSecret,
+      replicas: config.replicas,
+      acks: config.acks,
+      rolesOf: (principal) =>
+        principal.nodeId === record.nodeId
+          ? record.roles
+          : (authority.identity(principal.nodeId)?.roles ?? []),
+      intervals: { repairMs: config.repairIntervalMs, garbageGraceMs: config.garbageGraceMs },
+      clock,
+      random,
+      log,
+    });
 }

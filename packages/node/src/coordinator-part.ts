@@ -2,9 +2,10 @@
  * The coordinator role: authority, file service, and the doors for people and programs. The storage
  * role may run beside it in the same process and speaks to it over a link in memory.
  */
-import { type Coordinator, EnrolmentLimiter, FileClient } from "@hearthmesh/collective";
+import { type CoordinatorSeat, EnrolmentLimiter, FileClient } from "@hearthmesh/collective";
 import {
   errorFields,
+  limits,
   MeshError,
   parseMemberId,
   parseTrustDomain,
@@ -22,7 +23,8 @@ import {
   MetricsDoor,
   serviceUpgrade,
 } from "@hearthmesh/gateway";
-import { type Principal, parseEndpoint } from "@hearthmesh/identity";
+import type { CoordinatorView } from "@hearthmesh/gateway/contracts";
+import { type Endpoint, type Principal, parseEndpoint } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
 import { reachableAddresses } from "./addresses.js";
 import type { Config } from "./config/config.js";
@@ -41,7 +43,7 @@ export interface CoordinatorPartOptions extends Tools {
   config: Config;
   record: NodeRecord;
   ground: MemberGround;
-  coordinator: Coordinator;
+  seat: CoordinatorSeat;
   credentials: CredentialHolder;
   links: LinkDoors;
   peers: PeerLinks;
@@ -58,7 +60,7 @@ export class CoordinatorPart implements Startable {
 
   constructor(options: CoordinatorPartOptions) {
     this.#options = options;
-    const { config, coordinator, credentials, clock, log } = options;
+    const { config, seat, credentials, clock, log } = options;
     const services = gatewayServices(options);
     const upgrade = serviceUpgrade(services);
     const metrics = new HttpMetrics(() => services.metrics());
@@ -75,7 +77,7 @@ export class CoordinatorPart implements Startable {
     const { health, ready } = services;
     const metricsText = async () => metrics.render();
     this.#parts = [
-      coordinator,
+      seat,
       new MetricsDoor({ ...config.metrics, clock, log, metrics: metricsText, health, ready }),
       enrolment,
       api,
@@ -91,6 +93,7 @@ export class CoordinatorPart implements Startable {
       this.#options.mesh?.mesh.forget(nodeId);
       log.info("revoked", { nodeId });
     });
+    await this.#announce();
     await startAll(this.#parts);
   }
 
@@ -101,8 +104,24 @@ export class CoordinatorPart implements Startable {
 
   /** Every link of this member: the coordinator speaks to nodes over those that are open. */
   accept(link: Link): void {
-    this.#options.coordinator.attach(link);
+    this.#options.seat.attach(link);
     this.#tellRevocations(link);
+  }
+
+  /** Where this coordinator is, for nodes and clients that may need it one day. */
+  async #announce(): Promise<void> {
+    const { config, record, ground } = this.#options;
+    const { nodeId, name } = record;
+    const reachable = (door: Config["api"]) =>
+      reachableAddresses(door, config.advertise).slice(0, limits.NODE_ADDRESSES_MAX);
+    await ground.authority.coordinators.announce({
+      nodeId,
+      name,
+      apiAddresses: reachable(config.api),
+      linkAddresses: reachable(config.links),
+      enrolmentAddresses: reachable(config.enrolment),
+      storeAddresses: ground.memberStore.addresses(),
+    });
   }
 
   /** Nodes refuse revoked peers themselves, so they get each list at once. */
@@ -121,10 +140,35 @@ function doorCredentials(credentials: NodeCredentials): DoorCredentials {
   return { privateKeyPem: keyPem, certificatePem, caCertificatePem };
 }
 
+/** Its own addresses first; those of the other coordinators stand in when it is gone. */
+function enrolmentEndpoints({ authority }: MemberGround, own: readonly string[]): Endpoint[] {
+  const others = authority.coordinators.list().flatMap((one) => one.enrolmentAddresses);
+  const all = [...new Set([...own, ...others])].slice(0, limits.INVITE_ENDPOINTS_MAX);
+  return all.map(parseEndpoint);
+}
+
+function coordinatorViews({ authority, leadership }: MemberGround): CoordinatorView[] {
+  const { leader } = leadership.state;
+  return authority.coordinators.list().map((contact) => ({
+    nodeId: contact.nodeId,
+    name: contact.name,
+    isLeader: contact.nodeId === leader?.nodeId,
+    apiAddresses: [...contact.apiAddresses],
+    linkAddresses: [...contact.linkAddresses],
+    enrolmentAddresses: [...contact.enrolmentAddresses],
+  }));
+}
+
 function gatewayServices(options: CoordinatorPartOptions): GatewayServices {
-  const { config, record, ground, coordinator, peers, clock, random, log } = options;
-  const { authority, store } = ground;
-  const report = new NodeReport({ ...options, authority, probeStore: () => probeStore(store) });
+  const { config, record, ground, seat, peers, clock, random, log } = options;
+  const { authority, store, leadership } = ground;
+  const report = new NodeReport({
+    ...options,
+    authority,
+    leadership,
+    view: () => seat.view(),
+    probeStore: () => probeStore(store),
+  });
   const addressesOf = (door: Config["api"]) => () => reachableAddresses(door, config.advertise);
   return {
     clock,
@@ -140,16 +184,17 @@ function gatewayServices(options: CoordinatorPartOptions): GatewayServices {
       apiAddresses: addressesOf(config.api),
       linkAddresses: addressesOf(config.links),
     },
-    enrolmentEndpoints: () => addressesOf(config.enrolment)().map(parseEndpoint),
+    enrolmentEndpoints: () => enrolmentEndpoints(ground, addressesOf(config.enrolment)()),
     authority,
     enrolmentLimiter: new EnrolmentLimiter(),
-    coordinator,
+    coordinator: seat,
+    coordinators: async () => coordinatorViews(ground),
     files: (principal) =>
       new FileClient({
         // The gateway acts for the caller and shows the tickets with its own key.
         coordinator: {
           call: (method, header, body) =>
-            coordinator.call(principal, method, header, body, { holder: record.nodeId }),
+            seat.call(principal, method, header, body, { holder: record.nodeId }),
         },
         links: peers,
         self: record.nodeId,

@@ -2,7 +2,7 @@
  * What a node keeps on disk, and where:
  *
  *     node.json                       who this node is (below)
- *     certs/ca/<member>-ca.crt, .key  the member's CA; the key is on the coordinator alone
+ *     certs/ca/<member>-ca.crt, .key  the member's CA; the key is on coordinators alone
  *     certs/coordinators/<name>.crt, .key, or certs/nodes/<name>.crt, .key
  *     secrets/receipts.key            coordinator: the secret behind the receipts of storage nodes
  *     secrets/mesh.key                what hides the beacons of this mesh from others on the LAN
@@ -24,13 +24,18 @@ export interface NodeRecord {
   memberId: string;
   trustDomain: string;
   roles: readonly NodeRole[];
-  /** Where its coordinator is; absent on the coordinator itself. */
-  coordinator?: {
-    nodeId: NodeId;
-    linkAddresses: readonly string[];
-    apiAddresses: readonly string[];
-    enrolmentAddresses: readonly string[];
-  };
+  /** The coordinator that let it in; absent on the first one itself. */
+  coordinator?: NodeContact;
+  /** Every coordinator, as last heard; absent while there was only that one. */
+  coordinators?: readonly NodeContact[];
+}
+
+/** Where a coordinator is: `host:port`, best first. */
+export interface NodeContact {
+  nodeId: NodeId;
+  linkAddresses: readonly string[];
+  apiAddresses: readonly string[];
+  enrolmentAddresses: readonly string[];
 }
 
 export interface NodeFiles {
@@ -41,6 +46,9 @@ export interface NodeFiles {
   key: string;
   receiptSecret: string;
   meshSecret: string;
+  /** Of the supervised store; see `etcd/store-files.ts`. */
+  storeCaKey: string;
+  storeCaCertificate: string;
   membership: string;
   services: string;
   store: string;
@@ -63,6 +71,8 @@ export function nodeFiles(
     key: join(certificates, kind, `${who.name}.key`),
     receiptSecret: join(config.home, "secrets", "receipts.key"),
     meshSecret: join(config.home, "secrets", "mesh.key"),
+    storeCaKey: join(certificates, "ca", `${who.memberId}-store-ca.key`),
+    storeCaCertificate: join(certificates, "ca", `${who.memberId}-store-ca.crt`),
     membership: join(config.home, "membership.json"),
     services: join(config.home, "services.json"),
     store: join(config.home, "store"),

@@ -3,19 +3,31 @@
  */
 
 import { createPrivateKey, createPublicKey } from "node:crypto";
-import { Authority } from "@hearthmesh/collective";
-import { type Clock, type Logger, MeshError, type Random } from "@hearthmesh/core";
+import { readIfThere } from "@hearthmesh/client/private-files";
+import { Authority, type LeaderData } from "@hearthmesh/collective";
+import type { Clock, Logger, Random } from "@hearthmesh/core";
 import { createCertificateRequest, type KeyPairPem, nodeIdOfPublicKey } from "@hearthmesh/identity";
-import { expectMissing, expectRevision, openSqliteStore, put, type Store } from "@hearthmesh/store";
+import type { Store } from "@hearthmesh/store";
+import { outsideAddresses } from "./addresses.js";
 import type { Config } from "./config/config.js";
+import {
+  ElectedLeadership,
+  loneLeadership,
+  type MemberLeadership,
+} from "./coordinators/member-leadership.js";
+import { fetchMemberSecrets } from "./coordinators/member-secrets.js";
+import { type MemberStore, openMemberStore } from "./coordinators/member-store.js";
 import { certificateNames } from "./create-member.js";
 import { type NodeFiles, type NodeRecord, readCertificate, readKey } from "./home.js";
 
+/** Of each kind, in the record that everybody reads who looks for the leader. */
+const LEADER_ADDRESSES_MAX = 16;
+
 export interface MemberGround {
+  readonly memberStore: MemberStore;
   readonly store: Store;
   readonly authority: Authority;
-  /** Greater than that of every earlier start. */
-  readonly epoch: number;
+  readonly leadership: MemberLeadership;
 }
 
 export interface Tools {
@@ -24,26 +36,47 @@ export interface Tools {
   readonly log: Logger;
 }
 
-/** Opens the store and the authority. On failure nothing stays open. */
+/**
+ * Opens the store and the authority; a machine that is to be a further coordinator asks the others
+ * for the member's keys first. On failure nothing stays open.
+ */
 export async function openMember(
+  config: Config,
   record: NodeRecord,
   files: NodeFiles,
   tools: Tools,
 ): Promise<MemberGround> {
-  const [privateKeyPem, certificatePem] = await Promise.all([
-    readKey(files.caKey),
-    readCertificate(files.caCertificate),
-  ]);
-  const store = await openSqliteStore({ directory: files.store, ...tools });
+  const isComplete = (await readIfThere(files.caKey)) !== undefined;
+  const directions = isComplete ? undefined : await fetchMemberSecrets(record, files, tools);
+  const memberStore = await openMemberStore({ config, record, directions, ...tools });
+  const { store, engine } = memberStore;
   try {
-    const { memberId, trustDomain } = record;
+    const [privateKeyPem, certificatePem] = await Promise.all([
+      readKey(files.caKey),
+      readCertificate(files.caCertificate),
+    ]);
     const ca = { privateKeyPem, certificatePem };
-    const authority = await Authority.open({ store, ca, memberId, trustDomain, ...tools });
-    return { store, authority, epoch: await nextEpoch(store) };
+    const { memberId, trustDomain, nodeId } = record;
+    const severalCoordinators = engine === "etcd";
+    const member = { store, ca, memberId, trustDomain, severalCoordinators };
+    const authority = await Authority.open({ ...member, ...tools });
+    const data = () => leaderData(config, record);
+    const { leaseTimeMs } = config.store;
+    const leadership = severalCoordinators
+      ? new ElectedLeadership({ store, nodeId, data, leaseTimeMs, ...tools })
+      : await loneLeadership(store, nodeId, data());
+    return { memberStore, store, authority, leadership };
   } catch (error) {
-    await store.close();
+    await memberStore.close();
     throw error;
   }
+}
+
+function leaderData(config: Config, { name }: NodeRecord): LeaderData {
+  const { links, api, advertise } = config;
+  const bounded = (door: Config["api"]) =>
+    outsideAddresses(door, advertise).slice(0, LEADER_ADDRESSES_MAX);
+  return { name, linkAddresses: bounded(links), apiAddresses: bounded(api) };
 }
 
 /** A certificate for the coordinator's own key; every start asks for a new one. */
@@ -69,25 +102,4 @@ export function keyPairOf(privateKeyPem: string): KeyPairPem {
   const publicKeyPem = key.export({ type: "spki", format: "pem" });
   const nodeId = nodeIdOfPublicKey(key.export({ type: "spki", format: "der" }));
   return { privateKeyPem, publicKeyPem: publicKeyPem.toString(), nodeId };
-}
-
-const EPOCH_KEY = "coordinator/epoch";
-
-/**
- * Every start of a coordinator is a new leader: orders and tickets of an earlier one are refused by
- * the nodes from then on.
- */
-async function nextEpoch(store: Store): Promise<number> {
-  const present = await store.get(EPOCH_KEY);
-  const epoch = present === undefined ? 1 : Number(Buffer.from(present.value).toString()) + 1;
-  const compare =
-    present === undefined
-      ? expectMissing(EPOCH_KEY)
-      : expectRevision(EPOCH_KEY, present.modRevision);
-  const { succeeded } = await store.transact({
-    compare: [compare],
-    success: [put(EPOCH_KEY, Buffer.from(String(epoch)))],
-  });
-  if (succeeded) return epoch;
-  throw new MeshError("MESH_HOME_IN_USE", { message: "another coordinator took the lead" });
 }

@@ -1,5 +1,11 @@
 /** What the node tells about itself: status, health and metrics, from the same facts. */
-import type { Authority, Coordinator, CoordinatorStatus, NodeInfo } from "@hearthmesh/collective";
+import type {
+  Authority,
+  CoordinatorStatus,
+  CoordinatorView,
+  Leadership,
+  NodeInfo,
+} from "@hearthmesh/collective";
 import type { Clock } from "@hearthmesh/core";
 import type { MetricValue } from "@hearthmesh/gateway";
 import type {
@@ -20,7 +26,9 @@ const PROBE_AGE_MS_MAX = 10_000;
 export interface NodeReportOptions {
   record: NodeRecord;
   authority: Authority;
-  coordinator: Coordinator;
+  /** What is known here of nodes and upkeep: at first hand where the leading coordinator runs. */
+  view(): CoordinatorView;
+  leadership: Leadership;
   credentials: CredentialHolder;
   links: LinkDoors;
   clock: Clock;
@@ -74,6 +82,7 @@ export class NodeReport {
         usedBytes: sum(capacities.map((one) => one?.usedBytes)),
         ...(facts.totals === undefined ? {} : { files: facts.totals.files }),
       },
+      ...this.#leaderOf(),
       workers: facts.workers.map(({ name, state, done, errors, lastRunMs }) => ({
         name,
         state,
@@ -90,6 +99,7 @@ export class NodeReport {
     const facts = this.#facts();
     return worst([
       await this.#recentStoreCheck(),
+      this.#leaderCheck(),
       nodesCheck(facts),
       copiesCheck(facts),
       this.#certificateCheck(),
@@ -98,15 +108,15 @@ export class NodeReport {
 
   /** Whether requests can be served now. */
   async ready(): Promise<HealthResponse> {
-    return worst([await this.#storeCheck(), this.#certificateCheck()]);
+    return worst([await this.#storeCheck(), this.#leaderCheck(), this.#certificateCheck()]);
   }
 
   async metrics(): Promise<MetricValue[]> {
-    const { record, coordinator } = this.#options;
+    const { record, view, leadership } = this.#options;
     const facts = this.#facts();
     const member = { member: record.memberId };
     const health = { ok: 1, degraded: 0.5, failing: 0, unknown: Number.NaN };
-    const operations = Object.entries(coordinator.operations()).map(([operation, value]) => ({
+    const operations = Object.entries(view().operations).map(([operation, value]) => ({
       name: "collective_file_operations_total" as const,
       labels: { ...member, operation },
       value,
@@ -131,15 +141,28 @@ export class NodeReport {
         value: sum(reports.map((one) => one?.usedBytes)),
       },
       { name: "collective_repair_queue_chunks", labels: member, value: facts.repairQueue },
+      {
+        name: "mesh_coordinator_leads",
+        labels: { ...member, node: record.name },
+        value: leadership.state.role === "leader" ? 1 : 0,
+      },
+      { name: "mesh_coordinator_epoch", labels: member, value: leadership.state.epoch },
       ...operations,
       ...processMetrics(this.#options),
     ];
   }
 
+  #leaderOf(): Pick<StatusResponse, "leader"> {
+    const { record, leadership } = this.#options;
+    const { leader } = leadership.state;
+    if (leader === undefined) return {};
+    const { nodeId, epoch, data } = leader;
+    return { leader: { nodeId, name: data.name, epoch, isHere: nodeId === record.nodeId } };
+  }
+
   #facts(): Facts {
-    const { coordinator } = this.#options;
-    const storage = coordinator.nodes().filter((node) => node.roles.includes("storage"));
-    return { ...coordinator.status(), storage };
+    const { nodes, status } = this.#options.view();
+    return { ...status, storage: nodes.filter((node) => node.roles.includes("storage")) };
   }
 
   /** The probe is a durable write: a page that asks every two seconds must not cause one each. */
@@ -163,6 +186,12 @@ export class NodeReport {
       const reason = `the store does not take writes: ${(error as Error).message}`;
       return { name: "store", status: "failing", reason };
     }
+  }
+
+  #leaderCheck(): HealthCheck {
+    const name = "leader";
+    if (this.#options.leadership.state.leader !== undefined) return { name, status: "ok" };
+    return { name, status: "failing", reason: "no coordinator leads: an election is going on" };
   }
 
   #certificateCheck(): HealthCheck {

@@ -1,6 +1,7 @@
 /** The parts of a node that keeps chunks for a coordinator elsewhere. */
 import { join } from "node:path";
 import { ApiClient, recoverCertificate, renewCertificate } from "@hearthmesh/client";
+import type { Leader } from "@hearthmesh/collective";
 import {
   MeshError,
   type NodeId,
@@ -12,8 +13,16 @@ import { NodeDoor } from "@hearthmesh/gateway/plain";
 import { createVerifier, parseEndpoint, type TrustBundle } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
 import type { Config } from "./config/config.js";
+import { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
+import { leaderNewsPart } from "./coordinators/leader-news.js";
 import { CredentialHolder } from "./credential-holder.js";
-import { type NodeFiles, type NodeRecord, nodeFiles, readCredentials } from "./home.js";
+import {
+  type NodeContact,
+  type NodeFiles,
+  type NodeRecord,
+  nodeFiles,
+  readCredentials,
+} from "./home.js";
 import { LinkDoors } from "./link-doors.js";
 import { keyPairOf, type Tools } from "./member-authority.js";
 import { MeshPart } from "./mesh/mesh-part.js";
@@ -26,15 +35,13 @@ import { RevocationMirror } from "./revocation-mirror.js";
 import { storageDoor, storageHealth } from "./storage-doors.js";
 import { StoragePart } from "./storage-part.js";
 
-type Contact = NonNullable<NodeRecord["coordinator"]>;
-
 export async function storageOnlyNode(
   config: Config,
   record: NodeRecord,
   tools: Tools,
 ): Promise<Startable[]> {
-  const contact = contactOf(record);
   const files = nodeFiles(config, record);
+  const contacts = new CoordinatorContacts(files.record, record, tools.log);
   const startedAtMs = tools.clock.monotonicMs();
   const credentials = new CredentialHolder(files, await readCredentials(files));
   const { keyPem, caCertificatePem } = credentials.current;
@@ -55,6 +62,10 @@ export async function storageOnlyNode(
     mirror.check(principal);
     if (tools.clock.nowMs() > principal.notAfterMs) throw new MeshError("MESH_CERT_EXPIRED");
   });
+  const heard = (leader: Leader) => {
+    if (contacts.heardOf(leader)) storage.agent.reconnect();
+  };
+  router.add(leaderNewsPart(heard));
   router.add({
     prefixes: ["node."],
     handlers: { onRequest: (request) => mirror.onRequest(request) },
@@ -88,7 +99,9 @@ export async function storageOnlyNode(
     record,
     files,
     peers,
-    dialCoordinator: (signal) => coordinatorLink(links, mesh, contact, signal),
+    dialCoordinator: (signal) => coordinatorLink(links, mesh, contacts, signal),
+    onOtherLeader: (leader) => void contacts.heardOf(leader),
+    onRegistered: ({ coordinators = [] }) => contacts.learn(coordinators),
     // The mesh keeps its links for everybody.
     ...(mesh === undefined ? {} : { releaseLink: async () => undefined }),
     ...tools,
@@ -96,7 +109,7 @@ export async function storageOnlyNode(
   router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
   const doorOptions = { config, record, storage, credentials, links, mesh, startedAtMs };
   const metrics = storageDoor({ ...doorOptions, ...tools });
-  const renewal = renewalOf(contact, credentials, tools);
+  const renewal = renewalOf(contacts, credentials, tools);
   const closePeers = {
     name: "peer links",
     start: async () => undefined,
@@ -119,36 +132,39 @@ async function openMesh(
   return new MeshPart({ ...options, secrets });
 }
 
-/** The link that is open; else by the coordinator's own addresses; else as the mesh knows. */
+/**
+ * The coordinator that leads, else any: it says who does. The link that is open; else by its own
+ * addresses; else as the mesh knows.
+ */
 async function coordinatorLink(
   links: LinkDoors,
   mesh: MeshPart | undefined,
-  contact: Contact,
+  { contacts }: CoordinatorContacts,
   signal: AbortSignal,
 ): Promise<Link> {
-  const nodeId = parseNodeId(contact.nodeId);
   const table = mesh?.parts.links;
-  const open = table?.openLink(nodeId);
-  if (open !== undefined) return open;
-  try {
-    const dialled = await dial(links, contact, signal);
-    return table?.openLink(nodeId) ?? dialled;
-  } catch (error) {
-    if (table === undefined) throw error;
-    return table.linkTo(nodeId, { signal });
+  let failure: unknown = new MeshError("MESH_UNREACHABLE", { message: "no address is known" });
+  for (const contact of contacts) {
+    const nodeId = parseNodeId(contact.nodeId);
+    const open = table?.openLink(nodeId);
+    if (open !== undefined) return open;
+    try {
+      const dialled = await dial(links, contact, signal);
+      return table?.openLink(nodeId) ?? dialled;
+    } catch (error) {
+      signal.throwIfAborted();
+      failure = error;
+    }
   }
-}
-
-function contactOf(record: NodeRecord): Contact {
-  if (record.coordinator !== undefined) return record.coordinator;
-  throw new MeshError("MESH_CONFIG_INVALID", {
-    message: `${record.name} does not know its coordinator`,
-    hint: "Remove MESH_HOME and join again with a new invite.",
-  });
+  for (const { nodeId } of table === undefined ? [] : contacts) {
+    const link = await table?.linkTo(parseNodeId(nodeId), { signal }).catch(() => undefined);
+    if (link !== undefined) return link;
+  }
+  throw failure;
 }
 
 /** Tries the coordinator's addresses in order; whoever answers must be the coordinator. */
-async function dial(links: LinkDoors, contact: Contact, signal: AbortSignal): Promise<Link> {
+async function dial(links: LinkDoors, contact: NodeContact, signal: AbortSignal): Promise<Link> {
   let failure: unknown = new MeshError("MESH_UNREACHABLE", { message: "no address is known" });
   const expectedNodeId = parseNodeId(contact.nodeId);
   for (const address of contact.linkAddresses) {
@@ -157,13 +173,18 @@ async function dial(links: LinkDoors, contact: Contact, signal: AbortSignal): Pr
       if (principalOf(link.peer).kind === "coordinator") return link;
       link.destroy(new MeshError("MESH_CERT_UNTRUSTED"));
     } catch (error) {
+      signal.throwIfAborted();
       failure = error;
     }
   }
   throw failure;
 }
 
-function renewalOf(contact: Contact, credentials: CredentialHolder, tools: Tools): Renewal {
+function renewalOf(
+  contacts: CoordinatorContacts,
+  credentials: CredentialHolder,
+  tools: Tools,
+): Renewal {
   const { keyPem, caCertificatePem } = credentials.current;
   const keyPair = keyPairOf(keyPem);
   const { clock } = tools;
@@ -171,7 +192,7 @@ function renewalOf(contact: Contact, credentials: CredentialHolder, tools: Tools
     credentials,
     ...tools,
     renew: async () => {
-      const addresses = contact.apiAddresses;
+      const addresses = contacts.apiAddresses;
       const api = new ApiClient({ addresses, credentials: credentials.current, clock });
       try {
         const renewed = await renewCertificate(api, { keyPair, caCertificatePem, clock });
@@ -181,7 +202,7 @@ function renewalOf(contact: Contact, credentials: CredentialHolder, tools: Tools
       }
     },
     recover: async () => {
-      const { enrolmentAddresses } = contact;
+      const { enrolmentAddresses } = contacts;
       const options = { enrolmentAddresses, caCertificatePem, keyPair, clock };
       return (await recoverCertificate(options)).certificatePem;
     },

@@ -2,7 +2,9 @@
 import { mkdir, stat, statfs } from "node:fs/promises";
 import {
   fileDisk,
+  type Leader,
   NodeAgent,
+  type NodeRegisterResponse,
   openPackStore,
   type PackStore,
   StorageNode,
@@ -31,10 +33,14 @@ export interface StoragePartOptions extends Tools {
   /** When that link is used by others too; by default the agent closes it. */
   releaseLink?(link: Link): Promise<void>;
   /**
-   * In the coordinator's own process: the key that signs tickets. The link in memory has another
-   * one at its far end.
+   * When the coordinator of the last dial is in this process: the key that signs its tickets. The
+   * link in memory has another one at its far end.
    */
-  ownCoordinator?: { coordinatorPublicKey: Uint8Array };
+  ownCoordinator?(): { coordinatorPublicKey: Uint8Array } | undefined;
+  /** Another coordinator leads than was dialled last. */
+  onOtherLeader?(leader: Leader): void;
+  /** What the coordinator answered to a registration. */
+  onRegistered?(response: NodeRegisterResponse): void;
 }
 
 export class StoragePart implements Startable {
@@ -68,8 +74,11 @@ export class StoragePart implements Startable {
         version: VERSION,
       }),
       report: () => chunkStore.report(),
-      onRegistered: (_response, registration) =>
-        this.node.setRegistration({ ...registration, ...options.ownCoordinator }),
+      onRegistered: (response, registration) => {
+        this.node.setRegistration({ ...registration, ...options.ownCoordinator?.() });
+        options.onRegistered?.(response);
+      },
+      onOtherLeader: (leader) => options.onOtherLeader?.(leader),
       clock,
       random,
       log,

@@ -2,6 +2,7 @@
 import type { Clock, Logger, MemberId, NodeId, Random } from "@hearthmesh/core";
 import type { NodeRole, Principal } from "@hearthmesh/identity";
 import type { Store } from "@hearthmesh/store";
+import type { CoordinatorContact } from "../authority/coordinators.js";
 import type { AccessPolicy } from "./access.js";
 import type { Totals } from "./usage.js";
 import type { ReplicationState } from "./workers/replication-tally.js";
@@ -29,6 +30,8 @@ export interface CoordinatorOptions {
   readonly requireLeading?: () => void;
   /** At least 32 bytes, the same after a restart; receipt keys are derived from it. */
   readonly coordinatorSecret: Uint8Array;
+  /** Where every coordinator is, for nodes that may need another one. */
+  readonly coordinators?: () => readonly CoordinatorContact[];
   /** Copies of each chunk. Default 3. */
   readonly replicas?: number;
   /** Copies in distinct zones before a write is acknowledged. Default 2. */

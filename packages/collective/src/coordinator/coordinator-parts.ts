@@ -99,7 +99,7 @@ export function namespaceContext(
 
 /** `lookSoon.call` is set when there are workers to wake: they need the nodes first. */
 function nodeParts(options: CoordinatorOptions) {
-  const { store, clock, log, memberId, epoch, sign, rolesOf } = options;
+  const { store, clock, log, memberId, epoch, sign, rolesOf, coordinators } = options;
   const lookSoon = { call: () => {} };
   const layouts = new LayoutBook({
     store,
@@ -108,7 +108,7 @@ function nodeParts(options: CoordinatorOptions) {
     onChanged: () => lookSoon.call(),
   });
   const nodes = new NodeDirectory({
-    ...{ store, layouts, clock, log, memberId, epoch },
+    ...{ store, layouts, clock, log, memberId, epoch, coordinators },
     receiptKeys: new ReceiptKeys(options.coordinatorSecret),
     reportIntervalMs: options.intervals?.reportMs ?? DEFAULT_INTERVALS.reportMs,
     ...(rolesOf === undefined ? {} : { rolesOf }),

@@ -18,6 +18,7 @@ import {
 import type { NodeRole, Principal } from "@hearthmesh/identity";
 import type { Link, Peer } from "@hearthmesh/qwormhole";
 import { put, type Store } from "@hearthmesh/store";
+import type { CoordinatorContact } from "../authority/coordinators.js";
 import type { NodeRegisterRequest, NodeRegisterResponse, NodeReportResponse } from "../protocol.js";
 import type { Layout, NodeInfo, StorageReport } from "../types.js";
 import type { UnavailableNode } from "./durability.js";
@@ -44,6 +45,7 @@ export interface NodeDirectoryOptions {
   readonly reportIntervalMs: number;
   /** Roles that the principal was enrolled with; without it a node has those that it names. */
   rolesOf?(principal: Principal): readonly NodeRole[];
+  coordinators?: (() => readonly CoordinatorContact[]) | undefined;
   /** A node came or went. */
   onChanged(nodeId: NodeId, online: boolean): void;
 }
@@ -86,6 +88,7 @@ export class NodeDirectory {
     request: NodeRegisterRequest,
   ): Promise<NodeRegisterResponse> {
     const { layouts, memberId, epoch, receiptKeys, reportIntervalMs, clock } = this.#options;
+    const { coordinators } = this.#options;
     const { nodeId } = principal;
     const link = await this.#links.linkOf(peer);
     const known = this.#states.get(nodeId);
@@ -108,6 +111,7 @@ export class NodeDirectory {
       epoch,
       receiptKey: Buffer.from(receiptKeys.keyOf(nodeId)).toString("base64url"),
       reportIntervalMs,
+      ...(coordinators === undefined ? {} : { coordinators: coordinators() }),
     };
   }
 

@@ -56,7 +56,7 @@ export interface CoordinatorSeatOptions {
   readonly nodeId: NodeId;
   readonly trustDomain: TrustDomain;
   readonly leadership: Leadership;
-  /** Not started; its writes carry the guard of this leadership. */
+  /** Not started; it writes through `Leadership.fence`. */
   makeCoordinator(epoch: number): Coordinator;
   readonly reader: FileReader;
   /** Before the first answer of a leader. */

@@ -3,7 +3,7 @@
  * a coordinator on an embedded store is alone and leads from its start to its end.
  */
 import { MeshError, type NodeId } from "@hearthmesh/core";
-import type { Compare } from "@hearthmesh/store";
+import type { Store } from "@hearthmesh/store";
 
 /** A coordinator that leads, as the others see it. */
 export interface Leader {
@@ -34,8 +34,8 @@ export interface Leadership {
   onChange(listener: () => void): () => void;
   /** Throws `MESH_NOT_LEADER`, with the leader when it is known, unless this one leads right now. */
   requireLeading(): void;
-  /** Holds in the store as long as nobody else took the lead. Undefined where nobody else can. */
-  guard(): Compare | undefined;
+  /** The store for what only the leader may write: its writes fail once another one leads. */
+  fence(store: Store): Store;
 }
 
 /** Of a coordinator that is alone. */
@@ -44,7 +44,7 @@ export function soleLeadership(leader: Leader): Leadership {
     state: { role: "leader", epoch: leader.epoch, leader },
     onChange: () => () => undefined,
     requireLeading: () => undefined,
-    guard: () => undefined,
+    fence: (store) => store,
   };
 }
 

@@ -126,7 +126,8 @@ export class NodeAgent implements Startable {
     this.#state = { ...this.#state, phase: "connecting" };
     let link: Link | undefined;
     try {
-      link = await this.#options.dialCoordinator(this.#abort.signal);
+      const either = AbortSignal.any([this.#abort.signal, this.#again.signal]);
+      link = await this.#options.dialCoordinator(either);
       const intervalMs = await this.#register(link);
       await this.#reportUntilClosed(link, intervalMs);
     } catch (error) {
@@ -136,7 +137,7 @@ export class NodeAgent implements Startable {
       // Who is sent on to another coordinator has not failed.
       const failures = leader === undefined ? this.#state.failures + 1 : 0;
       this.#state = { ...this.#state, failures, lastError };
-      if (!this.#abort.signal.aborted) {
+      if (!this.#abort.signal.aborted && !this.#again.signal.aborted) {
         this.#log.warn("not connected to the coordinator", {
           attempt: failures,
           ...errorFields(lastError),

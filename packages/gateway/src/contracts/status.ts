@@ -69,6 +69,15 @@ export const StatusResponse = z
       uptimeMs: z.number(),
     }),
     health: z.object({ status: HealthState, reasons: z.array(z.string()) }),
+    leader: z
+      .object({
+        nodeId: z.string(),
+        name: z.string(),
+        epoch: z.number().int().describe("Grows with every new leader"),
+        isHere: z.boolean().describe("It is the node that answers"),
+      })
+      .exactOptional()
+      .describe("The coordinator that leads; missing while none does"),
     replication: ReplicationStatus,
     local_nodes: z.array(StatusNode).describe("Storage nodes of this member"),
     remote_nodes: z.array(StatusNode).describe("Storage nodes of other members"),

@@ -90,6 +90,18 @@ const storage = {
 } as const satisfies Record<string, MetricDefinition>;
 
 const process = {
+  mesh_coordinator_leads: metric(
+    "gauge",
+    "1 on the coordinator that leads, 0 on the others",
+    ["member", "node"],
+    'mesh_coordinator_leads{member="alice",node="alice-coordinator"} 1',
+  ),
+  mesh_coordinator_epoch: metric(
+    "gauge",
+    "Epoch of the leading coordinator: grows with every new leader",
+    ["member"],
+    'mesh_coordinator_epoch{member="alice"} 7',
+  ),
   mesh_links_open: metric(
     "gauge",
     "Links to other nodes and clients that are open",

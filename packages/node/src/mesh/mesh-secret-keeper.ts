@@ -23,6 +23,8 @@ const FETCH_TIMEOUT_MS = 5_000;
 export interface MeshSecretKeeperOptions {
   readonly path: string;
   readonly isCoordinator: boolean;
+  /** Of several coordinators one makes new secrets: the one that leads. Default: this one may. */
+  readonly mayRotate?: () => boolean;
   readonly random: Random;
   readonly log: Logger;
 }
@@ -59,15 +61,18 @@ export class MeshSecretKeeper {
 
   /** Coordinator: after a node was removed, so that it no longer sees the others on the LAN. */
   async rotate(): Promise<void> {
-    const { isCoordinator, random, log } = this.#options;
-    if (!isCoordinator || this.#secret === undefined) return;
+    const { isCoordinator, mayRotate, random, log } = this.#options;
+    if (!isCoordinator || this.#secret === undefined || mayRotate?.() === false) return;
     await this.#keep(rotateMeshSecret(this.#secret, random));
     log.info("the secret of the mesh was rotated");
   }
 
   /** Asks the peer for a newer one. A failure is logged: the next link is another chance. */
   learnFrom(link: Link): Promise<void> {
-    if (!this.#options.isCoordinator) this.#tail = this.#tail.then(() => this.#learn(link));
+    const isFellow = kindOf(link.peer) === "coordinator";
+    if (isFellow || !this.#options.isCoordinator) {
+      this.#tail = this.#tail.then(() => this.#learn(link));
+    }
     return this.#tail;
   }
 

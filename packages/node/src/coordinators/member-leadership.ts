@@ -1,0 +1,112 @@
+/** Who leads the coordinators of this member: this one alone, or whoever the election says. */
+
+import type { LeaderData, LeadershipState } from "@hearthmesh/collective";
+import { type Leader, type Leadership, notLeading, soleLeadership } from "@hearthmesh/collective";
+import { MeshError, type NodeId, type Startable } from "@hearthmesh/core";
+import { Election, expectMissing, expectRevision, put, type Store } from "@hearthmesh/store";
+import type { Tools } from "../member-authority.js";
+
+export interface MemberLeadership extends Startable, Leadership {
+  /** The membership says that the node is dead: when it leads, another may take over at once. */
+  suspect(nodeId: NodeId): void;
+}
+
+const EPOCH_KEY = "coordinator/epoch";
+
+/**
+ * On an embedded store. Every start is a new leader: orders and tickets of an earlier one are
+ * refused by the nodes from then on.
+ */
+export async function loneLeadership(
+  store: Store,
+  nodeId: NodeId,
+  data: LeaderData,
+): Promise<MemberLeadership> {
+  const sole = soleLeadership({ nodeId, epoch: await nextEpoch(store), data });
+  const nothing = async () => undefined;
+  return { ...sole, name: "leadership", start: nothing, stop: nothing, suspect: () => undefined };
+}
+
+async function nextEpoch(store: Store): Promise<number> {
+  const present = await store.get(EPOCH_KEY);
+  const epoch = present === undefined ? 1 : Number(Buffer.from(present.value).toString()) + 1;
+  const compare =
+    present === undefined
+      ? expectMissing(EPOCH_KEY)
+      : expectRevision(EPOCH_KEY, present.modRevision);
+  const { succeeded } = await store.transact({
+    compare: [compare],
+    success: [put(EPOCH_KEY, Buffer.from(String(epoch)))],
+  });
+  if (succeeded) return epoch;
+  throw new MeshError("MESH_HOME_IN_USE", { message: "another coordinator took the lead" });
+}
+
+export interface ElectedLeadershipOptions extends Tools {
+  readonly store: Store;
+  readonly nodeId: NodeId;
+  /** Asked at every campaign: addresses change. */
+  data(): LeaderData;
+  readonly leaseTimeMs: number;
+}
+
+/** Among the coordinators that share a store. */
+export class ElectedLeadership implements MemberLeadership {
+  readonly name = "election";
+  readonly #election: Election;
+
+  constructor({ data, ...options }: ElectedLeadershipOptions) {
+    this.#election = new Election({ ...options, candidate: data });
+  }
+
+  start(): Promise<void> {
+    return this.#election.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#election.stop();
+  }
+
+  get state(): LeadershipState {
+    const { role, epoch, leader } = this.#election.state;
+    return { role, epoch, leader: leader === undefined ? undefined : readLeader(leader) };
+  }
+
+  onChange(listener: () => void): () => void {
+    return this.#election.onChange(listener);
+  }
+
+  requireLeading(): void {
+    if (!this.#election.isLeading()) throw notLeading(this.state);
+  }
+
+  fence(store: Store): Store {
+    return this.#election.fence(store);
+  }
+
+  suspect(nodeId: NodeId): void {
+    this.#election.suspect(nodeId);
+  }
+}
+
+/** What a candidate said of itself was written by a coordinator, maybe of another version. */
+function readLeader({ nodeId, epoch, data }: ElectedRecord): Leader {
+  const { name, linkAddresses, apiAddresses } = (data ?? {}) as Partial<Record<string, unknown>>;
+  const texts = (value: unknown) =>
+    Array.isArray(value) ? value.filter((one): one is string => typeof one === "string") : [];
+  return {
+    nodeId: nodeId as NodeId,
+    epoch,
+    data: {
+      name: typeof name === "string" ? name : nodeId,
+      linkAddresses: texts(linkAddresses),
+      apiAddresses: texts(apiAddresses),
+    },
+  };
+}
+
+interface ElectedRecord {
+  readonly nodeId: string;
+  readonly epoch: number;
+  readonly data: unknown;
+}
