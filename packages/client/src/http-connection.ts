@@ -172,17 +172,27 @@ function drained(outgoing: http.ClientRequest): Promise<void> {
 
 /** The whole body as text, at most `HTTP_ANSWER_BYTES_MAX`. */
 export async function readText(body: http.IncomingMessage): Promise<string> {
+  const bytes = await readBytes(body, limits.HTTP_ANSWER_BYTES_MAX);
+  return bytes.toString("utf8");
+}
+
+/** The whole body. `MESH_PROTOCOL` when it is longer, `MESH_UNREACHABLE` when it breaks off. */
+export async function readBytes(body: http.IncomingMessage, bytesMax: number): Promise<Buffer> {
   const pieces: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const piece of body as AsyncIterable<Uint8Array>) {
-    sizeBytes += piece.length;
-    if (sizeBytes > limits.HTTP_ANSWER_BYTES_MAX) {
-      body.destroy();
-      throw new MeshError("MESH_PROTOCOL", { message: "the answer is too long" });
+  try {
+    for await (const piece of body as AsyncIterable<Uint8Array>) {
+      sizeBytes += piece.length;
+      if (sizeBytes > bytesMax) {
+        throw new MeshError("MESH_PROTOCOL", { message: "the answer is too long" });
+      }
+      pieces.push(piece);
     }
-    pieces.push(piece);
+  } catch (error) {
+    body.destroy();
+    throw networkError(error, "the answer");
   }
-  return Buffer.concat(pieces).toString("utf8");
+  return Buffer.concat(pieces);
 }
 
 function isLoopback(host: string): boolean {

@@ -6,6 +6,9 @@
  * - `ApiClient` speaks the HTTP API, to a local node or to a coordinator under mutual TLS.
  * - `connectFiles` reads and writes files straight from and to the storage nodes; `HttpFiles` does
  *   the same through a local node.
+ * - `KeyValueClient` and `LockClient`: what programs agree on, over an `ApiClient`.
+ * - `CoordinatorFinder`: which coordinator of the member is asked; the others above go on with
+ *   another when one is lost.
  *
  * ```ts
  * const home = new IdentityHome(`${os.homedir()}/.meshnet`);
@@ -22,6 +25,11 @@ export { ApiClient, type ApiClientOptions, type Credentials } from "./api-client
 export type { CollectiveRecord } from "./collective-record.js";
 export { collectiveNames } from "./collective-record.js";
 export { connectFiles, type FileConnection } from "./connect-files.js";
+export {
+  type CoordinatorContact,
+  CoordinatorFinder,
+  type KnownCoordinators,
+} from "./coordinator-finder.js";
 export { type LoadedCollective, type LoadOptions, loadCollective } from "./credentials.js";
 export { type Enrolment, type EnrolOptions, enrolWithInvite } from "./enrol.js";
 export { type FileAccess, HttpFiles } from "./http-files.js";
@@ -33,6 +41,27 @@ export {
   publicHalf,
 } from "./identity-home.js";
 export { NodeProbe, type NodeProbeOptions } from "./introduction-probe.js";
+export { KeyValueClient, type KeyValueOptions } from "./key-value.js";
+export type {
+  Fence,
+  KeyRecord,
+  KeyValueChange,
+  KeyValueDoor,
+  KeyValueEntry,
+  KeyValueEvent,
+  KeyValuePage,
+  Lease,
+  ListOptions,
+  PutOptions,
+  Transaction,
+  TransactionAnswer,
+  TransactionCompare,
+  TransactionOperation,
+  TransactionResult,
+  Value,
+  WatchOptions,
+  WatchRange,
+} from "./key-value-types.js";
 export {
   allowNode,
   audit,
@@ -43,6 +72,8 @@ export {
   revokeKey,
   verifyAudit,
 } from "./keys.js";
+export { LockClient, type LockClientOptions, type LockOptions } from "./locks.js";
+export { HeldLock } from "./locks-held.js";
 export {
   type RecoverOptions,
   type RenewedCertificate,
