@@ -1,0 +1,333 @@
+import { randomInteger } from "@hearthmesh/core";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { memoryStore } from "../../memory/memory-store.js";
+import { ManualClock } from "../manual-clock.js";
+import { checkHistory } from "./check-history.js";
+import type { HistoryBatch } from "./format.js";
+import { seededRandom } from "./seeded-random.js";
+import { historyOf, overlappingCalls, type TestCall } from "./test-histories.js";
+import { reportLines } from "./words.js";
+
+const check = (calls: readonly TestCall[]) => checkHistory(historyOf(calls), { nowMs: () => 0 });
+const rulesOf = (calls: readonly TestCall[]) => [
+  ...new Set(check(calls).problems.map(({ rule }) => rule)),
+];
+const put = (at: [number, number], value: string, revision: number, key = "k"): TestCall => ({
+  at,
+  ask: { op: "put", key, value },
+  answer: { revision },
+});
+const get = (
+  at: [number, number],
+  value: string | null,
+  modRevision: number,
+  key = "k",
+): TestCall => ({ at, ask: { op: "get", key }, answer: { value, modRevision } });
+const lostPut = (at: [number, number], value: string, key = "k"): TestCall => ({
+  at,
+  ask: { op: "put", key, value },
+  answer: "info",
+});
+const cas = (
+  at: [number, number],
+  expect: { value?: string | null; modRevision?: number },
+  value: string,
+  [succeeded, revision]: [boolean, number],
+): TestCall => ({
+  at,
+  ask: { op: "cas", key: "k", value, expect },
+  answer: { succeeded, revision },
+});
+const watch = (at: [number, number], fromRevision: number, batches: HistoryBatch[]): TestCall => ({
+  at,
+  ask: { op: "watch", prefix: "", fromRevision },
+  answer: { batches },
+});
+const batch = (revision: number, time: number, ...pairs: [string, string][]): HistoryBatch => ({
+  revision,
+  time,
+  events: pairs.map(([key, value]) => ({ type: "put", key, value })),
+});
+
+describe("histories that are linearizable", () => {
+  const good: Record<string, TestCall[]> = {
+    "nothing at all": [],
+    "a write, then its read": [put([0, 1], "a", 2), get([2, 3], "a", 2)],
+    "a read that overlaps the write sees the old": [put([0, 5], "a", 2), get([1, 2], null, 0)],
+    "a read that overlaps the write sees the new": [put([0, 5], "a", 2), get([1, 2], "a", 2)],
+    "overlapping writes in the other order": [
+      put([0, 9], "a", 3),
+      put([1, 8], "b", 2),
+      get([10, 11], "a", 3),
+    ],
+    "an unknown write that happened": [lostPut([0, 1], "a"), get([2, 3], "a", 2)],
+    "an unknown write that never happened": [lostPut([0, 1], "a"), get([2, 3], null, 0)],
+    "an unknown write that happened late": [
+      lostPut([0, 1], "a"),
+      put([2, 3], "b", 2),
+      get([4, 5], "b", 2),
+      get([6, 7], "a", 3),
+    ],
+    "a compare by value, and one by revision": [
+      put([0, 1], "a", 2),
+      cas([2, 3], { value: "a" }, "b", [true, 3]),
+      cas([4, 5], { modRevision: 2 }, "c", [false, 3]),
+      cas([6, 7], { modRevision: 3 }, "c", [true, 4]),
+      get([8, 9], "c", 4),
+    ],
+    "a compare of an unknown write's revision": [
+      lostPut([0, 1], "a"),
+      get([2, 3], "a", 2),
+      cas([4, 5], { modRevision: 2 }, "b", [true, 3]),
+    ],
+    "a watch": [
+      put([0, 1], "a", 2),
+      lostPut([2, 3], "b"),
+      put([4, 5], "c", 4),
+      watch([0, 9], 2, [batch(2, 1, ["k", "a"]), batch(3, 4, ["k", "b"]), batch(4, 5, ["k", "c"])]),
+    ],
+  };
+  for (const [name, calls] of Object.entries(good)) {
+    it(name, () => expect(check(calls)).toMatchObject({ verdict: "linearizable", problems: [] }));
+  }
+});
+
+describe("histories that are not", () => {
+  const orders = "order of each key";
+  const revisions = "order of revisions";
+  const bad: Record<string, [TestCall[], string[]]> = {
+    "a stale read": [
+      [put([0, 1], "a", 2), put([2, 3], "b", 3), get([4, 5], "a", 2)],
+      [revisions, orders],
+    ],
+    "a lost write": [
+      [put([0, 1], "a", 2), get([2, 3], null, 0)],
+      [revisions, orders],
+    ],
+    "a read of what nobody wrote": [[get([0, 1], "a", 2)], [revisions, orders]],
+    "a read of a write that failed": [
+      [
+        { at: [0, 1], ask: { op: "put", key: "k", value: "a" }, answer: "fail" },
+        get([2, 3], "a", 2),
+      ],
+      [revisions, orders],
+    ],
+    "a read before its write was asked for": [
+      [get([0, 1], "a", 2), put([2, 3], "a", 2)],
+      [revisions, orders],
+    ],
+    "two compares of one value that both succeed": [
+      [
+        put([0, 1], "a", 2),
+        cas([2, 6], { value: "a" }, "b", [true, 3]),
+        cas([3, 7], { value: "a" }, "c", [true, 4]),
+      ],
+      [revisions, orders],
+    ],
+    "two compares of one revision that both succeed": [
+      [
+        put([0, 1], "a", 2),
+        cas([2, 6], { modRevision: 2 }, "b", [true, 3]),
+        cas([3, 7], { modRevision: 2 }, "c", [true, 4]),
+      ],
+      [revisions, orders],
+    ],
+    "a compare that fails although it holds": [
+      [put([0, 1], "a", 2), cas([2, 3], { value: "a" }, "b", [false, 2])],
+      [revisions, orders],
+    ],
+    "reads that see two writes in both orders": [
+      [
+        put([0, 20], "a", 2),
+        put([0, 20], "b", 3),
+        get([1, 2], "a", 2),
+        get([3, 4], "b", 3),
+        get([5, 6], "a", 2),
+      ],
+      [revisions, orders],
+    ],
+    "writes whose revisions go against their time": [
+      [put([0, 1], "a", 3), put([2, 3], "b", 2, "other")],
+      [revisions],
+    ],
+    "one revision for two writes": [
+      [put([0, 9], "a", 2), put([0, 9], "b", 2, "other")],
+      [revisions],
+    ],
+    "a transaction that two reads see half of": [
+      [
+        {
+          at: [0, 20],
+          ask: {
+            op: "txn",
+            compare: [],
+            success: [
+              { type: "put", key: "k", value: "a" },
+              { type: "put", key: "l", value: "b" },
+            ],
+            failure: [],
+          },
+          answer: { succeeded: true, revision: 2, results: [{}, {}] },
+        },
+        get([1, 2], "a", 2, "k"),
+        get([3, 4], null, 0, "l"),
+      ],
+      [revisions, "order of the whole store"],
+    ],
+    "a watch that leaves one out": [
+      [
+        put([0, 1], "a", 2),
+        put([2, 3], "b", 3),
+        put([4, 5], "c", 4),
+        watch([0, 9], 2, [batch(2, 1, ["k", "a"]), batch(4, 5, ["k", "c"])]),
+      ],
+      ["watch"],
+    ],
+    "a watch that says it twice": [
+      [put([0, 1], "a", 2), watch([0, 9], 2, [batch(2, 1, ["k", "a"]), batch(2, 2, ["k", "a"])])],
+      ["watch"],
+    ],
+    "a watch that has another value": [
+      [put([0, 1], "a", 2), watch([0, 9], 2, [batch(2, 1, ["k", "b"])])],
+      ["watch"],
+    ],
+    "a watch that knows it beforehand": [
+      [put([5, 6], "a", 2), watch([0, 9], 2, [batch(2, 1, ["k", "a"])])],
+      ["watch", revisions],
+    ],
+    "a fenced write after the next holder": [
+      [
+        ...[2, 4].map(
+          (revision): TestCall => ({
+            at: [revision * 10, revision * 10 + 1],
+            ask: { op: "lock", key: "lock", value: `${revision}`, lease: 1 },
+            answer: { succeeded: true, revision },
+          }),
+        ),
+        {
+          at: [30, 31],
+          ask: { op: "unlock", key: "lock", token: 2 },
+          answer: { succeeded: true, revision: 3 },
+        },
+        {
+          at: [50, 51],
+          ask: { op: "fenced", key: "k", value: "x", lock: "lock", token: 2 },
+          answer: { succeeded: true, revision: 5 },
+        },
+      ],
+      [revisions, "lock"],
+    ],
+  };
+  for (const [name, [calls, rules]] of Object.entries(bad)) {
+    it(name, () => {
+      expect(check(calls).verdict).toBe("violation");
+      expect(rulesOf(calls).sort()).toEqual([...rules].sort());
+    });
+  }
+
+  it("shows the few calls that contradict each other, in words", () => {
+    const calls = Array.from({ length: 200 }, (_, index) => [
+      put([index * 10, index * 10 + 1], `v${index}`, index + 2),
+      get([index * 10 + 2, index * 10 + 3], `v${index}`, index + 2),
+    ]).flat();
+    calls[301] = get([1502, 1503], "v149", 151);
+    const history = historyOf(calls);
+    const report = checkHistory(history, { nowMs: () => 0 });
+    const search = report.problems.find(({ rule }) => rule === orders);
+    expect(search?.window.map(({ invoke, answer }) => [invoke.op, answer?.value])).toEqual([
+      ["put", undefined],
+      ["get", "v149"],
+    ]);
+    expect(reportLines(history, report).join("\n")).toContain(
+      "it read k as v149 of revision 151, but it was v150 of revision 152",
+    );
+  });
+});
+
+describe("random histories", () => {
+  const made = async (seed: number, count: number) => {
+    const store = memoryStore({ clock: new ManualClock() });
+    const calls = await overlappingCalls(store, seededRandom(seed), count);
+    const batches: HistoryBatch[] = [];
+    const last = (await store.status()).revision;
+    if (last > 1) {
+      for await (const { revision, events } of store.watch({ prefix: "" }, { fromRevision: 2 })) {
+        const changes = events.map((event) =>
+          event.type === "put"
+            ? { type: event.type, key: event.entry.key, value: text(event.entry.value) }
+            : { type: event.type, key: event.key },
+        );
+        batches.push({ revision, time: 1_000_000, events: changes });
+        if (revision === last) break;
+      }
+    }
+    await store.close();
+    return [...calls, watch([0, 1_000_001], 2, batches)];
+  };
+  const text = (value: Uint8Array) => new TextDecoder().decode(value);
+
+  it("accepts what a real execution may have looked like", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), fc.integer({ min: 1, max: 120 }), async (seed, count) => {
+        const report = check(await made(seed, count));
+        expect(report).toMatchObject({ verdict: "linearizable", problems: [] });
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("rejects a read of something older than what was answered before it began", async () => {
+    let rejected = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.nat(), async (seed) => {
+        const calls = await made(seed, 120);
+        const stale = withStaleRead(calls, seed);
+        if (stale === undefined) return;
+        rejected++;
+        expect(rulesOf(stale)).toEqual(["order of revisions", "order of each key"]);
+      }),
+      { numRuns: 40 },
+    );
+    expect(rejected).toBeGreaterThan(10);
+  });
+
+  /** Some get tells a value that was written over, by an answered put, before it began. */
+  function withStaleRead(calls: TestCall[], seed: number): TestCall[] | undefined {
+    const random = seededRandom(seed);
+    const puts = calls.filter(
+      ({ ask, answer }) => ask.op === "put" && typeof answer === "object",
+    ) as (TestCall & { answer: { revision: number } })[];
+    const choices = calls.flatMap((call, index) => {
+      if (call.ask.op !== "get" || typeof call.answer !== "object") return [];
+      const before = puts.filter(({ ask, at }) => ask.key === call.ask.key && at[1] < call.at[0]);
+      return before.flatMap((old) =>
+        before.some((newer) => newer.at[0] > old.at[1]) ? [{ index, old }] : [],
+      );
+    });
+    if (choices.length === 0) return undefined;
+    const { index, old } = choices[randomInteger(random, choices.length)]!;
+    const answer = { value: old.ask.value ?? null, modRevision: old.answer.revision };
+    return calls.map((call, place) => (place === index ? { ...call, answer } : call));
+  }
+});
+
+describe("bounded work", () => {
+  it("says that it does not know when the search is cut short", () => {
+    const calls = Array.from({ length: 12 }, (_, index) => put([0, 99], `v${index}`, 2 + index));
+    calls.push(get([100, 101], "v11", 13));
+    const history = historyOf(calls);
+    const report = checkHistory(history, { nowMs: () => 0, statesMax: 2 });
+    expect(report.verdict).toBe("unknown");
+    expect(report.doubts).toHaveLength(2);
+    expect(checkHistory(history, { nowMs: () => 0 }).verdict).toBe("linearizable");
+  });
+
+  it("does not multiply the work by calls of unknown outcome", () => {
+    const lost = Array.from({ length: 60 }, (_, index) => lostPut([index, index], `lost${index}`));
+    const calls = [...lost, put([100, 101], "a", 2), get([102, 103], "zz", 9)];
+    const report = check(calls);
+    expect(report.verdict).toBe("violation");
+    expect(report.counts.states).toBeLessThan(1000);
+  });
+});
