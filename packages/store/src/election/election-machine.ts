@@ -46,6 +46,8 @@ interface Leadership {
   readonly leader: SeenLeader;
   /** When the last answered renewal was sent; the lease lives at least one lease time from then. */
   trustedFrom: Instant;
+  /** Number of that renewal; the campaign counts as the first. */
+  trustedRenewal: number;
   readonly renewals: Map<number, Instant>;
   lastSent: Instant;
   nextRenewalMs: number;
@@ -75,11 +77,13 @@ export class ElectionMachine {
     return this.#leadership?.leader;
   }
 
-  /** Who leads, as far as the store has told; never this run of this node while it follows. */
+  /** Who leads, as far as the store has told; not what an earlier run or campaign left behind. */
   get leader(): SeenLeader | undefined {
     if (this.#leadership !== undefined) return this.#leadership.leader;
     const leader = this.#seen?.leader;
-    return leader?.session === this.#options.session ? undefined : leader;
+    const isLeftOver =
+      leader?.session === this.#options.session || leader?.modRevision === this.#inherited;
+    return isLeftOver ? undefined : leader;
   }
 
   /** Something is known: who leads, or that nobody does and this node is not about to. */
@@ -250,7 +254,7 @@ export class ElectionMachine {
     const nextRenewalMs = sent.monotonicMs + this.#share(own.ELECTION_RENEWAL_SHARE);
     const renewals = new Map<number, Instant>();
     const base = { attempt, leader, renewals, nextRenewalMs };
-    this.#leadership = { ...base, trustedFrom: sent, lastSent: sent };
+    this.#leadership = { ...base, trustedFrom: sent, trustedRenewal: 0, lastSent: sent };
     effects.push({ type: "tookOver", epoch: leader.epoch });
   }
 
@@ -294,7 +298,9 @@ export class ElectionMachine {
     const leadership = this.#leadership;
     if (leadership === undefined || sent === undefined) return;
     if (sight.leader?.modRevision !== leadership.leader.modRevision) return;
-    if (sent.monotonicMs > leadership.trustedFrom.monotonicMs) leadership.trustedFrom = sent;
+    if (renewal < leadership.trustedRenewal) return;
+    leadership.trustedRenewal = renewal;
+    leadership.trustedFrom = sent;
   }
 
   #renewalFailed(
