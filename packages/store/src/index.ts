@@ -4,6 +4,7 @@
  * @packageDocumentation
  */
 export * from "./election/index.js";
+export * from "./etcd/index.js";
 export { MemoryHistory } from "./memory/history.js";
 export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./memory/memory-store.js";
 export { openSqliteStore } from "./open-sqlite-store.js";

@@ -5,6 +5,13 @@
  * @packageDocumentation
  */
 export { storeConformance } from "./conformance.js";
+export {
+  EtcdCluster,
+  EtcdProcess,
+  type EtcdProcessOptions,
+  isEtcdInstalled,
+  whyNoEtcd,
+} from "./etcd-process.js";
 export type { ConformanceHarness, StoreUnderTest } from "./harness.js";
 export { ManualClock } from "./manual-clock.js";
 export { matchesModel } from "./model-check.js";
