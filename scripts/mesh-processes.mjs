@@ -11,7 +11,7 @@ import { root } from "./lib.mjs";
 
 const cliPath = join(root, "packages/cli/bin/mesh.js");
 /** The default ports; `--port-base` is added to each. */
-const DOORS = [3000, 8001, 9000, 9001, 9090];
+const DOORS = [3000, 8001, 9000, 9001, 9002, 9003, 9090];
 /** Distance between two nodes, so that no default port of one meets another's. */
 const PORT_STEP = 20;
 
@@ -99,7 +99,8 @@ export class MeshProcess {
   /** @type {Promise<{ code: number | null, signal: string | null }> | undefined} */
   exited;
 
-  constructor({ name, home, portBase, args }) {
+  constructor({ name, home, portBase, args, isCoordinator = true }) {
+    this.isCoordinator = isCoordinator;
     this.name = name;
     this.home = home;
     this.portBase = portBase;
@@ -138,10 +139,7 @@ export class MeshProcess {
 
   /** Waits until the last door that it opens answers. */
   async ready(timeoutMs = 30_000) {
-    const url =
-      this.args.includes("coordinator") || !this.args.includes("--role")
-        ? this.httpUrl
-        : this.metricsUrl;
+    const url = this.isCoordinator ? this.httpUrl : this.metricsUrl;
     const endMs = Date.now() + timeoutMs;
     while (Date.now() < endMs) {
       if (this.child.exitCode !== null) break;
@@ -158,48 +156,78 @@ export class MeshProcess {
   }
 }
 
-/** A coordinator and storage nodes, all of them real processes. */
+/** Coordinators and storage nodes, all of them real processes. */
 export class MeshProcesses {
-  /** @type {MeshProcess} */
+  /** The first one, which made the member. @type {MeshProcess} */
   coordinator;
+  /** All of them, the first one included. @type {MeshProcess[]} */
+  coordinators = [];
   /** @type {MeshProcess[]} */
   nodes = [];
 
   /**
-   * @param {{ folder: string, storageNodes?: number, portBase?: number, extra?: string[] }} options
+   * Several coordinators need a store that they share: `store` is then `etcd`, and each further
+   * coordinator keeps chunks too.
+   * @param {{
+   *   folder: string, storageNodes?: number, coordinators?: number, store?: string,
+   *   portBase?: number, extra?: string[], coordinatorExtra?: string[],
+   * }} options
    */
-  static async start({ folder, storageNodes = 3, portBase, extra = [] }) {
-    const base = portBase ?? (await freePortBase(storageNodes + 1));
+  static async start(options) {
+    const { folder, storageNodes = 3, coordinators = 1, portBase, extra = [] } = options;
+    const { store = process.env.MESH_TEST_STORE ?? "sqlite", coordinatorExtra = [] } = options;
+    const base = portBase ?? (await freePortBase(storageNodes + coordinators));
     const mesh = new MeshProcesses();
     const flags = (index) => ["--port-base", String(base + index * PORT_STEP), ...extra];
+    const coordinatorFlags = ["--store", store, ...coordinatorExtra];
     mesh.coordinator = new MeshProcess({
       name: "coordinator",
       home: join(folder, "coordinator"),
       portBase: base,
       args: [
         ...["up", "--member", "alice", "--name", "alice-coordinator"],
-        ...["--role", "coordinator", "--role", "gateway", ...flags(0)],
+        ...["--role", "coordinator", "--role", "gateway", ...flags(0), ...coordinatorFlags],
       ],
+      isCoordinator: true,
     });
+    mesh.coordinators.push(mesh.coordinator);
     mesh.coordinator.start();
     await mesh.coordinator.ready();
+    for (let index = 1; index < coordinators; index++) {
+      const at = storageNodes + index;
+      const name = `alice-coordinator-${index + 1}`;
+      await mesh.addCoordinator(join(folder, name), name, [...flags(at), ...coordinatorExtra]);
+    }
     for (let index = 1; index <= storageNodes; index++) {
       await mesh.addNode(join(folder, `node-0${index}`), `alice-node-0${index}`, flags(index));
     }
-    await mesh.until((status) => status.totals.online >= storageNodes, "the storage nodes");
+    const stored = storageNodes + coordinators - 1;
+    await mesh.until((status) => status.totals.online >= stored, "the storage nodes");
     return mesh;
   }
 
   async addNode(home, name, flags) {
-    const invite = JSON.parse(
-      await meshOk(this.coordinator.home, [
-        ...["invite", "generate", "--node", "--role", "storage", "--json"],
-      ]),
-    );
+    const node = await this.#join(home, name, flags, ["storage"]);
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** Ready when this resolves. */
+  async addCoordinator(home, name, flags) {
+    const coordinator = await this.#join(home, name, flags, ["coordinator", "gateway", "storage"]);
+    this.coordinators.push(coordinator);
+    await coordinator.ready(60_000);
+    return coordinator;
+  }
+
+  async #join(home, name, flags, roles) {
+    const asked = roles.flatMap((role) => ["--role", role]);
+    const generate = ["invite", "generate", "--node", ...asked, "--json"];
+    const invite = JSON.parse(await meshOk(this.coordinator.home, generate));
     const portBase = Number(flags[flags.indexOf("--port-base") + 1]);
     const args = ["up", "--capacity", "4GB", ...flags];
-    const node = new MeshProcess({ name, home, portBase, args });
-    this.nodes.push(node);
+    const isCoordinator = roles.includes("coordinator");
+    const node = new MeshProcess({ name, home, portBase, args, isCoordinator });
     await meshOk(home, ["join", "-", "--name", name, "--no-start"], { input: invite.code });
     node.start();
     return node;
@@ -229,7 +257,7 @@ export class MeshProcesses {
   }
 
   get processes() {
-    return [this.coordinator, ...this.nodes];
+    return [...this.coordinators, ...this.nodes];
   }
 
   async stop() {

@@ -84,6 +84,7 @@ function describeStatus(cli: Cli, status: StatusResponse, via: string): string[]
     "",
     `node       ${node.name} (${node.roles.join(", ")}), ` +
       `version ${node.version}, up ${formatDuration(node.uptimeMs)}`,
+    ...leaderLine(status),
     `storage    ${plural(totals.online, "node")} of ${totals.nodes} online, ${used}`,
     `copies     ${replication.replicas} of every chunk, ` +
       `${replication.acksNeeded} before a write is answered` +
@@ -95,6 +96,12 @@ function describeStatus(cli: Cli, status: StatusResponse, via: string): string[]
     "",
     ...nodeTable(cli, status),
   ];
+}
+
+/** Only where it says something: a member with one coordinator has no other leader. */
+function leaderLine({ leader }: StatusResponse): string[] {
+  if (leader === undefined) return ["leader     none: an election is going on"];
+  return leader.isHere ? [] : [`leader     ${printable(leader.name)}, epoch ${leader.epoch}`];
 }
 
 function nodeTable(cli: Cli, status: StatusResponse): string[] {
