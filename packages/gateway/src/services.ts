@@ -3,7 +3,13 @@
  * over a link, so that a gateway need not be the coordinator. Errors are `MeshError`s and reach the
  * caller with their code; anything else becomes `MESH_INTERNAL`.
  */
-import type { Authority, Coordinator, EnrolmentLimiter, FileClient } from "@hearthmesh/collective";
+import type {
+  Authority,
+  Coordinator,
+  EnrolmentLimiter,
+  FileClient,
+  KeyValueService,
+} from "@hearthmesh/collective";
 import type { Clock, Logger, MemberId, NodeId, Random, TrustDomain } from "@hearthmesh/core";
 import type { Endpoint, Principal } from "@hearthmesh/identity";
 import type { CoordinatorView, HealthResponse, StatusResponse } from "./contracts/index.js";
@@ -45,6 +51,9 @@ export type FileService = Pick<
   "read" | "write" | "stat" | "makeDirectory" | "move" | "remove"
 >;
 
+/** Keys, values, leases and locks of users. */
+export type KeyValues = Omit<KeyValueService, "close" | "used">;
+
 export interface GatewayServices {
   readonly clock: Clock;
   readonly random: Random;
@@ -72,6 +81,8 @@ export interface GatewayServices {
   /** Whether real work can be done now. */
   ready(): Promise<HealthResponse>;
   metrics(): Promise<readonly MetricValue[]>;
+  /** Undefined on a node that keeps no store. */
+  readonly keyValue?: KeyValues | undefined;
   /** Undefined when the mesh is switched off on this node. */
   readonly mesh?: MeshService | undefined;
   /** Undefined when the mesh is switched off on this node. */

@@ -50,8 +50,12 @@ export class KeyValueService {
     this.#context = { store, policy, clock, log, usage, leases, places: new WatchPlaces() };
   }
 
-  /** Before the store is closed. Open watches end with the store. */
+  /**
+   * Ends open watches quietly and waiting requests with `MESH_STOPPING`, and takes no more of them.
+   * Call it before the doors stop, which wait for what is under way.
+   */
   close(): void {
+    this.#context.places.stop();
     this.#context.usage.close();
   }
 

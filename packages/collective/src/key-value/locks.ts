@@ -38,7 +38,9 @@ export async function acquireLock(
   const [taken] = before;
   if (taken !== undefined && waitMs === 0) throw lockTaken(name, taken);
   if (before.length >= LOCK_QUEUE_MAX) throw queueFull(name);
-  const leave = waitMs === 0 ? () => undefined : context.places.enter(principal);
+  const ending = new AbortController();
+  const end = () => ending.abort(new MeshError("MESH_STOPPING"));
+  const leave = waitMs === 0 ? () => undefined : context.places.enter(principal, end);
   try {
     const record: LockRecord = {
       v: 1,
@@ -54,8 +56,8 @@ export async function acquireLock(
       return runTransaction(context, { success: [place, lease] });
     });
     const mine = { storeKey: queueKey(name, leaseId), token: result.revision, leaseId, record };
-    const turn = new LockTurn(context, name, mine);
-    return await turn.take(waitMs, signal);
+    const signals = [ending.signal, ...(signal === undefined ? [] : [signal])];
+    return await new LockTurn(context, name, mine).take(waitMs, AbortSignal.any(signals));
   } finally {
     leave();
   }
@@ -132,14 +134,14 @@ class LockTurn {
   }
 
   /** Leaves the queue again when it throws. */
-  async take(waitMs: number, signal: AbortSignal | undefined): Promise<LockHold> {
+  async take(waitMs: number, caller: AbortSignal): Promise<LockHold> {
     const over = new AbortController();
     const timer = this.#context.clock.setTimeout(() => over.abort(), waitMs);
     const renewing = new Repeater(this.#context.clock);
     renewing.start(this.#mine.record.ttlMs * RENEW_PART, () => this.#keepPlace(over));
     try {
-      const signals = [over.signal, ...(signal === undefined ? [] : [signal])];
-      const hasWaited = await this.#waitForTurn(waitMs, AbortSignal.any(signals), signal);
+      const ended = AbortSignal.any([over.signal, caller]);
+      const hasWaited = await this.#waitForTurn(waitMs, ended, caller);
       return hasWaited ? await this.#noteHeld() : holdOf(this.#name, this.#mine);
     } catch (error) {
       await this.#leave();
@@ -151,15 +153,11 @@ class LockTurn {
   }
 
   /** Whether the lock was not free at once. */
-  async #waitForTurn(
-    waitMs: number,
-    ended: AbortSignal,
-    caller: AbortSignal | undefined,
-  ): Promise<boolean> {
+  async #waitForTurn(waitMs: number, ended: AbortSignal, caller: AbortSignal): Promise<boolean> {
     const { store } = this.#context;
     for (let hasWaited = false; ; hasWaited = true) {
       const queue = await queueOf(this.#context, this.#name);
-      caller?.throwIfAborted();
+      caller.throwIfAborted();
       const turn = turnOf(queue, this.#mine.token);
       if (turn.state === "held") return hasWaited;
       if (turn.state === "lost") throw lockLost(this.#name, this.#mine.token);

@@ -7,7 +7,8 @@ export class WatchPlaces {
   readonly #max: number;
   readonly #perOwnerMax: number;
   readonly #byOwner = new Map<string, number>();
-  #count = 0;
+  readonly #ends = new Set<() => void>();
+  #stopped = false;
 
   constructor(max = KV_WATCHES_MAX, perOwnerMax = KV_WATCHES_PER_OWNER_MAX) {
     this.#max = max;
@@ -15,13 +16,20 @@ export class WatchPlaces {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#ends.size;
   }
 
-  /** Call the answer to give the place back. `MESH_LIMIT`. */
-  enter({ nodeId }: Principal): () => void {
+  /** Ends everything that has a place, and lets nobody in any more. */
+  stop(): void {
+    this.#stopped = true;
+    for (const end of [...this.#ends]) end();
+  }
+
+  /** Call the answer to give the place back; `end` is called at `stop`. `MESH_LIMIT`. */
+  enter({ nodeId }: Principal, end: () => void): () => void {
+    if (this.#stopped) throw new MeshError("MESH_STOPPING");
     const own = this.#byOwner.get(nodeId) ?? 0;
-    if (own >= this.#perOwnerMax || this.#count >= this.#max) {
+    if (own >= this.#perOwnerMax || this.count >= this.#max) {
       const [who, limit] =
         own >= this.#perOwnerMax ? ["you have", this.#perOwnerMax] : ["there are", this.#max];
       throw new MeshError("MESH_LIMIT", {
@@ -31,12 +39,11 @@ export class WatchPlaces {
       });
     }
     this.#byOwner.set(nodeId, own + 1);
-    this.#count++;
-    let left = false;
+    // One of its own for each place, so that the same function may stand for several.
+    const ending = () => end();
+    this.#ends.add(ending);
     return () => {
-      if (left) return;
-      left = true;
-      this.#count--;
+      if (!this.#ends.delete(ending)) return;
       const rest = (this.#byOwner.get(nodeId) ?? 1) - 1;
       if (rest > 0) this.#byOwner.set(nodeId, rest);
       else this.#byOwner.delete(nodeId);

@@ -29,8 +29,8 @@ export async function watchKeys(
   const range = readableRange(accessOf(context, principal), target);
   const { fromRevision } = options;
   if (fromRevision !== undefined) checkRevision("fromRevision", fromRevision);
-  const leave = context.places.enter(principal);
   const closing = new AbortController();
+  const leave = context.places.enter(principal, () => closing.abort());
   const signals = [closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
   const signal = AbortSignal.any(signals);
   const close = () => {

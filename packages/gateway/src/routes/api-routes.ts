@@ -8,6 +8,8 @@ import { fileRoutes } from "./file-routes.js";
 import { healthRoutes } from "./health-routes.js";
 import { introductionRoutes } from "./introduction-routes.js";
 import { keyRoutes } from "./key-routes.js";
+import { keyValueMoreRoutes } from "./key-value-more-routes.js";
+import { keyValueRoutes } from "./key-value-routes.js";
 import { meshRoutes } from "./mesh-routes.js";
 import { meshViewRoutes } from "./mesh-view-routes.js";
 import { serviceRoutes } from "./service-routes.js";
@@ -25,6 +27,8 @@ export function apiRoutes(services: GatewayServices): Route[] {
     ...auditRoutes(services),
     ...trustRoutes(services),
     ...fileRoutes(services),
+    ...keyValueRoutes(services),
+    ...keyValueMoreRoutes(services),
     documentRoute(),
   ];
 }
