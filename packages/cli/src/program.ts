@@ -19,6 +19,15 @@ import { joinCommand } from "./commands/join.js";
 import { keyCreateCommand } from "./commands/key-create.js";
 import { keyListCommand } from "./commands/key-list.js";
 import { keyRevokeCommand } from "./commands/key-revoke.js";
+import { kvDelCommand } from "./commands/kv-del.js";
+import { kvGetCommand } from "./commands/kv-get.js";
+import { kvListCommand } from "./commands/kv-list.js";
+import { kvPutCommand } from "./commands/kv-put.js";
+import { kvTxnCommand } from "./commands/kv-txn.js";
+import { kvWatchCommand } from "./commands/kv-watch.js";
+import { lockListCommand } from "./commands/lock-list.js";
+import { lockReleaseCommand } from "./commands/lock-release.js";
+import { lockRunCommand } from "./commands/lock-run.js";
 import { lsCommand } from "./commands/ls.js";
 import { mkdirCommand } from "./commands/mkdir.js";
 import { mvCommand } from "./commands/mv.js";
@@ -60,6 +69,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       statCommand(cli),
       mvCommand(cli),
       rmCommand(cli),
+      ...keyValueGroups(cli),
       commandGroup("invite", "invite machines and people, and redeem invites", [
         inviteGenerateCommand(cli),
         inviteRedeemCommand(cli),
@@ -108,6 +118,24 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       "mesh invite generate --grant /shared:read+write",
       "mesh write /shared/photo.jpg photo.jpg",
     );
+}
+
+function keyValueGroups(cli: Cli): MeshCommand[] {
+  return [
+    commandGroup("kv", "keys and values that all programs of the member agree on", [
+      kvPutCommand(cli),
+      kvGetCommand(cli),
+      kvDelCommand(cli),
+      kvListCommand(cli),
+      kvWatchCommand(cli),
+      kvTxnCommand(cli),
+    ]),
+    commandGroup("lock", "one holder at a time, anywhere in the member", [
+      lockRunCommand(cli),
+      lockListCommand(cli),
+      lockReleaseCommand(cli),
+    ]),
+  ];
 }
 
 /** The program as data, with the name `mesh`. `cli` is not used until a command runs. */

@@ -4,6 +4,7 @@
 import { CommanderError } from "commander";
 import type { Cli } from "./cli.js";
 import type { MeshCommand } from "./command.js";
+import { ExitStatus } from "./exit-status.js";
 import { reportFailure, usageError } from "./failures.js";
 import { buildProgram } from "./program.js";
 
@@ -16,6 +17,7 @@ export async function runCli(cli: Cli, args: readonly string[], name = "mesh"): 
     await program.parseAsync(line, { from: "user" });
     return cli.signal.aborted ? 130 : 0;
   } catch (error) {
+    if (error instanceof ExitStatus) return error.status;
     if (!(error instanceof CommanderError)) return reportFailure(cli, error);
     if (error.exitCode === 0) return 0;
     return reportFailure(cli, usageError(error.message.replace(/^error: /, "")));

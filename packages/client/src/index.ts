@@ -73,7 +73,7 @@ export {
   verifyAudit,
 } from "./keys.js";
 export { LockClient, type LockClientOptions, type LockOptions } from "./locks.js";
-export { HeldLock } from "./locks-held.js";
+export type { HeldLock } from "./locks-held.js";
 export {
   type RecoverOptions,
   type RenewedCertificate,
