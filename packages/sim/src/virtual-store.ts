@@ -69,6 +69,10 @@ export class VirtualStore implements Store {
     return this.#alive(this.#store.grantLease(ttlMs));
   }
 
+  findLease(leaseId: number): Promise<Lease | undefined> {
+    return this.#alive(this.#store.findLease(leaseId));
+  }
+
   watch(
     range: KeyRange,
     options?: { fromRevision?: number; signal?: AbortSignal },

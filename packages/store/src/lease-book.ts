@@ -48,6 +48,11 @@ export class LeaseBook {
     return lease !== undefined && lease.deadlineMs > this.#clock.monotonicMs();
   }
 
+  /** Time to live of a lease that is alive. */
+  ttlMs(leaseId: number): number | undefined {
+    return this.isAlive(leaseId) ? this.#leases.get(leaseId)?.ttlMs : undefined;
+  }
+
   mustBeAlive(leaseId: number): void {
     if (!this.isAlive(leaseId)) throw leaseEndedError(leaseId);
   }

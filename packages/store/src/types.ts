@@ -124,6 +124,8 @@ export interface Store {
    */
   transact(transaction: Transaction): Promise<TransactionResult>;
   grantLease(ttlMs: number): Promise<Lease>;
+  /** A lease that is open, whoever granted it, with its time to live; nothing when it has ended. */
+  findLease(leaseId: number): Promise<Lease | undefined>;
   /**
    * Batches from `fromRevision` (default: the next one) in order, without gaps, until the signal
    * aborts. Throws `MESH_STORE_COMPACTED` when the start is compacted or the reader lags too far.

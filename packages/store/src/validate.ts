@@ -83,6 +83,11 @@ export function validateLeaseTtl(ttlMs: number): void {
   }
 }
 
+/** 0 stands for no lease in an entry; it is none. */
+export function validateLeaseId(leaseId: number): void {
+  validateInteger("leaseId", leaseId, 1);
+}
+
 function validateCompare(compare: Compare): number {
   const keyBytes = validateKey(compare.key);
   if (compare.target === "value") return keyBytes + validateValue(compare.value);

@@ -38,6 +38,7 @@ export function fencedStore(
       }
     },
     grantLease: (ttlMs) => store.grantLease(ttlMs),
+    findLease: (leaseId) => store.findLease(leaseId),
     watch: (range, rest) => store.watch(range, rest),
     compact: (revision) => store.compact(revision),
     status: () => store.status(),

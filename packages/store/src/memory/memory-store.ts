@@ -22,6 +22,7 @@ import type {
 import {
   refuseTooManyLeases,
   validateKey,
+  validateLeaseId,
   validateLeaseTtl,
   validateRange,
   validateRangeOptions,
@@ -118,6 +119,17 @@ class MemoryEngine implements MemoryStore {
     const id = ++this.history.lastLeaseId;
     this.history.leases.set(id, ttlMs);
     this.#leases.add(id, ttlMs);
+    return this.#leaseHandle(id, ttlMs);
+  }
+
+  async findLease(leaseId: number): Promise<Lease | undefined> {
+    this.#mustBeOpen();
+    validateLeaseId(leaseId);
+    const ttlMs = this.#leases.ttlMs(leaseId);
+    return ttlMs === undefined ? undefined : this.#leaseHandle(leaseId, ttlMs);
+  }
+
+  #leaseHandle(id: number, ttlMs: number): Lease {
     return {
       id,
       ttlMs,

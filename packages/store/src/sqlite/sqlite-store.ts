@@ -17,6 +17,7 @@ import type {
 import {
   refuseTooManyLeases,
   validateKey,
+  validateLeaseId,
   validateLeaseTtl,
   validateRange,
   validateRangeOptions,
@@ -154,6 +155,17 @@ class SqliteEngine implements Store {
       batch.afterCommit.push(() => this.#leases.add(leaseId, ttlMs));
       return leaseId;
     });
+    return this.#leaseHandle(id, ttlMs);
+  }
+
+  async findLease(leaseId: number): Promise<Lease | undefined> {
+    this.#mustBeOpen();
+    validateLeaseId(leaseId);
+    const ttlMs = this.#leases.ttlMs(leaseId);
+    return ttlMs === undefined ? undefined : this.#leaseHandle(leaseId, ttlMs);
+  }
+
+  #leaseHandle(id: number, ttlMs: number): Lease {
     return {
       id,
       ttlMs,

@@ -93,6 +93,27 @@ export function leaseSuite(test: DeclareTest): void {
     assert.notEqual(second.id, first.id);
   });
 
+  test("a lease is found by its id, also after a restart, until it ends", async (subject) => {
+    const granted = await subject.store.grantLease(60_000);
+    const other = await subject.store.grantLease(60_000);
+    await subject.store.transact({ success: [put("x", bytes("1"), granted.id)] });
+    await subject.reopen();
+    const found = await subject.store.findLease(granted.id);
+    assert.deepEqual([found?.id, found?.ttlMs], [granted.id, granted.ttlMs]);
+    await subject.advance(40_000);
+    await found?.keepAlive();
+    await subject.advance(40_000);
+    assert.equal(await subject.store.findLease(other.id), undefined);
+    assert.deepEqual(await keysIn(subject.store, { prefix: "" }), ["x"]);
+    await (await subject.store.findLease(granted.id))?.revoke();
+    assert.equal(await subject.store.findLease(granted.id), undefined);
+    assert.equal(await subject.store.get("x"), undefined);
+    assert.equal(await subject.store.findLease(4711), undefined);
+    for (const id of [0, -1, 1.5, Number.NaN]) {
+      await rejectsWith("MESH_BAD_REQUEST", () => subject.store.findLease(id));
+    }
+  });
+
   test("an unknown lease, a wrong time and too many keys are refused", async ({ store }) => {
     await rejectsWith("MESH_STORE_LEASE_UNKNOWN", () =>
       store.transact({ success: [put("x", bytes("1"), 4711)] }),

@@ -35,7 +35,15 @@ export class ScheduledStore implements Store {
   }
 
   async grantLease(ttlMs: number): Promise<Lease> {
-    const lease = await this.#call("grantLease", () => this.#store.grantLease(ttlMs));
+    return this.#onTheWay(await this.#call("grantLease", () => this.#store.grantLease(ttlMs)));
+  }
+
+  async findLease(leaseId: number): Promise<Lease | undefined> {
+    const lease = await this.#call("findLease", () => this.#store.findLease(leaseId));
+    return lease === undefined ? undefined : this.#onTheWay(lease);
+  }
+
+  #onTheWay(lease: Lease): Lease {
     return {
       id: lease.id,
       ttlMs: lease.ttlMs,
