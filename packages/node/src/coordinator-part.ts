@@ -2,7 +2,12 @@
  * The coordinator role: authority, file service, and the doors for people and programs. The storage
  * role may run beside it in the same process and speaks to it over a link in memory.
  */
-import { type CoordinatorSeat, EnrolmentLimiter, FileClient } from "@hearthmesh/collective";
+import {
+  type CoordinatorSeat,
+  EnrolmentLimiter,
+  FileClient,
+  KeyValueService,
+} from "@hearthmesh/collective";
 import {
   errorFields,
   limits,
@@ -56,12 +61,15 @@ export class CoordinatorPart implements Startable {
   readonly name = "coordinator";
   readonly #options: CoordinatorPartOptions;
   readonly #parts: readonly Startable[];
+  readonly #keyValue: KeyValueService;
   #stopFollowing: () => void = () => undefined;
 
   constructor(options: CoordinatorPartOptions) {
     this.#options = options;
     const { config, seat, credentials, clock, log } = options;
-    const services = gatewayServices(options);
+    const { authority: policy, store } = options.ground;
+    this.#keyValue = new KeyValueService({ store, policy, clock, log });
+    const services = gatewayServices(options, this.#keyValue);
     const upgrade = serviceUpgrade(services);
     const metrics = new HttpMetrics(() => services.metrics());
     const tls = { services, metrics, credentials: doorCredentials(credentials.current) };
@@ -99,6 +107,8 @@ export class CoordinatorPart implements Startable {
 
   async stop(): Promise<void> {
     this.#stopFollowing();
+    // Watches and waiting requests end first: the doors wait for what is under way.
+    this.#keyValue.close();
     await stopAll(this.#parts);
   }
 
@@ -159,7 +169,10 @@ function coordinatorViews({ authority, leadership }: MemberGround): CoordinatorV
   }));
 }
 
-function gatewayServices(options: CoordinatorPartOptions): GatewayServices {
+function gatewayServices(
+  options: CoordinatorPartOptions,
+  keyValue: KeyValueService,
+): GatewayServices {
   const { config, record, ground, seat, peers, clock, random, log } = options;
   const { authority, store, leadership } = ground;
   const report = new NodeReport({
@@ -209,6 +222,7 @@ function gatewayServices(options: CoordinatorPartOptions): GatewayServices {
       ...(await report.metrics()),
       ...meshMetrics(options.mesh?.mesh, record.name),
     ],
+    keyValue,
     mesh: options.mesh?.mesh,
     introductions: options.mesh?.introductions,
   };
