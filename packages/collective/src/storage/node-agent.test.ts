@@ -183,6 +183,55 @@ describe("the node agent", () => {
   });
 });
 
+describe("a node with several coordinators", () => {
+  it("goes to the one that leads when another says so, without a failure", async () => {
+    mesh = new TestMesh();
+    const [first, second] = [
+      mesh.machine("one", "coordinator"),
+      mesh.machine("two", "coordinator"),
+    ];
+    const machine = mesh.machine("node-1");
+    const clock = new ManualClock();
+    let leads = second;
+    let dialled = first;
+    const asked: string[] = [];
+    for (const coordinator of [first, second]) {
+      const onRequest = async () => {
+        asked.push(coordinator.name);
+        if (coordinator === leads) return encodeMessage(response);
+        const { nodeId, name } = leads;
+        const leader = { nodeId, epoch: 2, name, linkAddresses: [], apiAddresses: [] };
+        throw asWireError(new MeshError("MESH_NOT_LEADER", { details: { leader } }));
+      };
+      await mesh.listen(coordinator, { onRequest });
+    }
+    agent = new NodeAgent({
+      dialCoordinator: () => mesh.dial(machine, dialled),
+      onOtherLeader: ({ nodeId }) => {
+        dialled = nodeId === first.nodeId ? first : second;
+      },
+      describe: () => ({ roles: ["storage"], site: "home", addresses: ["a:1"], version: "0" }),
+      onRegistered: () => undefined,
+      clock,
+      random,
+      log: silentLogger,
+    });
+    await agent.start();
+    await until(() => agent.state.phase === "waiting");
+    expect(agent.state.failures).toBe(0);
+    clock.advance(250);
+    await until(() => agent.state.phase === "online");
+
+    // It is told of a new leader while its link to the old one is open.
+    leads = first;
+    dialled = first;
+    agent.reconnect();
+    await until(() => asked.length === 3 && agent.state.phase === "online");
+    expect(asked).toEqual(["one", "two", "one"]);
+    expect(agent.state.failures).toBe(0);
+  });
+});
+
 describe("the reconnect policy", () => {
   it("doubles its bound up to a cap and spreads over all of it", () => {
     const bounds = [1, 2, 3, 6, 7, 1000].map((failures) =>

@@ -14,6 +14,7 @@ import {
   generateKeyPair,
   type KeyPairPem,
   type MemberCa,
+  type NodeRole,
   type Principal,
   parseGrant,
 } from "@hearthmesh/identity";
@@ -53,7 +54,9 @@ export interface AuthorityFixture {
   operator: Principal;
   reopen(store?: Store): Promise<Authority>;
   invitePerson(grants: string[], more?: InviteMore): Promise<CreatedInvite>;
-  inviteNode(more?: InviteMore & { nodeName?: string }): Promise<CreatedInvite>;
+  inviteNode(
+    more?: InviteMore & { nodeName?: string; roles?: readonly NodeRole[] },
+  ): Promise<CreatedInvite>;
   /** Redeems with a key of its own, or the one given. */
   join(invite: CreatedInvite, name: string, key?: KeyPairPem): Promise<Joined>;
 }
@@ -72,6 +75,7 @@ interface Joined {
 
 export async function authorityFixture(
   wrapStore: (store: Store) => Store = (store) => store,
+  { severalCoordinators = false } = {},
 ): Promise<AuthorityFixture> {
   const clock = testClock();
   const random = systemRandom();
@@ -88,6 +92,7 @@ export async function authorityFixture(
       ca,
       memberId: "alice",
       trustDomain: "home.alice",
+      severalCoordinators,
       clock,
       random,
       log: silentLogger,
