@@ -77,8 +77,8 @@ describe.skipIf(etcd === undefined)(missing ?? "etcd as a child process", () => 
 
   const serves = () => answers({ ...clientTls() });
   function clientTls(): SecureContextOptions {
-    const { caCertificatePem, certificatePem, keyPem } = home.certificates.tls();
-    return { ca: caCertificatePem, cert: certificatePem, key: keyPem };
+    const { caCertificatePem, certificatePem, privateKeyPem } = home.certificates.tls();
+    return { ca: caCertificatePem, cert: certificatePem, key: privateKeyPem };
   }
 
   /** Whether etcd says that it is healthy to a client with these certificates. */

@@ -32,10 +32,11 @@ export const ETCD_STOP_MS_MAX = 8_000;
 /** Processes of an earlier daemon on the same data that are ended at a start. */
 export const ETCD_ORPHANS_MAX = 8;
 
-/** Members of a cluster that are looked at; etcd advises seven at most. */
-export const CLUSTER_MEMBERS_MAX = 16;
-/** Time between two looks at the cluster. */
-export const CLUSTER_LOOK_MS = 2_000;
+/** Addresses at which members are looked for; a coordinator has several. */
+export const CLUSTER_ADDRESSES_MAX = 64;
+/** Time between two looks at the cluster when all is well, and while something is under way. */
+export const CLUSTER_LOOK_MS = 5_000;
+export const CLUSTER_LOOK_SOON_MS = 400;
 /** Time that one member has to answer a look. */
 export const CLUSTER_ANSWER_MS_MAX = 2_000;
 /** A member that does not answer for this long is lost, and a coordinator that waits replaces it. */
@@ -44,8 +45,6 @@ export const MEMBER_LOST_MS = 15 * 60_000;
 export const REMOVED_CONFIRM_MS = 10_000;
 /** Without a leader for this long, the majority is said to be lost. */
 export const MAJORITY_LOST_MS = 15_000;
-/** A change of the cluster that has not ended after this long is looked at again. */
-export const CHANGE_MS_MAX = 60_000;
 /** Time between two changes of the cluster, so that each one is seen before the next. */
 export const CHANGE_PAUSE_MS = 3_000;
 /** Old data directories that are kept beside the present one. */

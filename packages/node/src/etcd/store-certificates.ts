@@ -24,6 +24,7 @@ import {
   publicKeyDerOf,
   type StoreCa,
 } from "@hearthmesh/identity";
+import type { TlsMaterial } from "@hearthmesh/store";
 import { renewalStep } from "../renewal.js";
 import {
   STORE_CERTIFICATE_LOOK_MS,
@@ -31,15 +32,6 @@ import {
   STORE_CERTIFICATE_VALIDITY_MS,
 } from "./limits.js";
 import type { StoreFiles } from "./store-files.js";
-
-/** What a client needs to speak to etcd. The key is a secret. */
-export interface StoreTls {
-  caCertificatePem: string;
-  certificatePem: string;
-  keyPem: string;
-  /** A name that every etcd of this member proves, whatever address it was dialled at. */
-  serverName: string;
-}
 
 export interface StoreCertificatesOptions {
   files: StoreFiles;
@@ -53,17 +45,11 @@ export interface StoreCertificatesOptions {
   log: Logger;
 }
 
-/** The DNS name in the certificate of every etcd of a member. */
-export function storeServerName(trustDomain: string): string {
-  return `store.${trustDomain}`;
-}
-
 export class StoreCertificates implements Startable {
   readonly name = "store certificates";
   readonly #options: StoreCertificatesOptions;
-  readonly #listeners = new Set<(tls: StoreTls) => void>();
   readonly #shift: number;
-  #tls: StoreTls | undefined;
+  #tls: TlsMaterial | undefined;
   #hosts = "";
   #timer: Timer | undefined;
   #stopped = true;
@@ -85,16 +71,10 @@ export class StoreCertificates implements Startable {
     this.#timer?.cancel();
   }
 
-  /** For clients. Only after `start`. */
-  tls(): StoreTls {
+  /** What clients show and trust; asked at each connection. Only after `start`. */
+  tls(): TlsMaterial {
     if (this.#tls === undefined) throw new Error("the store certificates are not there yet");
     return this.#tls;
-  }
-
-  /** Calls when the client's certificate was renewed; returns a function that ends it. */
-  onChange(listener: (tls: StoreTls) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
   }
 
   /** Renews when half of the life is over or the machine is reached under other names. */
@@ -121,16 +101,19 @@ export class StoreCertificates implements Startable {
 
   #hostsNow(): string[] {
     const { hosts, trustDomain } = this.#options;
-    const always = ["localhost", "127.0.0.1", "::1", storeServerName(trustDomain)];
+    const always = ["localhost", "127.0.0.1", "::1", `store.${trustDomain}`];
     // An address with a zone means something on one machine only.
     const named = hosts().filter((host) => !host.includes("%"));
     return [...new Set([...always, ...named])].slice(0, STORE_CERTIFICATE_NAMES_MAX);
   }
 
   async #issue(): Promise<void> {
-    const { files, ca, trustDomain } = this.#options;
+    const { files, ca } = this.#options;
     const hosts = this.#hostsNow();
-    const [, keyPem] = await Promise.all([ensureKey(files.serverKey), ensureKey(files.clientKey)]);
+    const [, privateKeyPem] = await Promise.all([
+      ensureKey(files.serverKey),
+      ensureKey(files.clientKey),
+    ]);
     const server = await this.#certificate(files.serverKey, {
       dnsNames: hosts.filter((host) => isIP(host) === 0),
       ipAddresses: hosts.filter((host) => isIP(host) !== 0),
@@ -139,9 +122,7 @@ export class StoreCertificates implements Startable {
     await writePrivate(files.serverCertificate, server);
     await writePrivate(files.clientCertificate, certificatePem);
     this.#hosts = hosts.join(" ");
-    const serverName = storeServerName(trustDomain);
-    this.#tls = { caCertificatePem: ca.certificatePem, certificatePem, keyPem, serverName };
-    for (const listener of this.#listeners) listener(this.#tls);
+    this.#tls = { caCertificatePem: ca.certificatePem, certificatePem, privateKeyPem };
   }
 
   async #certificate(

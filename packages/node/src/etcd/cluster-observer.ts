@@ -1,0 +1,130 @@
+/**
+ * Looks at the cluster: asks every known address for its status, and the leader for the members.
+ * What the leader lists counts; a deposed leader may list old members for one election timeout,
+ * which the machine's patience covers.
+ */
+import { errorFields, type Logger } from "@hearthmesh/core";
+import type { EtcdAdmin, EtcdEndpointStatus, EtcdMember } from "@hearthmesh/store";
+import type { SeenCluster } from "./etcd-cluster-machine.js";
+import { CLUSTER_ADDRESSES_MAX } from "./limits.js";
+
+export interface Observation {
+  /** One for each member that answered, of the cluster that this node belongs or may belong to. */
+  statuses: readonly EtcdEndpointStatus[];
+  /** As the leader lists them; empty when there is no leader. */
+  members: readonly EtcdMember[];
+  /** Undefined when no member that knows a leader answered. */
+  cluster: SeenCluster | undefined;
+  /** Members of another cluster answered too. */
+  isForeign: boolean;
+}
+
+export const NOTHING_SEEN: Observation = {
+  statuses: [],
+  members: [],
+  cluster: undefined,
+  isForeign: false,
+};
+
+type Admin = Pick<EtcdAdmin, "statusOf" | "memberList" | "setEndpoints">;
+
+export class ClusterObserver {
+  readonly #admin: Admin;
+  readonly #log: Logger;
+
+  constructor(admin: Admin, log: Logger) {
+    this.#admin = admin;
+    this.#log = log;
+  }
+
+  /** `ownClusterId`: the one that this node's data belongs to, when there is data. */
+  async look(addresses: readonly string[], ownClusterId: string | undefined): Promise<Observation> {
+    const asked = [...new Set(addresses)].slice(0, CLUSTER_ADDRESSES_MAX);
+    const answers = await Promise.all(asked.map((address) => this.#statusOf(address)));
+    const found = answers.filter((answer) => answer !== undefined);
+    const { statuses, isForeign } = ofOneCluster(found, ownClusterId);
+    const leader = statuses.find(({ memberId, leaderId }) => memberId === leaderId);
+    const voice = leader ?? statuses.find(({ leaderId, isLearner }) => leaderId && !isLearner);
+    if (voice === undefined) return { ...NOTHING_SEEN, statuses, isForeign };
+    const members = await this.#membersBy(voice.endpoint);
+    if (members === undefined) return { ...NOTHING_SEEN, statuses, isForeign };
+    return { statuses, members, isForeign, cluster: seenCluster(statuses, members, voice) };
+  }
+
+  async #statusOf(address: string): Promise<EtcdEndpointStatus | undefined> {
+    try {
+      return await this.#admin.statusOf(address);
+    } catch (error) {
+      this.#log.debug("no answer from a member of the store", {
+        peerAddress: address,
+        ...errorFields(error),
+      });
+      return undefined;
+    }
+  }
+
+  async #membersBy(endpoint: string): Promise<readonly EtcdMember[] | undefined> {
+    try {
+      this.#admin.setEndpoints([endpoint]);
+      return await this.#admin.memberList();
+    } catch (error) {
+      this.#log.debug("the members of the store are not known", errorFields(error));
+      return undefined;
+    }
+  }
+}
+
+/** `<node name>.<node id>`: who a member of the cluster is. */
+export function memberName(nodeName: string, nodeId: string): string {
+  return `${nodeName}.${nodeId}`;
+}
+
+/** The two parts of a member's name; undefined for one that has not started yet. */
+export function parseMemberName(name: string): { nodeName: string; nodeId: string } | undefined {
+  const dot = name.lastIndexOf(".");
+  if (dot <= 0 || dot === name.length - 1) return undefined;
+  return { nodeName: name.slice(0, dot), nodeId: name.slice(dot + 1) };
+}
+
+/**
+ * The answers of this node's cluster, each member once, and whether there were others. Without data
+ * of its own, a node that sees two clusters takes neither.
+ */
+export function ofOneCluster(
+  answers: readonly EtcdEndpointStatus[],
+  ownClusterId: string | undefined,
+): { statuses: EtcdEndpointStatus[]; isForeign: boolean } {
+  const ids = new Set(answers.map(({ clusterId }) => clusterId));
+  const [only] = ids;
+  const wanted = ownClusterId ?? (ids.size === 1 ? only : undefined);
+  const statuses = new Map<string, EtcdEndpointStatus>();
+  for (const answer of answers) {
+    // The first address of a member is the best one; later ones lead to the same process.
+    if (answer.clusterId === wanted && !statuses.has(answer.memberId)) {
+      statuses.set(answer.memberId, answer);
+    }
+  }
+  const isForeign = answers.some(({ clusterId }) => clusterId !== wanted);
+  return { statuses: [...statuses.values()], isForeign };
+}
+
+function seenCluster(
+  statuses: readonly EtcdEndpointStatus[],
+  members: readonly EtcdMember[],
+  { clusterId, leaderId = "" }: EtcdEndpointStatus,
+): SeenCluster {
+  const healthy = new Set(
+    statuses.filter((status) => status.leaderId !== undefined).map(({ memberId }) => memberId),
+  );
+  return {
+    clusterId,
+    leaderId,
+    members: members.map(({ id, name, isLearner, peerUrls }) => ({
+      id,
+      nodeId: parseMemberName(name)?.nodeId,
+      isLearner,
+      peerUrls,
+      isReachable: healthy.has(id),
+    })),
+  };
+}

@@ -1,0 +1,96 @@
+/** A member's coordinators with real etcd on loopback, for tests. */
+import { type Logger, silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
+import type { StoreConfig } from "../../config/config.js";
+import { EtcdSupervisor, type EtcdSupervisorOptions } from "../etcd-supervisor.js";
+import { readStoreCa } from "../store-ca.js";
+import { MEMBER, type StoreHome, storeHome } from "./etcd-fixture.js";
+
+export interface Coordinator {
+  nodeId: string;
+  home: StoreHome;
+  supervisor: EtcdSupervisor;
+  running: boolean;
+}
+
+export class SupervisedMember {
+  readonly coordinators: Coordinator[] = [];
+  readonly removed = new Set<string>();
+  readonly #log: Logger;
+
+  constructor(log: Logger = silentLogger) {
+    this.#log = log;
+  }
+
+  /** A further coordinator; the first one begins the store. */
+  async add(changes: Partial<StoreConfig> = {}): Promise<Coordinator> {
+    const [first] = this.coordinators;
+    const nodeName = `node-${this.coordinators.length + 1}`;
+    const from = first === undefined ? {} : { from: first.home.files };
+    const home = await storeHome(nodeName, { store: changes, ...from });
+    const nodeId = `${nodeName.replaceAll("-", "")}id`;
+    const coordinator = {
+      nodeId,
+      home,
+      supervisor: await this.#supervise(nodeName, nodeId, home, first === undefined),
+      running: false,
+    };
+    this.coordinators.push(coordinator);
+    return coordinator;
+  }
+
+  async start(coordinator: Coordinator): Promise<void> {
+    coordinator.running = true;
+    await coordinator.supervisor.start();
+  }
+
+  async stop(coordinator: Coordinator): Promise<void> {
+    coordinator.running = false;
+    await coordinator.supervisor.stop();
+  }
+
+  /** As a new process of the daemon would be. */
+  async renew(coordinator: Coordinator, mayCreate = false): Promise<void> {
+    const { home, nodeId } = coordinator;
+    const nodeName = `node-${this.coordinators.indexOf(coordinator) + 1}`;
+    coordinator.supervisor = await this.#supervise(nodeName, nodeId, home, mayCreate);
+  }
+
+  async close(): Promise<void> {
+    for (const coordinator of this.coordinators) await this.stop(coordinator);
+    for (const { home } of this.coordinators) await home.remove();
+  }
+
+  async #supervise(
+    nodeName: string,
+    nodeId: string,
+    { files, store }: StoreHome,
+    mayCreate: boolean,
+  ): Promise<EtcdSupervisor> {
+    const ca = await readStoreCa(files);
+    if (ca === undefined) throw new Error("no store CA");
+    const others = () => this.coordinators.filter((one) => one.nodeId !== nodeId);
+    const options: EtcdSupervisorOptions = {
+      store,
+      files,
+      ca,
+      nodeId,
+      nodeName,
+      trustDomain: MEMBER.trustDomain,
+      hosts: () => ["127.0.0.1"],
+      mayCreate,
+      others: () => ({
+        storeAddresses: others().map(({ home }) => `127.0.0.1:${home.store.client.port}`),
+        aliveNodeIds: others()
+          .filter(({ running }) => running)
+          .map((one) => one.nodeId),
+      }),
+      isRemoved: (id) => this.removed.has(id),
+      searchPath: process.env.PATH,
+      times: { lookMs: 400, pauseMs: 300, removedConfirmMs: 2_000, lostMs: 3_000 },
+      clock: systemClock(),
+      random: systemRandom(),
+      log: this.#log,
+    };
+    return new EtcdSupervisor(options);
+  }
+}
