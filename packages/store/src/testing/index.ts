@@ -13,6 +13,7 @@ export {
   whyNoEtcd,
 } from "./etcd-process.js";
 export type { ConformanceHarness, StoreUnderTest } from "./harness.js";
+export * from "./history/index.js";
 export { ManualClock } from "./manual-clock.js";
 export { matchesModel } from "./model-check.js";
 export { type PendingMessage, ScheduledStore } from "./scheduled-store.js";

@@ -26,12 +26,15 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const textOf = (value: Uint8Array) => decoder.decode(value);
 
+/** What a recording uses of a store. */
+export type RecordedStore = Pick<Store, "get" | "range" | "transact" | "grantLease" | "watch">;
+
 /** Leases by their id: only the client that was granted one can use it. */
 export type Leases = Map<number, Lease>;
 
 /** All but watches. Rejects as the store does. */
 export async function perform(
-  store: Store,
+  store: RecordedStore,
   invocation: Invocation,
   leases: Leases,
 ): Promise<Answer> {
@@ -65,7 +68,7 @@ export async function perform(
 }
 
 /** The same transaction that the checker takes the invocation for. */
-async function transact(store: Store, invocation: Invocation): Promise<Answer> {
+async function transact(store: RecordedStore, invocation: Invocation): Promise<Answer> {
   const plan = atomicCall({
     id: 0,
     process: 0,
@@ -127,7 +130,7 @@ export interface WatchLimits {
 
 /** Adds to `batches` as they come, so that they are there when it rejects. */
 export async function performWatch(
-  store: Store,
+  store: RecordedStore,
   invocation: Invocation,
   batches: HistoryBatch[],
   { signal, untilRevision, batchesMax, nowUs }: WatchLimits,

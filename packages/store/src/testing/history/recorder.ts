@@ -1,5 +1,4 @@
 /** Calls a store and writes down what was asked and answered, and when. */
-import type { Store } from "../../types.js";
 import { WATCH_LATE } from "./check-history.js";
 import type { ClientEvent, HistoryBatch } from "./format.js";
 import {
@@ -9,11 +8,12 @@ import {
   outcomeOf,
   perform,
   performWatch,
+  type RecordedStore,
   type WatchLimits,
 } from "./perform.js";
 
 export interface RecorderOptions {
-  readonly store: Store;
+  readonly store: RecordedStore;
   /** Microseconds of a monotonic clock that all recorders of a history share. */
   readonly nowUs: () => number;
   readonly emit: (event: ClientEvent) => void;
