@@ -63,7 +63,7 @@ export async function acquireLock(
   }
 }
 
-/** Starts its time anew. `MESH_LOCK_LOST` unless the caller, or anybody for an operator, holds it. */
+/** Starts its time anew. `MESH_LOCK_LOST` unless the caller holds it; an operator may for anybody. */
 export async function renewLock(
   context: KeyValueContext,
   principal: Principal,
@@ -210,7 +210,8 @@ function checkHolder(holder: string): void {
   const bytes = Buffer.byteLength(holder);
   if (bytes <= LOCK_HOLDER_BYTES_MAX && !/\p{Cc}|\p{Surrogate}/u.test(holder)) return;
   throw new MeshError("MESH_BAD_REQUEST", {
-    message: `the holder's name has a control character or more than ${LOCK_HOLDER_BYTES_MAX} bytes`,
+    message: "the holder's name is too long or has a control character",
+    details: { limitBytes: LOCK_HOLDER_BYTES_MAX },
   });
 }
 

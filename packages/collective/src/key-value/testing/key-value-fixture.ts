@@ -1,0 +1,118 @@
+/** A key-value service over an engine, with people whose grants the test sets. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MeshError, type NodeId, silentLogger, type TrustDomain } from "@hearthmesh/core";
+import { type Grant, type Principal, type PrincipalKind, parseGrant } from "@hearthmesh/identity";
+import { memoryStore, openSqliteStore, type Store } from "@hearthmesh/store";
+import { ManualClock } from "@hearthmesh/store/testing";
+import { KeyValueService, type KeyValueServiceOptions } from "../key-value-service.js";
+import type { OpenLease } from "../leases.js";
+
+export type EngineName = "memory" | "sqlite";
+export const ENGINES: readonly EngineName[] = ["memory", "sqlite"];
+
+export interface KeyValueFixture {
+  readonly store: Store;
+  readonly clock: ManualClock;
+  readonly service: KeyValueService;
+  readonly operator: Principal;
+  /** Another coordinator's service over the same store. */
+  another(options?: Partial<KeyValueServiceOptions>): KeyValueService;
+  person(name: string, grants: readonly string[]): Principal;
+  setGrants(principal: Principal, grants: readonly string[]): void;
+  revoke(principal: Principal): void;
+  /** Lets time pass, and what is due in the store be done. */
+  advance(durationMs: number): Promise<void>;
+  dispose(): Promise<void>;
+}
+
+export async function keyValueFixture(
+  engine: EngineName,
+  options: Partial<KeyValueServiceOptions> = {},
+): Promise<KeyValueFixture> {
+  const clock = new ManualClock(Date.UTC(2026, 10, 21));
+  const directory = await mkdtemp(join(tmpdir(), "hearthmesh-kv-"));
+  const inner =
+    engine === "memory"
+      ? memoryStore({ clock })
+      : await openSqliteStore({ directory, clock, log: silentLogger });
+  const { store, openLease } = withLeaseHandles(inner);
+  const grants = new Map<string, readonly Grant[]>();
+  const revoked = new Set<string>();
+  const policy = {
+    check({ nodeId }: Principal) {
+      if (revoked.has(nodeId)) throw new MeshError("MESH_CERT_REVOKED");
+    },
+    grantsOf: ({ nodeId }: Principal) => grants.get(nodeId) ?? [],
+  };
+  const make = (more: Partial<KeyValueServiceOptions> = {}) => {
+    const common = { store, policy, clock, log: silentLogger, openLease };
+    return new KeyValueService({ ...common, ...options, ...more });
+  };
+  const service = make();
+  const made = [service];
+  return {
+    store,
+    clock,
+    service,
+    operator: principal("coordinator", "home"),
+    another(more) {
+      const other = make(more);
+      made.push(other);
+      return other;
+    },
+    person(name, texts) {
+      const person = principal("person", name);
+      grants.set(person.nodeId, texts.map(parseGrant));
+      return person;
+    },
+    setGrants: ({ nodeId }, texts) => void grants.set(nodeId, texts.map(parseGrant)),
+    revoke: ({ nodeId }) => void revoked.add(nodeId),
+    async advance(durationMs) {
+      clock.advance(durationMs);
+      // Writes are answered in order: after this one, those that the clock caused are done.
+      await store.transact({ success: [] });
+    },
+    async dispose() {
+      for (const one of made) one.close();
+      await store.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function principal(kind: PrincipalKind, name: string): Principal {
+  return {
+    kind,
+    spiffeId: `spiffe://home.alice/${kind}/${name}`,
+    trustDomain: "home.alice" as TrustDomain,
+    name,
+    nodeId: `node-of-${name}` as NodeId,
+    serial: "01",
+    notAfterMs: Number.MAX_SAFE_INTEGER,
+  };
+}
+
+/** Leases by their number for every service over the store, as an engine over a network has. */
+function withLeaseHandles(inner: Store): { store: Store; openLease: OpenLease } {
+  const handles = new Map<number, Awaited<ReturnType<Store["grantLease"]>>>();
+  const grantLease = async (ttlMs: number) => {
+    const lease = await inner.grantLease(ttlMs);
+    handles.set(lease.id, lease);
+    return lease;
+  };
+  const store = new Proxy(inner, {
+    get(target, name) {
+      if (name === "grantLease") return grantLease;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+  const openLease: OpenLease = (leaseId) => {
+    const lease = handles.get(leaseId);
+    if (lease === undefined) throw new MeshError("MESH_STORE_LEASE_UNKNOWN");
+    return lease;
+  };
+  return { store, openLease };
+}
