@@ -7,6 +7,7 @@ export * from "./election/index.js";
 export * from "./etcd/index.js";
 export { MemoryHistory } from "./memory/history.js";
 export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./memory/memory-store.js";
+export * from "./migrate/index.js";
 export { openSqliteStore } from "./open-sqlite-store.js";
 export * from "./operations.js";
 export type { SqliteStoreOptions } from "./sqlite/sqlite-store.js";

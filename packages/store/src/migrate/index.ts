@@ -1,0 +1,10 @@
+/** Moving from one engine to another. */
+export type { Rebind } from "./copy.js";
+export { MIGRATION_KEY } from "./entries.js";
+export {
+  isMigrationUnfinished,
+  type MigrateStoreOptions,
+  type MigrationProgress,
+  type MigrationResult,
+  migrateStore,
+} from "./migrate-store.js";
