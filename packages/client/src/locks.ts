@@ -134,7 +134,21 @@ export class LockClient {
    */
   async release(name: string, token: number, options: { signal?: AbortSignal } = {}) {
     const body: LockTokenRequest = { name, token };
-    await this.#call("POST", "/api/locks/release", body, { ...options, isRepeatable: true });
+    await this.#call("POST", "/api/locks/release", body, options);
+  }
+
+  /** A second time when nobody knows whether the first arrived; then it may be gone already. */
+  async #giveBack(name: string, token: number): Promise<void> {
+    try {
+      await this.release(name, token);
+    } catch (error) {
+      if (!isMeshError(error, "MESH_UNREACHABLE") && !isMeshError(error, "MESH_TIMEOUT")) {
+        throw error;
+      }
+      await this.release(name, token).catch((again: unknown) => {
+        if (!isMeshError(again, "MESH_LOCK_LOST")) throw again;
+      });
+    }
   }
 
   async #tryOnce(name: string, options: LockOptions, waitMs: number): Promise<HeldLock> {
@@ -158,7 +172,7 @@ export class LockClient {
       sentAtMs = clock.monotonicMs();
       await renew(signal ?? new AbortController().signal);
     }
-    const release = () => this.release(held.name, held.token);
+    const release = () => this.#giveBack(held.name, held.token);
     return new HeldLock({ ...held, sentAtMs, clock, renew, release });
   }
 
