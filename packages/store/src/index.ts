@@ -10,5 +10,5 @@ export { type MemoryStore, type MemoryStoreOptions, memoryStore } from "./memory
 export * from "./migrate/index.js";
 export { openSqliteStore } from "./open-sqlite-store.js";
 export * from "./operations.js";
-export type { SqliteStoreOptions } from "./sqlite/sqlite-store.js";
+export type { SqliteStore, SqliteStoreOptions } from "./sqlite/sqlite-store.js";
 export type * from "./types.js";

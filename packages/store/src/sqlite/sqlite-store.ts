@@ -48,11 +48,21 @@ export interface SqliteStoreOptions {
   readonly historyBytesMax?: number;
 }
 
+/** A store in one file. */
+export interface SqliteStore extends Store {
+  /**
+   * Writes all that was answered so far into a new database file, history and leases too, as
+   * `store.db` of another directory could be. The process does nothing else meanwhile: about a
+   * second for 200 MB. It is not synced. `MESH_DISK_FULL`, `MESH_DISK_FAILED`.
+   */
+  copyTo(path: string): Promise<void>;
+}
+
 /**
  * Opens the store in a directory, or makes one there. `MESH_HOME_IN_USE` when another process has
  * it, `MESH_STORE_NEWER`, `MESH_STORE_CORRUPT`, `MESH_DISK_FULL` or `MESH_DISK_FAILED`.
  */
-export async function openSqliteStore(options: SqliteStoreOptions): Promise<Store> {
+export async function openSqliteStore(options: SqliteStoreOptions): Promise<SqliteStore> {
   const files = openFiles({
     directory: options.directory,
     databaseBytesMax: options.databaseBytesMax ?? limits.STORE_DATABASE_BYTES_MAX,
@@ -65,7 +75,7 @@ export async function openSqliteStore(options: SqliteStoreOptions): Promise<Stor
   }
 }
 
-class SqliteEngine implements Store {
+class SqliteEngine implements SqliteStore {
   readonly #files: StoreFiles;
   readonly #log: Logger;
   readonly #tables: Tables;
@@ -209,6 +219,11 @@ class SqliteEngine implements Store {
       keys: this.#state.keys,
       sizeBytes: this.#files.sizeBytes(),
     };
+  }
+
+  async copyTo(path: string): Promise<void> {
+    this.#mustBeOpen();
+    this.#files.database.prepare("VACUUM INTO ?").run(path);
   }
 
   /** What was submitted before is still written; watchers fail with `MESH_STORE_CLOSED`. */
