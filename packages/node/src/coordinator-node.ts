@@ -2,8 +2,9 @@
 
 import { writePrivate } from "@hearthmesh/client/private-files";
 import { Coordinator } from "@hearthmesh/collective";
-import { parseMemberId, type Startable } from "@hearthmesh/core";
+import { type NodeId, parseMemberId, type Startable } from "@hearthmesh/core";
 import { publicKeyDerOf, signerOf } from "@hearthmesh/identity";
+import type { PeerInfo } from "@hearthmesh/membership";
 import type { Config } from "./config/config.js";
 import { CoordinatorPart } from "./coordinator-part.js";
 import { coordinatorSeat } from "./coordinators/coordinator-seat.js";
@@ -11,6 +12,7 @@ import { openStorage } from "./coordinators/coordinator-storage.js";
 import { LeaderWatch } from "./coordinators/leader-watch.js";
 import type { MemberLeadership } from "./coordinators/member-leadership.js";
 import { type StoreDirections, secretsPart } from "./coordinators/member-secrets.js";
+import type { StoreSight } from "./coordinators/member-store.js";
 import { CredentialHolder } from "./credential-holder.js";
 import { type NodeFiles, type NodeRecord, nodeFiles, readCertificate, readKey } from "./home.js";
 import { LinkDoors } from "./link-doors.js";
@@ -81,6 +83,7 @@ async function composeCoordinator(
       ? undefined
       : new CoordinatorMesh({ ...meshOptions, ...tools }, links, callers.guests);
   for (const methods of mesh?.mesh.methods() ?? []) router.add(methods);
+  ground.memberStore.learn(storeSight(ground, record, () => mesh?.mesh.parts.swim.peers() ?? []));
   const peers = new PeerLinks(record, links, () => mesh?.mesh.parts.links, tools);
   const seat = coordinatorSeat({ record, ground, startCoordinator, links, peers, ...tools });
   router.add({ prefixes: ["node.", "file.", "coordinator."], handlers: seat.handlers() });
@@ -114,9 +117,31 @@ function openSecrets(
 
 /** What a machine that becomes a coordinator has to know about the store. */
 function storeDirections({ memberStore, authority }: MemberGround): StoreDirections {
-  const others = authority.coordinators.list().flatMap(({ storeAddresses }) => storeAddresses);
-  const addresses = [...new Set([...memberStore.addresses(), ...others])];
+  const announced = authority.coordinators.list().flatMap(({ storeAddresses }) => storeAddresses);
+  const addresses = [...new Set([...memberStore.addresses(), ...announced])];
   return { engine: memberStore.engine, addresses };
+}
+
+/** What the supervisor of the store may know about the other coordinators. */
+function storeSight(
+  { authority }: MemberGround,
+  record: NodeRecord,
+  peers: () => readonly PeerInfo[],
+): StoreSight {
+  const isOther = ({ nodeId }: { nodeId: string }) => nodeId !== record.nodeId;
+  const isHere = ({ state }: PeerInfo) => state === "alive" || state === "suspect";
+  return {
+    others: () => ({
+      storeAddresses: authority.coordinators
+        .list()
+        .filter(isOther)
+        .flatMap(({ storeAddresses }) => storeAddresses),
+      aliveNodeIds: peers()
+        .filter(isHere)
+        .map(({ nodeId }) => nodeId),
+    }),
+    isRemoved: (nodeId) => authority.isRevoked(nodeId as NodeId),
+  };
 }
 
 /** Parts that are open already start by doing nothing. */

@@ -2,18 +2,44 @@
  * The store of the member as its configuration says: embedded, an etcd cluster that is there, or
  * the etcd that this node supervises.
  */
-import { openSqliteStore, type Store } from "@hearthmesh/store";
+import { readFile } from "node:fs/promises";
+import { readPrivate } from "@hearthmesh/client/private-files";
+import { MeshError } from "@hearthmesh/core";
+import {
+  type EtcdStoreOptions,
+  openEtcdStore,
+  openSqliteStore,
+  type Store,
+  type TlsMaterial,
+} from "@hearthmesh/store";
+import { outsideAddresses } from "../addresses.js";
 import type { Config } from "../config/config.js";
+import { EtcdSupervisor, type OtherCoordinators } from "../etcd/etcd-supervisor.js";
+import { ensureStoreCa } from "../etcd/store-ca.js";
+import { chooseEngine, recordEngine, type StoreEngine } from "../etcd/store-choice.js";
+import { type StoreFiles, storeFiles } from "../etcd/store-files.js";
 import { type NodeRecord, nodeFiles } from "../home.js";
 import type { Tools } from "../member-authority.js";
 import type { StoreDirections } from "./member-secrets.js";
 
+/** The first start of a cluster of several waits for the others this long. */
+const USABLE_TIMEOUT_MS = 120_000;
+
 export interface MemberStore {
-  readonly engine: "sqlite" | "etcd";
+  readonly engine: StoreEngine;
   readonly store: Store;
   /** `host:port` of the etcd that this node supervises; empty without one. */
   addresses(): readonly string[];
+  readonly supervisor: EtcdSupervisor | undefined;
+  /** What is known of the other coordinators, once somebody can tell. */
+  learn(sight: StoreSight): void;
   close(): Promise<void>;
+}
+
+/** What the supervisor of the store asks about the other coordinators. */
+export interface StoreSight {
+  others(): OtherCoordinators;
+  isRemoved(nodeId: string): boolean;
 }
 
 export interface MemberStoreOptions extends Tools {
@@ -23,9 +49,165 @@ export interface MemberStoreOptions extends Tools {
   directions: StoreDirections | undefined;
 }
 
+/**
+ * `MESH_CONFIG_INVALID` when the home holds another engine or the settings do not fit together,
+ * `MESH_ETCD_MISSING`, `MESH_ETCD_FAILED`, `MESH_STORE_UNAVAILABLE`. Nothing stays open then.
+ */
 export async function openMemberStore(options: MemberStoreOptions): Promise<MemberStore> {
-  const { config, record, clock, log } = options;
+  const { config, record, directions } = options;
+  const files = storeFiles(config, record);
+  const asked = config.store.endpoints.length > 0 ? "etcd" : config.store.engine;
+  const engine = await chooseEngine(files, asked ?? directions?.engine);
+  refuseContradictions(config, record, engine);
+  const opened = engine === "sqlite" ? await openEmbedded(options) : await openEtcd(options, files);
+  await recordEngine(files, engine);
+  return opened;
+}
+
+function refuseContradictions({ store }: Config, record: NodeRecord, engine: StoreEngine): void {
+  if (store.endpoints.length > 0 && store.engine === "sqlite") {
+    throw new MeshError("MESH_CONFIG_INVALID", {
+      message: "store.endpoints name an etcd cluster, and store.engine is sqlite",
+      hint: "Leave one of the two out.",
+    });
+  }
+  if (engine === "sqlite" && record.coordinator !== undefined) {
+    throw new MeshError("MESH_CONFIG_INVALID", {
+      message: `${record.name} is one of several coordinators, and these share a store on etcd`,
+      hint: "Start it with `mesh up --store etcd`.",
+    });
+  }
+}
+
+async function openEmbedded({ config, record, clock, log }: MemberStoreOptions) {
   const { store: directory } = nodeFiles(config, record);
   const store = await openSqliteStore({ directory, clock, log });
-  return { engine: "sqlite", store, addresses: () => [], close: () => store.close() };
+  return {
+    engine: "sqlite" as const,
+    store,
+    addresses: () => [],
+    supervisor: undefined,
+    learn: () => undefined,
+    close: () => store.close(),
+  };
+}
+
+async function openEtcd(options: MemberStoreOptions, files: StoreFiles): Promise<MemberStore> {
+  const { config } = options;
+  if (config.store.endpoints.length > 0) return openExisting(options);
+  return openSupervised(options, files);
+}
+
+/** A cluster that somebody else runs. Its records lie below a prefix of their own. */
+async function openExisting(options: MemberStoreOptions): Promise<MemberStore> {
+  const { endpoints, user } = options.config.store;
+  const tls = await ownMaterial(options.config);
+  const password = await ownPassword(options.config);
+  const store = await openEtcdStore({
+    ...storeOptions(options, endpoints),
+    ...(tls === undefined ? {} : { tls: () => tls }),
+    ...(user === undefined ? {} : { user: { name: user, password } }),
+  });
+  return {
+    engine: "etcd",
+    store,
+    addresses: () => [],
+    supervisor: undefined,
+    learn: () => undefined,
+    close: () => store.close(),
+  };
+}
+
+async function openSupervised(
+  options: MemberStoreOptions,
+  files: StoreFiles,
+): Promise<MemberStore> {
+  const { config, record, directions, clock, random, log } = options;
+  const { memberId, trustDomain, nodeId, name: nodeName } = record;
+  const ca = await ensureStoreCa(files, { memberId, trustDomain, clock, random });
+  let sight: StoreSight = {
+    others: () => ({ storeAddresses: directions?.addresses ?? [], aliveNodeIds: [] }),
+    isRemoved: () => false,
+  };
+  const supervisor = new EtcdSupervisor({
+    store: config.store,
+    files,
+    ca,
+    nodeId,
+    nodeName,
+    trustDomain,
+    hosts: () => storeHosts(config),
+    mayCreate: record.coordinator === undefined,
+    others: () => sight.others(),
+    isRemoved: (removed) => sight.isRemoved(removed),
+    searchPath: process.env.PATH,
+    clock,
+    random,
+    log,
+  });
+  try {
+    await supervisor.start();
+    await supervisor.untilUsable(USABLE_TIMEOUT_MS);
+    const { tls } = supervisor;
+    const store = await openEtcdStore({ ...storeOptions(options, supervisor.endpoints()), tls });
+    const unfollow = supervisor.onEndpoints((endpoints) => store.setEndpoints(endpoints));
+    return {
+      engine: "etcd",
+      store,
+      supervisor,
+      addresses: () => supervisor.addresses(),
+      learn: (next) => {
+        sight = next;
+      },
+      close: async () => {
+        unfollow();
+        await store.close();
+        await supervisor.stop();
+      },
+    };
+  } catch (error) {
+    await supervisor.stop();
+    throw error;
+  }
+}
+
+/** Hosts without ports, as certificates and URLs of etcd name them. */
+function storeHosts({ store, advertise }: Config): string[] {
+  return outsideAddresses(store.client, advertise).map((address) =>
+    address.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""),
+  );
+}
+
+function storeOptions(
+  { record, clock, random, log }: MemberStoreOptions,
+  endpoints: readonly string[],
+): EtcdStoreOptions {
+  return { endpoints, keyPrefix: `/hearthmesh/${record.trustDomain}/`, clock, random, log };
+}
+
+async function ownMaterial({ store }: Config): Promise<TlsMaterial | undefined> {
+  const { caFile, certificateFile, keyFile } = store;
+  if (caFile === undefined && certificateFile === undefined && keyFile === undefined) {
+    return undefined;
+  }
+  if (caFile === undefined || certificateFile === undefined || keyFile === undefined) {
+    throw new MeshError("MESH_CONFIG_INVALID", {
+      message: "store.ca, store.certificate and store.key belong together: one is missing",
+    });
+  }
+  return {
+    caCertificatePem: await readFile(caFile, "utf8"),
+    certificatePem: await readFile(certificateFile, "utf8"),
+    privateKeyPem: await readPrivate(keyFile),
+  };
+}
+
+async function ownPassword({ store }: Config): Promise<string> {
+  if (store.user === undefined) return "";
+  if (store.passwordFile === undefined) {
+    throw new MeshError("MESH_CONFIG_INVALID", {
+      message: "store.user needs store.passwordFile: a password never stands in argv",
+    });
+  }
+  return (await readPrivate(store.passwordFile)).replace(/\r?\n$/, "");
 }
