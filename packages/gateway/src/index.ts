@@ -35,3 +35,4 @@ export type {
   FileService,
   GatewayServices,
 } from "./services.js";
+export type { StoreService } from "./store-service.js";

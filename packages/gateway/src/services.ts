@@ -16,6 +16,7 @@ import type { CoordinatorView, HealthResponse, StatusResponse } from "./contract
 import type { IntroductionServices } from "./introduction-services.js";
 import type { MeshService } from "./mesh-service.js";
 import type { MetricValue } from "./plain/metrics-table.js";
+import type { StoreService } from "./store-service.js";
 
 /** The member's authority: who is who, invites, revocation. It decides who may invite whom. */
 export type AuthorityService = Pick<
@@ -83,6 +84,8 @@ export interface GatewayServices {
   metrics(): Promise<readonly MetricValue[]>;
   /** Undefined on a node that keeps no store. */
   readonly keyValue?: KeyValues | undefined;
+  /** Undefined on a node that keeps no store. */
+  readonly store?: StoreService | undefined;
   /** Undefined when the mesh is switched off on this node. */
   readonly mesh?: MeshService | undefined;
   /** Undefined when the mesh is switched off on this node. */

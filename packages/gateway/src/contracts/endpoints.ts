@@ -11,6 +11,7 @@ import { LOCK_ENDPOINTS } from "./locks.js";
 import * as view from "./mesh.js";
 import { SERVICE_ENDPOINTS } from "./services.js";
 import * as status from "./status.js";
+import { STORE_ENDPOINTS } from "./store.js";
 import * as trust from "./trust.js";
 
 const mesh = {
@@ -221,6 +222,7 @@ export const ENDPOINTS = {
   ...file,
   ...KV_ENDPOINTS,
   ...LOCK_ENDPOINTS,
+  ...STORE_ENDPOINTS,
 } as const;
 export type EndpointName = keyof typeof ENDPOINTS;
 

@@ -20,4 +20,5 @@ export * from "./locks.js";
 export * from "./mesh.js";
 export * from "./services.js";
 export * from "./status.js";
+export * from "./store.js";
 export * from "./trust.js";

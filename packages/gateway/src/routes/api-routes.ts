@@ -13,6 +13,7 @@ import { keyValueRoutes } from "./key-value-routes.js";
 import { meshRoutes } from "./mesh-routes.js";
 import { meshViewRoutes } from "./mesh-view-routes.js";
 import { serviceRoutes } from "./service-routes.js";
+import { storeRoutes } from "./store-routes.js";
 import { trustRoutes } from "./trust-routes.js";
 
 export function apiRoutes(services: GatewayServices): Route[] {
@@ -29,6 +30,7 @@ export function apiRoutes(services: GatewayServices): Route[] {
     ...fileRoutes(services),
     ...keyValueRoutes(services),
     ...keyValueMoreRoutes(services),
+    ...storeRoutes(services),
     documentRoute(),
   ];
 }
