@@ -2,7 +2,6 @@
 export { type KeyValuePolicy, keyGrants } from "./access.js";
 export { KeyValueService, type KeyValueServiceOptions } from "./key-value-service.js";
 export { KV_ROOT } from "./keys.js";
-export type { OpenLease } from "./leases.js";
 export * as keyValueLimits from "./limits.js";
 export type { LockListOptions } from "./lock-listing.js";
 export type * from "./types.js";

@@ -10,7 +10,7 @@ import type { Principal } from "@hearthmesh/identity";
 import type { Store } from "@hearthmesh/store";
 import type { KeyValuePolicy } from "./access.js";
 import { accessOf, type KeyValueContext } from "./context.js";
-import { Leases, type OpenLease } from "./leases.js";
+import { Leases } from "./leases.js";
 import { listKeys } from "./listing.js";
 import { type LockListOptions, listLocks } from "./lock-listing.js";
 import { acquireLock, inspectLock, releaseLock, renewLock } from "./locks.js";
@@ -27,8 +27,6 @@ export interface KeyValueServiceOptions {
   readonly policy: KeyValuePolicy;
   readonly clock: Clock;
   readonly log: Logger;
-  /** How to reach a lease that another coordinator granted; see `Leases`. */
-  readonly openLease?: OpenLease;
   /** For tests; the default is `limits.ts`. */
   readonly usageLimits?: Partial<UsageLimits>;
 }
@@ -38,7 +36,7 @@ export class KeyValueService {
   readonly #context: KeyValueContext;
 
   constructor(options: KeyValueServiceOptions) {
-    const { store, policy, clock, openLease, usageLimits } = options;
+    const { store, policy, clock, usageLimits } = options;
     const log = options.log.child({ part: "key-value" });
     const usage = new UsageMeter({
       store,
@@ -46,7 +44,7 @@ export class KeyValueService {
       log,
       ...(usageLimits === undefined ? {} : { limits: usageLimits }),
     });
-    const leases = new Leases({ store, clock, log, usage, openLease });
+    const leases = new Leases({ store, clock, log, usage });
     this.#context = { store, policy, clock, log, usage, leases, places: new WatchPlaces() };
   }
 
@@ -116,7 +114,7 @@ export class KeyValueService {
   async keepLeaseAlive(principal: Principal, leaseId: number): Promise<types.LeaseInfo> {
     this.#context.policy.check(principal);
     const lease = await this.#context.leases.find(principal, leaseId);
-    await this.#context.leases.keepAlive(lease);
+    await this.#context.leases.keepAlive(leaseId);
     return lease;
   }
 
@@ -124,7 +122,7 @@ export class KeyValueService {
   async revokeLease(principal: Principal, leaseId: number): Promise<types.LeaseInfo> {
     this.#context.policy.check(principal);
     const lease = await this.#context.leases.find(principal, leaseId);
-    await this.#context.leases.revoke(lease);
+    await this.#context.leases.revoke(leaseId);
     return lease;
   }
 

@@ -6,7 +6,6 @@ import { type Clock, errorFields, isMeshError, type Logger, MeshError } from "@h
 import type { Principal } from "@hearthmesh/identity";
 import {
   jsonValue,
-  type Lease,
   type Operation,
   put,
   type Store,
@@ -14,23 +13,15 @@ import {
 } from "@hearthmesh/store";
 import { LEASE_PREFIX, leaseKey, restOfPrefix } from "./keys.js";
 import { type LeaseRecord, leaseInfo, parseLeaseRecord } from "./lease-record.js";
-import { KV_LEASES_MAX, KV_TTL_MS_MAX, KV_TTL_MS_MIN } from "./limits.js";
+import { KV_TTL_MS_MAX, KV_TTL_MS_MIN } from "./limits.js";
 import type { LeaseInfo, LeasePurpose } from "./types.js";
 import type { UsageMeter } from "./usage-meter.js";
-
-/** Handles that are remembered: more than leases can be open. */
-const HANDLES_MAX = 2 * KV_LEASES_MAX;
-
-/** A handle for a lease that somebody else may have granted; ended ones are found out in use. */
-export type OpenLease = (leaseId: number, ttlMs: number) => Lease;
 
 export interface LeasesOptions {
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Logger;
   readonly usage: UsageMeter;
-  /** Without it, only leases that were granted by this very object can be kept alive. */
-  readonly openLease?: OpenLease | undefined;
 }
 
 export interface GrantRequest {
@@ -49,8 +40,6 @@ export interface GrantedLease {
 
 export class Leases {
   readonly #options: LeasesOptions;
-  /** Of the leases granted here, the one used last at the end; without `openLease` alone. */
-  readonly #granted = new Map<number, Lease>();
 
   constructor(options: LeasesOptions) {
     this.#options = options;
@@ -75,7 +64,6 @@ export class Leases {
         createdAtMs: clock.nowMs(),
         purpose: request.purpose,
       };
-      this.#remember(lease);
       try {
         const recordPut = put(leaseKey(lease.id), jsonValue(record), lease.id);
         const result = await write(lease.id, recordPut);
@@ -127,21 +115,21 @@ export class Leases {
   }
 
   /** Starts its time anew. `MESH_STORE_LEASE_UNKNOWN` when it has ended. */
-  async keepAlive({ leaseId, ttlMs }: Pick<LeaseInfo, "leaseId" | "ttlMs">): Promise<void> {
-    const lease = this.#handle(leaseId, ttlMs);
+  async keepAlive(leaseId: number): Promise<void> {
+    const lease = await this.#options.store.findLease(leaseId);
+    if (lease === undefined) throw unknown(leaseId);
     await lease.keepAlive();
-    this.#remember(lease);
   }
 
-  async revoke({ leaseId, ttlMs }: Pick<LeaseInfo, "leaseId" | "ttlMs">): Promise<void> {
-    await this.#handle(leaseId, ttlMs).revoke();
-    this.#granted.delete(leaseId);
+  async revoke(leaseId: number): Promise<void> {
+    const lease = await this.#options.store.findLease(leaseId);
+    await lease?.revoke();
   }
 
   /** Ends a lease that nobody needs; when that fails it ends by its time. */
   async end(leaseId: number): Promise<void> {
     try {
-      await this.revoke({ leaseId, ttlMs: KV_TTL_MS_MIN });
+      await this.revoke(leaseId);
     } catch (error) {
       const { log } = this.#options;
       log.debug("a lease that is not needed ends by its time", errorFields(error));
@@ -159,20 +147,6 @@ export class Leases {
       const { log } = this.#options;
       log.debug("a lease that is not needed ends by its time", errorFields(error));
     }
-  }
-
-  #remember(lease: Lease): void {
-    if (this.#options.openLease !== undefined) return;
-    this.#granted.delete(lease.id);
-    this.#granted.set(lease.id, lease);
-    const [oldest] = this.#granted.keys();
-    if (this.#granted.size > HANDLES_MAX && oldest !== undefined) this.#granted.delete(oldest);
-  }
-
-  #handle(leaseId: number, ttlMs: number): Lease {
-    const lease = this.#options.openLease?.(leaseId, ttlMs) ?? this.#granted.get(leaseId);
-    if (lease === undefined) throw unknown(leaseId);
-    return lease;
   }
 }
 

@@ -63,7 +63,7 @@ export async function acquireLock(
   }
 }
 
-/** Starts its time anew. `MESH_LOCK_LOST` unless the caller holds it; an operator may for anybody. */
+/** Starts its time anew. `MESH_LOCK_LOST` unless the caller holds it, or is an operator. */
 export async function renewLock(
   context: KeyValueContext,
   principal: Principal,
@@ -74,7 +74,7 @@ export async function renewLock(
   accessOf(context, principal).require(lockPath(name), "write");
   const mine = await heldBy(context, principal, name, token);
   try {
-    await context.leases.keepAlive({ leaseId: mine.leaseId, ttlMs: mine.record.ttlMs });
+    await context.leases.keepAlive(mine.leaseId);
   } catch (error) {
     throw isLeaseUnknown(error) ? lockLost(name, token) : error;
   }
@@ -176,7 +176,7 @@ class LockTurn {
     const { storeKey, token, leaseId, record } = this.#mine;
     const held: LockRecord = { ...record, heldAtMs: clock.nowMs() };
     try {
-      await leases.keepAlive({ leaseId, ttlMs: record.ttlMs });
+      await leases.keepAlive(leaseId);
       const { succeeded } = await runTransaction(this.#context, {
         compare: [{ key: storeKey, target: "createRevision", is: "=", value: token }],
         success: [put(storeKey, jsonValue(held), leaseId)],
@@ -189,9 +189,9 @@ class LockTurn {
   }
 
   async #keepPlace(over: AbortController): Promise<boolean> {
-    const { leaseId, record } = this.#mine;
+    const { leaseId } = this.#mine;
     try {
-      await this.#context.leases.keepAlive({ leaseId, ttlMs: record.ttlMs });
+      await this.#context.leases.keepAlive(leaseId);
       return true;
     } catch (error) {
       // The store may answer again in time; a lease that has ended never comes back.

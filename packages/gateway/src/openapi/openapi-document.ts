@@ -49,7 +49,8 @@ export async function makeOpenApiDocument(): Promise<object> {
 }
 
 function describeEndpoint(app: FastifyInstance, name: string, endpoint: Endpoint): void {
-  const { method, path, params, query, body, response, summary, tag } = endpoint;
+  const { method, query, body, response, summary, tag } = endpoint;
+  const { path, params } = withNamedRest(endpoint);
   const takesBytes = method === "PUT";
   app.route({
     method,
@@ -70,6 +71,13 @@ function describeEndpoint(app: FastifyInstance, name: string, endpoint: Endpoint
     },
     handler: async () => undefined,
   });
+}
+
+/** The rest of a path, `*`, has a name in the document: `{key}`. */
+function withNamedRest({ path, params }: Endpoint): Pick<Endpoint, "path" | "params"> {
+  const rest = params instanceof z.ZodObject ? params.shape["*"] : undefined;
+  if (rest === undefined) return params === undefined ? { path } : { path, params };
+  return { path: path.replace("*", ":key"), params: z.object({ key: rest }) };
 }
 
 function described(description: string, content: Record<string, { schema: z.ZodType }>) {

@@ -7,7 +7,6 @@ import { type Grant, type Principal, type PrincipalKind, parseGrant } from "@hea
 import { memoryStore, openSqliteStore, type Store } from "@hearthmesh/store";
 import { ManualClock } from "@hearthmesh/store/testing";
 import { KeyValueService, type KeyValueServiceOptions } from "../key-value-service.js";
-import type { OpenLease } from "../leases.js";
 
 export type EngineName = "memory" | "sqlite";
 export const ENGINES: readonly EngineName[] = ["memory", "sqlite"];
@@ -33,11 +32,10 @@ export async function keyValueFixture(
 ): Promise<KeyValueFixture> {
   const clock = new ManualClock(Date.UTC(2026, 10, 21));
   const directory = await mkdtemp(join(tmpdir(), "hearthmesh-kv-"));
-  const inner =
+  const store =
     engine === "memory"
       ? memoryStore({ clock })
       : await openSqliteStore({ directory, clock, log: silentLogger });
-  const { store, openLease } = withLeaseHandles(inner);
   const grants = new Map<string, readonly Grant[]>();
   const revoked = new Set<string>();
   const policy = {
@@ -47,7 +45,7 @@ export async function keyValueFixture(
     grantsOf: ({ nodeId }: Principal) => grants.get(nodeId) ?? [],
   };
   const make = (more: Partial<KeyValueServiceOptions> = {}) => {
-    const common = { store, policy, clock, log: silentLogger, openLease };
+    const common = { store, policy, clock, log: silentLogger };
     return new KeyValueService({ ...common, ...options, ...more });
   };
   const service = make();
@@ -92,27 +90,4 @@ function principal(kind: PrincipalKind, name: string): Principal {
     serial: "01",
     notAfterMs: Number.MAX_SAFE_INTEGER,
   };
-}
-
-/** Leases by their number for every service over the store, as an engine over a network has. */
-function withLeaseHandles(inner: Store): { store: Store; openLease: OpenLease } {
-  const handles = new Map<number, Awaited<ReturnType<Store["grantLease"]>>>();
-  const grantLease = async (ttlMs: number) => {
-    const lease = await inner.grantLease(ttlMs);
-    handles.set(lease.id, lease);
-    return lease;
-  };
-  const store = new Proxy(inner, {
-    get(target, name) {
-      if (name === "grantLease") return grantLease;
-      const value: unknown = Reflect.get(target, name);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-  const openLease: OpenLease = (leaseId) => {
-    const lease = handles.get(leaseId);
-    if (lease === undefined) throw new MeshError("MESH_STORE_LEASE_UNKNOWN");
-    return lease;
-  };
-  return { store, openLease };
 }
