@@ -5,6 +5,12 @@
 import { KeyValueService } from "@hearthmesh/collective";
 import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
 import type { CoordinatorView } from "@hearthmesh/gateway/contracts";
+import {
+  createCertificateRequest,
+  generateKeyPair,
+  type KeyPairPem,
+  parseGrant,
+} from "@hearthmesh/identity";
 import { ApiDoor, type GatewayServices, LoopbackDoor } from "../../../gateway/src/index.js";
 import { type GatewayFixture, gatewayFixture } from "../../../gateway/src/testing/index.js";
 import { memoryStore, type Store } from "../../../store/src/index.js";
@@ -20,7 +26,8 @@ export interface KeyValueHome {
   stop(at: 0 | 1): Promise<void>;
   /** Starts it again at the same address. */
   start(at: 0 | 1): Promise<void>;
-  credentialsOf(name: string, grants: readonly string[]): Promise<Credentials>;
+  /** Of a person with a new key, or with this one. */
+  credentialsOf(name: string, grants: readonly string[], keys?: KeyPairPem): Promise<Credentials>;
   /** Knows the first coordinator, and no other. */
   finder(keep?: ConstructorParameters<typeof CoordinatorFinder>[2]): CoordinatorFinder;
   /** A client of the operator, by the loopback door. */
@@ -79,9 +86,18 @@ export async function keyValueHome(): Promise<KeyValueHome> {
       keyValues[at] = newService();
       doors[at] = await openDoor(at);
     },
-    async credentialsOf(name, grants) {
-      const { privateKeyPem: keyPem, ...rest } = await fixture.person(name, grants);
-      return { keyPem, ...rest };
+    async credentialsOf(name, grants, keys = generateKeyPair()) {
+      const invite = await authority.createInvite(fixture.services.operator, {
+        kind: "person",
+        grants: grants.map(parseGrant),
+        validityMs: 60_000,
+        endpoints: [],
+      });
+      const { id: inviteId, secret } = invite.code;
+      const csrPem = await createCertificateRequest(keys);
+      const enrolled = await authority.enrol({ inviteId, secret, csrPem, kind: "person", name });
+      const { certificatePem, caCertificatePem } = enrolled;
+      return { keyPem: keys.privateKeyPem, certificatePem, caCertificatePem };
     },
     finder(keep) {
       const [first] = views();

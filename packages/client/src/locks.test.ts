@@ -1,0 +1,144 @@
+import { once } from "node:events";
+import { systemClock, systemRandom } from "@hearthmesh/core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ApiClient } from "./api-client.js";
+import type { HttpRequest } from "./http-connection.js";
+import type { KeyValueDoor } from "./key-value-types.js";
+import { LockClient } from "./locks.js";
+import { type KeyValueHome, keyValueHome } from "./testing/key-value-home.js";
+
+const [clock, random] = [systemClock(), systemRandom()];
+let home: KeyValueHome;
+let api: ApiClient;
+let locks: LockClient;
+
+beforeAll(async () => {
+  home = await keyValueHome();
+  api = home.operator();
+  locks = clientOf(api);
+});
+afterAll(() => home.close());
+
+const clientOf = (door: KeyValueDoor) => new LockClient({ door, clock, random });
+const lost = { code: "MESH_LOCK_LOST" };
+
+describe("LockClient with the real doors", () => {
+  it("has one holder at a time, shows it, and hands over to who waits", async () => {
+    const first = await locks.acquire("a/lock", { holder: "attic" });
+    await expect(locks.acquire("a/lock")).rejects.toMatchObject({ code: "MESH_LOCK_TAKEN" });
+    expect(await locks.inspect("a/lock")).toMatchObject({
+      held: { holder: "attic", token: first.token, ttlMs: 30_000 },
+    });
+    const waiting = locks.acquire("a/lock", { waitMs: 60_000 });
+    while ((await locks.inspect("a/lock")).waiting === 0) await new Promise(setImmediate);
+    await first.release();
+    const second = await waiting;
+    expect(second.token).toBeGreaterThan(first.token);
+    const names: string[] = [];
+    for await (const { name } of locks.list("a/")) names.push(name);
+    expect(names).toEqual(["a/lock"]);
+    await second.release();
+    await second.release();
+    expect((await locks.inspect("a/lock")).held).toBeNull();
+  });
+
+  it("renews in the background for longer than its time to live", async () => {
+    const renewals: string[] = [];
+    const counting: KeyValueDoor = {
+      send(request: HttpRequest) {
+        if (request.path === "/api/locks/renew") renewals.push(String(request.body));
+        return api.send(request);
+      },
+    };
+    const lock = await clientOf(counting).acquire("b/lock", { ttlMs: 1_000 });
+    while (renewals.length < 5) await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(lock.lost.aborted).toBe(false);
+    await lock.release();
+  });
+
+  it("tells the holder when somebody else ended its hold", async () => {
+    const lock = await locks.acquire("c/lock", { ttlMs: 1_000 });
+    await locks.release("c/lock", lock.token);
+    await once(lock.lost, "abort");
+    expect(lock.lost.reason).toMatchObject(lost);
+    await expect(lock.release()).rejects.toMatchObject(lost);
+  });
+
+  it("counts as lost when no coordinator answers in its time", async () => {
+    let isAway = false;
+    const cut: KeyValueDoor = {
+      send: (request) => (isAway ? nobody.send(request) : api.send(request)),
+    };
+    const nobody = new ApiClient({ loopbackUrl: "http://127.0.0.1:1" });
+    const work = clientOf(cut).withLock("d/lock", { ttlMs: 1_000 }, async ({ signal }) => {
+      isAway = true;
+      await once(signal, "abort");
+      expect(signal.reason).toMatchObject(lost);
+      return "what the work gives back does not count";
+    });
+    await expect(work).rejects.toMatchObject(lost);
+    nobody.close();
+  });
+
+  it("releases after the work, whether it went well or not", async () => {
+    expect(await locks.withLock("e/lock", {}, async ({ token }) => token > 0)).toBe(true);
+    const failing = locks.withLock("e/lock", {}, async () => {
+      throw new Error("the work failed");
+    });
+    await expect(failing).rejects.toThrow("the work failed");
+    expect((await locks.inspect("e/lock")).held).toBeNull();
+    const stop = new AbortController();
+    const work = locks.withLock("e/lock", { signal: stop.signal }, async ({ signal }) => {
+      stop.abort(new Error("enough"));
+      signal.throwIfAborted();
+    });
+    await expect(work).rejects.toThrow("enough");
+    expect((await locks.inspect("e/lock")).held).toBeNull();
+  });
+
+  it("stops waiting with its signal, and leaves the queue", async () => {
+    const first = await locks.acquire("f/lock");
+    const stop = new AbortController();
+    const waiting = locks.acquire("f/lock", { waitMs: 60_000, signal: stop.signal });
+    waiting.catch(() => undefined);
+    while ((await locks.inspect("f/lock")).waiting === 0) await new Promise(setImmediate);
+    stop.abort(new Error("enough"));
+    await expect(waiting).rejects.toThrow("enough");
+    while ((await locks.inspect("f/lock")).waiting > 0) await new Promise(setImmediate);
+    await first.release();
+  });
+
+  it("is released although the answer to the first release did not arrive", async () => {
+    let isFirst = true;
+    const losing: KeyValueDoor = {
+      async send(request) {
+        const answer = await api.send(request);
+        if (request.path !== "/api/locks/release" || !isFirst) return answer;
+        isFirst = false;
+        answer.body.destroy(new Error("the connection broke"));
+        return answer;
+      },
+    };
+    const lock = await clientOf(losing).acquire("g/lock");
+    await lock.release();
+    expect(isFirst).toBe(false);
+    expect((await locks.inspect("g/lock")).held).toBeNull();
+  });
+});
+
+describe("a lock while coordinators come and go", () => {
+  it("is kept, and released at the other one", async () => {
+    const credentials = await home.credentialsOf("dora@office.dora", ["/kv:read+write+delete"]);
+    const own = new ApiClient({ finder: home.finder(), credentials, clock, random });
+    const lock = await clientOf(own).acquire("h/lock", { ttlMs: 3_000 });
+    await own.settled();
+    await home.stop(0);
+    const before = own.address;
+    while (own.address === before) await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(lock.lost.aborted).toBe(false);
+    await lock.release();
+    expect((await locks.inspect("h/lock")).held).toBeNull();
+    await home.start(0);
+    own.close();
+  });
+});
