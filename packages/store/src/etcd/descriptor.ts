@@ -196,6 +196,7 @@ function leaseMessages(): Record<string, MessageJson> {
     LeaseTimeToLiveResponse: message({
       header: HEADER,
       ttlSeconds: [3, "int64"],
+      grantedSeconds: [4, "int64"],
       keys: [5, "bytes[]"],
     }),
     LeaseLeasesRequest: empty(),

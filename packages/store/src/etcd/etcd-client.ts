@@ -107,6 +107,12 @@ export class EtcdClient {
     return this.#login;
   }
 
+  /** Calls later, unless the function that it returns is called before. */
+  after(delayMs: number, work: () => void): () => void {
+    const timer = this.#options.clock.setTimeout(work, delayMs);
+    return () => timer.cancel();
+  }
+
   close(): void {
     this.pool.close();
   }

@@ -10,3 +10,4 @@ export {
 } from "./admin.js";
 export type { TlsMaterial } from "./endpoints.js";
 export { ETCD_SERVER_LIMIT_FLAGS } from "./etcd-limits.js";
+export { type EtcdStore, type EtcdStoreOptions, openEtcdStore } from "./etcd-store.js";

@@ -128,6 +128,8 @@ export interface LeaseKeepAliveResponse extends WithHeader {
 export interface LeaseTimeToLiveResponse extends WithHeader {
   /** -1 when the lease has ended. */
   ttlSeconds: number;
+  /** What it starts with at each renewal. */
+  grantedSeconds: number;
   keys: Buffer[];
 }
 export interface LeaseLeasesResponse extends WithHeader {
