@@ -6,6 +6,7 @@ import { randomInteger } from "@hearthmesh/core";
 import { whyNoEtcd as whyNotInstalled } from "@hearthmesh/store/testing";
 import { LabNetwork } from "../support/mesh-lab-network.mjs";
 import { EtcdMember } from "./etcd-member.mjs";
+import { makeTls } from "./etcd-tls.mjs";
 import { PrivateDisk, whyNoPrivateDisk } from "./private-disk.mjs";
 import { ShiftedTime, secondsBackMax, whyNoShiftedTime } from "./shifted-time.mjs";
 
@@ -47,6 +48,8 @@ export class EtcdBed {
   #members = [];
   #sides = [];
   #network;
+  /** Beyond this machine's loopback the engine takes https alone. */
+  #tls;
   #disk;
   #times = [];
 
@@ -66,7 +69,11 @@ export class EtcdBed {
 
   async #build(folder, faults) {
     const isApart = faults.includes("partition");
-    if (isApart) await this.#buildNetwork();
+    if (isApart) {
+      await this.#buildNetwork();
+      const hosts = this.#sides.map(({ port }) => port.address);
+      this.#tls = await makeTls(join(folder, "tls"), hosts);
+    }
     const free = isApart ? [] : await freePorts(MEMBERS * 2);
     for (let place = 0; place < MEMBERS; place++) {
       const side = this.#sides[place];
@@ -77,6 +84,7 @@ export class EtcdBed {
           ports: isApart ? PORTS : { client: free[place * 2], peer: free[place * 2 + 1] },
           folder: join(folder, `m${place}`),
           inside: (command) => this.#inside(place, command),
+          ...(this.#tls && { tlsFlags: this.#tls.flags }),
         }),
       );
     }
@@ -110,7 +118,8 @@ export class EtcdBed {
     const endpoints = this.#members.map((_, index) => {
       return this.#members[(place + index) % MEMBERS].endpoint;
     });
-    return { endpoints, requestTimeoutMs: REQUEST_TIMEOUT_MS };
+    const tls = this.#tls && { tls: this.#tls.tls };
+    return { endpoints, requestTimeoutMs: REQUEST_TIMEOUT_MS, ...tls };
   }
 
   /** In the network of its member, so that it is cut off with it. */

@@ -19,13 +19,14 @@ export class EtcdMember {
 
   /**
    * @param {{ name: string, host: string, ports: { client: number, peer: number },
-   *   folder: string, inside?: (command: string[]) => string[] }} options
+   *   folder: string, inside: (command: string[]) => string[], tlsFlags?: string[] }} options
    */
-  constructor({ name, host, ports, folder, inside = (command) => command }) {
+  constructor({ name, host, ports, folder, inside, tlsFlags = [] }) {
     this.name = name;
-    this.endpoint = `http://${host}:${ports.client}`;
+    this.endpoint = `${tlsFlags.length > 0 ? "https" : "http"}://${host}:${ports.client}`;
     this.peerUrl = `http://${host}:${ports.peer}`;
     this.inside = inside;
+    this.tlsFlags = tlsFlags;
     this.#folder = folder;
     mkdirSync(folder, { mode: 0o700 });
   }
@@ -53,6 +54,7 @@ export class EtcdMember {
       "--heartbeat-interval=50",
       "--election-timeout=500",
       ...ETCD_SERVER_LIMIT_FLAGS,
+      ...this.tlsFlags,
     ];
     const own = Object.entries(process.env).filter(([name]) => !name.startsWith("ETCD_"));
     const [program, ...rest] = around(this.inside(["etcd", ...flags]));
