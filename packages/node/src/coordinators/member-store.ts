@@ -79,7 +79,8 @@ function refuseContradictions({ store }: Config, record: NodeRecord, engine: Sto
   }
 }
 
-async function openEmbedded({ config, record, clock, log }: MemberStoreOptions) {
+/** Only for an offline command beside `openMemberStore`: it does not look at what the home holds. */
+export async function openEmbedded({ config, record, clock, log }: MemberStoreOptions) {
   const { store: directory } = nodeFiles(config, record);
   const store = await openSqliteStore({ directory, clock, log });
   return {
@@ -92,7 +93,8 @@ async function openEmbedded({ config, record, clock, log }: MemberStoreOptions) 
   };
 }
 
-async function openEtcd(options: MemberStoreOptions, files: StoreFiles): Promise<MemberStore> {
+/** As `openEmbedded`, on etcd. */
+export async function openEtcd(options: MemberStoreOptions, files: StoreFiles): Promise<MemberStore> {
   const { config } = options;
   if (config.store.endpoints.length > 0) return openExisting(options);
   return openSupervised(options, files);

@@ -5,12 +5,11 @@ import { listIfThere, readIfThere, writePrivate } from "@hearthmesh/client/priva
 import { DATA_ASIDE_KEPT_MAX } from "./limits.js";
 import type { StoreFiles } from "./store-files.js";
 
-/** What this node wrote down about its membership when its etcd last ran. */
+/** What this node wrote down about the cluster when it last saw it. */
 export interface MembershipRecord {
   v: 1;
-  /** Hexadecimal, both. */
-  clusterId: string;
-  memberId: string;
+  /** Of this node's own etcd, when it is a member. Hexadecimal. */
+  own?: { clusterId: string; memberId: string };
   /** Client addresses of the other members, to find them again after a start of everything. */
   endpoints: readonly string[];
 }
@@ -29,11 +28,14 @@ export async function readMembership(
   if (text === undefined) return undefined;
   try {
     const record = JSON.parse(text) as Partial<MembershipRecord>;
-    const { clusterId, memberId, endpoints } = record;
-    if (typeof clusterId !== "string" || typeof memberId !== "string") return undefined;
+    const { own, endpoints } = record;
     const urls = Array.isArray(endpoints) ? endpoints : [];
     const texts = urls.filter((url): url is string => typeof url === "string");
-    return { v: 1, clusterId, memberId, endpoints: texts };
+    const { clusterId, memberId } = (own ?? {}) as Partial<Record<string, unknown>>;
+    if (typeof clusterId !== "string" || typeof memberId !== "string") {
+      return { v: 1, endpoints: texts };
+    }
+    return { v: 1, own: { clusterId, memberId }, endpoints: texts };
   } catch {
     return undefined;
   }
@@ -48,8 +50,9 @@ export async function writeMembership(
 }
 
 /**
- * Moves the data out of the way without removing it, and forgets the membership. Returns where it
- * lies now; undefined when there was none. The oldest of what was put aside goes.
+ * Moves the data out of the way without removing it, and forgets the membership, but not where the
+ * other members are. Returns where it lies now; undefined when there was none. The oldest of what
+ * was put aside goes.
  */
 export async function setDataAside(
   files: Pick<StoreFiles, "data" | "membership">,
@@ -57,7 +60,8 @@ export async function setDataAside(
 ): Promise<string | undefined> {
   const stamp = new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, "");
   const aside = `${files.data}-aside-${stamp}`;
-  await rm(files.membership, { force: true });
+  const record = await readMembership(files);
+  if (record !== undefined) await writeMembership(files, { v: 1, endpoints: record.endpoints });
   try {
     await mkdir(dirname(files.data), { recursive: true, mode: 0o700 });
     await rename(files.data, aside);

@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
 import { openEtcdAdmin } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readMembership } from "./etcd-data.js";
 import { etcdProcesses } from "./etcd-orphans.js";
 import { etcdOrReason, until } from "./testing/etcd-fixture.js";
 import { type Coordinator, SupervisedMember } from "./testing/supervised-member.js";
@@ -116,6 +117,8 @@ describe.skipIf(etcd === undefined)(missing ?? "the supervisor of etcd", () => {
       await member.start(fourth);
       await until(() => fourth.supervisor.status().phase === "standing by");
       expect(fourth.supervisor.endpoints().length).toBe(3);
+      // One that stands by finds the others again by what it wrote down.
+      expect((await readMembership(fourth.home.files))?.endpoints.length).toBe(3);
       await member.stop(third);
       await until(() => votersSeenBy(first).includes("node-4"));
       expect(votersSeenBy(first)).toEqual(["node-1", "node-2", "node-4"]);

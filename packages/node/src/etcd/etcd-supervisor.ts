@@ -16,7 +16,12 @@ import {
   sleep,
 } from "@hearthmesh/core";
 import type { StoreCa } from "@hearthmesh/identity";
-import { ETCD_SERVER_LIMIT_FLAGS, type EtcdAdmin, openEtcdAdmin } from "@hearthmesh/store";
+import {
+  ETCD_SERVER_LIMIT_FLAGS,
+  type EtcdAdmin,
+  type EtcdEndpointStatus,
+  openEtcdAdmin,
+} from "@hearthmesh/store";
 import type { StoreConfig } from "../config/config.js";
 import { ClusterObserver, memberName, NOTHING_SEEN, type Observation } from "./cluster-observer.js";
 import { ClusterSteps } from "./cluster-steps.js";
@@ -215,7 +220,7 @@ export class EtcdSupervisor implements Startable {
         this.#start = start;
       },
       forget: () => {
-        this.#record = undefined;
+        this.#record = { v: 1, endpoints: this.#record?.endpoints ?? [] };
       },
       ...tools,
     });
@@ -225,7 +230,7 @@ export class EtcdSupervisor implements Startable {
       store,
       seen: () => this.#seen,
       ownEndpoint: ownEndpoint(store.client),
-      ownMemberId: () => this.#record?.memberId,
+      ownMemberId: () => this.#record?.own?.memberId,
       ...tools,
     });
     const observer = new ClusterObserver(admin, log);
@@ -277,7 +282,7 @@ export class EtcdSupervisor implements Startable {
     const { clock, log, files } = this.#options;
     const hasData = await hasEtcdData(files.data);
     const before = this.#machine.phase;
-    const ownClusterId = hasData ? this.#record?.clusterId : undefined;
+    const ownClusterId = hasData ? this.#record?.own?.clusterId : undefined;
     this.#seen = await observer.look(this.#addresses(), ownClusterId);
     await this.#keepRecord();
     const look = this.#look(hasData, process.running);
@@ -305,7 +310,7 @@ export class EtcdSupervisor implements Startable {
   #look(hasData: boolean, running: boolean): Look {
     const { others, isRemoved, nodeId } = this.#options;
     const { aliveNodeIds, storeAddresses } = others();
-    const { cluster, isForeign, members } = this.#seen;
+    const { cluster, isForeign } = this.#seen;
     const nodeIds = cluster?.members.map((member) => member.nodeId ?? "") ?? [];
     const removed = [nodeId, ...nodeIds, ...aliveNodeIds].filter(
       (id) => id !== "" && isRemoved(id),
@@ -317,24 +322,25 @@ export class EtcdSupervisor implements Startable {
         peerUrls: this.#self().peerUrls,
         hasData,
         running,
-        memberId: this.#record?.memberId,
+        memberId: this.#record?.own?.memberId,
       },
       aliveNodeIds,
-      knowsOthers: storeAddresses.length > 0 || members.length > 1,
+      knowsOthers: storeAddresses.length + (this.#record?.endpoints.length ?? 0) > 0,
       removedNodeIds: new Set(removed),
     };
   }
 
-  /** Which member this node's etcd is, as soon as it says so itself. */
+  /** Where the members are, and which one this node's etcd is, as soon as it says so itself. */
   async #keepRecord(): Promise<void> {
     const { files, store } = this.#options;
-    const own = ownEndpoint(store.client);
-    const status = this.#seen.statuses.find(({ endpoint }) => endpoint === own);
-    if (status === undefined || this.#seen.cluster === undefined) return;
-    const { clusterId, memberId } = status;
-    const others = this.#seen.members.filter(({ id }) => id !== memberId);
+    const { statuses, members, cluster } = this.#seen;
+    if (cluster === undefined) return;
+    const address = ownEndpoint(store.client);
+    const status = statuses.find(({ endpoint }) => endpoint === address);
+    const own = status === undefined ? this.#record?.own : idsOf(status);
+    const others = members.filter(({ id }) => id !== own?.memberId);
     const endpoints = others.flatMap(({ clientUrls }) => clientUrls);
-    this.#record = { v: 1, clusterId, memberId, endpoints };
+    this.#record = { v: 1, ...(own === undefined ? {} : { own }), endpoints };
     await writeMembership(files, this.#record);
   }
 
@@ -353,4 +359,11 @@ export class EtcdSupervisor implements Startable {
     this.#endpoints = next;
     for (const listener of this.#listeners) listener(next);
   }
+}
+
+function idsOf({ clusterId, memberId }: EtcdEndpointStatus): {
+  clusterId: string;
+  memberId: string;
+} {
+  return { clusterId, memberId };
 }

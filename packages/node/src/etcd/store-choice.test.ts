@@ -68,20 +68,27 @@ describe("the engine of a home", () => {
     const places: (string | undefined)[] = [];
     for (let day = 1; day <= 3; day++) {
       await withEtcd();
-      await writeMembership(files, { v: 1, clusterId: "c", memberId: "m", endpoints: ["u"] });
-      expect(await readMembership(files)).toMatchObject({ memberId: "m", endpoints: ["u"] });
+      await writeMembership(files, {
+        v: 1,
+        own: { clusterId: "c", memberId: "m" },
+        endpoints: ["u"],
+      });
+      expect(await readMembership(files)).toMatchObject({ own: { memberId: "m" } });
       places.push(await setDataAside(files, day * 86_400_000));
       expect(await hasEtcdData(files.data)).toBe(false);
-      expect(await readMembership(files)).toBeUndefined();
+      expect(await readMembership(files)).toEqual({ v: 1, endpoints: ["u"] });
     }
     const there = await Promise.all(places.map((place) => hasEtcdData(place ?? "")));
     expect(there).toEqual([false, true, true]);
   });
 
   it("does without a membership record that is damaged", async () => {
-    for (const text of ["", "[]", "null", '{"clusterId":1}']) {
+    for (const text of ["", "{", "null", '{"own":1}', '{"own":{"clusterId":1},"endpoints":[3]}']) {
       await writeFile(files.membership, text);
-      expect(await readMembership(files)).toBeUndefined();
+      expect((await readMembership(files)) ?? { v: 1, endpoints: [] }).toEqual({
+        v: 1,
+        endpoints: [],
+      });
     }
   });
 });
