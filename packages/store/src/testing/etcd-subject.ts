@@ -93,6 +93,8 @@ function clockMethods(clock: Clock): Clock {
 
 class EtcdSubject implements StoreUnderTest {
   store: LocalStore;
+  /** etcd holds 1,024 answers for each watcher, and the connection a window full of bytes. */
+  readonly lag = { writes: 1_500, valueBytes: 4_096 };
   readonly #state: TestState;
   readonly #open: () => Promise<EtcdStore>;
 

@@ -6,6 +6,11 @@ import type { KeyRange, KeyValue, Store, WatchBatch } from "../types.js";
 /** One empty store and what surrounds it. */
 export interface StoreUnderTest {
   readonly store: Store;
+  /**
+   * Writes that a watcher which reads nothing can be behind, at most, without being cut; 600 small
+   * ones when left out. An engine across a network has buffers on the way, which hold some.
+   */
+  readonly lag?: { readonly writes: number; readonly valueBytes: number };
   /** Closes it and opens the same data again; `store` is then the new one. */
   reopen(): Promise<void>;
   /** Lets that much time pass for leases; what they end is then deleted. */
