@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { systemClock, systemRandom } from "@hearthmesh/core";
+import { type Clock, systemClock, systemRandom } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ApiClient } from "./api-client.js";
 import type { HttpRequest } from "./http-connection.js";
@@ -19,7 +20,13 @@ beforeAll(async () => {
 });
 afterAll(() => home.close());
 
-const clientOf = (door: KeyValueDoor) => new LockClient({ door, clock, random });
+const clientOf = (door: KeyValueDoor, time: Clock = clock) =>
+  new LockClient({ door, clock: time, random });
+
+/** For the holder alone: the member's own time goes on as always. */
+const newTime = () => new ManualClock(0);
+const THIRD_MS = 20_000;
+const TTL_MS = 60_000;
 const lost = { code: "MESH_LOCK_LOST" };
 
 describe("LockClient with the real doors", () => {
@@ -43,23 +50,41 @@ describe("LockClient with the real doors", () => {
   });
 
   it("renews in the background for longer than its time to live", async () => {
-    const renewals: string[] = [];
+    const renewals: Promise<unknown>[] = [];
     const counting: KeyValueDoor = {
       send(request: HttpRequest) {
-        if (request.path === "/api/locks/renew") renewals.push(String(request.body));
-        return api.send(request);
+        const answer = api.send(request);
+        if (request.path === "/api/locks/renew") {
+          renewals.push(answer.then(({ body }) => once(body, "close")));
+        }
+        return answer;
       },
     };
-    const lock = await clientOf(counting).acquire("b/lock", { ttlMs: 1_000 });
-    while (renewals.length < 5) await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(lock.lost.aborted).toBe(false);
+    const answered = async (list: readonly Promise<unknown>[]) => {
+      await list.at(-1);
+      for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+    };
+    const time = newTime();
+    const lock = await clientOf(counting, time).acquire("b/lock", { ttlMs: TTL_MS });
+    for (let count = 1; count <= 6; count++) {
+      time.advance(THIRD_MS - 1);
+      expect(renewals).toHaveLength(count - 1);
+      time.advance(1);
+      expect(renewals).toHaveLength(count);
+      await answered(renewals);
+      expect(lock.lost.aborted).toBe(false);
+    }
     await lock.release();
   });
 
   it("tells the holder when somebody else ended its hold", async () => {
-    const lock = await locks.acquire("c/lock", { ttlMs: 1_000 });
+    const time = newTime();
+    const lock = await clientOf(api, time).acquire("c/lock", { ttlMs: TTL_MS });
     await locks.release("c/lock", lock.token);
-    await once(lock.lost, "abort");
+    expect(lock.lost.aborted).toBe(false);
+    const aborted = once(lock.lost, "abort");
+    time.advance(THIRD_MS);
+    await aborted;
     expect(lock.lost.reason).toMatchObject(lost);
     await expect(lock.release()).rejects.toMatchObject(lost);
   });
@@ -70,9 +95,13 @@ describe("LockClient with the real doors", () => {
       send: (request) => (isAway ? nobody.send(request) : api.send(request)),
     };
     const nobody = new ApiClient({ loopbackUrl: "http://127.0.0.1:1" });
-    const work = clientOf(cut).withLock("d/lock", { ttlMs: 1_000 }, async ({ signal }) => {
+    const time = newTime();
+    const options = { ttlMs: TTL_MS };
+    const work = clientOf(cut, time).withLock("d/lock", options, async ({ signal }) => {
       isAway = true;
-      await once(signal, "abort");
+      time.advance(0.94 * TTL_MS);
+      expect(signal.aborted).toBe(false);
+      time.advance(0.02 * TTL_MS);
       expect(signal.reason).toMatchObject(lost);
       return "what the work gives back does not count";
     });
@@ -130,10 +159,12 @@ describe("a lock while coordinators come and go", () => {
   it("is kept, and released at the other one", async () => {
     const credentials = await home.credentialsOf("dora@office.dora", ["/kv:read+write+delete"]);
     const own = new ApiClient({ finder: home.finder(), credentials, clock, random });
-    const lock = await clientOf(own).acquire("h/lock", { ttlMs: 3_000 });
+    const time = newTime();
+    const lock = await clientOf(own, time).acquire("h/lock", { ttlMs: TTL_MS });
     await own.settled();
     await home.stop(0);
     const before = own.address;
+    time.advance(THIRD_MS);
     while (own.address === before) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(lock.lost.aborted).toBe(false);
     await lock.release();
