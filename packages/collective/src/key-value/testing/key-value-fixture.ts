@@ -54,14 +54,14 @@ export async function keyValueFixture(
     store,
     clock,
     service,
-    operator: principal("coordinator", "home"),
+    operator: principalOf("coordinator", "home"),
     another(more) {
       const other = make(more);
       made.push(other);
       return other;
     },
     person(name, texts) {
-      const person = principal("person", name);
+      const person = principalOf("person", name);
       grants.set(person.nodeId, texts.map(parseGrant));
       return person;
     },
@@ -80,7 +80,14 @@ export async function keyValueFixture(
   };
 }
 
-function principal(kind: PrincipalKind, name: string): Principal {
+export function personOf(
+  name: string,
+  grants: readonly string[],
+): Principal & { readonly grants: readonly Grant[] } {
+  return { ...principalOf("person", name), grants: grants.map(parseGrant) };
+}
+
+export function principalOf(kind: PrincipalKind, name: string): Principal {
   return {
     kind,
     spiffeId: `spiffe://home.alice/${kind}/${name}`,
