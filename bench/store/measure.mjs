@@ -1,11 +1,8 @@
-/** The single measurements of the store's benchmark. Each answers one number or a few. */
-import { createRequire } from "node:module";
+/** The measurements of the embedded engine and of bare SQLite. Each answers one number or a few. */
 import { join } from "node:path";
 import { silentLogger, systemClock } from "@hearthmesh/core";
 import { expectMissing, openSqliteStore, put } from "@hearthmesh/store";
 
-/** The same SQLite that the store uses. */
-const Database = createRequire(import.meta.resolve("@hearthmesh/store"))("libsql");
 const VALUE = new Uint8Array(256).fill(7);
 const READ_KEYS = 10_000;
 
@@ -14,7 +11,7 @@ export function openStore(folder) {
   return openSqliteStore({ directory, clock: systemClock(), log: silentLogger });
 }
 
-function perSecond(count, startMs) {
+export function perSecond(count, startMs) {
   return (count / (performance.now() - startMs)) * 1000;
 }
 
@@ -35,8 +32,8 @@ export async function casWrites(store, { label, writers, count }) {
 }
 
 /** The same rows straight into SQLite with the same settings, one transaction and fsync each. */
-export function rawWrites(folder, { label, count }) {
-  const database = openRaw(folder);
+export function rawWrites(Database, folder, { label, count }) {
+  const database = openRaw(Database, folder);
   const find = database.prepare("SELECT 1 FROM entry WHERE key = ?");
   const insert = database.prepare("INSERT INTO entry VALUES (?, ?)");
   const startMs = performance.now();
@@ -51,9 +48,10 @@ export function rawWrites(folder, { label, count }) {
   return rate;
 }
 
-function openRaw(folder) {
+function openRaw(Database, folder) {
   const database = new Database(join(folder, `raw-${performance.now()}.db`));
   database.pragma("journal_mode = WAL");
+  // better-sqlite3 is built so that a commit in WAL mode is not synced unless it is told to.
   database.exec("PRAGMA synchronous = FULL");
   database.exec("CREATE TABLE entry (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID");
   return database;
@@ -77,8 +75,8 @@ export async function pointReads(store, { count }) {
   return perSecond(count, startMs);
 }
 
-export function rawReads(folder, { count }) {
-  const database = openRaw(folder);
+export function rawReads(Database, folder, { count }) {
+  const database = openRaw(Database, folder);
   const insert = database.prepare("INSERT INTO entry VALUES (?, ?)");
   database.exec("BEGIN");
   for (let index = 0; index < READ_KEYS; index++) insert.run([readKey(index), VALUE]);
@@ -114,6 +112,11 @@ export async function watchLatency(store, { label, writers, count }) {
   };
   await Promise.all(Array.from({ length: writers }, write));
   await received;
-  latencies.sort((a, b) => a - b);
-  return [0.5, 0.99].map((share) => latencies[Math.floor((latencies.length - 1) * share)]);
+  return quantiles(latencies);
+}
+
+/** p50 and p99. */
+export function quantiles(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return [0.5, 0.99].map((share) => sorted[Math.ceil(sorted.length * share) - 1]);
 }

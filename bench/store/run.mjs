@@ -1,70 +1,75 @@
 /**
- * `npm run bench -- store`: the embedded store beside bare SQLite on the same disk in the same run.
- * Every number is the median of the rounds, which take turns, so that a busy moment hits all.
+ * `npm run bench -- store [--only embedded,etcd,failover] [--rounds 5] [--runs 20]`: the embedded
+ * store beside bare SQLite on the same disk; our engine on etcd beside the `etcd3` client on the
+ * same etcd; and how long three coordinators on three etcd members are without a leader when it is
+ * killed with its etcd. Rounds take turns, the table shows medians, and every figure goes to
+ * `bench/results/store.json`. MESH_BENCH_DIR: where the data lies; a temporary folder without it.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  casWrites,
-  openStore,
-  pointReads,
-  prepareReads,
-  rawReads,
-  rawWrites,
-  watchLatency,
-} from "./measure.mjs";
+import { whyNoEtcd } from "@hearthmesh/store/testing";
+import { root, say } from "../../scripts/lib.mjs";
+import { measureEmbedded } from "./embedded.mjs";
+import { measureFailover } from "./failover.mjs";
+import { bareSqlite, installPeers, versionOf } from "./install-peers.mjs";
+import { measureOverEtcd } from "./over-etcd.mjs";
+import { embeddedRows, etcdRows, failoverRows, machine, table } from "./report.mjs";
 
-const ROUNDS = 3;
-const MARKS = { "CAS writes/s, 32 writers": 20_000, "point reads/s": 200_000 };
-
-const folder = mkdtempSync(join(process.env.MESH_BENCH_DIR ?? tmpdir(), "hearthmesh-bench-"));
-const results = new Map();
-
-function note(name, value) {
-  results.set(name, [...(results.get(name) ?? []), value]);
+const PARTS = ["embedded", "etcd", "failover"];
+const flag = (name, standard) => {
+  const at = process.argv.indexOf(`--${name}`);
+  return at < 0 ? standard : process.argv[at + 1];
+};
+const only = flag("only", PARTS.join(",")).split(",");
+const rounds = Number(flag("rounds", 5));
+const runs = Number(flag("runs", 20));
+if (only.some((part) => !PARTS.includes(part)) || !(rounds >= 1) || !(runs >= 1)) {
+  say("Usage: npm run bench -- store [--only embedded,etcd,failover] [--rounds 5] [--runs 20]");
+  process.exit(2);
 }
 
-function median(values) {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-}
+if (process.env.MESH_BENCH_DIR !== undefined) process.env.TMPDIR = process.env.MESH_BENCH_DIR;
+const folder = mkdtempSync(join(tmpdir(), "hearthmesh-bench-store-"));
+const file = join(root, "bench/results/store.json");
+/** What an earlier run with `--only` measured stays, with its own time. */
+const results = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+const rows = [];
 
-function row(name, values, mark = "") {
-  const shown = (value) =>
-    value < 100 ? value.toFixed(2) : Math.round(value).toLocaleString("en");
-  const columns = [median(values), Math.min(...values), Math.max(...values)].map(shown);
-  console.log([name.padEnd(36), ...columns.map((text) => text.padStart(10)), mark].join("  "));
-}
-
-async function round(store, label) {
-  note("bare SQLite commits/s, 1 writer", rawWrites(folder, { label, count: 1000 }));
-  note("CAS writes/s, 1 writer", await casWrites(store, { label, writers: 1, count: 1000 }));
-  const many = { label: `many-${label}`, writers: 32, count: 20_000 };
-  note("CAS writes/s, 32 writers", await casWrites(store, many));
-  note("bare SQLite reads/s", rawReads(folder, { count: 100_000 }));
-  note("point reads/s", await pointReads(store, { count: 100_000 }));
-  for (const writers of [1, 32]) {
-    const name = `put to watch ms, ${writers} writer${writers > 1 ? "s" : ""}`;
-    const latency = { label: `${label}-${writers}`, writers, count: 1000 * Math.sqrt(writers) };
-    const [p50, p99] = await watchLatency(store, latency);
-    note(`${name}, p50`, p50);
-    note(`${name}, p99`, p99);
-  }
+async function part(name, work) {
+  if (!only.includes(name)) return;
+  const before = machine();
+  const measured = await work();
+  const at = new Date().toISOString();
+  results[name] = { at, before, after: machine(), ...measured };
+  writeFileSync(file, `${JSON.stringify(results, undefined, 2)}\n`);
 }
 
 try {
-  const store = await openStore(folder);
-  await prepareReads(store);
-  for (let index = 0; index < ROUNDS; index++) await round(store, `round-${index}`);
-  await store.close();
-  console.log("256-byte values, fsync before every answer; median, lowest and highest of 3 rounds");
-  const heads = ["median", "lowest", "highest"].map((text) => text.padStart(10));
-  console.log(["".padEnd(36), ...heads].join("  "));
-  for (const [name, values] of results) {
-    const mark = MARKS[name];
-    const verdict = mark === undefined ? "" : median(values) >= mark ? "reached" : "below";
-    row(name, values, mark === undefined ? "" : `mark ${mark.toLocaleString("en")}: ${verdict}`);
+  if (only.includes("embedded") || only.includes("etcd")) installPeers(say);
+  await part("embedded", async () => {
+    const bare = bareSqlite();
+    const figures = await measureEmbedded({ folder, rounds, bare, say });
+    rows.push(...embeddedRows(figures, bare.name));
+    return { bare: bare.name, rounds, figures };
+  });
+  const missing = whyNoEtcd();
+  if (missing !== undefined) say(`Without the parts on etcd: ${missing}.`);
+  else {
+    await part("etcd", async () => {
+      const figures = await measureOverEtcd({ rounds, say });
+      rows.push(...etcdRows(figures, versionOf("etcd3")));
+      return { peer: `etcd3 ${versionOf("etcd3")}`, rounds, figures };
+    });
+    await part("failover", async () => {
+      const measured = await measureFailover({ runs, say });
+      rows.push(...failoverRows(measured));
+      return measured;
+    });
   }
+  const { load } = machine();
+  say(`\n256-byte values; load of the machine at the end: ${load.map((one) => one.toFixed(1))}`);
+  say(table(rows));
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
