@@ -94,7 +94,10 @@ export async function openEmbedded({ config, record, clock, log }: MemberStoreOp
 }
 
 /** As `openEmbedded`, on etcd. */
-export async function openEtcd(options: MemberStoreOptions, files: StoreFiles): Promise<MemberStore> {
+export async function openEtcd(
+  options: MemberStoreOptions,
+  files: StoreFiles,
+): Promise<MemberStore> {
   const { config } = options;
   if (config.store.endpoints.length > 0) return openExisting(options);
   return openSupervised(options, files);
