@@ -1,6 +1,6 @@
 /**
- * Our engine on etcd beside the `etcd3` client of npm: the same etcd process, the same run, the same
- * work, one after the other in rounds that take turns, in the other order each time.
+ * Our engine on etcd beside the `etcd3` client of npm: the same etcd process, the same run, the
+ * same work, one after the other in rounds that take turns, in the other order each time.
  */
 import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
 import { expectMissing, openEtcdStore, put } from "@hearthmesh/store";
@@ -93,7 +93,7 @@ export async function measureOverEtcd({ rounds, say }) {
   }
 }
 
-/** Each kind of work is done by one side and at once by the other, so that both meet one machine. */
+/** Each kind of work is done by one side, then at once by the other: both meet one machine. */
 async function takeTurns(names, sides, index, figures) {
   for (const kind of KINDS) {
     for (const name of names) {

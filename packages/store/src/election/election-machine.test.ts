@@ -168,7 +168,7 @@ describe("ElectionMachine", () => {
     expect(waitsMs).toEqual([37.5, 75, 75, 75]);
   });
 
-  it("follows another leader, reads its key again in each lease time, and waits for its end", () => {
+  it("follows another leader, looks at its key once in a lease time, and waits for its end", () => {
     step({ type: "start" });
     expect(step({ type: "seen", sight: sight(4, leaderKey(3)) })).toEqual([]);
     expect(machine.settled).toBe(true);

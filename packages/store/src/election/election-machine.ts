@@ -139,7 +139,7 @@ export class ElectionMachine {
     return renewals.size >= own.ELECTION_RENEWALS_MAX ? endMs : Math.min(endMs, nextRenewalMs);
   }
 
-  /** Time alone ends a leadership, a suspicion and a campaign, before anything else is looked at. */
+  /** Time alone ends a leadership, a suspicion and a campaign, before anything else happens. */
   #endWhatIsOver(now: Instant, effects: ElectionEffect[]): void {
     const { trustedFrom } = this.#leadership ?? {};
     if (trustedFrom !== undefined && elapsed(trustedFrom, now) >= this.#trustMs) {

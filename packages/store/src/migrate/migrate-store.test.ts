@@ -102,7 +102,7 @@ describe.each([
     expect(told.at(-1)).toEqual({ step: "verify", done: 702, total: 702 });
   });
 
-  it("gives no number of the old store again, and sends old watches back to the start", async () => {
+  it("gives no number of the old store again, and tells old watches to start anew", async () => {
     const { from, to } = await pair();
     for (let count = 0; count < 300; count++) await fill(from.store, [["a", bytes(`${count}`)]]);
     const { revision } = await from.store.status();
@@ -114,7 +114,7 @@ describe.each([
     await expect(next).rejects.toSatisfy(hasCode("MESH_STORE_COMPACTED"));
   });
 
-  it("moves keys with their leases, with the time to live anew, and leaves the leader", async () => {
+  it("moves keys with leases, their time to live anew, and leaves the leader", async () => {
     const { from, to } = await pair();
     const { store } = from;
     const [short, long, leader] = [

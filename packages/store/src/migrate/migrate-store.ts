@@ -3,8 +3,8 @@
  * etcd, and proves that it is there. The source is only read. Nobody else may use either meanwhile.
  *
  * Steps: mark the target as unfinished; raise its revision above the source's; copy what has no
- * lease, in order; compare key by key; copy what has a lease; take the mark away; compact, so that a
- * watch from before is told to read anew. What breaks off leaves the mark: the next migration
+ * lease, in order; compare key by key; copy what has a lease; take the mark away; compact, so that
+ * a watch from before is told to read anew. What breaks off leaves the mark: the next migration
  * empties such a target first, and nobody should run on it (`isMigrationUnfinished`).
  *
  * Not moved: the leader's key, the history, and the revisions of the entries, which are new ones.
@@ -43,9 +43,9 @@ export interface MigrationResult extends Verified {
 }
 
 /**
- * `MESH_CONFIG_INVALID` when the target holds something already or the source is no whole store, `MESH_STORE_MISMATCH` when the
- * copy is not the same, which also says that somebody wrote meanwhile; the errors of both stores;
- * the signal's reason.
+ * `MESH_CONFIG_INVALID` when the target holds something already or the source is no whole store,
+ * `MESH_STORE_MISMATCH` when the copy is not the same, which also says that somebody wrote
+ * meanwhile; the errors of both stores; the signal's reason.
  */
 export async function migrateStore(options: MigrateStoreOptions): Promise<MigrationResult> {
   const { from, to, signal, log = silentLogger, rebind = (entry) => entry } = options;

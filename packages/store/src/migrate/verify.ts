@@ -63,8 +63,9 @@ function mustBeSame(entry: KeyValue, copy: KeyValue | undefined): void {
 }
 
 function mismatch(key: string, problem: string): MeshError {
+  const shown = JSON.stringify(key.slice(0, 200));
   return new MeshError("MESH_STORE_MISMATCH", {
-    message: `the copy is not the same as the source: ${JSON.stringify(key.slice(0, 200))} ${problem}`,
+    message: `the copy is not the same as the source: ${shown} ${problem}`,
     details: { key },
   });
 }
