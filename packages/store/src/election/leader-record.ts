@@ -31,7 +31,7 @@ export function encodeLeader(record: LeaderRecord): Uint8Array {
 }
 
 /** A value that nobody can read still is a leader: of epoch 0, without a name. */
-export function decodeLeader(entry: KeyValue): SeenLeader {
+function decodeLeader(entry: KeyValue): SeenLeader {
   const { modRevision, leaseId } = entry;
   const nobody = { nodeId: "", session: "", epoch: 0, data: null, modRevision, leaseId };
   let parsed: unknown;
