@@ -3,7 +3,7 @@
  * What the leader lists counts; a deposed leader may list old members for one election timeout,
  * which the machine's patience covers.
  */
-import { errorFields, type Logger } from "@hearthmesh/core";
+import { errorFields, type Logger, silentLogger } from "@hearthmesh/core";
 import type { EtcdAdmin, EtcdEndpointStatus, EtcdMember } from "@hearthmesh/store";
 import type { SeenCluster } from "./etcd-cluster-machine.js";
 import { CLUSTER_ADDRESSES_MAX } from "./limits.js";
@@ -32,7 +32,7 @@ export class ClusterObserver {
   readonly #admin: Admin;
   readonly #log: Logger;
 
-  constructor(admin: Admin, log: Logger) {
+  constructor(admin: Admin, log: Logger = silentLogger) {
     this.#admin = admin;
     this.#log = log;
   }

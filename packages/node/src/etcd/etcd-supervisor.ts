@@ -43,6 +43,7 @@ import { endOrphans } from "./etcd-orphans.js";
 import { EtcdProcess } from "./etcd-process.js";
 import { type EtcdProgram, findEtcd } from "./find-etcd.js";
 import { CLUSTER_LOOK_MS, CLUSTER_LOOK_SOON_MS } from "./limits.js";
+import { snapshotPieces } from "./snapshot-pieces.js";
 import { StoreCertificates } from "./store-certificates.js";
 import type { StoreFiles } from "./store-files.js";
 import { StoreUpkeep } from "./store-upkeep.js";
@@ -187,13 +188,13 @@ export class EtcdSupervisor implements Startable {
     });
   }
 
-  /** The whole store as one file, in pieces, ending with its hash. From this node's etcd if it can. */
-  async snapshot(sink: (piece: Uint8Array) => Promise<void>): Promise<{ sizeBytes: number }> {
+  /** The whole store as one file, which ends with its hash. From this node's own etcd if it can. */
+  snapshotPieces(): AsyncIterable<Uint8Array> {
     const [endpoint] = this.#endpoints;
     if (this.#parts === undefined || endpoint === undefined) {
       throw new MeshError("MESH_STORE_UNAVAILABLE");
     }
-    return this.#parts.admin.snapshot(endpoint, sink);
+    return snapshotPieces(this.#parts.admin, endpoint);
   }
 
   async #makeParts(program: EtcdProgram): Promise<Parts> {

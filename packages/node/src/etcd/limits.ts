@@ -63,3 +63,10 @@ export const QUOTA_WARNING_PART = 0.8;
 export const HISTORY_REVISIONS_WHEN_FULL = 1_024;
 /** Time that a snapshot or a defragmentation may take. */
 export const UPKEEP_MS_MAX = 10 * 60_000;
+
+/** A restored store raises the epoch of its leaders by this, above every one that was seen. */
+export const RESTORE_EPOCH_LEAP = 1_000_000;
+/** Writes under way at a time while its revision is raised. */
+export const RESTORE_WRITES_IN_FLIGHT_MAX = 256;
+/** What etcd's tools may say. */
+export const RESTORE_TOOL_BYTES_MAX = 1 << 20;

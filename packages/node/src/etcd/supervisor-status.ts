@@ -127,7 +127,8 @@ function urlsThatAnswered({ id, clientUrls }: EtcdMember, able: Observation["sta
   return [...new Set([...(first === undefined ? [] : [first]), ...clientUrls])];
 }
 
-function memberViews({ members, statuses, cluster }: Observation): StoreMemberView[] {
+/** By name. */
+export function memberViews({ members, statuses, cluster }: Observation): StoreMemberView[] {
   const views = members.map((member): StoreMemberView => {
     const status = statuses.find(({ memberId }) => memberId === member.id);
     const named = parseMemberName(member.name);

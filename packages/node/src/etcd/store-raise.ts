@@ -1,0 +1,33 @@
+/** Raises a restored store above what was given out before: see `store-restore.ts`. */
+import { ELECTION_EPOCH_KEY, expectRevision, put, type Store } from "@hearthmesh/store";
+import { RESTORE_EPOCH_LEAP, RESTORE_WRITES_IN_FLIGHT_MAX } from "./limits.js";
+
+/** How far the store had come that is replaced; 0 when it cannot be read any more. */
+export interface StoreMark {
+  revision: number;
+}
+
+/** Remembers that there was a restore, and is what the revisions are raised with. */
+const RESTORED_KEY = "store/restored";
+
+export async function raiseAbove(store: Store, before: StoreMark): Promise<void> {
+  const write = { success: [put(RESTORED_KEY, Buffer.from(String(before.revision)))] };
+  let { revision } = await store.transact(write);
+  while (revision <= before.revision) {
+    const count = Math.min(RESTORE_WRITES_IN_FLIGHT_MAX, before.revision + 1 - revision);
+    const written = await Promise.all(Array.from({ length: count }, () => store.transact(write)));
+    revision = Math.max(...written.map((one) => one.revision));
+  }
+  await raiseEpoch(store);
+}
+
+/** No leader between the snapshot and now has had so many successors. */
+async function raiseEpoch(store: Store): Promise<void> {
+  const present = await store.get(ELECTION_EPOCH_KEY);
+  const epoch = Number(Buffer.from(present?.value ?? Buffer.from("0")).toString("latin1"));
+  if (!Number.isSafeInteger(epoch)) return;
+  await store.transact({
+    compare: [expectRevision(ELECTION_EPOCH_KEY, present?.modRevision ?? 0)],
+    success: [put(ELECTION_EPOCH_KEY, Buffer.from(String(epoch + RESTORE_EPOCH_LEAP)))],
+  });
+}
