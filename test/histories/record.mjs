@@ -46,6 +46,7 @@ const nowUs = () => Number(process.hrtime.bigint() / 1000n);
 /**
  * @param {{ engine: "memory" | "sqlite" | "etcd", seconds: number, seed: number,
  *   faults: readonly string[], pauseMs?: number, say?: (words: string) => void }} options
+ * @returns {Promise<import("@hearthmesh/store/testing").History>}
  */
 export async function record({ engine, seconds, seed, faults, pauseMs = 4, say = () => {} }) {
   const folder = mkdtempSync(join(tmpdir(), "hearthmesh-history-"));

@@ -33,6 +33,8 @@ export class ClientRun {
   readonly #options: ClientRunOptions;
   readonly #working: Promise<void>[] = [];
   readonly #watching: Promise<void>[] = [];
+  /** Ends the stretches of watches that are under way. */
+  readonly #stretches = new Set<AbortController>();
   #isStopping = false;
   /** Revision of the last write of all, once it is known. */
   #endRevision = Number.POSITIVE_INFINITY;
@@ -85,6 +87,7 @@ export class ClientRun {
   async finish(endRevision: number): Promise<void> {
     this.#endRevision = endRevision;
     this.#givesUpAtMs = this.#options.clock.monotonicMs() + WATCH_END_MS_MAX;
+    for (const stretch of this.#stretches) stretch.abort();
     await Promise.all(this.#watching);
   }
 
@@ -116,6 +119,7 @@ export class ClientRun {
     const isLate = () => clock.monotonicMs() > this.#givesUpAtMs;
     while (fromRevision <= this.#endRevision) {
       const stretch = new AbortController();
+      this.#stretches.add(stretch);
       const timer = clock.setTimeout(() => stretch.abort(), WATCH_STRETCH_MS);
       const startMs = clock.monotonicMs();
       const last = await recorder.watch(
@@ -128,6 +132,7 @@ export class ClientRun {
         isLate,
       );
       timer.cancel();
+      this.#stretches.delete(stretch);
       if (isLate()) return;
       fromRevision = last + 1;
       // One that failed at once.
