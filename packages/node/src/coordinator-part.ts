@@ -34,6 +34,8 @@ import type { Link } from "@hearthmesh/qwormhole";
 import { reachableAddresses } from "./addresses.js";
 import type { Config } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
+import { storeFiles } from "./etcd/store-files.js";
+import { storeService } from "./etcd/store-service.js";
 import type { NodeCredentials, NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import type { MemberGround, Tools } from "./member-authority.js";
@@ -157,6 +159,12 @@ function enrolmentEndpoints({ authority }: MemberGround, own: readonly string[])
   return all.map(parseEndpoint);
 }
 
+function leaderView({ leadership }: MemberGround) {
+  const { leader } = leadership.state;
+  if (leader === undefined) return undefined;
+  return { nodeId: leader.nodeId, name: leader.data.name, epoch: leader.epoch };
+}
+
 function coordinatorViews({ authority, leadership }: MemberGround): CoordinatorView[] {
   const { leader } = leadership.state;
   return authority.coordinators.list().map((contact) => ({
@@ -174,7 +182,7 @@ function gatewayServices(
   keyValue: KeyValueService,
 ): GatewayServices {
   const { config, record, ground, seat, peers, clock, random, log } = options;
-  const { authority, store, leadership } = ground;
+  const { authority, store, leadership, memberStore } = ground;
   const report = new NodeReport({
     ...options,
     authority,
@@ -223,6 +231,12 @@ function gatewayServices(
       ...meshMetrics(options.mesh?.mesh, record.name),
     ],
     keyValue,
+    store: storeService({
+      source: memberStore.source,
+      files: storeFiles(config, record),
+      nodeName: record.name,
+      leader: () => leaderView(ground),
+    }),
     mesh: options.mesh?.mesh,
     introductions: options.mesh?.introductions,
   };

@@ -7,6 +7,7 @@ import { readPrivate } from "@hearthmesh/client/private-files";
 import { MeshError } from "@hearthmesh/core";
 import {
   type EtcdStoreOptions,
+  openEtcdAdmin,
   openEtcdStore,
   openSqliteStore,
   type Store,
@@ -18,6 +19,7 @@ import { EtcdSupervisor, type OtherCoordinators } from "../etcd/etcd-supervisor.
 import { ensureStoreCa } from "../etcd/store-ca.js";
 import { chooseEngine, recordEngine, type StoreEngine } from "../etcd/store-choice.js";
 import { type StoreFiles, storeFiles } from "../etcd/store-files.js";
+import type { StoreSource } from "../etcd/store-service.js";
 import { type NodeRecord, nodeFiles } from "../home.js";
 import type { Tools } from "../member-authority.js";
 import type { StoreDirections } from "./member-secrets.js";
@@ -30,7 +32,8 @@ export interface MemberStore {
   readonly store: Store;
   /** `host:port` of the etcd that this node supervises; empty without one. */
   addresses(): readonly string[];
-  readonly supervisor: EtcdSupervisor | undefined;
+  /** For whoever tells about the store. */
+  readonly source: StoreSource;
   /** What is known of the other coordinators, once somebody can tell. */
   learn(sight: StoreSight): void;
   close(): Promise<void>;
@@ -86,8 +89,8 @@ export async function openEmbedded({ config, record, clock, log }: MemberStoreOp
   return {
     engine: "sqlite" as const,
     store,
+    source: { mode: "embedded" as const, store },
     addresses: () => [],
-    supervisor: undefined,
     learn: () => undefined,
     close: () => store.close(),
   };
@@ -108,18 +111,24 @@ async function openExisting(options: MemberStoreOptions): Promise<MemberStore> {
   const { endpoints, user } = options.config.store;
   const tls = await ownMaterial(options.config);
   const password = await ownPassword(options.config);
-  const store = await openEtcdStore({
-    ...storeOptions(options, endpoints),
+  const connection = {
+    endpoints,
     ...(tls === undefined ? {} : { tls: () => tls }),
     ...(user === undefined ? {} : { user: { name: user, password } }),
-  });
+  };
+  const store = await openEtcdStore({ ...storeOptions(options, endpoints), ...connection });
+  const { clock, random, log } = options;
+  const admin = await openEtcdAdmin({ ...connection, clock, random, log });
   return {
     engine: "etcd",
     store,
+    source: { mode: "external", store, admin, endpoints },
     addresses: () => [],
-    supervisor: undefined,
     learn: () => undefined,
-    close: () => store.close(),
+    close: async () => {
+      await admin.close();
+      await store.close();
+    },
   };
 }
 
@@ -159,7 +168,7 @@ async function openSupervised(
     return {
       engine: "etcd",
       store,
-      supervisor,
+      source: { mode: "supervised", store, supervisor },
       addresses: () => supervisor.addresses(),
       learn: (next) => {
         sight = next;

@@ -77,8 +77,8 @@ async function move(home: OfflineHome, options: MigrateOptions): Promise<Migrati
 }
 
 /** An embedded store is one coordinator's: the others would be left without a store. */
-function refuseSeveral({ supervisor }: MemberStore): void {
-  const members = supervisor?.status().members ?? [];
+function refuseSeveral({ source }: MemberStore): void {
+  const members = source.mode === "supervised" ? source.supervisor.status().members : [];
   if (members.length <= 1) return;
   const names = members.map(({ name }) => name).join(", ");
   refuse(
