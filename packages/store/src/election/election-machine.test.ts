@@ -217,6 +217,31 @@ describe("ElectionMachine", () => {
     expect(machine.dueMs).toBeGreaterThan(nowMs);
   });
 
+  it("does not take the lead by suspicion again and again", () => {
+    step({ type: "start" });
+    let revision = 3;
+    let attempt = 0;
+    const suspectAt = (atMs: number) => {
+      nowMs = atMs;
+      revision++;
+      step({ type: "seen", sight: sight(revision, leaderKey(revision)) });
+      // It may have led before: the wait after that is over.
+      nowMs += 60;
+      const effects = step({ type: "suspected", nodeId: "other" });
+      const [campaign] = effects.filter(({ type }) => type === "campaign");
+      if (campaign === undefined) return false;
+      revision++;
+      step({ type: "won", attempt: ++attempt, leader: own(revision) });
+      return true;
+    };
+    // Forbidden for 5, then 10 lease times.
+    const asked = [1, 1000, 5500, 6500, 15_400, 16_600].map(suspectAt);
+    expect(asked).toEqual([true, false, true, false, false, true]);
+    expect(suspectAt(10_000_000)).toBe(true);
+    expect(suspectAt(10_004_900)).toBe(false);
+    expect(suspectAt(10_006_000)).toBe(true);
+  });
+
   it("steps down when a guard of this leadership failed, not for one of an earlier", () => {
     lead();
     expect(step({ type: "fenced", modRevision: 3 })).toEqual([]);

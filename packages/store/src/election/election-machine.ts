@@ -60,7 +60,9 @@ export class ElectionMachine {
   /** Revision of a key that an earlier run of this node left behind. */
   #inherited = 0;
   #suspicion = { modRevision: 0, untilMs: 0 };
-  #campaign = { attempt: 0, sent: { monotonicMs: 0, wallMs: 0 } };
+  #campaign = { attempt: 0, sent: { monotonicMs: 0, wallMs: 0 }, bySuspicion: false };
+  /** The last takeover by suspicion, and how long it forbids the next. */
+  #takeover = { atMs: Number.NEGATIVE_INFINITY, pauseMs: 0 };
   #leadership: Leadership | undefined;
   #lastRenewal = 0;
   #failures = 0;
@@ -197,8 +199,9 @@ export class ElectionMachine {
     if (this.#phase !== "following") return;
     if (this.#mayCampaign && now.monotonicMs >= this.#campaignFromMs) {
       this.#phase = "campaigning";
-      this.#campaign = { attempt: this.#campaign.attempt + 1, sent: now };
       const replaces = this.#seen?.leader?.modRevision ?? 0;
+      const bySuspicion = replaces !== 0 && replaces === this.#suspicion.modRevision;
+      this.#campaign = { attempt: this.#campaign.attempt + 1, sent: now, bySuspicion };
       effects.push({ type: "campaign", attempt: this.#campaign.attempt, replaces });
     } else if (now.monotonicMs >= this.#nextLookMs) {
       this.#nextLookMs = now.monotonicMs + this.#options.leaseTimeMs;
@@ -251,6 +254,7 @@ export class ElectionMachine {
     }
     this.#failures = 0;
     this.#phase = "leading";
+    if (this.#campaign.bySuspicion) this.#pauseSuspicion(sent.monotonicMs);
     const nextRenewalMs = sent.monotonicMs + this.#share(own.ELECTION_RENEWAL_SHARE);
     const renewals = new Map<number, Instant>();
     const base = { attempt, leader, renewals, nextRenewalMs };
@@ -322,8 +326,17 @@ export class ElectionMachine {
   #suspect(nodeId: string, now: Instant): void {
     const leader = this.#seen?.leader;
     if (leader === undefined || leader.nodeId !== nodeId || nodeId === this.#options.nodeId) return;
+    if (now.monotonicMs < this.#takeover.atMs + this.#takeover.pauseMs) return;
     const untilMs = now.monotonicMs + this.#share(own.ELECTION_SUSPICION_SHARE);
     this.#suspicion = { modRevision: leader.modRevision, untilMs };
+  }
+
+  #pauseSuspicion(nowMs: number): void {
+    const longestMs = this.#share(own.ELECTION_SUSPICION_PAUSE_SHARE_MAX);
+    const shortestMs = this.#share(own.ELECTION_SUSPICION_PAUSE_SHARE);
+    const isRecent = nowMs - this.#takeover.atMs < 2 * longestMs;
+    const pauseMs = isRecent ? Math.min(longestMs, 2 * this.#takeover.pauseMs) : shortestMs;
+    this.#takeover = { atMs: nowMs, pauseMs };
   }
 
   #stepDown(reason: StepDownReason, now: Instant, effects: ElectionEffect[]): void {

@@ -14,6 +14,13 @@ export const ELECTION_LOOKS_MAX = 3;
 export const ELECTION_CAMPAIGN_SHARE = 0.6;
 /** Lease times during which a suspicion counts; a leader that renews longer is not dead. */
 export const ELECTION_SUSPICION_SHARE = 2;
+/**
+ * Lease times after a takeover by suspicion in which this node does not suspect again; doubled by
+ * each further one, up to the maximum, and forgotten when that has passed. Two nodes that cannot
+ * see each other, but both see the store, would take the lead from each other for ever.
+ */
+export const ELECTION_SUSPICION_PAUSE_SHARE = 5;
+export const ELECTION_SUSPICION_PAUSE_SHARE_MAX = 640;
 /** Wait after the first failure; it doubles with each further one, up to a share of the lease. */
 export const ELECTION_RETRY_MS = 50;
 export const ELECTION_RETRY_SHARE_MAX = 0.1;
