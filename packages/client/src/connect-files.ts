@@ -16,6 +16,7 @@ import {
 } from "@hearthmesh/identity";
 import {
   dialLink,
+  type Link,
   type LinkOptions,
   type Peer,
   type Transport,
@@ -133,6 +134,7 @@ function coordinatorPort(parts: PortParts, onAnswer: () => void): CoordinatorPor
           const link = await pool.linkTo(node, options?.signal).catch((error: unknown) => {
             throw asUnsent(fromWireError(error));
           });
+          requireCoordinator(link);
           return coordinatorOverLink(async () => link).call(method, header, body, options);
         },
       ),
@@ -151,6 +153,16 @@ function peerCheck(bundle: TrustBundle, clock: Clock): (peer: Omit<Peer, "identi
     }
     return principal;
   };
+}
+
+/** A node of the member is no coordinator, whatever a list of coordinators says. */
+function requireCoordinator({ peer }: Link): void {
+  if ((peer.identity as Principal | undefined)?.kind === "coordinator") return;
+  throw asUnsent(
+    new MeshError("MESH_CERT_UNTRUSTED", {
+      message: `${peer.remoteAddress} is a node of the member, and not a coordinator`,
+    }),
+  );
 }
 
 /** The coordinator as a node of the pool; when it stores chunks too, both uses share one link. */
