@@ -250,6 +250,19 @@ describe("people and keys over HTTP", () => {
     expect((await watching).text).not.toContain('"app/b"');
   });
 
+  it("watch with an API key until it is revoked", async () => {
+    const { authority, services } = doors.fixture;
+    const by = { principal: services.operator };
+    const { text, record } = await authority.apiKeys.create(by, { scopes: ["admin"] });
+    const headers = { "x-api-key": text };
+    const answer = await fetch(`${doors.base}/api/kv-watch?prefix=`, { headers });
+    await authority.apiKeys.revoke(by, record.id);
+    await doors.put("a", "1");
+    const { found } = await events(answer, 3);
+    expect(found.map(({ event }) => event)).toEqual(["ready", "failed"]);
+    expect(found[1]?.data).toMatchObject({ code: expect.stringMatching(/^MESH_KEY_/) });
+  });
+
   it("are told on a node that keeps no store", async () => {
     const { metrics, services } = doors.fixture;
     const other = new LoopbackDoor({ host: "127.0.0.1", port: 0, services, metrics });
