@@ -103,7 +103,7 @@ function resultsOf(answer: ClientEvent, succeeded: boolean): readonly StepResult
   }
 }
 
-export function writesSomething(steps: readonly Step[]): boolean {
+function writesSomething(steps: readonly Step[]): boolean {
   return steps.some(({ type }) => type === "put" || type === "delete");
 }
 

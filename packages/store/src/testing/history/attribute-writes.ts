@@ -1,6 +1,7 @@
 /**
- * Who wrote the revisions that nobody was answered: calls of unknown outcome, leases that ended, or
- * calls that were answered "it did not happen", which is a problem, as is a value that nobody wrote.
+ * Who wrote the revisions that nobody was answered: calls of unknown outcome, leases that ended,
+ * or calls that were answered "it did not happen", which is a problem, as is a value that nobody
+ * wrote.
  */
 import type { AtomicCall } from "./atomic-calls.js";
 import { effectsOf, type LogEntry, type RevisionLog } from "./revision-log.js";

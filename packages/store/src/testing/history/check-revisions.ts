@@ -44,7 +44,7 @@ export function checkRevisions(
     const wrote = call.outcome !== "ok" || didWrite(call);
     const point = call.revision ?? earliestPoint(log, call, floor.revision);
     if (point !== undefined) {
-      mustBeInTime(call, point, wrote, floor, findings);
+      mustBeInTime(log, call, { point, wrote, floor }, findings);
       known.add({ atUs: call.endUs, revision: point, by: call });
     }
     for (const { words, isCertain, cause } of contradictions(log, call, point, wrote)) {
@@ -55,17 +55,24 @@ export function checkRevisions(
   }
 }
 
+interface Floor {
+  readonly revision: number;
+  /** Undefined at the start. */
+  readonly by: Call | undefined;
+}
+
 function mustBeInTime(
+  log: RevisionLog,
   call: AtomicCall,
-  point: number,
-  wrote: boolean,
-  floor: { revision: number; by: Call | undefined },
+  { point, wrote, floor }: { point: number; wrote: boolean; floor: Floor },
   findings: Findings,
 ): void {
   if (wrote ? point > floor.revision : point >= floor.revision) return;
   const what = wrote ? "it wrote revision" : "it read the state of revision";
-  const words = `${what} ${point}, but revision ${floor.revision} was known before it began`;
-  findings.problem(RULE, words, [floor.by, call]);
+  const isWatch = floor.by?.invoke.op === "watch";
+  const how = isWatch ? "was given to a watch" : "was answered to another";
+  const words = `${what} ${point}, but revision ${floor.revision} ${how} before it began`;
+  findings.problem(RULE, words, [log.entries.get(floor.revision)?.call, floor.by, call]);
 }
 
 /** Of a single get: the first revision from the floor on at which the key was as it was read. */
@@ -103,7 +110,7 @@ class KnownRevision {
     if (Number.isFinite(seen.atUs)) this.#added.push(seen);
   }
 
-  before(atUs: number): { revision: number; by: Call | undefined } {
+  before(atUs: number): Floor {
     for (let last = this.#waiting.at(-1); last && last.atUs < atUs; last = this.#waiting.at(-1)) {
       this.#take(last);
       this.#waiting.pop();

@@ -34,6 +34,7 @@ class WatchCheck {
     this.#prefix = call.invoke.prefix ?? "";
   }
 
+  /** `revisions` are all that are known, in order. */
   run(revisions: readonly number[]): void {
     const batches = batchesOf(this.#call);
     const from = this.#call.invoke.fromRevision ?? 0;
@@ -47,8 +48,10 @@ class WatchCheck {
       this.#compare(batch);
     }
     const given = new Set(batches.map(({ revision }) => revision));
-    for (const revision of revisions) {
-      if (revision < from || revision > last || given.has(revision)) continue;
+    for (let place = firstFrom(revisions, from); place < revisions.length; place++) {
+      const revision = revisions[place] ?? 0;
+      if (revision > last) break;
+      if (given.has(revision)) continue;
       const [key] = this.#inRange(this.#log.entries.get(revision)?.changes).keys();
       if (key === undefined) continue;
       this.#problem(`it left out revision ${revision}, which wrote ${key}`, revision);
@@ -88,6 +91,18 @@ class WatchCheck {
   #problem(words: string, revision: number): void {
     this.#findings.problem(RULE, words, [this.#log.entries.get(revision)?.call, this.#call]);
   }
+}
+
+/** The place of the first that is not below. */
+function firstFrom(revisions: readonly number[], from: number): number {
+  let low = 0;
+  let high = revisions.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((revisions[middle] ?? 0) >= from) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 function told(changes: Changes, key: string): string {

@@ -8,7 +8,7 @@ import { HISTORY_EVENTS_MAX, HISTORY_LINE_BYTES_MAX } from "./limits.js";
 import { badLine, parseEvent, parseHeader } from "./parse-line.js";
 
 /** The lines of a history, with their ends. Events of one moment: calls before answers. */
-export function* historyLines({ header, events }: History): Generator<string> {
+function* historyLines({ header, events }: History): Generator<string> {
   yield `${JSON.stringify(header)}\n`;
   const order = (event: HistoryEvent) => (event.type === "invoke" ? 0 : 1);
   const sorted = [...events].sort((a, b) => a.time - b.time || order(a) - order(b));

@@ -1,7 +1,7 @@
 /**
  * The search for an order of the calls that explains all answers, in which no call comes before
- * one that had ended before it began: linearizability as Herlihy and Wing define it ("Linearizability:
- * a correctness condition for concurrent objects", TOPLAS 1990).
+ * one that had ended before it began: linearizability, as Herlihy and Wing define it
+ * ("Linearizability: a correctness condition for concurrent objects", TOPLAS 1990).
  *
  * Wing and Gong ("Testing and verifying concurrent objects", JPDC 1993) go through the orders with
  * backtracking; Lowe ("Testing for linearizability", 2017) remembers each pair of (calls placed,
@@ -34,7 +34,7 @@ export interface SearchLimits {
   readonly nowMs: () => number;
 }
 
-export type SearchVerdict = "yes" | "no" | "unknown";
+type SearchVerdict = "yes" | "no" | "unknown";
 
 export interface SearchResult {
   readonly verdict: SearchVerdict;

@@ -61,7 +61,7 @@ function span({ startUs, endUs }: Call, zeroUs: number): string {
 }
 
 /** Such as `process 3: put r/1 = 3-7, revision 12`. */
-export function callWords({ process, invoke, answer, outcome }: Call): string {
+function callWords({ process, invoke, answer, outcome }: Call): string {
   const asked = `process ${process}: ${invoke.op}${askedFor(invoke)}`;
   if (outcome === "info") return `${asked}, outcome unknown`;
   if (outcome === "fail") return `${asked}, failed: ${answer?.error ?? ""}`;

@@ -3,8 +3,8 @@ import { type Random, randomInteger } from "@hearthmesh/core";
 import type { Answer, Invocation } from "./perform.js";
 
 export const REGISTER_PREFIX = "r/";
-export const LOCK_KEY = "lock/one";
-export const FENCED_KEY = "fenced/one";
+const LOCK_KEY = "lock/one";
+const FENCED_KEY = "fenced/one";
 /** Put once at the end, so that every watch can tell that it has everything. */
 export const END_KEY = "r/end";
 
