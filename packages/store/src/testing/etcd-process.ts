@@ -3,7 +3,7 @@
  * directories. Nothing here touches an etcd that the system runs.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -106,8 +106,13 @@ export class EtcdProcess {
     await ended;
   }
 
-  pause(): void {
+  /** Resolves when all its threads stand still. */
+  async pause(): Promise<void> {
+    const pid = this.#child?.pid;
     this.#child?.kill("SIGSTOP");
+    while (pid !== undefined && !(await isStopped(pid))) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   resume(): void {
@@ -187,6 +192,12 @@ export class EtcdCluster {
     await Promise.all(all.map((member) => member.end("SIGKILL")));
     await rm(this.#directory, { recursive: true, force: true });
   }
+}
+
+/** The third field of /proc/PID/stat is `T` then; without /proc it is taken to be so. */
+async function isStopped(pid: number): Promise<boolean> {
+  const text = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => ") T");
+  return text.slice(text.lastIndexOf(")") + 2).startsWith("T");
 }
 
 function tlsFlags(directory: string): string[] {
