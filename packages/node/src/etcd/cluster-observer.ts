@@ -37,12 +37,19 @@ export class ClusterObserver {
     this.#log = log;
   }
 
-  /** `ownClusterId`: the one that this node's data belongs to, when there is data. */
-  async look(addresses: readonly string[], ownClusterId: string | undefined): Promise<Observation> {
+  /**
+   * `own`: this node's etcd, and the cluster that its data belongs to as far as is written down;
+   * what it says itself counts more.
+   */
+  async look(
+    addresses: readonly string[],
+    own: { endpoint?: string; clusterId?: string | undefined } = {},
+  ): Promise<Observation> {
     const asked = [...new Set(addresses)].slice(0, CLUSTER_ADDRESSES_MAX);
     const answers = await Promise.all(asked.map((address) => this.#statusOf(address)));
     const found = answers.filter((answer) => answer !== undefined);
-    const { statuses, isForeign } = ofOneCluster(found, ownClusterId);
+    const itself = found.find(({ endpoint }) => endpoint === own.endpoint);
+    const { statuses, isForeign } = ofOneCluster(found, itself?.clusterId ?? own.clusterId);
     const leader = statuses.find(({ memberId, leaderId }) => memberId === leaderId);
     const voice = leader ?? statuses.find(({ leaderId, isLearner }) => leaderId && !isLearner);
     if (voice === undefined) return { ...NOTHING_SEEN, statuses, isForeign };

@@ -283,8 +283,9 @@ export class EtcdSupervisor implements Startable {
     const { clock, log, files } = this.#options;
     const hasData = await hasEtcdData(files.data);
     const before = this.#machine.phase;
-    const ownClusterId = hasData ? this.#record?.own?.clusterId : undefined;
-    this.#seen = await observer.look(this.#addresses(), ownClusterId);
+    const clusterId = hasData ? this.#record?.own?.clusterId : undefined;
+    const endpoint = ownEndpoint(this.#options.store.client);
+    this.#seen = await observer.look(this.#addresses(), { endpoint, clusterId });
     await this.#keepRecord();
     const look = this.#look(hasData, process.running);
     const step = this.#machine.step({ type: "look", look }, clock.monotonicMs());

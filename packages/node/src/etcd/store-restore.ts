@@ -116,11 +116,12 @@ async function restoreEtcd(home: OfflineHome, { file, env }: RestoreOptions): Pr
   await runTool(tool, searchPath, restoreArguments(home, file, fresh));
   await endOrphans({ dataDirectory: files.data, ...tools });
   const before = await markOfEtcd(tool, searchPath, files.data);
-  const kept = await setDataAside(files, tools.clock.nowMs());
-  // The other members have the old data: they join anew, and this one must not look for them.
-  await rm(files.membership, { force: true });
+  // The record of the membership goes last: with it and without data, no new store is begun.
+  const kept = await moveAside(files.data, tools.clock.nowMs());
   try {
     await rename(fresh, files.data);
+    // The other members have the old data: they join anew, and this one must not look for them.
+    await rm(files.membership, { force: true });
     const options = { ...home, ...tools, directions: undefined };
     const opened = await openEtcd(options, files);
     try {

@@ -114,7 +114,7 @@ async function membersOf({ source, nodeName }: StoreServiceOptions): Promise<Sto
 
 function observe(source: StoreSource & { mode: "external" }): Promise<Observation> {
   const { admin, endpoints } = source;
-  return new ClusterObserver(admin).look(endpoints, undefined);
+  return new ClusterObserver(admin).look(endpoints);
 }
 
 function embeddedMember(name: string, sizeBytes: number): StoreMemberView {
