@@ -47,6 +47,11 @@ import { serviceListCommand } from "./commands/service-list.js";
 import { serviceRemoveCommand } from "./commands/service-remove.js";
 import { statCommand } from "./commands/stat.js";
 import { statusCommand } from "./commands/status.js";
+import { storeMembersCommand } from "./commands/store-members.js";
+import { storeMigrateCommand } from "./commands/store-migrate.js";
+import { storeRestoreCommand } from "./commands/store-restore.js";
+import { storeSnapshotCommand } from "./commands/store-snapshot.js";
+import { storeStatusCommand } from "./commands/store-status.js";
 import { upCommand } from "./commands/up.js";
 import { versionCommand } from "./commands/version.js";
 import { writeCommand } from "./commands/write.js";
@@ -104,6 +109,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         keyListCommand(cli),
         keyRevokeCommand(cli),
       ]),
+      storeGroup(cli),
       revokeCommand(cli),
       auditCommand(cli),
       commandGroup("config", "the configuration of the node", [configShowCommand(cli)]),
@@ -118,6 +124,16 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       "mesh invite generate --grant /shared:read+write",
       "mesh write /shared/photo.jpg photo.jpg",
     );
+}
+
+function storeGroup(cli: Cli): MeshCommand {
+  return commandGroup("store", "where the member's records are kept: health, copies, engine", [
+    storeStatusCommand(cli),
+    storeMembersCommand(cli),
+    storeSnapshotCommand(cli),
+    storeRestoreCommand(cli),
+    storeMigrateCommand(cli),
+  ]);
 }
 
 function keyValueGroups(cli: Cli): MeshCommand[] {

@@ -89,3 +89,4 @@ export {
   type Tunnel,
   type TunnelOptions,
 } from "./services.js";
+export { storeMembers, storeSnapshot, storeStatus } from "./store.js";

@@ -7,4 +7,12 @@
 export { type ConfigSources, describeConfig } from "./config/load.js";
 export { configurationPage, exampleFile } from "./config/reference.js";
 export { type DaemonOptions, runDaemon } from "./daemon.js";
+export { snapshotName, writeSnapshot } from "./etcd/snapshot-file.js";
+export { type MigratedHome, type MigrateOptions, migrateHome } from "./etcd/store-migrate.js";
+export {
+  type RestoreOptions,
+  type RestoreResult,
+  rejoinStore,
+  restoreStore,
+} from "./etcd/store-restore.js";
 export { type JoinOptions, joinMember } from "./join-member.js";
