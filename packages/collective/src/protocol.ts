@@ -7,9 +7,10 @@
  * Served by storage nodes to ticket holders: `chunk.put`, `chunk.get` (streams). Served by storage
  * nodes to their coordinator only: `chunk.store`, `chunk.copy`, `chunk.list`, `chunk.delete`.
  */
-import type { CoordinatorContact } from "./authority/coordinators.js";
+
 import type { ChunkId, FileId, MemberId, NodeId } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
+import type { CoordinatorContact } from "./authority/coordinators.js";
 import type {
   ChunkHeader,
   ChunkRef,
