@@ -1,5 +1,6 @@
 /** Which addresses and credentials an etcd client takes. */
-import { createSecureContext } from "node:tls";
+import { isIP } from "node:net";
+import { checkServerIdentity, createSecureContext, type PeerCertificate } from "node:tls";
 import type * as Grpc from "@grpc/grpc-js";
 import { MeshError } from "@hearthmesh/core";
 import {
@@ -53,10 +54,16 @@ export function makeChannel(
   tls: TlsMaterial | undefined,
 ): InstanceType<typeof Grpc.Channel> {
   const target = endpoint.replace(/^https?:\/\//, "").replace(/\/$/, "");
+  const host = target.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
   const credentials = endpoint.startsWith("https:")
-    ? grpc.credentials.createFromSecureContext(secureContext(tls))
+    ? grpc.credentials.createFromSecureContext(secureContext(tls), {
+        checkServerIdentity: (_name: string, certificate: PeerCertificate) =>
+          checkServerIdentity(host, certificate),
+      })
     : grpc.credentials.createInsecure();
   return new grpc.Channel(target, credentials, {
+    // TLS names no addresses as server (RFC 6066); what is verified is the address all the same.
+    ...(isIP(host) === 0 ? {} : { "grpc.ssl_target_name_override": "etcd" }),
     "grpc.use_local_subchannel_pool": 1,
     "grpc.enable_http_proxy": 0,
     "grpc.enable_retries": 0,

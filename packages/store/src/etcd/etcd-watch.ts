@@ -38,11 +38,11 @@ export async function* watchBatches(
     const answers = new Answers(context, range, end);
     try {
       if (failures > 0) await pauseBefore(context, failures, end);
-      await answers.open(joiner.next);
+      await answers.open(joiner.restart());
       for (;;) {
         const answer = await answers.next();
         if (answer === undefined) return;
-        if (answer.canceled) throw cancelled(answer, joiner.next);
+        if (answer.canceled) throw cancelled(answer, joiner.restart());
         failures = 0;
         for (const batch of joiner.add(answer)) {
           if (end.aborted) return;

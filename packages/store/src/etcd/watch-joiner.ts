@@ -20,9 +20,14 @@ export class WatchJoiner {
     this.#next = from;
   }
 
-  /** The revision to go on from: everything before it has come out. */
-  get next(): number {
-    return this.#pending === undefined ? this.#next : this.#pending.revision;
+  /**
+   * The answers go on from the revision that this returns: everything before it has come out, and
+   * what is there of that one is forgotten.
+   */
+  restart(): number {
+    if (this.#pending !== undefined) this.#next = this.#pending.revision;
+    this.#pending = undefined;
+    return this.#next;
   }
 
   /** `MESH_STORE_COMPACTED` when the version before a change is gone already. */
