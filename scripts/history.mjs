@@ -91,6 +91,7 @@ async function recordOne() {
   return history;
 }
 
+process.once("SIGINT", () => process.exit(2));
 try {
   const history = await (options.check === undefined ? recordOne() : readHistory(options.check));
   const report = checkHistory(history, { nowMs: () => performance.now() });

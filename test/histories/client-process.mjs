@@ -9,6 +9,8 @@ const NS_PER_US = 1000n;
 const clock = new JumpingClock(systemClock());
 /** The kernel's monotonic clock, which all processes of the machine share. */
 const nowUs = () => Number(process.hrtime.bigint() / NS_PER_US);
+// Whoever started it is gone.
+process.stdin.once("end", () => process.exit());
 let file;
 let run;
 let store;

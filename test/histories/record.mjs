@@ -50,6 +50,9 @@ const nowUs = () => Number(process.hrtime.bigint() / 1000n);
  */
 export async function record({ engine, seconds, seed, faults, pauseMs = 4, say = () => {} }) {
   const folder = mkdtempSync(join(tmpdir(), "hearthmesh-history-"));
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+  // Also when it is broken off; the processes end with this one by themselves.
+  process.once("exit", remove);
   const closing = [];
   try {
     const make = engine === "etcd" ? EtcdBed : HostBed;
@@ -89,7 +92,8 @@ export async function record({ engine, seconds, seed, faults, pauseMs = 4, say =
     return { header, events: inOrder([...done, ...parts.flatMap(eventsIn)]) };
   } finally {
     for (const close of closing.reverse()) await close();
-    rmSync(folder, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
   }
 }
 

@@ -9,6 +9,8 @@ import { JumpingClock, serveStore } from "@hearthmesh/store/testing";
 import { answerLines } from "../support/json-answers.mjs";
 
 const clock = new JumpingClock(systemClock());
+// Whoever started it is gone.
+process.stdin.once("end", () => process.exit());
 
 answerLines({
   /** Gives the store's revision. */
