@@ -4,6 +4,7 @@
  */
 import { limits, MeshError } from "@hearthmesh/core";
 import { evaluateGrants, findGrantExcess, type Grant } from "@hearthmesh/identity";
+import { keyGrants } from "../key-value/access.js";
 
 /**
  * The grants as they go into the invite: each with an end, at most `SHARED_GRANT_VALIDITY_MS_MAX`
@@ -24,7 +25,10 @@ export function boundSharedGrants(
     });
   }
   const bounded = requested.map((grant) => bound(own, grant, nowMs));
-  const excess = findGrantExcess(own, bounded, nowMs, true);
+  // Keys are a realm of their own: what is held on `/` says nothing about them.
+  const excess =
+    findGrantExcess(own, bounded, nowMs, true) ??
+    findGrantExcess(keyGrants(own), keyGrants(bounded), nowMs, true);
   if (excess === undefined) return bounded;
   throw new MeshError("MESH_FORBIDDEN", {
     message: `you may not pass on ${excess.right} on ${excess.path}`,

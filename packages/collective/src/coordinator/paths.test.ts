@@ -34,6 +34,8 @@ describe("parsePath", () => {
     ["C1 control", "/a\u0085"],
     ["half a surrogate pair", "/a\ud83d"],
     ["another member", "/@bob/garage"],
+    ["keys", "/kv/app"],
+    ["the root of keys", "/kv"],
     ["not text", 7],
     ["nothing", undefined],
   ])("refuses %s", (_what, text) => {

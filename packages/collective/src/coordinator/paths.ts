@@ -34,6 +34,8 @@ export function parsePath(text: unknown): MeshPath {
   if (names[0]?.startsWith("@")) {
     throw invalid(text, "a first name with @ stands for another member, and none is connected");
   }
+  // A grant on /kv/... is one on keys, and must never open files.
+  if (names[0] === "kv") throw invalid(text, "/kv is for keys: `mesh kv` and /api/kv");
   return { text: plain, names };
 }
 

@@ -1,10 +1,10 @@
 /**
  * The place of the leading coordinator on this machine: taken while this node leads, empty while
- * another does. Callers on this machine need not know which; what the seat cannot answer itself goes
- * to the coordinator that leads.
+ * another does. Callers on this machine need not know which; what the seat cannot answer itself
+ * goes to the coordinator that leads.
  *
- *     empty --elected--> starting --loaded--> taken --lead lost--> stopping --> empty
- *     starting --failed--> empty (tried again while the lead lasts);   any --stop--> stopped
+ *     empty --elected--> starting --loaded--> taken --lead lost--> stopping --> empty     starting
+ * --failed--> empty (tried again while the lead lasts);   any --stop--> stopped
  *
  * Invariants: at most one coordinator runs in this process, under the epoch of the present
  * leadership; one of an older epoch has ended before the next begins. Its writes carry the guard of

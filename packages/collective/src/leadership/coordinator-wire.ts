@@ -3,10 +3,10 @@
  * served: whoever may call it speaks for others and learns everything.
  *
  * - `coordinator.call`: a method of the coordinator that leads, for a caller that came to another.
- *   Header `ForwardedCall`, body that of the method; answered with header and body of the method.
- * - `coordinator.view`: what the leader knows of nodes, layout and upkeep. Answered with the JSON of
- *   `CoordinatorView` in the body.
- * - `coordinator.remove`: takes a node out of the layout. Header `{node}`; answered with `{info}`.
+ * Header `ForwardedCall`, body that of the method; answered with header and body of the method. -
+ * `coordinator.view`: what the leader knows of nodes, layout and upkeep. Answered with the JSON of
+ * `CoordinatorView` in the body. - `coordinator.remove`: takes a node out of the layout. Header
+ * `{node}`; answered with `{info}`.
  */
 import { MeshError, type NodeId, parseNodeId } from "@hearthmesh/core";
 import type { Principal, PrincipalKind } from "@hearthmesh/identity";

@@ -32,7 +32,9 @@ export interface Leadership {
   readonly state: LeadershipState;
   /** Called after every change; returns how to stop. */
   onChange(listener: () => void): () => void;
-  /** Throws `MESH_NOT_LEADER`, with the leader when it is known, unless this one leads right now. */
+  /**
+   * Throws `MESH_NOT_LEADER`, with the leader when it is known, unless this one leads right now.
+   */
   requireLeading(): void;
   /** The store for what only the leader may write: its writes fail once another one leads. */
   fence(store: Store): Store;

@@ -65,7 +65,7 @@ export const STORE_KEYS = {
     "0.0.0.0",
     "store-host",
     ["MESH_STORE_HOST"],
-    "Address where the supervised etcd listens (mutual TLS, for coordinators of this member alone).",
+    "Address where the supervised etcd listens (mutual TLS, coordinators of this member alone).",
   ),
   "store.clientPort": key(
     port,

@@ -33,7 +33,9 @@ export function secretFiles(files: NodeFiles): Readonly<Record<string, string>> 
 /** Where the store is, for who comes to it for the first time. */
 export interface StoreDirections {
   readonly engine: "sqlite" | "etcd";
-  /** `host:port` of the etcd of the other coordinators; empty for a cluster that is run by others. */
+  /**
+   * `host:port` of the etcd of the other coordinators; empty for a cluster that is run by others.
+   */
   readonly addresses: readonly string[];
 }
 

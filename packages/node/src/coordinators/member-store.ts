@@ -82,7 +82,9 @@ function refuseContradictions({ store }: Config, record: NodeRecord, engine: Sto
   }
 }
 
-/** Only for an offline command beside `openMemberStore`: it does not look at what the home holds. */
+/**
+ * Only for an offline command beside `openMemberStore`: it does not look at what the home holds.
+ */
 export async function openEmbedded({ config, record, clock, log }: MemberStoreOptions) {
   const { store: directory } = nodeFiles(config, record);
   const store = await openSqliteStore({ directory, clock, log });
