@@ -83,6 +83,9 @@ const election = new Election({
 election.onChange(({ role, epoch, leader }) => {
   tell({ type: "state", role, epoch, leader: leader?.nodeId });
 });
+process.on("message", (message) => {
+  if (message.type === "suspect") election.suspect(message.nodeId);
+});
 await election.start();
 void writeForever(election);
 void readForever(store);

@@ -5,7 +5,9 @@
  * register never goes back, one node wrote in an epoch, and no read was older than a write that had
  * been acknowledged before it began.
  *
- * In every second run etcd's own leader is moved to the member that is about to die.
+ * In every second run etcd's own leader is moved to the member that is about to die. With
+ * `suspectMs` the others are told that long after the kill that the node is dead, as the membership
+ * would; without it, only the lease tells.
  */
 import { fork } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,16 +17,17 @@ import { openEtcdAdmin, openEtcdStore } from "@hearthmesh/store";
 import { EtcdCluster } from "@hearthmesh/store/testing";
 import { quantiles } from "./measure.mjs";
 
-export const FAILOVER_TIMES = { leaseTimeMs: 1000, electionTimeoutMs: 300, heartbeatMs: 30 };
 const RECOVERY_TIMEOUT_MS = 60_000;
 const SIDE = fileURLToPath(new URL("./failover-node.mjs", import.meta.url));
 const tools = { clock: systemClock(), random: systemRandom(), log: silentLogger };
 
-export async function measureFailover({ runs, say }) {
-  const { electionTimeoutMs, heartbeatMs } = FAILOVER_TIMES;
+/** `times`: `{ leaseTimeMs, electionTimeoutMs, suspectMs }`, the last one may be missing. */
+export async function measureFailover({ runs, times, say }) {
+  const { electionTimeoutMs } = times;
+  const heartbeatMs = electionTimeoutMs / 10;
   const flags = [`--election-timeout=${electionTimeoutMs}`, `--heartbeat-interval=${heartbeatMs}`];
   const cluster = await EtcdCluster.start(3, { flags });
-  const trial = new Trial(cluster);
+  const trial = new Trial(cluster, times);
   try {
     const results = [];
     for (let run = 1; run <= runs; run++) {
@@ -33,7 +36,7 @@ export async function measureFailover({ runs, say }) {
       results.push(result);
     }
     const [p50, p99] = quantiles(results.map(({ ms }) => ms));
-    return { times: FAILOVER_TIMES, results, p50, p99, ...(await trial.check()) };
+    return { times, results, p50, p99, ...(await trial.check()) };
   } finally {
     await trial.end();
     await cluster.dispose();
@@ -42,14 +45,16 @@ export async function measureFailover({ runs, say }) {
 
 class Trial {
   #cluster;
+  #times;
   #children = [];
   #leaders = [];
   #acks = [];
   #reads = [];
   #admin;
 
-  constructor(cluster) {
+  constructor(cluster, times) {
     this.#cluster = cluster;
+    this.#times = times;
     for (const index of [0, 1, 2]) this.#spawn(index);
   }
 
@@ -57,18 +62,20 @@ class Trial {
     const leader = await this.#steady();
     await this.#placeRaftLeader(leader, withRaftLeader);
     // At any moment between two renewals, and after a while of writes.
-    await sleep(500 + Math.random() * FAILOVER_TIMES.leaseTimeMs);
+    await sleep(500 + Math.random() * this.#times.leaseTimeMs);
     const last = this.#acks.at(-1);
     const victim = this.#indexOf(last.nodeId);
     const before = this.#acks.length;
     const killedNs = process.hrtime.bigint();
     this.#children[victim].kill("SIGKILL");
     const etcdEnded = this.#cluster.members[victim].end("SIGKILL");
+    const verdict = setTimeout(() => this.#suspect(victim), this.#times.suspectMs ?? 2 ** 30);
     const first = await this.#until(() =>
       this.#acks
         .slice(before)
         .find(({ epoch, nodeId }) => epoch > last.epoch && nodeId !== last.nodeId),
     );
+    clearTimeout(verdict);
     await etcdEnded;
     const ms = Number(first.atNs - killedNs) / 1e6;
     await this.#cluster.restart(victim);
@@ -110,7 +117,7 @@ class Trial {
   #spawn(index) {
     const { endpoints } = this.#cluster;
     const own = [...endpoints.slice(index), ...endpoints.slice(0, index)];
-    const args = [`node-${index}`, String(FAILOVER_TIMES.leaseTimeMs), ...own];
+    const args = [`node-${index}`, String(this.#times.leaseTimeMs), ...own];
     const child = fork(SIDE, args, { stdio: ["ignore", "inherit", "inherit", "ipc"] });
     this.#children[index] = child;
     child.on("message", (message) => this.#hear(message));
@@ -121,6 +128,12 @@ class Trial {
     if (message.type === "acked") this.#acks.push({ ...message, atNs: BigInt(message.atNs) });
     if (message.type === "read") this.#reads.push({ ...message, startNs: BigInt(message.startNs) });
     if (message.type === "state") this.#leaders[this.#indexOf(message.nodeId)] = message.leader;
+  }
+
+  #suspect(dead) {
+    for (const [index, child] of this.#children.entries()) {
+      if (index !== dead) child.send({ type: "suspect", nodeId: `node-${dead}` });
+    }
   }
 
   #indexOf(nodeId) {

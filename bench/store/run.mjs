@@ -1,8 +1,9 @@
 /**
- * `npm run bench -- store [--only embedded,etcd,failover] [--rounds 5] [--runs 20]`: the embedded
- * store beside bare SQLite on the same disk; our engine on etcd beside the `etcd3` client on the
- * same etcd; and how long three coordinators on three etcd members are without a leader when it is
- * killed with its etcd. Rounds take turns, the table shows medians, and every figure goes to
+ * `npm run bench -- store [--only embedded,etcd,failover] [--rounds 5] [--runs 20]
+ * [--lease-ms 1000] [--election-ms 300] [--suspect-ms (none)]`: the embedded store beside bare
+ * SQLite on the same disk; our engine on etcd beside the `etcd3` client on the same etcd; and how
+ * long three coordinators on three etcd members are without a leader when it is killed with its
+ * etcd. Rounds take turns, the table shows medians, and every figure goes to
  * `bench/results/store.json`. MESH_BENCH_DIR: where the data lies; a temporary folder without it.
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -24,6 +25,12 @@ const flag = (name, standard) => {
 const only = flag("only", PARTS.join(",")).split(",");
 const rounds = Number(flag("rounds", 5));
 const runs = Number(flag("runs", 20));
+const suspectMs = flag("suspect-ms", undefined);
+const times = {
+  leaseTimeMs: Number(flag("lease-ms", 1000)),
+  electionTimeoutMs: Number(flag("election-ms", 300)),
+  ...(suspectMs === undefined ? {} : { suspectMs: Number(suspectMs) }),
+};
 if (only.some((part) => !PARTS.includes(part)) || !(rounds >= 1) || !(runs >= 1)) {
   say("Usage: npm run bench -- store [--only embedded,etcd,failover] [--rounds 5] [--runs 20]");
   process.exit(2);
@@ -62,7 +69,7 @@ try {
       return { peer: `etcd3 ${versionOf("etcd3")}`, rounds, figures };
     });
     await part("failover", async () => {
-      const measured = await measureFailover({ runs, say });
+      const measured = await measureFailover({ runs, times, say });
       rows.push(...failoverRows(measured));
       return measured;
     });

@@ -46,13 +46,13 @@ describe("ElectionMachine", () => {
     expect(machine.dueMs).toBeUndefined();
     expect(types({ type: "start" })).toEqual(["look"]);
     expect(types({ type: "seen", sight: sight(4) })).toEqual(["campaign"]);
-    expect(machine.dueMs).toBe(600);
+    expect(machine.dueMs).toBe(200);
   });
 
   it("trusts its lease for 0.6 of its time from when the campaign was sent", () => {
     step({ type: "start" });
     step({ type: "seen", sight: sight(4) });
-    nowMs = 300;
+    nowMs = 150;
     step({ type: "won", attempt: 1, leader: own(5) });
     nowMs = 599;
     expect(trusted()).toBe(true);
@@ -154,6 +154,23 @@ describe("ElectionMachine", () => {
     expect(types({ type: "won", attempt: 2, leader: own(8) })).toContain("release");
     expect(machine.leading).toBeUndefined();
     expect(machine.leader?.nodeId).toBe("other");
+  });
+
+  it("gives a slow store more time with each campaign that took too long", () => {
+    step({ type: "start" });
+    step({ type: "seen", sight: sight(4) });
+    const givenMs = [1, 2, 3, 4].map(() => {
+      const sentMs = nowMs;
+      nowMs = machine.dueMs ?? 0;
+      expect(types({ type: "tick" })).toContain("release");
+      const given = nowMs - sentMs;
+      nowMs += 200;
+      expect(types({ type: "tick" })).toContain("campaign");
+      return given;
+    });
+    expect(givenMs).toEqual([200, 400, 600, 600]);
+    step({ type: "won", attempt: 5, leader: own(9) });
+    expect(machine.leading).toBeDefined();
   });
 
   it("waits longer after each failure, up to a tenth of the lease time", () => {

@@ -61,6 +61,8 @@ export class ElectionMachine {
   #inherited = 0;
   #suspicion = { modRevision: 0, untilMs: 0 };
   #campaign = { attempt: 0, sent: { monotonicMs: 0, wallMs: 0 }, bySuspicion: false };
+  /** Campaigns in a row that took too long. */
+  #slowCampaigns = 0;
   /** The last takeover by suspicion, and how long it forbids the next. */
   #takeover = { atMs: Number.NEGATIVE_INFINITY, pauseMs: 0 };
   #leadership: Leadership | undefined;
@@ -103,7 +105,7 @@ export class ElectionMachine {
   get dueMs(): number | undefined {
     switch (this.#phase) {
       case "campaigning":
-        return this.#campaign.sent.monotonicMs + this.#share(own.ELECTION_CAMPAIGN_SHARE);
+        return this.#campaign.sent.monotonicMs + this.#campaignMs;
       case "following":
         return this.#mayCampaign
           ? Math.min(this.#campaignFromMs, this.#nextLookMs)
@@ -132,6 +134,11 @@ export class ElectionMachine {
     return this.#share(own.ELECTION_TRUST_SHARE);
   }
 
+  get #campaignMs(): number {
+    const share = own.ELECTION_CAMPAIGN_SHARE * 2 ** Math.min(this.#slowCampaigns, 8);
+    return this.#share(Math.min(share, own.ELECTION_CAMPAIGN_SHARE_MAX));
+  }
+
   #share(share: number): number {
     return this.#options.leaseTimeMs * share;
   }
@@ -149,7 +156,8 @@ export class ElectionMachine {
     }
     if (now.monotonicMs >= this.#suspicion.untilMs) this.#suspicion.modRevision = 0;
     if (this.#phase !== "campaigning") return;
-    if (elapsed(this.#campaign.sent, now) < this.#share(own.ELECTION_CAMPAIGN_SHARE)) return;
+    if (elapsed(this.#campaign.sent, now) < this.#campaignMs) return;
+    this.#slowCampaigns++;
     this.#giveUpCampaign(now, effects);
   }
 
@@ -253,6 +261,7 @@ export class ElectionMachine {
       return;
     }
     this.#failures = 0;
+    this.#slowCampaigns = 0;
     this.#phase = "leading";
     if (this.#campaign.bySuspicion) this.#pauseSuspicion(sent.monotonicMs);
     const nextRenewalMs = sent.monotonicMs + this.#share(own.ELECTION_RENEWAL_SHARE);
@@ -270,6 +279,7 @@ export class ElectionMachine {
     if (!this.#isCampaign(event.attempt)) return;
     if (event.type === "beaten") {
       this.#failures = 0;
+      this.#slowCampaigns = 0;
       this.#see(event.sight, now, effects);
     }
     this.#giveUpCampaign(now, effects);

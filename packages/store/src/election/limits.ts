@@ -10,8 +10,13 @@ export const ELECTION_RENEWALS_MAX = 3;
 export const ELECTION_ATTEMPTS_MAX = 8;
 /** Reads of the leader key without an answer at a time. */
 export const ELECTION_LOOKS_MAX = 3;
-/** A share of the lease time: how long a campaign may take before it is given up. */
-export const ELECTION_CAMPAIGN_SHARE = 0.6;
+/**
+ * Shares of the lease time: how long a campaign may take before it is given up, at first, and at
+ * most after it took too long again and again. A store without a leader of its own may keep what it
+ * was asked until long after it has one; what is asked then is answered at once.
+ */
+export const ELECTION_CAMPAIGN_SHARE = 0.2;
+export const ELECTION_CAMPAIGN_SHARE_MAX = 0.6;
 /** Lease times during which a suspicion counts; a leader that renews longer is not dead. */
 export const ELECTION_SUSPICION_SHARE = 2;
 /**
