@@ -21,7 +21,10 @@ class Stage {
     this.#print = print;
   }
 
-  /** One command of the CLI, such as `kv get KEY`; returns what it prints. @param {string[]} args */
+  /**
+   * One command of the CLI, such as `kv get KEY`; returns what it prints.
+   * @param {string[]} args
+   */
   async mesh(...args) {
     this.#print(`$ mesh ${args.join(" ")}`);
     const out = (await meshOk(this.#node.home, args)).trim();

@@ -1,4 +1,4 @@
-/** For a command that runs another program: it ends with that program's status, and says no more. */
+/** Of a command that runs another program: to end with that one's status, and say no more. */
 export class ExitStatus extends Error {
   override readonly name = "ExitStatus";
 

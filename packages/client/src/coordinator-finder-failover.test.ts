@@ -62,7 +62,7 @@ describe("asking one coordinator after the other", () => {
     expect(revoked).toEqual({ result: "MESH_CERT_UNTRUSTED", asked: "a" });
   });
 
-  it("passes over an address where somebody else answers now, and tells of it at the end", async () => {
+  it("passes over an address where somebody else answers now, and tells of it", async () => {
     const notOurs = async (place: string) => {
       if (place === "b") throw asUnsent(new MeshError("MESH_UNREACHABLE"));
       throw asUnsent(new MeshError("MESH_CERT_UNTRUSTED"));

@@ -94,7 +94,7 @@ async function askEach<Answer>(
 }
 
 /** Whether the same call may go to another coordinator. */
-export function mayAskAnother(error: MeshError, isRepeatable: boolean): boolean {
+function mayAskAnother(error: MeshError, isRepeatable: boolean): boolean {
   if (!isAboutCoordinator(error)) return false;
   return isRepeatable || isUnsent(error) || error.code === "MESH_NOT_LEADER";
 }

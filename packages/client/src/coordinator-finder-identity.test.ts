@@ -9,6 +9,7 @@ import {
   systemRandom,
   type TrustDomain,
 } from "@hearthmesh/core";
+import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ApiClient } from "./api-client.js";
 import { connectFiles } from "./connect-files.js";
@@ -24,7 +25,7 @@ let directory: string;
 let identity: IdentityHome;
 
 beforeEach(async () => {
-  member = await keyValueHome();
+  member = await keyValueHome(memoryStore({ clock }));
   directory = await mkdtemp(join(tmpdir(), "hearthmesh-failover-"));
   identity = new IdentityHome(directory);
 });

@@ -38,7 +38,7 @@ const NAME_LENGTH_MAX = 64;
 /** A list is learnt anew after this time, or when a coordinator was lost. */
 const FRESH_MS = 600_000;
 
-/** What the finder of a program does besides: keep what it learnt, where there is a place for it. */
+/** Keeps what was learnt, where a program has a place for it. */
 export type KeepCoordinators = (known: KnownCoordinators) => Promise<void>;
 
 const KINDS = ["apiAddresses", "linkAddresses", "enrolmentAddresses"] as const;

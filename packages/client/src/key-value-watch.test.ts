@@ -2,6 +2,7 @@ import { once } from "node:events";
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { MeshError, systemClock, systemRandom } from "@hearthmesh/core";
+import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ApiClient } from "./api-client.js";
 import { KeyValueClient } from "./key-value.js";
@@ -21,7 +22,7 @@ const clientOf = (api: ApiClient) => {
 describe("a watch of the real doors", () => {
   let home: KeyValueHome;
   beforeEach(async () => {
-    home = await keyValueHome();
+    home = await keyValueHome(memoryStore({ clock }));
     closing.push(() => home.close());
   });
 

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { systemClock, systemRandom } from "@hearthmesh/core";
 import { KV_HEADERS, keyValuePath } from "@hearthmesh/gateway/contracts";
+import { memoryStore } from "@hearthmesh/store";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ApiClient } from "./api-client.js";
 import { KeyValueClient } from "./key-value.js";
@@ -14,7 +15,7 @@ let keyValue: KeyValueClient;
 let locks: LockClient;
 
 beforeAll(async () => {
-  home = await keyValueHome();
+  home = await keyValueHome(memoryStore({ clock }));
   const door = home.operator();
   keyValue = new KeyValueClient({ door, clock, random });
   locks = new LockClient({ door, clock, random });

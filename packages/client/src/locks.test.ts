@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type Clock, systemClock, systemRandom } from "@hearthmesh/core";
+import { memoryStore } from "@hearthmesh/store";
 import { ManualClock } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ApiClient } from "./api-client.js";
@@ -14,7 +15,7 @@ let api: ApiClient;
 let locks: LockClient;
 
 beforeAll(async () => {
-  home = await keyValueHome();
+  home = await keyValueHome(memoryStore({ clock }));
   api = home.operator();
   locks = clientOf(api);
 });

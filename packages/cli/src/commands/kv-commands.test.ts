@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { systemClock, systemRandom } from "@hearthmesh/core";
+import { memoryStore } from "@hearthmesh/store";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type KeyValueHome, keyValueHome } from "../../../client/src/testing/key-value-home.js";
 import { createCli } from "../cli.js";
@@ -13,7 +14,7 @@ let home: KeyValueHome;
 let directory: string;
 
 beforeAll(async () => {
-  home = await keyValueHome();
+  home = await keyValueHome(memoryStore({ clock: systemClock() }));
   directory = await mkdtemp(join(tmpdir(), "mesh-kv-"));
   await mkdir(join(directory, "run"));
   const running = JSON.stringify({ httpUrl: home.url, pid: process.pid });

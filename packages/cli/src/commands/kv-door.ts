@@ -62,14 +62,14 @@ export function parseFence(text: string | undefined): Fence | undefined {
   if (match?.[1] === undefined) {
     throw usageError(
       `${JSON.stringify(text)} is not a lock with its token`,
-      'Write LOCK:TOKEN; in a command of mesh lock run: --fence "$MESH_LOCK_NAME:$MESH_LOCK_TOKEN".',
+      'Write LOCK:TOKEN; under mesh lock run: --fence "$MESH_LOCK_NAME:$MESH_LOCK_TOKEN".',
     );
   }
   return { lock: match[1], token: Number(match[2]) };
 }
 
 /** The text, when the bytes are one; undefined for other bytes. */
-export function textOf(bytes: Uint8Array): string | undefined {
+function textOf(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {

@@ -2,7 +2,7 @@
  * The readable form of a transaction (`mesh kv txn`), as a person writes it:
  *
  *     {
- *       "if":   [{ "key": "app/leader", "exists": false }, { "key": "app/colour", "value": "red" }],
+ *       "if":   [{ "key": "app/leader", "exists": false }, { "key": "app/size", "value": "3" }],
  *       "then": [{ "put": "app/leader", "value": "attic" }, { "get": "app/config" }],
  *       "else": [{ "get": "app/leader" }],
  *       "fence": { "lock": "jobs/nightly", "token": 12 }

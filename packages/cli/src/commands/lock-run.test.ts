@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { systemClock, systemRandom } from "@hearthmesh/core";
+import { memoryStore } from "@hearthmesh/store";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { LockClient } from "../../../client/src/index.js";
 import { type KeyValueHome, keyValueHome } from "../../../client/src/testing/key-value-home.js";
@@ -18,7 +19,7 @@ let locks: LockClient;
 let directory: string;
 
 beforeAll(async () => {
-  home = await keyValueHome();
+  home = await keyValueHome(memoryStore({ clock: systemClock() }));
   const [clock, random] = [systemClock(), systemRandom()];
   locks = new LockClient({ door: home.operator(), clock, random });
   directory = await mkdtemp(join(tmpdir(), "mesh-lock-"));

@@ -35,8 +35,8 @@ export function lockRunCommand(cli: Cli, signals: SignalSource = process): MeshC
     );
   command.addHelpText(
     "after",
-    "\nThe command finds MESH_LOCK_NAME and MESH_LOCK_TOKEN in its environment. Its exit status is" +
-      "\npassed on; when the lock is lost, the error is MESH_LOCK_LOST (status 5).",
+    "\nThe command finds MESH_LOCK_NAME and MESH_LOCK_TOKEN in its environment. Its exit status" +
+      "\nis passed on; when the lock is lost, the error is MESH_LOCK_LOST (status 5).",
   );
   return withDoorOptions(command).action(async (name: string, line: string[], options: Options) => {
     const times = timesOf(options);

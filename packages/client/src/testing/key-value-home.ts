@@ -2,7 +2,7 @@
  * A member with two coordinators over one store, for tests: real doors, real key-value services,
  * real certificates. What is in process is the store alone.
  */
-import { KeyValueService } from "@hearthmesh/collective";
+import { KeyValueService, type KeyValueServiceOptions } from "@hearthmesh/collective";
 import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
 import type { CoordinatorView } from "@hearthmesh/gateway/contracts";
 import {
@@ -13,12 +13,10 @@ import {
 } from "@hearthmesh/identity";
 import { ApiDoor, type GatewayServices, LoopbackDoor } from "../../../gateway/src/index.js";
 import { type GatewayFixture, gatewayFixture } from "../../../gateway/src/testing/index.js";
-import { memoryStore, type Store } from "../../../store/src/index.js";
 import { ApiClient, type Credentials } from "../api-client.js";
 import { CoordinatorFinder } from "../coordinator-finder.js";
 
 export interface KeyValueHome {
-  readonly store: Store;
   readonly fixture: GatewayFixture;
   /** Of a loopback door, for the operator. */
   readonly url: string;
@@ -37,9 +35,9 @@ export interface KeyValueHome {
 
 const HOST = "127.0.0.1";
 
-export async function keyValueHome(): Promise<KeyValueHome> {
+/** `store`: an empty one of its own, such as `memoryStore`; it is closed at the end. */
+export async function keyValueHome(store: KeyValueServiceOptions["store"]): Promise<KeyValueHome> {
   const [clock, random] = [systemClock(), systemRandom()];
-  const store = memoryStore({ clock });
   const fixture = await gatewayFixture({ store, clock, random });
   const { authority, metrics, credentials } = fixture;
   const newService = () =>
@@ -75,7 +73,6 @@ export async function keyValueHome(): Promise<KeyValueHome> {
   const url = `http://${HOST}:${local.address?.port}`;
   const clients: ApiClient[] = [];
   return {
-    store,
     fixture,
     url,
     async stop(at) {
