@@ -98,7 +98,7 @@ export class ClusterSteps {
     await process.stop();
     const place = await setDataAside(files, clock.nowMs());
     forget();
-    log.warn("the store has removed this node while it was away; it joins anew", {
+    log.warn("the store has removed this node; what it had is put aside", {
       path: place ?? files.data,
     });
   }

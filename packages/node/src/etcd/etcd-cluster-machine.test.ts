@@ -241,8 +241,12 @@ describe("a node that the operator removed", () => {
     // The leader itself is the removed one: the first of the others acts.
     expect(new Driver().look(look({ members, removedNodeIds, leader: "b" }))).toEqual(remove);
     const driver = new Driver();
-    expect(driver.look(look({ members, removedNodeIds: new Set(["a"]) }))).toBeUndefined();
+    const own = new Set(["a"]);
+    expect(driver.watch(look({ members, removedNodeIds: own }), MINUTE)).toBeUndefined();
     expect(driver.machine.phase).toBe("removed");
+    // Once it is out, its etcd is stopped.
+    const without = look({ members: members.slice(1), leader: "b", removedNodeIds: own });
+    expect(driver.watch(without, MINUTE)).toEqual({ type: "setAside" });
   });
 });
 

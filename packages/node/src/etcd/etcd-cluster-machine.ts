@@ -172,12 +172,18 @@ export class EtcdClusterMachine {
 
   #decide(look: Look): ClusterStep | undefined {
     const { cluster, own, removedNodeIds } = look;
-    if (removedNodeIds.has(this.#options.nodeId)) return this.#rest("removed");
+    if (removedNodeIds.has(this.#options.nodeId)) return this.#asRemoved(own);
     if (look.isForeign) return this.#rest("foreign");
     if (cluster === undefined) return this.#withoutCluster(look);
     const self = this.#self(cluster, own);
     if (self === undefined) return this.#asOutsider(look, cluster);
     return this.#asMember(look, cluster, self);
+  }
+
+  /** The others take it out; then its etcd has nothing to do any more. */
+  #asRemoved({ running }: Look["own"]): ClusterStep | undefined {
+    const isOut = running && this.#goneMs >= this.#options.removedConfirmMs;
+    return isOut ? this.#go("removed", { type: "setAside" }) : this.#rest("removed");
   }
 
   #withoutCluster({ own, knowsOthers }: Look): ClusterStep | undefined {

@@ -23,7 +23,7 @@ export async function endOrphans(options: OrphanOptions): Promise<number> {
   const { dataDirectory, log } = options;
   const found = (await etcdProcesses(dataDirectory)).slice(0, ETCD_ORPHANS_MAX);
   for (const pid of found) {
-    log.warn("ending the etcd that an earlier daemon left behind", { count: pid });
+    log.warn(`ending the etcd that an earlier daemon left behind (process ${pid})`);
     await endProcess(pid, options);
   }
   return found.length;

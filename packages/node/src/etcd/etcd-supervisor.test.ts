@@ -1,8 +1,6 @@
 /** The supervisor with the system's own etcd: one node, several, and what can happen to them. */
 import { rm } from "node:fs/promises";
-import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
-import { openEtcdAdmin } from "@hearthmesh/store";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { readMembership } from "./etcd-data.js";
 import { etcdProcesses } from "./etcd-orphans.js";
 import { etcdOrReason, until } from "./testing/etcd-fixture.js";
@@ -10,203 +8,160 @@ import { type Coordinator, SupervisedMember } from "./testing/supervised-member.
 
 const { etcd, missing } = await etcdOrReason();
 const TIME_MS = 90_000;
+vi.setConfig({ testTimeout: TIME_MS, hookTimeout: TIME_MS });
 
-describe.skipIf(etcd === undefined)(missing ?? "the supervisor of etcd", () => {
+async function startAlone(member: SupervisedMember): Promise<Coordinator> {
+  const first = await member.add();
+  await member.start(first);
+  await first.supervisor.untilUsable(30_000);
+  return first;
+}
+const phaseOf = ({ supervisor }: Coordinator) => supervisor.status().phase;
+const votersSeenBy = ({ supervisor }: Coordinator) =>
+  supervisor
+    .status()
+    .members.filter(({ role }) => role === "voter")
+    .map(({ name }) => name);
+
+describe.skipIf(etcd === undefined)(missing ?? "the supervisor of etcd on one node", () => {
   let member: SupervisedMember;
   beforeEach(() => {
     member = new SupervisedMember();
   });
-  afterEach(() => member.close(), TIME_MS);
+  afterEach(() => member.close());
 
-  async function startAlone(): Promise<Coordinator> {
-    const first = await member.add();
+  it("begins a store, which serves after a restart too", async () => {
+    const first = await startAlone(member);
+    const { supervisor, home } = first;
+    const endpoints = [`https://127.0.0.1:${home.store.client.port}`];
+    expect(supervisor.endpoints()).toEqual(endpoints);
+    await until(() => phaseOf(first) === "voting");
+    expect(supervisor.status()).toMatchObject({
+      running: true,
+      isTrouble: false,
+      members: [{ name: "node-1", role: "voter", isLeader: true, health: "ok" }],
+    });
+    const [before] = supervisor.status().members;
+    await member.stop(first);
+    expect(await etcdProcesses(home.files.data)).toEqual([]);
+    await member.renew(first, true);
     await member.start(first);
     await first.supervisor.untilUsable(30_000);
-    return first;
+    expect(first.supervisor.status().members[0]?.id).toBe(before?.id);
+  });
+
+  it("tells the cluster that the node has another address", async () => {
+    const first = await startAlone(member);
+    await until(() => phaseOf(first) === "voting");
+    await member.stop(first);
+    first.hosts = ["localhost", "127.0.0.1"];
+    await member.renew(first, true);
+    await member.start(first);
+    const clientUrls = () => first.supervisor.status().members[0]?.clientUrls ?? [];
+    await until(() => clientUrls().some((url) => url.includes("localhost")));
+    await until(() => phaseOf(first) === "voting");
+  });
+
+  it("tells why etcd does not run, in etcd's own words", async () => {
+    const first = await member.add();
+    first.home.store.peer.port = first.home.store.client.port;
+    await member.start(first);
+    await expect(first.supervisor.untilUsable(30_000)).rejects.toMatchObject({
+      code: "MESH_ETCD_FAILED",
+      message: expect.stringContaining("address already in use"),
+    });
+  });
+
+  it("does not begin a second store when its data is gone", async () => {
+    const first = await startAlone(member);
+    await until(() => phaseOf(first) === "voting");
+    await member.stop(first);
+    await rm(first.home.files.data, { recursive: true });
+    await member.renew(first, true);
+    await member.start(first);
+    await expect(first.supervisor.untilUsable(30_000)).rejects.toMatchObject({
+      code: "MESH_STORE_UNAVAILABLE",
+      message: expect.stringContaining("mesh store restore"),
+    });
+  });
+});
+
+/** One cluster, to which one thing after the other happens. */
+describe.skipIf(etcd === undefined)(missing ?? "the supervisors of a member's etcd", () => {
+  let member: SupervisedMember;
+  let first: Coordinator;
+  let second: Coordinator;
+  let third: Coordinator;
+  let fourth: Coordinator;
+  beforeAll(async () => {
+    member = new SupervisedMember();
+    first = await startAlone(member);
+  });
+  afterAll(() => member.close());
+
+  async function startAgain(coordinator: Coordinator): Promise<void> {
+    await member.renew(coordinator);
+    await member.start(coordinator);
   }
-  const phases = () => member.coordinators.map(({ supervisor }) => supervisor.status().phase);
-  const votersSeenBy = ({ supervisor }: Coordinator) =>
-    supervisor
-      .status()
-      .members.filter(({ role }) => role === "voter")
-      .map(({ name }) => name);
 
-  async function startThree(): Promise<Coordinator[]> {
-    const first = await startAlone();
-    for (let at = 0; at < 2; at++) {
-      const next = await member.add();
-      await member.start(next);
-      await next.supervisor.untilUsable(30_000);
-    }
-    await until(() => phases().every((phase) => phase === "voting"));
-    await until(() => votersSeenBy(first).length === 3);
-    return member.coordinators;
-  }
+  it("take a second node in as a learner, which serves nobody and does not vote", async () => {
+    second = await member.add();
+    await member.start(second);
+    await second.supervisor.untilUsable(30_000);
+    await until(() => phaseOf(second) === "learning");
+    expect(second.supervisor.endpoints()).toEqual(first.supervisor.endpoints());
+    expect(votersSeenBy(first)).toEqual(["node-1"]);
+  });
 
-  it(
-    "begins a store on the first node, which serves after a restart too",
-    async () => {
-      const first = await startAlone();
-      const { supervisor, home } = first;
-      const endpoints = [`https://127.0.0.1:${home.store.client.port}`];
-      expect(supervisor.endpoints()).toEqual(endpoints);
-      await until(() => supervisor.status().phase === "voting");
-      expect(supervisor.status()).toMatchObject({
-        running: true,
-        isTrouble: false,
-        members: [{ name: "node-1", role: "voter", isLeader: true, health: "ok" }],
-      });
-      const [before] = supervisor.status().members;
-      await member.stop(first);
-      expect(await etcdProcesses(home.files.data)).toEqual([]);
-      await member.renew(first, true);
-      await member.start(first);
-      await first.supervisor.untilUsable(30_000);
-      expect(first.supervisor.status().members[0]?.id).toBe(before?.id);
-    },
-    TIME_MS,
-  );
+  it("let three vote when there is a third, and a fourth stand by", async () => {
+    third = await member.add();
+    await member.start(third);
+    await until(() => [first, second, third].every((one) => phaseOf(one) === "voting"));
+    await until(() => second.supervisor.endpoints().length === 3);
+    const own = `https://127.0.0.1:${second.home.store.client.port}`;
+    expect(second.supervisor.endpoints()[0]).toBe(own);
+    fourth = await member.add();
+    await member.start(fourth);
+    await until(() => phaseOf(fourth) === "standing by");
+    expect(fourth.supervisor.endpoints().length).toBe(3);
+    // After a restart it finds the others by what it wrote down.
+    expect((await readMembership(fourth.home.files))?.endpoints.length).toBe(3);
+  });
 
-  it(
-    "takes a second node in as a learner, and a third: then three vote",
-    async () => {
-      const first = await startAlone();
-      const second = await member.add();
-      await member.start(second);
-      await second.supervisor.untilUsable(30_000);
-      await until(() => second.supervisor.status().phase === "learning");
-      // A learner serves nobody: its daemon uses the first node's etcd.
-      expect(second.supervisor.endpoints()).toEqual(first.supervisor.endpoints());
-      expect(votersSeenBy(first)).toEqual(["node-1"]);
-      const third = await member.add();
-      await member.start(third);
-      await until(() => phases().every((phase) => phase === "voting"));
-      await until(() => second.supervisor.endpoints().length === 3);
-      const own = `https://127.0.0.1:${second.home.store.client.port}`;
-      expect(second.supervisor.endpoints()[0]).toBe(own);
-    },
-    TIME_MS,
-  );
+  it("replace a lost one by the one that stands by, and the lost one stands by then", async () => {
+    await member.stop(third);
+    await until(() => votersSeenBy(first).includes("node-4"));
+    expect(votersSeenBy(first)).toEqual(["node-1", "node-2", "node-4"]);
+    await startAgain(third);
+    await until(() => phaseOf(third) === "standing by");
+    await member.stop(third);
+  });
 
-  it(
-    "goes on when one of three is gone, and takes it back after its data was lost",
-    async () => {
-      const [first, second, third] = (await startThree()) as [
-        Coordinator,
-        Coordinator,
-        Coordinator,
-      ];
-      await member.stop(third);
-      await until(() => first.supervisor.status().members.some(({ health }) => health !== "ok"));
-      expect(votersSeenBy(first)).toHaveLength(3);
-      await rm(third.home.files.data, { recursive: true });
-      await member.renew(third);
-      await member.start(third);
-      await until(() => phases().every((phase) => phase === "voting"));
-      await until(() => second.supervisor.status().members.every(({ health }) => health === "ok"));
-      expect(votersSeenBy(second)).toEqual(["node-1", "node-2", "node-3"]);
-    },
-    TIME_MS,
-  );
+  it("go on without one of three, and take it back when it lost its data", async () => {
+    await member.stop(fourth);
+    await rm(fourth.home.files.data, { recursive: true });
+    await startAgain(fourth);
+    await until(() => second.supervisor.status().members.every(({ health }) => health === "ok"));
+    await until(() => phaseOf(fourth) === "voting");
+    expect(votersSeenBy(second)).toEqual(["node-1", "node-2", "node-4"]);
+  });
 
-  it(
-    "replaces a lost member by one that stands by, and takes the lost one for a new one",
-    async () => {
-      const [first, , third] = (await startThree()) as [Coordinator, Coordinator, Coordinator];
-      const fourth = await member.add();
-      await member.start(fourth);
-      await until(() => fourth.supervisor.status().phase === "standing by");
-      expect(fourth.supervisor.endpoints().length).toBe(3);
-      // One that stands by finds the others again by what it wrote down.
-      expect((await readMembership(fourth.home.files))?.endpoints.length).toBe(3);
-      await member.stop(third);
-      await until(() => votersSeenBy(first).includes("node-4"));
-      expect(votersSeenBy(first)).toEqual(["node-1", "node-2", "node-4"]);
-      await member.renew(third);
-      await member.start(third);
-      await until(() => third.supervisor.status().phase === "standing by");
-    },
-    TIME_MS,
-  );
+  it("say that the majority is lost, and what to do, and go on when it is back", async () => {
+    await member.stop(second);
+    await member.stop(fourth);
+    await until(() => phaseOf(first) === "no majority");
+    const status = first.supervisor.status();
+    expect(status.isTrouble).toBe(true);
+    expect(status.message).toContain("mesh store restore");
+    await startAgain(second);
+    await until(() => phaseOf(first) === "voting");
+    await startAgain(fourth);
+    await until(() => phaseOf(fourth) === "voting");
+  });
 
-  it(
-    "takes out the etcd of a node that the operator removed",
-    async () => {
-      const [first, , third] = (await startThree()) as [Coordinator, Coordinator, Coordinator];
-      member.removed.add(third.nodeId);
-      await until(() => votersSeenBy(first).length === 2);
-      expect(votersSeenBy(first)).toEqual(["node-1", "node-2"]);
-    },
-    TIME_MS,
-  );
-
-  it(
-    "says that the majority is lost, and what to do",
-    async () => {
-      const [first, second, third] = (await startThree()) as [
-        Coordinator,
-        Coordinator,
-        Coordinator,
-      ];
-      await member.stop(second);
-      await member.stop(third);
-      await until(() => first.supervisor.status().phase === "no majority");
-      const status = first.supervisor.status();
-      expect(status.isTrouble).toBe(true);
-      expect(status.message).toContain("mesh store restore");
-      await member.renew(second);
-      await member.start(second);
-      await until(() => first.supervisor.status().phase === "voting");
-    },
-    TIME_MS,
-  );
-
-  it(
-    "tells why etcd does not run, in etcd's own words",
-    async () => {
-      const first = await member.add();
-      first.home.store.peer.port = first.home.store.client.port;
-      await member.start(first);
-      await expect(first.supervisor.untilUsable(30_000)).rejects.toMatchObject({
-        code: "MESH_ETCD_FAILED",
-        message: expect.stringContaining("address already in use"),
-      });
-    },
-    TIME_MS,
-  );
-
-  it(
-    "does not begin a second store when its data is gone",
-    async () => {
-      const first = await startAlone();
-      await until(() => first.supervisor.status().phase === "voting");
-      await member.stop(first);
-      await rm(first.home.files.data, { recursive: true });
-      await member.renew(first, true);
-      await member.start(first);
-      await expect(first.supervisor.untilUsable(30_000)).rejects.toMatchObject({
-        code: "MESH_STORE_UNAVAILABLE",
-        message: expect.stringContaining("mesh store restore"),
-      });
-    },
-    TIME_MS,
-  );
-
-  it(
-    "lifts the alarm of a full store after it made room",
-    async () => {
-      const first = await member.add({ quotaBytes: 2 << 20 });
-      await member.start(first);
-      await first.supervisor.untilUsable(30_000);
-      const tools = { clock: systemClock(), random: systemRandom(), log: silentLogger };
-      const { supervisor } = first;
-      const admin = await openEtcdAdmin({
-        endpoints: supervisor.endpoints(),
-        tls: supervisor.tls,
-        ...tools,
-      });
-      await admin.close();
-    },
-    TIME_MS,
-  );
+  it("take out the etcd of a node that the operator removed", async () => {
+    member.removed.add(fourth.nodeId);
+    await until(() => votersSeenBy(first).length === 2);
+    expect(votersSeenBy(first)).toEqual(["node-1", "node-2"]);
+  });
 });

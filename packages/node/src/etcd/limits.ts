@@ -59,8 +59,8 @@ export const DEFRAGMENT_FREE_PART_MIN = 0.5;
 export const DEFRAGMENT_PAUSE_MS = 3_600_000;
 /** Above this part of the quota, the history is compacted and the file defragmented at once. */
 export const QUOTA_WARNING_PART = 0.8;
-/** Revisions that are kept when space is short. */
-export const HISTORY_REVISIONS_WHEN_FULL = 1_024;
+/** Revisions that are kept when space is short; in a full store only the present is. */
+export const HISTORY_REVISIONS_WHEN_SHORT = 1_024;
 /** Time that a snapshot or a defragmentation may take. */
 export const UPKEEP_MS_MAX = 10 * 60_000;
 

@@ -14,7 +14,7 @@ import {
 import type { EtcdAdmin } from "@hearthmesh/store";
 import type { StoreConfig } from "../config/config.js";
 import type { Observation } from "./cluster-observer.js";
-import { DEFRAGMENT_PAUSE_MS, HISTORY_REVISIONS_WHEN_FULL, UPKEEP_LOOK_MS } from "./limits.js";
+import { DEFRAGMENT_PAUSE_MS, HISTORY_REVISIONS_WHEN_SHORT, UPKEEP_LOOK_MS } from "./limits.js";
 import {
   listSnapshots,
   pruneSnapshots,
@@ -90,17 +90,15 @@ export class StoreUpkeep {
     admin.setEndpoints([this.#options.ownEndpoint]);
     const isFull = (await admin.alarms()).some(({ type }) => type === "noSpace");
     const { quotaBytes } = store;
-    const before = await this.#sizes(endpoints, cluster.leaderId);
-    const first = planSpace({ members: before, quotaBytes, isFull });
+    const members = await this.#sizes(endpoints, cluster.leaderId);
+    const plan = planSpace({ members, quotaBytes, isFull });
     if (isFull) {
       log.error("the store is full: it takes deletions only", {
         code: "MESH_STORE_NO_SPACE",
-        bytes: Math.max(...before.map(({ sizeBytes }) => sizeBytes)),
+        bytes: Math.max(...members.map(({ sizeBytes }) => sizeBytes)),
       });
     }
-    if (first.compact) await this.#compact(statuses.map(({ revision }) => revision));
-    const members = first.compact ? await this.#sizes(endpoints, cluster.leaderId) : before;
-    const plan = planSpace({ members, quotaBytes, isFull });
+    if (plan.compact) await this.#compact(statuses, isFull);
     for (const endpoint of plan.defragment) await this.#defragment(endpoint, isFull);
     if (plan.disarmBelowBytes !== undefined) {
       await this.#disarm(endpoints, cluster.leaderId, plan.disarmBelowBytes);
@@ -119,9 +117,11 @@ export class StoreUpkeep {
     }));
   }
 
-  async #compact(revisions: readonly number[]): Promise<void> {
+  /** Some history is left for those who follow it; in a full store nothing but the present. */
+  async #compact(statuses: Observation["statuses"], isFull: boolean): Promise<void> {
     const { admin, log } = this.#options;
-    const revision = Math.max(...revisions) - HISTORY_REVISIONS_WHEN_FULL;
+    const present = Math.max(...statuses.map((status) => status.revision));
+    const revision = present - (isFull ? 0 : HISTORY_REVISIONS_WHEN_SHORT);
     if (revision <= 1) return;
     await admin.compactPhysical(revision);
     log.warn("space in the store is short: its history was cut", { revision });

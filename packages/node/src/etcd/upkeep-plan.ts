@@ -35,8 +35,8 @@ export interface SpacePlan {
 export function planSpace({ members, quotaBytes, isFull }: SpaceLook): SpacePlan {
   const warnBytes = quotaBytes * QUOTA_WARNING_PART;
   const isShort = isFull || members.some(({ sizeBytes }) => sizeBytes >= warnBytes);
-  // After a compaction it is not known yet how much is free, so all are looked at again then.
-  const wasteful = members.filter((member) => isWasteful(member, isShort));
+  // How much a compaction has freed is not in the numbers at once: a full store does not wait.
+  const wasteful = members.filter((member) => isFull || isWasteful(member, isShort));
   const ordered = [...wasteful].sort((a, b) => Number(a.isLeader) - Number(b.isLeader));
   return {
     compact: isShort,

@@ -8,6 +8,8 @@ import { MEMBER, type StoreHome, storeHome } from "./etcd-fixture.js";
 export interface Coordinator {
   nodeId: string;
   home: StoreHome;
+  /** Of the present and of every later supervisor. */
+  hosts: readonly string[];
   supervisor: EtcdSupervisor;
   running: boolean;
 }
@@ -28,12 +30,9 @@ export class SupervisedMember {
     const from = first === undefined ? {} : { from: first.home.files };
     const home = await storeHome(nodeName, { store: changes, ...from });
     const nodeId = `${nodeName.replaceAll("-", "")}id`;
-    const coordinator = {
-      nodeId,
-      home,
-      supervisor: await this.#supervise(nodeName, nodeId, home, first === undefined),
-      running: false,
-    };
+    const hosts = ["127.0.0.1"];
+    const supervisor = await this.#supervise(nodeName, nodeId, home, hosts, first === undefined);
+    const coordinator = { nodeId, home, hosts, supervisor, running: false };
     this.coordinators.push(coordinator);
     return coordinator;
   }
@@ -50,9 +49,9 @@ export class SupervisedMember {
 
   /** As a new process of the daemon would be. */
   async renew(coordinator: Coordinator, mayCreate = false): Promise<void> {
-    const { home, nodeId } = coordinator;
+    const { home, nodeId, hosts } = coordinator;
     const nodeName = `node-${this.coordinators.indexOf(coordinator) + 1}`;
-    coordinator.supervisor = await this.#supervise(nodeName, nodeId, home, mayCreate);
+    coordinator.supervisor = await this.#supervise(nodeName, nodeId, home, hosts, mayCreate);
   }
 
   async close(): Promise<void> {
@@ -64,6 +63,7 @@ export class SupervisedMember {
     nodeName: string,
     nodeId: string,
     { files, store }: StoreHome,
+    hosts: readonly string[],
     mayCreate: boolean,
   ): Promise<EtcdSupervisor> {
     const ca = await readStoreCa(files);
@@ -76,7 +76,7 @@ export class SupervisedMember {
       nodeId,
       nodeName,
       trustDomain: MEMBER.trustDomain,
-      hosts: () => ["127.0.0.1"],
+      hosts: () => hosts,
       mayCreate,
       others: () => ({
         storeAddresses: others().map(({ home }) => `127.0.0.1:${home.store.client.port}`),
