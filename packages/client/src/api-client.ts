@@ -67,6 +67,8 @@ export type ApiClientOptions = {
     }
 );
 
+/** While there is another coordinator to ask; else there is no reason for haste. */
+const CONNECT_TIMEOUT_MS = 3_000;
 /** The whole question for the list of coordinators; nobody waits for it for long. */
 const LEARN_TIMEOUT_MS = 2_000;
 /** Silence that ends a call; answers are small and come from memory or a local disk. */
@@ -180,6 +182,8 @@ export class ApiClient {
     const streams = isStream(request.body);
     if (streams && this.#addresses().length > 1) await this.#get("/health/live");
     const { clock, random } = this.#options;
+    const haste =
+      this.#addresses().length > 1 ? { connectTimeoutMs: CONNECT_TIMEOUT_MS } : undefined;
     const isRepeatable = request.isRepeatable ?? ["GET", "HEAD"].includes(request.method);
     return askCoordinators(
       {
@@ -194,7 +198,7 @@ export class ApiClient {
         },
         onFailure: (address, error) => this.#finder?.failed(address, error),
       },
-      async (address) => thrownAway(await this.#connection(address).send(request)),
+      async (address) => thrownAway(await this.#connection(address).send({ ...haste, ...request })),
     );
   }
 

@@ -136,6 +136,20 @@ describe("ApiClient with the real doors", () => {
     ]);
   });
 
+  it("tells the coordinators: this one alone, or those that the node knows", async () => {
+    const { operator } = fixture.services;
+    const [only, ...others] = (await local.coordinators()).coordinators;
+    expect(only).toEqual({
+      nodeId: operator.nodeId,
+      name: operator.name,
+      isLeader: true,
+      apiAddresses: ["localhost:8001"],
+      linkAddresses: ["localhost:9000"],
+      enrolmentAddresses: ["localhost:9001"],
+    });
+    expect(others).toEqual([]);
+  });
+
   it("turns problems into the errors that they tell of", async () => {
     await expect(local.removeNode("nobody")).rejects.toMatchObject({
       code: "MESH_NOT_FOUND",

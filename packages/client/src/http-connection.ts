@@ -27,6 +27,8 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
   /** Longest silence of the server. Default 60 s. */
   readonly idleTimeoutMs?: number;
+  /** Longest silence before the connection is there: a machine without power refuses nothing. */
+  readonly connectTimeoutMs?: number;
   /** Doing it twice is as good as once. Default: of GET and HEAD alone. */
   readonly isRepeatable?: boolean;
 }
@@ -40,8 +42,7 @@ export interface HttpAnswer {
 
 const CONNECTIONS_MAX = 32;
 const IDLE_TIMEOUT_MS = 60_000;
-/** For the connection with its handshake: a machine without power refuses nothing. */
-const CONNECT_TIMEOUT_MS = 3_000;
+const CONNECT_TIMEOUT_MS = 15_000;
 
 export class HttpConnection {
   readonly endpoint: Endpoint;
@@ -113,7 +114,7 @@ export class HttpConnection {
       path: request.path,
       headers: request.headers ?? {},
       agent: this.#agent,
-      timeout: CONNECT_TIMEOUT_MS,
+      timeout: request.connectTimeoutMs ?? CONNECT_TIMEOUT_MS,
       ...(request.signal === undefined ? {} : { signal: request.signal }),
     };
     if (this.#tls === undefined) return http.request(options);
