@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../memory/memory-store.js";
 import { ManualClock } from "../manual-clock.js";
-import { checkHistory } from "./check-history.js";
+import { checkHistory, WATCH_LATE } from "./check-history.js";
 import type { HistoryBatch } from "./format.js";
 import { seededRandom } from "./seeded-random.js";
 import { historyOf, overlappingCalls, type TestCall } from "./test-histories.js";
@@ -28,6 +28,34 @@ const lostPut = (at: [number, number], value: string, key = "k"): TestCall => ({
   at,
   ask: { op: "put", key, value },
   answer: "info",
+});
+const remove = (at: [number, number], deleted: number, revision: number): TestCall => ({
+  at,
+  ask: { op: "delete", key: "k" },
+  answer: { revision, deleted },
+});
+const bothKeys = (at: [number, number], answer: TestCall["answer"]): TestCall => ({
+  at,
+  ask: {
+    op: "txn",
+    compare: [],
+    success: [
+      { type: "put", key: "k", value: "a" },
+      { type: "put", key: "l", value: "b" },
+    ],
+    failure: [],
+  },
+  answer,
+});
+const take = (at: [number, number], revision: number): TestCall => ({
+  at,
+  ask: { op: "lock", key: "lock", value: `${revision}`, lease: 1 },
+  answer: { succeeded: true, revision },
+});
+const fenced = (at: [number, number], token: number, revision: number): TestCall => ({
+  at,
+  ask: { op: "fenced", key: "k", value: "x", lock: "lock", token },
+  answer: { succeeded: true, revision },
 });
 const cas = (
   at: [number, number],
@@ -68,6 +96,21 @@ describe("histories that are linearizable", () => {
       put([2, 3], "b", 2),
       get([4, 5], "b", 2),
       get([6, 7], "a", 3),
+    ],
+    // Either unknown write explains the first compare; only one of them is left for the read.
+    "two unknown writes, of which the first choice is wrong": [
+      lostPut([0, 1], "a"),
+      lostPut([0, 1], "b"),
+      cas([2, 3], { value: null }, "c", [false, 2]),
+      put([4, 5], "d", 3),
+      get([6, 7], "a", 4),
+      watch([0, 9], 2, [batch(2, 2, ["k", "b"]), batch(3, 5, ["k", "d"]), batch(4, 6, ["k", "a"])]),
+    ],
+    "a deletion, and one that finds nothing": [
+      put([0, 1], "a", 2),
+      remove([2, 3], 1, 3),
+      remove([4, 5], 0, 3),
+      get([6, 7], null, 0),
     ],
     "a compare by value, and one by revision": [
       put([0, 1], "a", 2),
@@ -157,19 +200,7 @@ describe("histories that are not", () => {
     ],
     "a transaction that two reads see half of": [
       [
-        {
-          at: [0, 20],
-          ask: {
-            op: "txn",
-            compare: [],
-            success: [
-              { type: "put", key: "k", value: "a" },
-              { type: "put", key: "l", value: "b" },
-            ],
-            failure: [],
-          },
-          answer: { succeeded: true, revision: 2, results: [{}, {}] },
-        },
+        bothKeys([0, 20], { succeeded: true, revision: 2, results: [{}, {}] }),
         get([1, 2], "a", 2, "k"),
         get([3, 4], null, 0, "l"),
       ],
@@ -196,25 +227,69 @@ describe("histories that are not", () => {
       [put([5, 6], "a", 2), watch([0, 9], 2, [batch(2, 1, ["k", "a"])])],
       ["watch", revisions],
     ],
-    "a fenced write after the next holder": [
+    "a fenced write after a lease that ended, and the next holder": [
       [
-        ...[2, 4].map(
-          (revision): TestCall => ({
-            at: [revision * 10, revision * 10 + 1],
-            ask: { op: "lock", key: "lock", value: `${revision}`, lease: 1 },
-            answer: { succeeded: true, revision },
-          }),
-        ),
+        take([20, 21], 2),
+        watch([0, 99], 2, [
+          batch(2, 21, ["lock", "2"]),
+          { revision: 3, time: 30, events: [{ type: "delete", key: "lock" }] },
+          batch(4, 41, ["lock", "4"]),
+          batch(5, 51, ["k", "x"]),
+        ]),
+        take([40, 41], 4),
+        fenced([50, 51], 2, 5),
+      ],
+      [revisions, "lock"],
+    ],
+    "a fenced write with a token that is not given yet": [
+      [fenced([10, 11], 5, 3), take([20, 21], 5)],
+      ["lock"],
+    ],
+    "an unknown transaction of which a watch gives half": [
+      [bothKeys([0, 1], "info"), watch([0, 9], 2, [batch(2, 5, ["k", "a"])])],
+      [revisions],
+    ],
+    "an unknown write that is read before it was asked for": [
+      [get([0, 1], "a", 2), lostPut([5, 6], "a")],
+      [revisions, orders],
+    ],
+    "one call that wrote twice": [
+      [put([0, 1], "a", 3), watch([0, 9], 2, [batch(2, 1, ["k", "a"]), batch(3, 2, ["k", "a"])])],
+      [revisions],
+    ],
+    "a deletion of what was not there": [[remove([0, 1], 1, 2)], [revisions, orders]],
+    "a deletion that nobody asked for": [
+      [
+        put([0, 1], "a", 2),
+        watch([0, 9], 2, [
+          batch(2, 1, ["k", "a"]),
+          { revision: 3, time: 2, events: [{ type: "delete", key: "k" }] },
+        ]),
+      ],
+      [revisions],
+    ],
+    "a fenced write after its lock was given back": [
+      [
+        take([20, 21], 2),
         {
           at: [30, 31],
           ask: { op: "unlock", key: "lock", token: 2 },
           answer: { succeeded: true, revision: 3 },
         },
+        fenced([50, 51], 2, 4),
+      ],
+      [revisions, "lock"],
+    ],
+    "a fenced write after the next holder": [
+      [
+        take([20, 21], 2),
         {
-          at: [50, 51],
-          ask: { op: "fenced", key: "k", value: "x", lock: "lock", token: 2 },
-          answer: { succeeded: true, revision: 5 },
+          at: [30, 31],
+          ask: { op: "unlock", key: "lock", token: 2 },
+          answer: { succeeded: true, revision: 3 },
         },
+        take([40, 41], 4),
+        fenced([50, 51], 2, 5),
       ],
       [revisions, "lock"],
     ],
@@ -310,6 +385,34 @@ describe("random histories", () => {
     const answer = { value: old.ask.value ?? null, modRevision: old.answer.revision };
     return calls.map((call, place) => (place === index ? { ...call, answer } : call));
   }
+});
+
+describe("what cannot be decided", () => {
+  const lostDelete: TestCall = { at: [2, 3], ask: { op: "delete", key: "k" }, answer: "info" };
+
+  it("is a read that a revision explains which nobody saw", () => {
+    const calls = [put([0, 1], "a", 2), lostDelete, put([4, 5], "x", 4, "l"), get([6, 7], null, 0)];
+    expect(check(calls)).toMatchObject({
+      verdict: "unknown",
+      problems: [],
+      doubts: [expect.stringMatching(/not all/)],
+    });
+    const seen = watch([0, 9], 2, [
+      batch(2, 1, ["k", "a"]),
+      { revision: 3, time: 3, events: [{ type: "delete", key: "k" }] },
+      batch(4, 5, ["l", "x"]),
+    ]);
+    expect(check([...calls, seen]).verdict).toBe("linearizable");
+  });
+
+  it("is a watch that had not given everything at the end", () => {
+    const { header, events } = historyOf([watch([0, 9], 2, [])]);
+    const late = events.map((event) =>
+      event.type === "ok" ? { ...event, type: "fail" as const, error: WATCH_LATE } : event,
+    );
+    const report = checkHistory({ header, events: late }, { nowMs: () => 0 });
+    expect(report).toMatchObject({ verdict: "unknown", problems: [] });
+  });
 });
 
 describe("bounded work", () => {
