@@ -9,7 +9,7 @@ import type * as Grpc from "@grpc/grpc-js";
 import { type Clock, type Logger, MeshError, type Random } from "@hearthmesh/core";
 import { EtcdConnection } from "./connection.js";
 import { makeChannel, type TlsMaterial, validateEndpoints } from "./endpoints.js";
-import { EtcdClient } from "./etcd-client.js";
+import { EtcdClient, type Repeat } from "./etcd-client.js";
 import { MAINTENANCE_TIMEOUT_MS } from "./etcd-limits.js";
 import { ALARM_ACTION, ALARM_TYPES, type WireMember } from "./messages.js";
 import type { Method } from "./protocol.js";
@@ -51,7 +51,7 @@ export interface EtcdAlarm {
 
 export interface EtcdAdmin {
   memberList(): Promise<readonly EtcdMember[]>;
-  /** The new member, as it must then be started. `once`: it may have been added when unknown. */
+  /** The new member, as it must then be started. After `RESULT_UNKNOWN`, look at the list. */
   memberAdd(peerUrls: readonly string[], options?: { learner?: boolean }): Promise<EtcdMember>;
   /** `MESH_STORE_BUSY` while the learner has not caught up yet. */
   memberPromote(id: string): Promise<void>;
@@ -142,7 +142,7 @@ class Admin implements EtcdAdmin {
   async statusOf(endpoint: string): Promise<EtcdEndpointStatus> {
     const { status } = this.#client.protocol.methods;
     const timeoutMs = this.#client.requestTimeoutMs;
-    const answer = await this.#at(endpoint, status, {}, timeoutMs);
+    const answer = await this.#at(endpoint, status, {}, timeoutMs, "repeatable");
     return {
       endpoint,
       clusterId: hexId(answer.header?.clusterId ?? "0"),
@@ -181,7 +181,7 @@ class Admin implements EtcdAdmin {
 
   async defragment(endpoint: string): Promise<void> {
     const { defragment } = this.#client.protocol.methods;
-    await this.#at(endpoint, defragment, {}, MAINTENANCE_TIMEOUT_MS);
+    await this.#at(endpoint, defragment, {}, MAINTENANCE_TIMEOUT_MS, "once");
   }
 
   async snapshot(
@@ -197,7 +197,7 @@ class Admin implements EtcdAdmin {
       const status = await this.statusOf(endpoint).catch(() => undefined);
       if (status === undefined || status.leaderId !== status.memberId) continue;
       const request = { targetId: decimalId(targetId) };
-      await this.#at(endpoint, moveLeader, request, this.#client.requestTimeoutMs);
+      await this.#at(endpoint, moveLeader, request, this.#client.requestTimeoutMs, "once");
       return;
     }
     throw new MeshError("MESH_STORE_UNAVAILABLE", {
@@ -226,7 +226,7 @@ class Admin implements EtcdAdmin {
   async #cluster<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
-    repeat: "repeatable" | "once",
+    repeat: Repeat,
   ): Promise<Response> {
     if (this.#options.user !== undefined && this.#client.pool.current === undefined) {
       await this.#client.open();
@@ -240,10 +240,16 @@ class Admin implements EtcdAdmin {
     method: Method<Request, Response>,
     request: Request,
     timeoutMs: number,
+    repeat: Repeat,
   ): Promise<Response> {
-    return this.#connected(endpoint, (connection, metadata) =>
-      connection.unary(method, request, metadata, timeoutMs),
-    );
+    return this.#connected(endpoint, async (connection, metadata) => {
+      try {
+        return await connection.unary(method, request, metadata, timeoutMs);
+      } catch (error) {
+        const lost = error instanceof RpcFailure && judge(error).kind === "unknown";
+        throw lost && repeat === "once" ? resultUnknown(error) : error;
+      }
+    });
   }
 
   async #connected<T>(
@@ -270,9 +276,7 @@ class Admin implements EtcdAdmin {
       return await work(connection, metadata);
     } catch (error) {
       if (!(error instanceof RpcFailure)) throw error;
-      const verdict = judge(error);
-      if (verdict.kind === "unknown" && error.code === 4) throw resultUnknown(error);
-      throw verdict.error;
+      throw judge(error).error;
     } finally {
       connection.close();
     }

@@ -1,4 +1,4 @@
-/** Who may speak with whom: certificates, passwords, plain text; and what a small cluster refuses. */
+/** Who may speak with whom (certificates, passwords), and what a small cluster refuses. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

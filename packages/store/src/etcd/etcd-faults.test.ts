@@ -105,7 +105,7 @@ describe.skipIf(missing !== undefined)(`one etcd that fails${why}`, () => {
     await cluster?.dispose();
   });
 
-  it("loses no acknowledged write, and no change for a watcher, over kill and restart", async () => {
+  it("loses no acknowledged write, and no change for a watcher, over restarts", async () => {
     const { revision } = await store.transact({ success: [put("start", bytes("1"))] });
     const seen = revisionsFrom(store, revision + 1);
     const writers = Array.from({ length: 8 }, (_, index) => new Writer(store, `writer${index}`));

@@ -1,4 +1,4 @@
-/** The messages of `descriptor.ts` as types: what is sent, and what a decoder makes of an answer. */
+/** The messages of `descriptor.ts` as types: what is sent, and what answers are decoded to. */
 
 export const SORT_DESCENDING = 2;
 export const EVENT_DELETE = 1;
@@ -7,7 +7,7 @@ export const COMPARE_TARGET = { version: 0, createRevision: 1, modRevision: 2, v
 export const ALARM_ACTION = { get: 0, activate: 1, deactivate: 2 } as const;
 export const ALARM_TYPES = ["none", "noSpace", "corrupt"] as const;
 
-export interface Header {
+interface Header {
   /** Of the whole cluster when the answer was made. */
   revision: number;
 }
@@ -137,7 +137,7 @@ export interface LeaseLeasesResponse extends WithHeader {
 }
 
 /** 64-bit numbers as decimal texts, here and below. */
-export interface ClusterHeader {
+interface ClusterHeader {
   clusterId: string;
   memberId: string;
   revision: string;

@@ -13,7 +13,7 @@ export interface Method<Request, Response> {
   readonly deserialize: (bytes: Buffer) => Response;
 }
 
-export interface EtcdMethods {
+interface EtcdMethods {
   readonly range: Method<Messages.RangeRequest, Messages.RangeResponse>;
   readonly put: Method<Messages.PutRequest, Messages.WithHeader>;
   readonly deleteRange: Method<Messages.DeleteRangeRequest, Messages.DeleteRangeResponse>;
