@@ -1,7 +1,7 @@
 /** The supervisor with the system's own etcd: one node, several, and what can happen to them. */
 import { rm } from "node:fs/promises";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { readMembership } from "./etcd-data.js";
+import { readMembership, setDataAside } from "./etcd-data.js";
 import { etcdProcesses } from "./etcd-orphans.js";
 import { etcdOrReason, until } from "./testing/etcd-fixture.js";
 import { type Coordinator, SupervisedMember } from "./testing/supervised-member.js";
@@ -163,5 +163,26 @@ describe.skipIf(etcd === undefined)(missing ?? "the supervisors of a member's et
     member.removed.add(fourth.nodeId);
     await until(() => votersSeenBy(first).length === 2);
     expect(votersSeenBy(first)).toEqual(["node-1", "node-2"]);
+  });
+
+  it("keep away from a store that is not theirs, and join it when they are told to", async () => {
+    for (const one of [first, second, fourth]) await member.stop(one);
+    // What a restore leaves on the first node: another cluster, at the same addresses.
+    await rm(first.home.files.data, { recursive: true });
+    await rm(first.home.files.membership);
+    first.isAlone = true;
+    await member.renew(first, true);
+    await member.start(first);
+    await first.supervisor.untilUsable(30_000);
+    await startAgain(second);
+    await expect(second.supervisor.untilUsable(30_000)).rejects.toMatchObject({
+      message: expect.stringContaining("mesh store restore --rejoin"),
+    });
+    expect(second.supervisor.status().running).toBe(false);
+    await member.stop(second);
+    await setDataAside(second.home.files, 0);
+    await startAgain(second);
+    await until(() => phaseOf(second) === "learning");
+    expect(second.supervisor.endpoints()).toEqual(first.supervisor.endpoints());
   });
 });

@@ -10,6 +10,8 @@ export interface Coordinator {
   home: StoreHome;
   /** Of the present and of every later supervisor. */
   hosts: readonly string[];
+  /** It has not heard of the others. */
+  isAlone: boolean;
   supervisor: EtcdSupervisor;
   running: boolean;
 }
@@ -32,7 +34,7 @@ export class SupervisedMember {
     const nodeId = `${nodeName.replaceAll("-", "")}id`;
     const hosts = ["127.0.0.1"];
     const supervisor = await this.#supervise(nodeName, nodeId, home, hosts, first === undefined);
-    const coordinator = { nodeId, home, hosts, supervisor, running: false };
+    const coordinator = { nodeId, home, hosts, supervisor, isAlone: false, running: false };
     this.coordinators.push(coordinator);
     return coordinator;
   }
@@ -68,7 +70,8 @@ export class SupervisedMember {
   ): Promise<EtcdSupervisor> {
     const ca = await readStoreCa(files);
     if (ca === undefined) throw new Error("no store CA");
-    const others = () => this.coordinators.filter((one) => one.nodeId !== nodeId);
+    const isAlone = () => this.coordinators.some((one) => one.nodeId === nodeId && one.isAlone);
+    const others = () => this.coordinators.filter((one) => one.nodeId !== nodeId && !isAlone());
     const options: EtcdSupervisorOptions = {
       store,
       files,
