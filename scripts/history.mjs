@@ -10,7 +10,7 @@ const USAGE = `Usage: npm run history -- [options]
   --seconds N      how long to record; 1 to 3600, default 20
   --faults LIST    with commas: kill, pause, partition, disk, clock; or none (default)
   --seed N         of the choices; a new one by default
-  --output FILE    where the history goes; default history-ENGINE-SEED.jsonl
+  --output FILE    where the history goes; default .cache/history-ENGINE-SEED.jsonl
   --check FILE     records nothing: checks that history
   --json           the verdict as one line of JSON
   --help           this text
@@ -82,7 +82,8 @@ function plan() {
 
 async function recordOne() {
   const planned = plan();
-  const path = options.output ?? `history-${planned.engine}-${planned.seed}.jsonl`;
+  const name = `history-${planned.engine}-${planned.seed}.jsonl`;
+  const path = options.output ?? join(root, ".cache", name);
   const told = options.json ? () => {} : say;
   told(`recording ${planned.engine} for ${planned.seconds} s, seed ${planned.seed} ...`);
   const history = await record({ ...planned, say: told });

@@ -1,5 +1,5 @@
 /** One client of a recording: its workers, each of which has one call open at a time. */
-import { type Clock, type Random, sleep } from "@hearthmesh/core";
+import { type Clock, MeshError, type Random, sleep } from "@hearthmesh/core";
 import type { ClientEvent } from "./format.js";
 import type { Answer, Invocation, RecordedStore } from "./perform.js";
 import { Recorder } from "./recorder.js";
@@ -12,6 +12,8 @@ const WATCH_STRETCH_BATCHES_MAX = 400;
 const FAILED_PAUSE_MS = 50;
 /** How long a watch may take to give the last write, when all is well again. */
 const WATCH_END_MS_MAX = 20_000;
+/** How long the store may take to answer again, when all faults are ended. */
+const LAST_WRITE_MS_MAX = 30_000;
 
 export interface ClientRunOptions {
   readonly store: RecordedStore;
@@ -72,15 +74,22 @@ export class ClientRun {
     await Promise.all(this.#working);
   }
 
-  /** Reads everything and writes the last key of all; gives its revision. */
+  /**
+   * Reads everything and writes the last key of all; gives its revision. `MESH_STORE_UNAVAILABLE`
+   * when the store does not recover.
+   */
   async writeEnd(): Promise<number> {
     const recorder = this.#recorder();
-    for (;;) {
+    const untilMs = this.#options.clock.monotonicMs() + LAST_WRITE_MS_MAX;
+    while (this.#options.clock.monotonicMs() < untilMs) {
       const read = await recorder.call({ op: "range", prefix: "" });
       const written = read && (await recorder.call({ op: "put", key: END_KEY, value: "end" }));
       if (written?.revision !== undefined) return written.revision;
       await sleep(this.#options.clock, FAILED_PAUSE_MS);
     }
+    throw new MeshError("MESH_STORE_UNAVAILABLE", {
+      message: `the store took no write for ${LAST_WRITE_MS_MAX / 1000} s after the last fault`,
+    });
   }
 
   /** Resolves when the watches have given everything, or have had long enough. */

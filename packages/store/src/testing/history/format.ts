@@ -107,6 +107,7 @@ export interface ClientEvent {
   readonly ttlMs?: number;
   readonly lock?: string;
   readonly token?: number;
+  readonly guard?: boolean;
   readonly error?: string;
 }
 

@@ -69,6 +69,7 @@ const FIELDS: Readonly<Record<string, Check>> = {
   ttlMs: isCount,
   lock: isText,
   token: isCount,
+  guard: isFlag,
   error: isText,
 };
 

@@ -80,8 +80,10 @@ async function transact(store: RecordedStore, invocation: Invocation): Promise<A
   });
   const operations = (steps: readonly Step[] = []) =>
     steps.map((step) => operationOf(step, invocation.lease));
+  const compare = (plan?.compare ?? []).map(compareOf);
+  const [guard] = invocation.guard === true ? compare : [];
   const transaction: Transaction = {
-    compare: (plan?.compare ?? []).map(compareOf),
+    ...(guard === undefined ? { compare } : { guard }),
     success: operations(plan?.success),
     failure: operations(plan?.failure),
   };

@@ -81,9 +81,9 @@ class Connection {
     return lease.id;
   }
 
-  /** `unknown` for one that an earlier process granted: nobody holds it here. */
+  /** Also one that an earlier process granted; `unknown` for one that has ended. */
   async #useLease(call: "keepAlive" | "revoke", id: number): Promise<string | undefined> {
-    const lease = this.#leases.get(id);
+    const lease = this.#leases.get(id) ?? (await this.#store.findLease(id));
     if (lease === undefined) return "unknown";
     await lease[call]();
     return undefined;

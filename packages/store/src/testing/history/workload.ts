@@ -133,7 +133,8 @@ export class LockWork {
     const chance = this.#random.float();
     if (chance < 0.65) {
       const value = this.#value();
-      return { op: "fenced", key: FENCED_KEY, value, lock: LOCK_KEY, token: this.#token };
+      const write = { key: FENCED_KEY, value, lock: LOCK_KEY, token: this.#token };
+      return { op: "fenced", ...write, guard: this.#random.float() < 0.5 };
     }
     if (chance < 0.85) return { op: "unlock", key: LOCK_KEY, token: this.#token };
     return { op: chance < 0.95 ? "keepAlive" : "revoke", lease: this.#lease };
