@@ -3,12 +3,15 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  type ErrorCode,
   type MemberId,
+  MeshError,
   silentLogger,
   systemClock,
   systemRandom,
   type TrustDomain,
 } from "@hearthmesh/core";
+import { generateKeyPair } from "@hearthmesh/identity";
 import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ApiClient } from "./api-client.js";
@@ -60,6 +63,46 @@ async function enrol(grants: readonly string[]): Promise<void> {
     clock.nowMs(),
   );
 }
+
+describe("a coordinator that cannot answer now", () => {
+  it("sends a client to the next one, as far as that is safe", async () => {
+    const small = await SmallMember.create("alice", clock);
+    const ports = [
+      await small.listen("coordinator", true),
+      await small.listen("coordinator", true),
+    ];
+    const keys = generateKeyPair();
+    const { certificatePem } = await small.issue(keys.publicKeyPem, "person", "carol@office.carol");
+    const api = new ApiClient({
+      addresses: ports.map((port) => `127.0.0.1:${port}`),
+      credentials: {
+        keyPem: keys.privateKeyPem,
+        certificatePem,
+        caCertificatePem: small.ca.certificatePem,
+      },
+      clock,
+    });
+    const failOnce = (code: ErrorCode) => {
+      const before = small.received.length;
+      small.onRequest = (_request, answer) => {
+        if (small.received.length === before + 1) throw new MeshError(code);
+        return answer;
+      };
+      return () => small.received.length - before;
+    };
+    let asked = failOnce("MESH_NOT_LEADER");
+    await api.call("POST", "/write", {});
+    expect([asked(), api.address]).toEqual([2, `127.0.0.1:${ports[1]}`]);
+    asked = failOnce("MESH_STOPPING");
+    await expect(api.call("POST", "/write", {})).rejects.toMatchObject({ code: "MESH_STOPPING" });
+    expect(asked()).toBe(1);
+    asked = failOnce("MESH_STORE_UNAVAILABLE");
+    await api.call("GET", "/read");
+    expect([asked(), api.address]).toEqual([2, `127.0.0.1:${ports[0]}`]);
+    api.close();
+    await small.stop();
+  });
+});
 
 describe("an identity whose member has two coordinators", () => {
   it("learns the second one, and uses it from the next program on", async () => {

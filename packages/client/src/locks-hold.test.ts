@@ -11,6 +11,10 @@ describe("the time of a lock", () => {
     expect(hold.next(11_000)).toEqual({ do: "renew", deadlineMs: 29_500 });
     hold.renewed(11_000);
     expect(hold.next(11_005)).toEqual({ do: "wait", untilMs: 21_000 });
+    // The answer to an earlier attempt, which was overtaken.
+    hold.renewed(9_000);
+    expect(hold.deadlineMs).toBe(39_500);
+    expect(hold.next(11_006)).toEqual({ do: "wait", untilMs: 21_000 });
     hold.failed(21_000);
     expect(hold.next(21_000)).toEqual({ do: "wait", untilMs: 22_000 });
     expect(hold.next(22_000)).toMatchObject({ do: "renew" });

@@ -78,6 +78,27 @@ describe("LockClient with the real doors", () => {
     await lock.release();
   });
 
+  it("counts its time from a renewal when the lock came after a long wait", async () => {
+    const first = await locks.acquire("w/lock");
+    const paths: string[] = [];
+    const noting: KeyValueDoor = {
+      send(request) {
+        paths.push(request.path);
+        return api.send(request);
+      },
+    };
+    const time = newTime();
+    const options = { ttlMs: TTL_MS, waitMs: 600_000 };
+    const waiting = clientOf(noting, time).acquire("w/lock", options);
+    while ((await locks.inspect("w/lock")).waiting === 0) await new Promise(setImmediate);
+    time.advance(TTL_MS);
+    await first.release();
+    const lock = await waiting;
+    expect(paths).toEqual(["/api/locks/acquire", "/api/locks/renew"]);
+    expect(lock.lost.aborted).toBe(false);
+    await lock.release();
+  });
+
   it("tells the holder when somebody else ended its hold", async () => {
     const time = newTime();
     const lock = await clientOf(api, time).acquire("c/lock", { ttlMs: TTL_MS });
