@@ -17,6 +17,8 @@ const PORTS = { client: 23_790, peer: 23_800 };
 /** Two files of the log, which etcd makes in advance, and the database. */
 const DISK_BYTES_MAX = 176 << 20;
 const HOUR_S = 3600;
+/** Before a command: it is killed with this process. */
+const TIED = process.platform === "linux" ? ["setpriv", "--pdeathsig", "KILL"] : [];
 
 /**
  * @param {readonly string[]} faults
@@ -110,7 +112,7 @@ export class EtcdBed {
     const net = side && ["nsenter", "--target", `${side.namespace.pid}`, "--net", "--"];
     const hasDisk = this.#disk !== undefined && place === MEMBERS - 1;
     const inner = hasDisk ? this.#disk.inside(command) : command;
-    return ["setpriv", "--pdeathsig", "KILL", ...(net ?? []), ...inner];
+    return [...TIED, ...(net ?? []), ...inner];
   }
 
   /** Each client asks another member first. */
@@ -126,7 +128,7 @@ export class EtcdBed {
   spawnClient(command, place) {
     const side = this.#sides[place % MEMBERS];
     const net = side && ["nsenter", "--target", `${side.namespace.pid}`, "--net", "--"];
-    const [program, ...rest] = ["setpriv", "--pdeathsig", "KILL", ...(net ?? []), ...command];
+    const [program, ...rest] = [...TIED, ...(net ?? []), ...command];
     return spawn(program, rest, { stdio: ["pipe", "pipe", "pipe"] });
   }
 
