@@ -149,7 +149,7 @@ describe("mesh lock run", () => {
     const stubborn =
       "trap '' TERM; (trap '' TERM; while :; do sleep 0.05; done) & echo $! > child; " +
       "echo $$; while :; do sleep 0.05; done";
-    const options = ["--ttl", "1s", "--kill-after", "200ms"];
+    const options = ["--ttl", "4s", "--kill-after", "200ms"];
     const job = start(["d/lock", ...options, "--", "sh", "-c", stubborn]);
     await job.said();
     const { held } = await locks.inspect("d/lock");
