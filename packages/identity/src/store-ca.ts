@@ -66,7 +66,7 @@ export interface IssueStoreCertificateOptions {
   /** For people who read the certificate; not looked at. */
   name: string;
   validityMs: number;
-  /** None of both for a certificate that only dials: etcd compares the caller's address with them. */
+  /** None of both for one that only dials: etcd compares the caller's address with them. */
   dnsNames?: readonly string[];
   ipAddresses?: readonly string[];
   clock: Clock;

@@ -62,7 +62,7 @@ describe("a look at the cluster", () => {
     expect(await look()).toMatchObject({ cluster: undefined, members: [], isForeign: false });
   });
 
-  it("keeps two clusters apart: its own by its data, and what its etcd says counts more", async () => {
+  it("keeps two clusters apart, by its data, and what its own etcd says counts more", async () => {
     const other = status("x", { clusterId: "other", leaderId: "x" });
     const { look } = observer([status("a"), other], [member("a")]);
     expect(await look({ clusterId: "c" })).toMatchObject({

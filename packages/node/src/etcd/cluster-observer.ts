@@ -97,7 +97,7 @@ export function parseMemberName(name: string): { nodeName: string; nodeId: strin
  * The answers of this node's cluster, each member once, and whether there were others. Without data
  * of its own, a node that sees two clusters takes neither.
  */
-export function ofOneCluster(
+function ofOneCluster(
   answers: readonly EtcdEndpointStatus[],
   ownClusterId: string | undefined,
 ): { statuses: EtcdEndpointStatus[]; isForeign: boolean } {

@@ -63,7 +63,7 @@ export function etcdArguments(settings: EtcdSettings, start: EtcdStart): string[
 }
 
 /** A host and port as etcd and its clients write it. */
-export function storeUrl(host: string, port: number): string {
+function storeUrl(host: string, port: number): string {
   return `https://${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 

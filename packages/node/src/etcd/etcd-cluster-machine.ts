@@ -262,7 +262,7 @@ export class EtcdClusterMachine {
     const isLost = ({ id }: SeenMember) =>
       (this.#unreachableMs.get(id) ?? 0) >= this.#options.lostMs;
     const lost = others.filter((member) => !member.isReachable && isLost(member));
-    // A lost learner only keeps others from joining; a lost voter goes when another takes its place.
+    // A lost learner only keeps others from joining; a lost voter goes when another replaces it.
     const isReplaceable =
       this.#waiting(look, cluster) > 0 ||
       others.some(({ isLearner, isReachable }) => isLearner && isReachable);

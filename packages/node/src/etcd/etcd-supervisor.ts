@@ -42,7 +42,7 @@ import {
 import { endOrphans } from "./etcd-orphans.js";
 import { EtcdProcess } from "./etcd-process.js";
 import { type EtcdProgram, findEtcd } from "./find-etcd.js";
-import { CLUSTER_LOOK_MS, CLUSTER_LOOK_SOON_MS } from "./limits.js";
+import { CLUSTER_ANSWER_MS_MAX, CLUSTER_LOOK_MS, CLUSTER_LOOK_SOON_MS } from "./limits.js";
 import { snapshotPieces } from "./snapshot-pieces.js";
 import { StoreCertificates } from "./store-certificates.js";
 import type { StoreFiles } from "./store-files.js";
@@ -89,6 +89,7 @@ export interface EtcdSupervisorOptions {
 interface Parts {
   program: EtcdProgram;
   admin: EtcdAdmin;
+  lookAdmin: EtcdAdmin;
   observer: ClusterObserver;
   process: EtcdProcess;
   steps: ClusterSteps;
@@ -137,6 +138,7 @@ export class EtcdSupervisor implements Startable {
     await this.#parts?.upkeep.stop();
     await this.#parts?.process.stop();
     await this.#parts?.admin.close();
+    await this.#parts?.lookAdmin.close();
     await this.#certificates.stop();
     this.#parts = undefined;
   }
@@ -204,6 +206,8 @@ export class EtcdSupervisor implements Startable {
     const tls = this.tls;
     const admin = await openEtcdAdmin({ endpoints, tls, ...tools });
     const upkeepAdmin = await openEtcdAdmin({ endpoints, tls, ...tools });
+    const requestTimeoutMs = CLUSTER_ANSWER_MS_MAX;
+    const lookAdmin = await openEtcdAdmin({ endpoints, tls, requestTimeoutMs, ...tools });
     const process = new EtcdProcess({
       path: program.path,
       args: () => this.#arguments(program),
@@ -234,8 +238,8 @@ export class EtcdSupervisor implements Startable {
       ownMemberId: () => this.#record?.own?.memberId,
       ...tools,
     });
-    const observer = new ClusterObserver(admin, log);
-    return { program, admin, observer, process, steps, upkeep };
+    const observer = new ClusterObserver(lookAdmin, log);
+    return { program, admin, lookAdmin, observer, process, steps, upkeep };
   }
 
   #self(): InitialMember {

@@ -39,7 +39,7 @@ describe("the etcd of the system", () => {
     expect([...parseEtcdFlags(help)]).toEqual(["name", "pre-vote"]);
     const folder = await folderWith(
       "etcd",
-      'case $1 in --version) echo "etcd Version: 3.5.9";; *) echo "  --pre-vote" >&2; exit 2;; esac',
+      'test $1 = --version && echo "etcd Version: 3.5.9" && exit; echo "  --pre-vote" >&2; exit 2',
     );
     const found = await findEtcd({ searchPath: folder });
     expect([...found.flags]).toEqual(["pre-vote"]);
@@ -59,7 +59,7 @@ describe("the etcd of the system", () => {
     expect(found).toMatchObject({ path: join(first, "etcd"), version: "3.5.9" });
   });
 
-  it("is missing, too old or something else: the message says it and names the package", async () => {
+  it("is missing, too old or something else: it says so and names the package", async () => {
     const none = await mkdtemp(join(tmpdir(), "find-etcd-"));
     folders.push(none);
     const old = await folderWith("etcd", "echo 'etcd Version: 3.3.25'");

@@ -39,7 +39,7 @@ export const CLUSTER_LOOK_MS = 5_000;
 export const CLUSTER_LOOK_SOON_MS = 400;
 /** Time that one member has to answer a look. */
 export const CLUSTER_ANSWER_MS_MAX = 2_000;
-/** A member that does not answer for this long is lost, and a coordinator that waits replaces it. */
+/** A member that does not answer for this long is lost: a coordinator that waits replaces it. */
 export const MEMBER_LOST_MS = 15 * 60_000;
 /** This node must be seen as removed from the cluster for this long before it believes it. */
 export const REMOVED_CONFIRM_MS = 10_000;

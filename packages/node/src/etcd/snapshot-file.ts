@@ -9,7 +9,7 @@ import { dirname, join } from "node:path";
 import { listIfThere } from "@hearthmesh/client/private-files";
 import { MeshError } from "@hearthmesh/core";
 
-export const HASH_BYTES = 32;
+const HASH_BYTES = 32;
 const READ_BYTES = 1 << 20;
 const SQLITE_MAGIC = Buffer.from("SQLite format 3\0", "latin1");
 /** bbolt's magic number in its first page, little endian, behind the page's header. */

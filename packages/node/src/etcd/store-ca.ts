@@ -7,7 +7,7 @@ import type { StoreFiles } from "./store-files.js";
 
 type CaFiles = Pick<StoreFiles, "caCertificate" | "caKey">;
 
-/** Undefined when none was made or received yet. `MESH_HOME_UNSAFE` when others can read its key. */
+/** Undefined when none is here yet. `MESH_HOME_UNSAFE` when others can read its key. */
 export async function readStoreCa(files: CaFiles): Promise<StoreCa | undefined> {
   const certificatePem = await readIfThere(files.caCertificate);
   if (certificatePem === undefined || (await readIfThere(files.caKey)) === undefined) {

@@ -39,7 +39,7 @@ describe("the certificates of the store", () => {
 
   const server = async () => new X509Certificate(await readFile(home.files.serverCertificate));
 
-  it("name this machine, the store, and for clients nothing, because etcd compares it", async () => {
+  it("name this machine and the store, and for clients nothing to compare", async () => {
     const names = (await server()).subjectAltName ?? "";
     for (const name of ["DNS:store.home.alice", "DNS:localhost", "DNS:home.example"]) {
       expect(names).toContain(name);

@@ -68,7 +68,7 @@ async function lockStopped(home: string) {
 }
 
 /** A name for what is put aside: `<path>-aside-20261121T031500Z`. */
-export function asidePath(path: string, nowMs: number): string {
+function asidePath(path: string, nowMs: number): string {
   return `${path}-aside-${new Date(nowMs).toISOString().replace(/[-:]|\.\d+/g, "")}`;
 }
 

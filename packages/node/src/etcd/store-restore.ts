@@ -46,7 +46,7 @@ export async function restoreStore(options: RestoreOptions): Promise<RestoreResu
     const present = await presentEngine(home.files);
     if (present !== undefined && present !== info.engine) {
       throw new MeshError("MESH_CONFIG_INVALID", {
-        message: `${options.file} is a snapshot of ${info.engine}, and this home runs on ${present}`,
+        message: `${options.file} is of ${info.engine}, and this home runs on ${present}`,
         hint:
           `Move the home first: \`mesh store migrate --from ${present} --to ${info.engine}\`. ` +
           "Then restore.",

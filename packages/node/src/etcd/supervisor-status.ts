@@ -93,7 +93,7 @@ const MESSAGES: Record<ClusterPhase, string> = {
   removed: "the operator has removed this node from the member",
 };
 
-export function phaseMessage(phase: ClusterPhase): string {
+function phaseMessage(phase: ClusterPhase): string {
   return MESSAGES[phase];
 }
 

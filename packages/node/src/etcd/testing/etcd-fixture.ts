@@ -1,4 +1,4 @@
-/** For tests with a real etcd: whether there is one, free ports, and a home that goes at the end. */
+/** For tests with a real etcd: whether there is one, free ports, and a home for it. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
