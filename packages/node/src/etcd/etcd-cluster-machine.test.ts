@@ -240,6 +240,9 @@ describe("a node that the operator removed", () => {
     expect(new Driver().look(look({ members, removedNodeIds }))).toEqual(remove);
     // The leader itself is the removed one: the first of the others acts.
     expect(new Driver().look(look({ members, removedNodeIds, leader: "b" }))).toEqual(remove);
+    // One that answers is not taken out while another is away: too few would be left.
+    const away = [member("a"), member("b"), member("c", { isReachable: false })];
+    expect(new Driver().look(look({ members: away, removedNodeIds }))).toBeUndefined();
     const driver = new Driver();
     const own = new Set(["a"]);
     expect(driver.watch(look({ members, removedNodeIds: own }), MINUTE)).toBeUndefined();
