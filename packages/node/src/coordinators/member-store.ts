@@ -13,12 +13,12 @@ import {
   type Store,
   type TlsMaterial,
 } from "@hearthmesh/store";
-import { outsideAddresses } from "../addresses.js";
 import type { Config } from "../config/config.js";
 import { EtcdSupervisor, type OtherCoordinators } from "../etcd/etcd-supervisor.js";
 import { ensureStoreCa } from "../etcd/store-ca.js";
 import { chooseEngine, recordEngine, type StoreEngine } from "../etcd/store-choice.js";
 import { type StoreFiles, storeFiles } from "../etcd/store-files.js";
+import { storeHosts } from "../etcd/store-hosts.js";
 import type { StoreSource } from "../etcd/store-service.js";
 import { type NodeRecord, nodeFiles } from "../home.js";
 import type { Tools } from "../member-authority.js";
@@ -185,13 +185,6 @@ async function openSupervised(
     await supervisor.stop();
     throw error;
   }
-}
-
-/** Hosts without ports, as certificates and URLs of etcd name them. */
-function storeHosts({ store, advertise }: Config): string[] {
-  return outsideAddresses(store.client, advertise).map((address) =>
-    address.replace(/:\d+$/, "").replace(/^\[|\]$/g, ""),
-  );
 }
 
 function storeOptions(
