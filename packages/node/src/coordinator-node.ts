@@ -15,20 +15,16 @@ import { type StoreDirections, secretsPart } from "./coordinators/member-secrets
 import type { StoreSight } from "./coordinators/member-store.js";
 import { CredentialHolder } from "./credential-holder.js";
 import { type NodeFiles, type NodeRecord, nodeFiles, readCertificate, readKey } from "./home.js";
+import { keyPairOf } from "./key-pair.js";
 import { LinkDoors } from "./link-doors.js";
-import {
-  coordinatorCertificate,
-  keyPairOf,
-  type MemberGround,
-  openMember,
-  type Tools,
-} from "./member-authority.js";
+import { coordinatorCertificate, type MemberGround, openMember } from "./member-authority.js";
 import { CoordinatorMesh, LinkCallers } from "./mesh/coordinator-mesh.js";
 import { Guests, isGuest } from "./mesh/guests.js";
 import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
 import { PeerLinks } from "./peer-links.js";
 import { Renewal } from "./renewal.js";
+import type { Tools } from "./tools.js";
 
 export async function coordinatorNode(
   config: Config,
@@ -128,18 +124,18 @@ function storeSight(
   record: NodeRecord,
   peers: () => readonly PeerInfo[],
 ): StoreSight {
-  const isOther = ({ nodeId }: { nodeId: string }) => nodeId !== record.nodeId;
   const isHere = ({ state }: PeerInfo) => state === "alive" || state === "suspect";
   return {
-    others: () => ({
-      storeAddresses: authority.coordinators
-        .list()
-        .filter(isOther)
-        .flatMap(({ storeAddresses }) => storeAddresses),
-      aliveNodeIds: peers()
-        .filter(isHere)
-        .map(({ nodeId }) => nodeId),
-    }),
+    others: () => {
+      const others = authority.coordinators.list().filter((one) => one.nodeId !== record.nodeId);
+      // Storage nodes are alive too, and can take nobody's place in the store.
+      const ids = new Set<string>(others.map(({ nodeId }) => nodeId));
+      const alive = peers().filter((peer) => isHere(peer) && ids.has(peer.nodeId));
+      return {
+        storeAddresses: others.flatMap(({ storeAddresses }) => storeAddresses),
+        aliveNodeIds: alive.map(({ nodeId }) => nodeId),
+      };
+    },
     isRemoved: (nodeId) => authority.isRevoked(nodeId as NodeId),
   };
 }
