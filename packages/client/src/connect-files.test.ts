@@ -34,7 +34,7 @@ afterEach(async () => {
   await member.stop();
 });
 
-type Serve = (request: IncomingRequest, link: Link) => Uint8Array;
+type Serve = (request: IncomingRequest, link: Link) => Uint8Array | readonly Uint8Array[];
 
 interface Coordinator {
   readonly contact: CoordinatorContact;

@@ -38,13 +38,14 @@ import { storeFiles } from "./etcd/store-files.js";
 import { storeService } from "./etcd/store-service.js";
 import type { NodeCredentials, NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
-import type { MemberGround, Tools } from "./member-authority.js";
+import type { MemberGround } from "./member-authority.js";
 import type { CoordinatorMesh } from "./mesh/coordinator-mesh.js";
 import { meshMetrics } from "./mesh/mesh-metrics.js";
 import { NodeReport } from "./node-report.js";
 import type { PeerLinks } from "./peer-links.js";
 import { sendRevocations } from "./revocation-mirror.js";
 import { probeStore } from "./store-probe.js";
+import type { Tools } from "./tools.js";
 
 export interface CoordinatorPartOptions extends Tools {
   config: Config;

@@ -16,10 +16,10 @@ import { createMember } from "./create-member.js";
 import { type NodeRecord, readNodeRecord } from "./home.js";
 import { lockHome } from "./home-lock.js";
 import { openLogger } from "./logger.js";
-import type { Tools } from "./member-authority.js";
 import { joinHub } from "./mesh/join-hub.js";
 import { checkPorts, type WantedPort } from "./port-check.js";
 import { RunningFile } from "./running-file.js";
+import type { Tools } from "./tools.js";
 import { VERSION } from "./version.js";
 
 export type DaemonOptions = ConfigSources;

@@ -2,11 +2,9 @@
  * The coordinator's ground: the store, the authority on it, and the coordinator's own certificate.
  */
 
-import { createPrivateKey, createPublicKey } from "node:crypto";
 import { readIfThere } from "@hearthmesh/client/private-files";
 import { Authority, type LeaderData } from "@hearthmesh/collective";
-import type { Clock, Logger, Random } from "@hearthmesh/core";
-import { createCertificateRequest, type KeyPairPem, nodeIdOfPublicKey } from "@hearthmesh/identity";
+import { createCertificateRequest } from "@hearthmesh/identity";
 import type { Store } from "@hearthmesh/store";
 import { outsideAddresses } from "./addresses.js";
 import type { Config } from "./config/config.js";
@@ -19,6 +17,8 @@ import { fetchMemberSecrets } from "./coordinators/member-secrets.js";
 import { type MemberStore, openMemberStore } from "./coordinators/member-store.js";
 import { certificateNames } from "./create-member.js";
 import { type NodeFiles, type NodeRecord, readCertificate, readKey } from "./home.js";
+import { keyPairOf } from "./key-pair.js";
+import type { Tools } from "./tools.js";
 
 /** Of each kind, in the record that everybody reads who looks for the leader. */
 const LEADER_ADDRESSES_MAX = 16;
@@ -28,12 +28,6 @@ export interface MemberGround {
   readonly store: Store;
   readonly authority: Authority;
   readonly leadership: MemberLeadership;
-}
-
-export interface Tools {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
 }
 
 /**
@@ -94,12 +88,4 @@ export async function coordinatorCertificate(
     ...names,
   });
   return certificatePem;
-}
-
-/** A key pair from its private half. */
-export function keyPairOf(privateKeyPem: string): KeyPairPem {
-  const key = createPublicKey(createPrivateKey(privateKeyPem));
-  const publicKeyPem = key.export({ type: "spki", format: "pem" });
-  const nodeId = nodeIdOfPublicKey(key.export({ type: "spki", format: "der" }));
-  return { privateKeyPem, publicKeyPem: publicKeyPem.toString(), nodeId };
 }

@@ -23,8 +23,8 @@ import {
   nodeFiles,
   readCredentials,
 } from "./home.js";
+import { keyPairOf } from "./key-pair.js";
 import { LinkDoors } from "./link-doors.js";
-import { keyPairOf, type Tools } from "./member-authority.js";
 import { MeshPart } from "./mesh/mesh-part.js";
 import type { MeshPartsOptions } from "./mesh/mesh-parts.js";
 import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
@@ -34,6 +34,7 @@ import { Renewal } from "./renewal.js";
 import { RevocationMirror } from "./revocation-mirror.js";
 import { storageDoor, storageHealth } from "./storage-doors.js";
 import { StoragePart } from "./storage-part.js";
+import type { Tools } from "./tools.js";
 
 export async function storageOnlyNode(
   config: Config,

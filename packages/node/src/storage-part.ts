@@ -14,8 +14,8 @@ import type { Link } from "@hearthmesh/qwormhole";
 import { reachableAddresses } from "./addresses.js";
 import type { Config } from "./config/config.js";
 import type { NodeFiles, NodeRecord } from "./home.js";
-import type { Tools } from "./member-authority.js";
 import type { PeerLinks } from "./peer-links.js";
+import type { Tools } from "./tools.js";
 import { VERSION } from "./version.js";
 
 /** Every chunk is read and checked once in this time. */

@@ -1,8 +1,8 @@
 /**
  * The store's interface. It has the meaning of etcd's v3 API: one global revision, keys ordered by
  * their UTF-8 bytes, compare-then-else transactions, leases, watches that start at a revision, and
- * compaction. Two engines implement it: `memory` (the model) and `sqlite`; `etcd` follows. All pass
- * the suite in `testing/`.
+ * compaction. Three engines implement it: `memory` (the model), `sqlite` and `etcd`. All pass the
+ * suite in `testing/`.
  *
  * Guarantee: a write that was answered is on disk (`sqlite`: fsynced), and every later read sees
  * it.

@@ -80,6 +80,8 @@ const PASSING: readonly ErrorCode[] = [
   "MESH_STOPPING",
   "MESH_STORE_BUSY",
   "MESH_STORE_CLOSED",
+  "MESH_STORE_UNAVAILABLE",
+  "MESH_NOT_LEADER",
 ];
 
 /** Whether the same question may be answered a little later. */

@@ -161,7 +161,7 @@ function unknown(leaseId: number): MeshError {
   });
 }
 
-export function checkTtl(ttlMs: number, ttlMsMax: number): void {
+function checkTtl(ttlMs: number, ttlMsMax: number): void {
   if (Number.isSafeInteger(ttlMs) && ttlMs >= KV_TTL_MS_MIN && ttlMs <= ttlMsMax) return;
   throw new MeshError("MESH_BAD_REQUEST", {
     message: `a time to live must be from ${KV_TTL_MS_MIN / 1000} s to ${ttlMsMax / 1000} s`,

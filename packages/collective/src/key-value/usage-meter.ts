@@ -27,7 +27,7 @@ export interface UsageLimits {
   readonly leasesPerOwnerMax: number;
 }
 
-export const USAGE_LIMITS: UsageLimits = {
+const USAGE_LIMITS: UsageLimits = {
   entriesMax: KV_ENTRIES_MAX,
   bytesMax: KV_BYTES_MAX,
   leasesMax: KV_LEASES_MAX,

@@ -131,6 +131,9 @@ const POLICY_OF: Record<string, Policy> = {
   "DELETE /api/nodes/:node": "operator",
   "GET /api/identities": "operator",
   "POST /api/revocations": "operator",
+  "GET /api/store/status": "operator",
+  "GET /api/store/members": "operator",
+  "GET /api/store/snapshot": "operator",
   "POST /api/identity/renew": "self",
 };
 

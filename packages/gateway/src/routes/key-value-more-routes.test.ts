@@ -3,7 +3,7 @@ import { limits, systemClock } from "@hearthmesh/core";
 import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { LoopbackDoor } from "../doors/loopback-door.js";
-import { KeyValueDoors } from "../testing/key-value-doors.js";
+import { bodyOf, KeyValueDoors } from "../testing/key-value-doors.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -15,13 +15,13 @@ afterEach(() => doors.close());
 
 const problem = async (answer: Response) => {
   expect(answer.headers.get("content-type")).toContain("application/problem+json");
-  return [answer.status, (await answer.json()).code];
+  return [answer.status, (await bodyOf(answer)).code];
 };
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 describe("a transaction over HTTP", () => {
   it("changes keys together, or nothing", async () => {
-    const { revision } = await (await doors.put("a", "1")).json();
+    const { revision } = await bodyOf(await doors.put("a", "1"));
     const request = {
       compare: [
         { key: "a", target: "modRevision", is: "=", value: revision },
@@ -34,13 +34,13 @@ describe("a transaction over HTTP", () => {
       ],
       failure: [{ type: "get", key: "b" }],
     };
-    const done = await (await doors.post("/api/kv-transactions", request)).json();
+    const done = await bodyOf(await doors.post("/api/kv-transactions", request));
     expect(done).toEqual({
       succeeded: true,
       revision: revision + 1,
       results: [{ type: "put" }, { type: "delete", deleted: 1 }, { type: "get", entry: null }],
     });
-    const again = await (await doors.post("/api/kv-transactions", request)).json();
+    const again = await bodyOf(await doors.post("/api/kv-transactions", request));
     expect(again).toMatchObject({
       succeeded: false,
       results: [{ entry: { key: "b", valueBase64: base64("2") } }],
@@ -65,11 +65,11 @@ describe("a transaction over HTTP", () => {
 describe("locks over HTTP", () => {
   it("are taken, shown, renewed, waited for and given back", async () => {
     const taken = await doors.post("/api/locks/acquire", { name: "jobs/a", holder: "host-1" });
-    const { held } = await taken.json();
+    const { held } = await bodyOf(taken);
     expect(held).toMatchObject({ name: "jobs/a", holder: "host-1", ttlMs: 30_000 });
     const other = await doors.post("/api/locks/acquire", { name: "jobs/a" });
     expect(other.status).toBe(409);
-    expect(await other.json()).toMatchObject({
+    expect(await bodyOf(other)).toMatchObject({
       code: "MESH_LOCK_TAKEN",
       details: { holder: "host-1", sinceMs: held.sinceMs },
     });
@@ -77,17 +77,17 @@ describe("locks over HTTP", () => {
     expect((await doors.put("state", "1", {}, fenced)).status).toBe(200);
     const waiting = doors.post("/api/locks/acquire", { name: "jobs/a", wait: "60s" });
     await vi.waitFor(async () => {
-      const shown = await (await fetch(`${doors.base}/api/locks/inspect?name=jobs/a`)).json();
+      const shown = await bodyOf(await fetch(`${doors.base}/api/locks/inspect?name=jobs/a`));
       expect(shown.lock).toMatchObject({ held, waiting: 1 });
     });
-    const { locks } = await (await fetch(`${doors.base}/api/locks?prefix=jobs/`)).json();
+    const { locks } = await bodyOf(await fetch(`${doors.base}/api/locks?prefix=jobs/`));
     expect(locks).toMatchObject([{ name: "jobs/a" }]);
     const token = { name: "jobs/a", token: held.token };
     expect((await doors.post("/api/locks/renew", token)).status).toBe(200);
-    expect(await (await doors.post("/api/locks/release", token)).json()).toEqual({
+    expect(await bodyOf(await doors.post("/api/locks/release", token))).toEqual({
       released: "jobs/a",
     });
-    const next = (await (await waiting).json()).held;
+    const next = (await bodyOf(await waiting)).held;
     expect(next.token).toBeGreaterThan(held.token);
     expect(await problem(await doors.post("/api/locks/renew", token))).toEqual([
       409,
@@ -108,7 +108,7 @@ describe("locks over HTTP", () => {
     const init = { method: "POST", body, headers, signal: controller.signal };
     const broken = expect(fetch(`${doors.base}/api/locks/acquire`, init)).rejects.toThrow();
     const waiting = async () =>
-      (await (await fetch(`${doors.base}/api/locks/inspect?name=x`)).json()).lock.waiting;
+      (await bodyOf(await fetch(`${doors.base}/api/locks/inspect?name=x`))).lock.waiting;
     await vi.waitFor(async () => expect(await waiting()).toBe(1));
     controller.abort();
     await broken;
@@ -146,7 +146,7 @@ describe("a watch over HTTP", () => {
   it("is an event stream that goes on where it was left", async () => {
     const answer = await fetch(`${doors.base}/api/kv-watch?prefix=app/`);
     expect(answer.headers.get("content-type")).toBe("text/event-stream");
-    const { revision } = await (await doors.put("app/a", "1")).json();
+    const { revision } = await bodyOf(await doors.put("app/a", "1"));
     await doors.put("other", "1");
     await fetch(doors.url("app/a"), { method: "DELETE" });
     const { found, cancel } = await events(answer, 3);
@@ -184,7 +184,7 @@ describe("a watch over HTTP", () => {
   });
 
   it("says by its code that its start is gone, and ends", async () => {
-    const { revision } = await (await doors.put("a", "1")).json();
+    const { revision } = await bodyOf(await doors.put("a", "1"));
     await doors.put("a", "2");
     await doors.store.compact(revision + 1);
     const answer = await fetch(`${doors.base}/api/kv-watch?key=a&from=${revision}`);

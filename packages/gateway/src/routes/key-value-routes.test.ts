@@ -2,7 +2,7 @@
 import { limits, systemClock } from "@hearthmesh/core";
 import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { KeyValueDoors } from "../testing/key-value-doors.js";
+import { bodyOf, KeyValueDoors } from "../testing/key-value-doors.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -14,7 +14,7 @@ afterEach(() => doors.close());
 
 const problem = async (answer: Response) => {
   expect(answer.headers.get("content-type")).toContain("application/problem+json");
-  return [answer.status, (await answer.json()).code];
+  return [answer.status, (await bodyOf(answer)).code];
 };
 const base64 = (text: string) => Buffer.from(text).toString("base64");
 
@@ -22,7 +22,7 @@ describe("a key over HTTP", () => {
   it("is its bytes, with its revisions in the headers", async () => {
     const bytes = new Uint8Array([0, 255, 10, 13]);
     const made = await doors.put("app/db", bytes);
-    const written = await made.json();
+    const written = await bodyOf(made);
     expect(made.status).toBe(200);
     expect(written).toMatchObject({ key: "app/db", version: 1 });
     expect(made.headers.get("etag")).toBe(`"${written.revision}"`);
@@ -46,7 +46,7 @@ describe("a key over HTTP", () => {
     const past = await fetch(doors.url("app/db", `?revision=${written.revision}`));
     expect(new Uint8Array(await past.arrayBuffer())).toEqual(bytes);
     const removed = await fetch(doors.url("app/db"), { method: "DELETE" });
-    expect(await removed.json()).toMatchObject({ deleted: 1 });
+    expect(await bodyOf(removed)).toMatchObject({ deleted: 1 });
     const gone = await fetch(doors.url("app/db"));
     expect(gone.headers.get("x-kv-revision")).toMatch(/^\d+$/);
     expect(await problem(gone)).toEqual([404, "MESH_KV_NOT_FOUND"]);
@@ -64,7 +64,7 @@ describe("a key over HTTP", () => {
   ])("may be called %j", async (key) => {
     await doors.put(key, key);
     expect(await (await fetch(doors.url(key))).text()).toBe(key);
-    expect(await (await fetch(`${doors.base}/api/kv`)).json()).toMatchObject({
+    expect(await bodyOf(await fetch(`${doors.base}/api/kv`))).toMatchObject({
       entries: [{ key }],
     });
   });
@@ -122,12 +122,12 @@ describe("a key over HTTP", () => {
     expect(timed.headers.get("x-kv-lease")).toMatch(/^\d+$/);
     const granted = await doors.post("/api/kv-leases", { ttl: "30s" });
     expect(granted.status).toBe(201);
-    const { lease } = await granted.json();
+    const { lease } = await bodyOf(granted);
     expect(lease).toMatchObject({ ttlMs: 30_000, purpose: "lease" });
     expect((await doors.put("b", "1", {}, `?lease=${lease.leaseId}`)).status).toBe(200);
     const kept = await doors.post(`/api/kv-leases/${lease.leaseId}/keep-alive`, {});
-    expect((await kept.json()).lease).toEqual(lease);
-    expect((await (await fetch(`${doors.base}/api/kv-leases`)).json()).leases).toHaveLength(2);
+    expect((await bodyOf(kept)).lease).toEqual(lease);
+    expect((await bodyOf(await fetch(`${doors.base}/api/kv-leases`))).leases).toHaveLength(2);
     const ended = await fetch(`${doors.base}/api/kv-leases/${lease.leaseId}`, { method: "DELETE" });
     expect(ended.status).toBe(200);
     expect((await fetch(doors.url("b"))).status).toBe(404);
@@ -142,7 +142,7 @@ describe("a key over HTTP", () => {
   });
 
   it("answers a revision that is gone or not there yet", async () => {
-    const { revision } = await (await doors.put("a", "1")).json();
+    const { revision } = await bodyOf(await doors.put("a", "1"));
     await doors.put("a", "2");
     await doors.store.compact(revision + 1);
     expect(await problem(await fetch(doors.url("a", `?revision=${revision}`)))).toEqual([
@@ -157,7 +157,7 @@ describe("a key over HTTP", () => {
   });
 
   it("is waited for", async () => {
-    const { revision } = await (await doors.put("a", "1")).json();
+    const { revision } = await bodyOf(await doors.put("a", "1"));
     const now = await fetch(doors.url("a", `?wait=30s&after=${revision - 1}`));
     expect(await now.text()).toBe("1");
     const waiting = fetch(doors.url("a", `?wait=30s&after=${revision}`));
@@ -166,7 +166,7 @@ describe("a key over HTTP", () => {
     expect(await (await waiting).text()).toBe("2");
     const list = fetch(`${doors.base}/api/kv?prefix=app/&wait=30s&waitAfter=${revision}`);
     await doors.put("app/x", "1");
-    expect(await (await list).json()).toMatchObject({ entries: [{ key: "app/x" }] });
+    expect(await bodyOf(await list)).toMatchObject({ entries: [{ key: "app/x" }] });
     const late = await fetch(doors.url("a", `?wait=10ms&after=${revision + 10}`));
     expect([late.status, late.headers.get("x-kv-revision")]).toEqual([304, `${revision + 10}`]);
     const quiet = await fetch(`${doors.base}/api/kv?wait=10ms&waitAfter=${revision + 10}`);
@@ -183,17 +183,17 @@ describe("a key over HTTP", () => {
 describe("keys over HTTP", () => {
   it("are listed in pages and deleted by prefix", async () => {
     for (const key of ["a/1", "a/2", "a/3", "b"]) await doors.put(key, key);
-    const page = await (await fetch(`${doors.base}/api/kv?prefix=a/&limit=2&values=true`)).json();
+    const page = await bodyOf(await fetch(`${doors.base}/api/kv?prefix=a/&limit=2&values=true`));
     expect(page).toMatchObject({
       entries: [{ key: "a/1", valueBase64: base64("a/1") }, { key: "a/2" }],
       more: true,
     });
     const rest = `${doors.base}/api/kv?prefix=a/&after=a/2&revision=${page.revision}`;
-    const { entries } = await (await fetch(rest)).json();
+    const { entries } = await bodyOf(await fetch(rest));
     expect(entries).toMatchObject([{ key: "a/3" }]);
     expect(entries[0]).not.toHaveProperty("valueBase64");
     const deleted = await fetch(`${doors.base}/api/kv?prefix=a/`, { method: "DELETE" });
-    expect(await deleted.json()).toMatchObject({ deleted: 3 });
+    expect(await bodyOf(deleted)).toMatchObject({ deleted: 3 });
     expect((await fetch(`${doors.base}/api/kv`, { method: "DELETE" })).status).toBe(400);
     expect((await fetch(`${doors.base}/api/kv?limit=0`)).status).toBe(400);
   });

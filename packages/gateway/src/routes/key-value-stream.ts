@@ -10,7 +10,7 @@ import { problemOf } from "../server/problem-body.js";
 import { changeView } from "./key-value-views.js";
 
 /** After so much quiet a comment is sent, so that both ends and proxies know of each other. */
-export const HEARTBEAT_MS = 15_000;
+const HEARTBEAT_MS = 15_000;
 
 export interface EventStreamOptions {
   readonly watch: KeyWatch;

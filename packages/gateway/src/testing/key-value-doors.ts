@@ -1,13 +1,31 @@
 /** A gateway with a key-value service on both API doors, and short ways to ask it. */
 import { request as httpsRequest } from "node:https";
-import { KeyValueService } from "@hearthmesh/collective";
+import { KeyValueService, type KeyValueServiceOptions } from "@hearthmesh/collective";
 import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
-import type { Store } from "@hearthmesh/store";
 import { keyValuePath } from "../contracts/index.js";
 import { ApiDoor } from "../doors/api-door.js";
 import { LoopbackDoor } from "../doors/loopback-door.js";
 import type { DoorCredentials } from "../services.js";
 import { type GatewayFixture, gatewayFixture } from "./gateway-fixture.js";
+
+/** What answers of these endpoints may hold; a test asks for what it expects. */
+interface Body {
+  readonly code: string;
+  readonly revision: number;
+  readonly lease: { readonly leaseId: number };
+  readonly leases: readonly unknown[];
+  readonly entries: readonly { readonly key: string }[];
+  readonly held: { readonly token: number; readonly sinceMs: number };
+  readonly lock: { readonly waiting: number };
+  readonly locks: readonly unknown[];
+  readonly more: boolean;
+}
+
+export async function bodyOf(answer: Response | Promise<Response>): Promise<Body> {
+  return (await (await answer).json()) as Body;
+}
+
+type UsersStore = KeyValueServiceOptions["store"];
 
 export interface PersonAnswer {
   readonly status: number;
@@ -24,7 +42,7 @@ export interface PersonRequest {
 export class KeyValueDoors {
   readonly fixture: GatewayFixture;
   readonly keyValue: KeyValueService;
-  readonly store: Store;
+  readonly store: UsersStore;
   /** Of the loopback door, where the caller is the operator. */
   readonly base: string;
   readonly #http: LoopbackDoor;
@@ -33,7 +51,7 @@ export class KeyValueDoors {
   private constructor(
     fixture: GatewayFixture,
     keyValue: KeyValueService,
-    store: Store,
+    store: UsersStore,
     doors: { http: LoopbackDoor; api: ApiDoor },
   ) {
     this.fixture = fixture;
@@ -44,7 +62,7 @@ export class KeyValueDoors {
     this.base = `http://localhost:${doors.http.address?.port}`;
   }
 
-  static async open(store: Store): Promise<KeyValueDoors> {
+  static async open(store: UsersStore): Promise<KeyValueDoors> {
     const clock = systemClock();
     const fixture = await gatewayFixture({ store, clock, random: systemRandom() });
     const policy = fixture.authority;

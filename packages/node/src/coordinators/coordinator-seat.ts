@@ -8,8 +8,9 @@ import {
 import { parseMemberId, parseTrustDomain } from "@hearthmesh/core";
 import type { NodeRecord } from "../home.js";
 import type { LinkDoors } from "../link-doors.js";
-import type { MemberGround, Tools } from "../member-authority.js";
+import type { MemberGround } from "../member-authority.js";
 import type { PeerLinks } from "../peer-links.js";
+import type { Tools } from "../tools.js";
 import { tellLeader } from "./leader-news.js";
 
 export interface SeatOptions extends Tools {

@@ -9,9 +9,10 @@ import type { Link } from "@hearthmesh/qwormhole";
 import type { Config } from "../config/config.js";
 import type { NodeFiles, NodeRecord } from "../home.js";
 import type { LinkDoors } from "../link-doors.js";
-import type { MemberGround, Tools } from "../member-authority.js";
+import type { MemberGround } from "../member-authority.js";
 import type { PeerLinks } from "../peer-links.js";
 import { StoragePart } from "../storage-part.js";
+import type { Tools } from "../tools.js";
 
 export interface CoordinatorStorageOptions extends Tools {
   config: Config;

@@ -4,7 +4,7 @@ import type { LeaderData, LeadershipState } from "@hearthmesh/collective";
 import { type Leader, type Leadership, notLeading, soleLeadership } from "@hearthmesh/collective";
 import { MeshError, type NodeId, type Startable } from "@hearthmesh/core";
 import { Election, expectMissing, expectRevision, put, type Store } from "@hearthmesh/store";
-import type { Tools } from "../member-authority.js";
+import type { Tools } from "../tools.js";
 
 export interface MemberLeadership extends Startable, Leadership {
   /** The membership says that the node is dead: when it leads, another may take over at once. */

@@ -17,15 +17,16 @@ import {
 import { createVerifier, parseEndpoint, publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import { dialLink, type Link, type LinkOptions, tlsTransport } from "@hearthmesh/qwormhole";
 import { type NodeFiles, type NodeRecord, readCredentials } from "../home.js";
-import { keyPairOf, type Tools } from "../member-authority.js";
+import { keyPairOf } from "../key-pair.js";
 import type { MethodPart } from "../method-router.js";
+import type { Tools } from "../tools.js";
 
 const METHOD = "coordinator.secrets";
 const TIMEOUT_MS = 15_000;
 const SECRET_BYTES_MAX = 64 * 1024;
 
 /** The files that every coordinator of a member has, under the name in which they travel. */
-export function secretFiles(files: NodeFiles): Readonly<Record<string, string>> {
+function secretFiles(files: NodeFiles): Readonly<Record<string, string>> {
   const { caKey, receiptSecret, meshSecret, storeCaKey, storeCaCertificate } = files;
   return { caKey, receiptSecret, meshSecret, storeCaKey, storeCaCertificate };
 }

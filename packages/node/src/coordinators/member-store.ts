@@ -21,8 +21,14 @@ import { type StoreFiles, storeFiles } from "../etcd/store-files.js";
 import { storeHosts } from "../etcd/store-hosts.js";
 import type { StoreSource } from "../etcd/store-service.js";
 import { type NodeRecord, nodeFiles } from "../home.js";
-import type { Tools } from "../member-authority.js";
+import type { Tools } from "../tools.js";
 import type { StoreDirections } from "./member-secrets.js";
+
+/**
+ * A write that a dead leader of etcd was to pass on is given up after this, with an election behind
+ * it: a new one answers by then.
+ */
+const REQUEST_TIMEOUT_MS = 2_500;
 
 /** The first start of a cluster of several waits for the others this long. */
 const USABLE_TIMEOUT_MS = 120_000;
@@ -191,7 +197,8 @@ function storeOptions(
   { record, clock, random, log }: MemberStoreOptions,
   endpoints: readonly string[],
 ): EtcdStoreOptions {
-  return { endpoints, keyPrefix: `/hearthmesh/${record.trustDomain}/`, clock, random, log };
+  const keyPrefix = `/hearthmesh/${record.trustDomain}/`;
+  return { endpoints, keyPrefix, requestTimeoutMs: REQUEST_TIMEOUT_MS, clock, random, log };
 }
 
 async function ownMaterial({ store }: Config): Promise<TlsMaterial | undefined> {

@@ -33,7 +33,7 @@ import type { Config } from "../config/config.js";
 import type { CredentialHolder } from "../credential-holder.js";
 import type { NodeFiles, NodeRecord } from "../home.js";
 import type { LinkDoors } from "../link-doors.js";
-import type { Tools } from "../member-authority.js";
+import type { Tools } from "../tools.js";
 import { VERSION } from "../version.js";
 import type { GuestServices } from "./guest-services.js";
 import { findHub, parseHubAddress } from "./hub-address.js";

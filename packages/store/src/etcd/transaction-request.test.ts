@@ -13,7 +13,8 @@ const TARGETS = ["version", "createRevision", "modRevision"] as const;
 function etcdHolds(compare: WireCompare, entries: ReadonlyMap<string, KeyValue>): boolean {
   const entry = entries.get(keys.decode(Buffer.from(compare.key)));
   if (compare.target === 3) {
-    const equal = entry !== undefined && Buffer.from(entry.value).equals(compare.value ?? []);
+    const equal =
+      entry !== undefined && Buffer.from(entry.value).equals(compare.value ?? Buffer.alloc(0));
     return compare.result === 0 ? equal : entry !== undefined && !equal;
   }
   const target = TARGETS[compare.target] ?? "version";
