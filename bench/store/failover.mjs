@@ -87,9 +87,10 @@ class Trial {
   /** Everything that was acknowledged is there, and nothing that was read was stale. */
   async check() {
     await this.#steady();
-    const kept = await this.#keptWrites();
-    const lost = this.#acks.filter(({ key }) => !kept.has(key));
+    // Before it is read what there is: the leader goes on writing meanwhile.
     const acks = [...this.#acks].sort((a, b) => (a.atNs < b.atNs ? -1 : 1));
+    const kept = await this.#keptWrites();
+    const lost = acks.filter(({ key }) => !kept.has(key));
     const writers = new Map();
     let backwards = 0;
     let shared = 0;
@@ -101,6 +102,7 @@ class Trial {
     return {
       acked: acks.length,
       lost: lost.length,
+      lostKeys: lost.map(({ key }) => key),
       reads: this.#reads.length,
       stale: countStale(acks, this.#reads),
       backwards,
