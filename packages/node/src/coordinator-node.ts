@@ -79,7 +79,7 @@ async function composeCoordinator(
       ? undefined
       : new CoordinatorMesh({ ...meshOptions, ...tools }, links, callers.guests);
   for (const methods of mesh?.mesh.methods() ?? []) router.add(methods);
-  ground.memberStore.learn(storeSight(ground, record, () => mesh?.mesh.parts.swim.peers() ?? []));
+  ground.memberStore.learn(storeSight(ground, record, () => mesh?.mesh.parts.swim.peers()));
   const peers = new PeerLinks(record, links, () => mesh?.mesh.parts.links, tools);
   const seat = coordinatorSeat({ record, ground, startCoordinator, links, peers, ...tools });
   router.add({ prefixes: ["node.", "file.", "coordinator."], handlers: seat.handlers() });
@@ -118,22 +118,27 @@ function storeDirections({ memberStore, authority }: MemberGround): StoreDirecti
   return { engine: memberStore.engine, addresses };
 }
 
-/** What the supervisor of the store may know about the other coordinators. */
+/**
+ * What the supervisor of the store may know about the other coordinators. Without a mesh nobody can
+ * say who is there, and all are taken to be.
+ */
 function storeSight(
   { authority }: MemberGround,
   record: NodeRecord,
-  peers: () => readonly PeerInfo[],
+  peers: () => readonly PeerInfo[] | undefined,
 ): StoreSight {
   const isHere = ({ state }: PeerInfo) => state === "alive" || state === "suspect";
   return {
     others: () => {
       const others = authority.coordinators.list().filter((one) => one.nodeId !== record.nodeId);
       // Storage nodes are alive too, and can take nobody's place in the store.
-      const ids = new Set<string>(others.map(({ nodeId }) => nodeId));
-      const alive = peers().filter((peer) => isHere(peer) && ids.has(peer.nodeId));
+      const here = peers()
+        ?.filter(isHere)
+        .map(({ nodeId }) => nodeId as string);
+      const ids = others.map(({ nodeId }) => nodeId);
       return {
         storeAddresses: others.flatMap(({ storeAddresses }) => storeAddresses),
-        aliveNodeIds: alive.map(({ nodeId }) => nodeId),
+        aliveNodeIds: here === undefined ? ids : ids.filter((nodeId) => here.includes(nodeId)),
       };
     },
     isRemoved: (nodeId) => authority.isRevoked(nodeId as NodeId),

@@ -90,6 +90,8 @@ export class MeshPart implements Startable, MeshService {
 
   async start(): Promise<void> {
     const { swim, links, routes, discovery, registry, health, services } = this.parts;
+    // A coordinator speaks to the one that leads before its mesh runs.
+    const early = links.openLinks();
     this.#unsubscribe.push(
       links.onLink((open, isOpen) => this.#onLink(open, isOpen)),
       swim.onChange((change) => this.#onPeer(change)),
@@ -100,6 +102,7 @@ export class MeshPart implements Startable, MeshService {
     await swim.start();
     await routes.start();
     await health.start();
+    for (const open of early) this.#onLink(open, true);
     await discovery.start();
     for (const { nodeId, linkAddresses } of swim.snapshotPeers()) {
       discovery.addCandidate("snapshot", { nodeId, linkAddresses });
