@@ -7,6 +7,7 @@ import { readPrivate } from "@hearthmesh/client/private-files";
 import { MeshError } from "@hearthmesh/core";
 import {
   type EtcdStoreOptions,
+  isMigrationUnfinished,
   openEtcdAdmin,
   openEtcdStore,
   openSqliteStore,
@@ -69,8 +70,24 @@ export async function openMemberStore(options: MemberStoreOptions): Promise<Memb
   const engine = await chooseEngine(files, asked ?? directions?.engine);
   refuseContradictions(config, record, engine);
   const opened = engine === "sqlite" ? await openEmbedded(options) : await openEtcd(options, files);
-  await recordEngine(files, engine);
-  return opened;
+  try {
+    await refuseUnfinished(opened, engine);
+    await recordEngine(files, engine);
+    return opened;
+  } catch (error) {
+    await opened.close();
+    throw error;
+  }
+}
+
+/** Half a member's records are worse than none: nobody would know which. */
+async function refuseUnfinished({ store }: MemberStore, engine: StoreEngine): Promise<void> {
+  if (!(await isMigrationUnfinished(store))) return;
+  const from = engine === "etcd" ? "sqlite" : "etcd";
+  throw new MeshError("MESH_STORE_MISMATCH", {
+    message: `the move of this member's records from ${from} to ${engine} was broken off`,
+    hint: `The source is whole: \`mesh store migrate --from ${from} --to ${engine}\` again.`,
+  });
 }
 
 function refuseContradictions({ store }: Config, record: NodeRecord, engine: StoreEngine): void {
