@@ -32,7 +32,12 @@ export default defineConfig({
     projects: [
       {
         resolve: { alias },
-        test: { name: "unit", include: ["packages/*/src/**/*.test.ts", "test/tidy/*.test.ts"] },
+        test: {
+          name: "unit",
+          include: ["packages/*/src/**/*.test.ts", "test/tidy/*.test.ts"],
+          // Those with real processes mostly wait: one worker more than two cores have.
+          maxWorkers: 3,
+        },
       },
       {
         resolve: { alias },

@@ -83,7 +83,7 @@ function refuseSeveral({ source }: MemberStore): void {
   const names = members.map(({ name }) => name).join(", ");
   refuse(
     `${members.length} coordinators share this store (${names}), and sqlite allows one`,
-    "Remove the others first: `mesh node remove NAME`.",
+    "Remove the others first: `mesh revoke NAME`.",
   );
 }
 
