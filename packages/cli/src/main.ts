@@ -25,9 +25,12 @@ const cli = createCli({
   random: systemRandom(),
   signal: interruption.signal,
 });
+// Timers of the clock keep no process alive, and a command that waits may have nothing else.
+const alive = setInterval(() => undefined, 2 ** 31 - 1);
 const name = basename(process.argv[1] ?? "mesh", ".js");
 process.exitCode = await runCli(
   cli,
   process.argv.slice(2),
   name === "collective" ? "collective" : "mesh",
 );
+clearInterval(alive);

@@ -10,14 +10,8 @@
  * - When all of them failed and one of them said that this passes (an election, a restart), the
  *   round is repeated with full jitter for `WAIT_MS_MAX`.
  */
-import {
-  type Clock,
-  type ErrorCode,
-  isMeshError,
-  MeshError,
-  type Random,
-  sleep,
-} from "@hearthmesh/core";
+import { type Clock, type ErrorCode, isMeshError, MeshError, type Random } from "@hearthmesh/core";
+import { sleepAlive } from "./sleep-alive.js";
 
 export interface FailoverOptions {
   /** Addresses or node ids, best first. Read again after each failure: a leader may be named. */
@@ -64,7 +58,7 @@ export async function askCoordinators<Answer>(
     if (clock === undefined || random === undefined || !failures.some(isPassing)) throw error;
     const pauseMs = PAUSE_MS + random.float() * Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** round);
     if (clock.monotonicMs() + pauseMs > endMs) throw error;
-    await sleep(clock, pauseMs, signal);
+    await sleepAlive(clock, pauseMs, signal);
   }
 }
 

@@ -9,20 +9,14 @@
  * `MESH_STORE_COMPACTED`: then list what is there now, and watch from the revision of that answer
  * plus one.
  */
-import {
-  type Clock,
-  type ErrorCode,
-  isMeshError,
-  MeshError,
-  type Random,
-  sleep,
-} from "@hearthmesh/core";
+import { type Clock, type ErrorCode, isMeshError, MeshError, type Random } from "@hearthmesh/core";
 import type { KvChange } from "@hearthmesh/gateway/contracts";
 import { problemOf, requireSuccess } from "./answers.js";
 import { EventParser, type ServerEvent } from "./key-value-events.js";
 import type { KeyValueChange, KeyValueDoor, WatchOptions, WatchRange } from "./key-value-types.js";
 import { changeOf, queryOf } from "./key-value-wire.js";
 import { networkError } from "./network-errors.js";
+import { sleepAlive } from "./sleep-alive.js";
 
 export interface WatchTools {
   readonly door: KeyValueDoor;
@@ -63,7 +57,7 @@ export async function* watchKeys(
       onLost?.(error as MeshError);
       const longestMs = Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** place.failures);
       place.failures = Math.min(place.failures + 1, 16);
-      await sleep(clock, random.float() * longestMs, signal).catch(() => undefined);
+      await sleepAlive(clock, random.float() * longestMs, signal).catch(() => undefined);
     }
   }
 }

@@ -12,7 +12,7 @@
  * A lock alone does not stop a holder that was asleep while its lock ended. Pass `token` to what
  * the lock protects (`fence` of a write does it), and stop at `signal`.
  */
-import { type Clock, isMeshError, type MeshError, type Random, sleep } from "@hearthmesh/core";
+import { type Clock, isMeshError, type MeshError, type Random } from "@hearthmesh/core";
 import type {
   LockAcquireRequest,
   LockHoldResponse,
@@ -26,6 +26,7 @@ import { readJson } from "./answers.js";
 import type { KeyValueDoor } from "./key-value-types.js";
 import { durationOf, queryOf } from "./key-value-wire.js";
 import { HeldLock } from "./locks-held.js";
+import { sleepAlive } from "./sleep-alive.js";
 
 export interface LockOptions {
   /** The lock is lost when it was not renewed for this long. Default 30 s. */
@@ -78,7 +79,7 @@ export class LockClient {
         const isOver = clock.monotonicMs() >= endMs;
         if (isOver || !isMeshError(error) || !mayCome(error)) throw error;
         // Before the whole time has passed there was a reason to answer: not at once again.
-        await sleep(clock, random.float() * PAUSE_MS_MAX, signal);
+        await sleepAlive(clock, random.float() * PAUSE_MS_MAX, signal);
       }
     }
   }

@@ -39,7 +39,9 @@ export class RpcFailure extends Error {
   readonly sent: boolean;
 
   constructor(code: number, details: string, sent = true) {
-    super(details === "" ? `gRPC status ${code}` : details);
+    // The library ends some sentences with a note that is empty.
+    const words = details.replace(/\s*Resolution note:\s*$/, "");
+    super(words === "" ? `gRPC status ${code}` : words);
     this.code = code;
     this.details = details;
     this.sent = sent;
