@@ -3,15 +3,15 @@
  * killed, nodes come and go, and nothing that was acknowledged is lost. The names of the tests are
  * those of the guide.
  */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { whyNoEtcd } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type MeshProcess, MeshProcesses, meshOk } from "../../scripts/mesh-processes.mjs";
 
-const missing = spawnSync("etcd", ["--version"]).status === 0 ? undefined : "needs etcd-server";
+const missing = whyNoEtcd();
 const name = "three coordinators on etcd";
 const TIMEOUT_MS = 60_000;
 

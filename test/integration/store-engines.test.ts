@@ -2,20 +2,20 @@
  * Files and invites on each engine of the store, with the same commands: `mesh up --store ENGINE`
  * is all that differs. The coordinator is killed in between.
  */
-import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { whyNoEtcd } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
 
-const hasEtcd = spawnSync("etcd", ["--version"]).status === 0;
+const missing = whyNoEtcd();
 const sha = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
 
 describe.each(["sqlite", "etcd"] as const)("a member on %s", (store) => {
-  const isMissing = store === "etcd" && !hasEtcd;
-  const name = (text: string) => (isMissing ? `${text} (needs etcd-server)` : text);
+  const isMissing = store === "etcd" && missing !== undefined;
+  const name = (text: string) => (isMissing ? `${text} (${missing})` : text);
   let folder: string;
   let member: MeshProcesses;
   let operator = "";

@@ -30,6 +30,13 @@ export interface NodeRecord {
   coordinators?: readonly NodeContact[];
 }
 
+/** The coordinators that a node knows from its record; none on the first coordinator itself. */
+export function knownCoordinators(
+  record: Pick<NodeRecord, "coordinator" | "coordinators">,
+): readonly NodeContact[] {
+  return record.coordinators ?? (record.coordinator === undefined ? [] : [record.coordinator]);
+}
+
 /** Where a coordinator is: `host:port`, best first. */
 export interface NodeContact {
   nodeId: NodeId;

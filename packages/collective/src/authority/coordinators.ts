@@ -1,6 +1,5 @@
 /**
- * Where the coordinators of the member are. Each writes its own contact when it starts and when its
- * addresses change; the others, clients and nodes learn it from there. One whose identity was
+ * Where the coordinators of the member are. Each writes its own contact when it starts; the others, clients and nodes learn it from there. One whose identity was
  * revoked is not named any more.
  */
 import { limits, MeshError, type NodeId } from "@hearthmesh/core";

@@ -1,4 +1,5 @@
 /** What users' operations on keys and locks take and give. */
+import type { Compare, Operation } from "@hearthmesh/store";
 
 /** One key of a user; revisions are those of the store. */
 export interface KeyEntry {
@@ -65,20 +66,12 @@ export interface KeyPage {
   readonly revision: number;
 }
 
-export type KeyCompare =
-  | {
-      key: string;
-      target: "modRevision" | "createRevision" | "version";
-      is: "=" | ">" | "<" | "!=";
-      value: number;
-    }
-  | { key: string; target: "value"; is: "=" | "!="; value: Uint8Array };
+/** As in the store, over keys of users. */
+export type KeyCompare = Compare;
 
 export type KeyOperation =
-  | { type: "put"; key: string; value: Uint8Array; leaseId?: number }
-  | { type: "delete"; key: string }
-  | { type: "deletePrefix"; prefix: string }
-  | { type: "get"; key: string };
+  | Exclude<Operation, { type: "deleteRange" }>
+  | { type: "deletePrefix"; prefix: string };
 
 export type KeyOperationResult =
   | { type: "put" }

@@ -2,7 +2,7 @@
 import { limits, systemClock } from "@hearthmesh/core";
 import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { bodyOf, KeyValueDoors } from "../testing/key-value-doors.js";
+import { base64, bodyOf, KeyValueDoors, problem } from "../testing/key-value-doors.js";
 
 vi.setConfig({ testTimeout: 60_000 });
 
@@ -11,12 +11,6 @@ beforeEach(async () => {
   doors = await KeyValueDoors.open(memoryStore({ clock: systemClock() }));
 });
 afterEach(() => doors.close());
-
-const problem = async (answer: Response) => {
-  expect(answer.headers.get("content-type")).toContain("application/problem+json");
-  return [answer.status, (await bodyOf(answer)).code];
-};
-const base64 = (text: string) => Buffer.from(text).toString("base64");
 
 describe("a key over HTTP", () => {
   it("is its bytes, with its revisions in the headers", async () => {

@@ -25,6 +25,15 @@ export async function bodyOf(answer: Response | Promise<Response>): Promise<Body
   return (await (await answer).json()) as Body;
 }
 
+/** Status and code; throws for an answer that is no problem document. */
+export async function problem(answer: Response): Promise<[status: number, code: string]> {
+  const type = answer.headers.get("content-type") ?? "";
+  if (!type.includes("application/problem+json")) throw new Error(`the answer is of type ${type}`);
+  return [answer.status, (await bodyOf(answer)).code];
+}
+
+export const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
 type UsersStore = KeyValueServiceOptions["store"];
 
 export interface PersonAnswer {

@@ -6,7 +6,7 @@
 import { writePrivate } from "@hearthmesh/client/private-files";
 import type { Leader } from "@hearthmesh/collective";
 import { errorFields, type Logger, MeshError, type NodeId } from "@hearthmesh/core";
-import type { NodeContact, NodeRecord } from "../home.js";
+import { knownCoordinators, type NodeContact, type NodeRecord } from "../home.js";
 
 /** Of one member. */
 const CONTACTS_MAX = 16;
@@ -23,7 +23,7 @@ export class CoordinatorContacts {
     this.#path = path;
     this.#record = record;
     this.#log = log;
-    this.#contacts = record.coordinators ?? (record.coordinator ? [record.coordinator] : []);
+    this.#contacts = knownCoordinators(record);
     if (this.#contacts.length > 0) return;
     throw new MeshError("MESH_CONFIG_INVALID", {
       message: `${record.name} does not know its coordinator`,

@@ -3,15 +3,13 @@
 import type { LeaderData, LeadershipState } from "@hearthmesh/collective";
 import { type Leader, type Leadership, notLeading, soleLeadership } from "@hearthmesh/collective";
 import { MeshError, type NodeId, type Startable } from "@hearthmesh/core";
-import { Election, expectMissing, expectRevision, put, type Store } from "@hearthmesh/store";
+import { Election, raiseEpoch, type Store } from "@hearthmesh/store";
 import type { Tools } from "../tools.js";
 
 export interface MemberLeadership extends Startable, Leadership {
   /** The membership says that the node is dead: when it leads, another may take over at once. */
   suspect(nodeId: NodeId): void;
 }
-
-const EPOCH_KEY = "coordinator/epoch";
 
 /**
  * On an embedded store. Every start is a new leader: orders and tickets of an earlier one are
@@ -22,24 +20,13 @@ export async function loneLeadership(
   nodeId: NodeId,
   data: LeaderData,
 ): Promise<MemberLeadership> {
-  const sole = soleLeadership({ nodeId, epoch: await nextEpoch(store), data });
+  const epoch = await raiseEpoch(store);
+  if (epoch === undefined) {
+    throw new MeshError("MESH_HOME_IN_USE", { message: "another coordinator took the lead" });
+  }
+  const sole = soleLeadership({ nodeId, epoch, data });
   const nothing = async () => undefined;
   return { ...sole, name: "leadership", start: nothing, stop: nothing, suspect: () => undefined };
-}
-
-async function nextEpoch(store: Store): Promise<number> {
-  const present = await store.get(EPOCH_KEY);
-  const epoch = present === undefined ? 1 : Number(Buffer.from(present.value).toString()) + 1;
-  const compare =
-    present === undefined
-      ? expectMissing(EPOCH_KEY)
-      : expectRevision(EPOCH_KEY, present.modRevision);
-  const { succeeded } = await store.transact({
-    compare: [compare],
-    success: [put(EPOCH_KEY, Buffer.from(String(epoch)))],
-  });
-  if (succeeded) return epoch;
-  throw new MeshError("MESH_HOME_IN_USE", { message: "another coordinator took the lead" });
 }
 
 export interface ElectedLeadershipOptions extends Tools {

@@ -16,7 +16,7 @@ import {
 } from "@hearthmesh/core";
 import { createVerifier, parseEndpoint, publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import { dialLink, type Link, type LinkOptions, tlsTransport } from "@hearthmesh/qwormhole";
-import { type NodeFiles, type NodeRecord, readCredentials } from "../home.js";
+import { knownCoordinators, type NodeFiles, type NodeRecord, readCredentials } from "../home.js";
 import { keyPairOf } from "../key-pair.js";
 import type { MethodPart } from "../method-router.js";
 import type { Tools } from "../tools.js";
@@ -71,9 +71,8 @@ export async function fetchMemberSecrets(
   files: NodeFiles,
   tools: Tools,
 ): Promise<StoreDirections> {
-  const contacts = record.coordinators ?? (record.coordinator ? [record.coordinator] : []);
   const reasons: string[] = [];
-  for (const { nodeId, linkAddresses } of contacts) {
+  for (const { nodeId, linkAddresses } of knownCoordinators(record)) {
     for (const address of linkAddresses) {
       try {
         return await askAt(address, nodeId, record, files, tools);

@@ -1,5 +1,5 @@
 /** Raises a restored store above what was given out before: see `store-restore.ts`. */
-import { ELECTION_EPOCH_KEY, expectRevision, put, type Store } from "@hearthmesh/store";
+import { put, raiseEpoch, type Store } from "@hearthmesh/store";
 import { RESTORE_EPOCH_LEAP, RESTORE_WRITES_IN_FLIGHT_MAX } from "./limits.js";
 
 /** How far the store had come that is replaced; 0 when it cannot be read any more. */
@@ -18,16 +18,6 @@ export async function raiseAbove(store: Store, before: StoreMark): Promise<void>
     const written = await Promise.all(Array.from({ length: count }, () => store.transact(write)));
     revision = Math.max(...written.map((one) => one.revision));
   }
-  await raiseEpoch(store);
-}
-
-/** No leader between the snapshot and now has had so many successors. */
-async function raiseEpoch(store: Store): Promise<void> {
-  const present = await store.get(ELECTION_EPOCH_KEY);
-  const epoch = Number(Buffer.from(present?.value ?? Buffer.from("0")).toString("latin1"));
-  if (!Number.isSafeInteger(epoch)) return;
-  await store.transact({
-    compare: [expectRevision(ELECTION_EPOCH_KEY, present?.modRevision ?? 0)],
-    success: [put(ELECTION_EPOCH_KEY, Buffer.from(String(epoch + RESTORE_EPOCH_LEAP)))],
-  });
+  // No leader between the snapshot and now has had so many successors.
+  await raiseEpoch(store, RESTORE_EPOCH_LEAP);
 }

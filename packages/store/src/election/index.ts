@@ -7,3 +7,4 @@ export {
 } from "./election.js";
 export { type FencedStoreOptions, fencedStore } from "./fenced-store.js";
 export { ELECTION_EPOCH_KEY, ELECTION_LEADER_KEY } from "./leader-record.js";
+export { raiseEpoch } from "./raise-epoch.js";

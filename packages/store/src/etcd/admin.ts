@@ -6,10 +6,10 @@
  */
 import { createHash } from "node:crypto";
 import type * as Grpc from "@grpc/grpc-js";
-import { type Clock, type Logger, MeshError, type Random } from "@hearthmesh/core";
+import { MeshError } from "@hearthmesh/core";
 import { EtcdConnection } from "./connection.js";
-import { makeChannel, type TlsMaterial, validateEndpoints } from "./endpoints.js";
-import { EtcdClient, type Repeat } from "./etcd-client.js";
+import { makeChannel, validateEndpoints } from "./endpoints.js";
+import { EtcdClient, type EtcdClientOptions, type Repeat } from "./etcd-client.js";
 import { MAINTENANCE_TIMEOUT_MS } from "./etcd-limits.js";
 import { ALARM_ACTION, ALARM_TYPES, type WireMember } from "./messages.js";
 import type { Method } from "./protocol.js";
@@ -80,15 +80,7 @@ export interface EtcdAdmin {
   close(): Promise<void>;
 }
 
-export interface EtcdAdminOptions {
-  readonly endpoints: readonly string[];
-  readonly tls?: () => TlsMaterial;
-  readonly user?: { readonly name: string; readonly password: string };
-  readonly requestTimeoutMs?: number;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-}
+export type EtcdAdminOptions = EtcdClientOptions;
 
 /** Connects to nothing yet: each call finds an endpoint that answers. */
 export async function openEtcdAdmin(options: EtcdAdminOptions): Promise<EtcdAdmin> {
