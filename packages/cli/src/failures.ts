@@ -35,7 +35,7 @@ function toMeshError(error: unknown): MeshError {
     const [meshCode, reason] = known;
     return new MeshError(meshCode, {
       message: path === undefined ? reason : `${path}: ${reason}`,
-      hint: "Check the name of the local file.",
+      hint: code === "ENOSPC" ? "Free some space." : "Check the name of the local file.",
     });
   }
   const text = typeof message === "string" ? message : String(error);

@@ -1,6 +1,6 @@
 /**
- * Where the coordinators of the member are. Each writes its own contact when it starts; the others, clients and nodes learn it from there. One whose identity was
- * revoked is not named any more.
+ * Where the coordinators of the member are. Each writes its own contact when it starts; the others,
+ * clients and nodes learn it from there. One whose identity was revoked is not named any more.
  */
 import { limits, MeshError, type NodeId } from "@hearthmesh/core";
 import { COORDINATOR_PREFIX, coordinatorKey } from "./authority-keys.js";

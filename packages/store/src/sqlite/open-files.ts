@@ -32,6 +32,8 @@ export interface OpenFilesOptions {
 
 export interface StoreFiles {
   readonly database: SqlDatabase;
+  /** Bytes of the log that a run left behind which did not end in order; 0 after a good end. */
+  readonly recoveredBytes: number;
   sizeBytes(): number;
   close(): void;
 }
@@ -40,6 +42,8 @@ export function openFiles({ directory, databaseBytesMax }: OpenFilesOptions): St
   const path = join(directory, "store.db");
   const pidPath = join(directory, "store.pid");
   withDiskErrors(() => prepareDirectory(directory, path));
+  // Looked at before the lock: taking it reads the log back.
+  const logBytes = fileBytes(`${path}-wal`);
   const database = openDatabase(path);
   try {
     lock(database, pidPath);
@@ -52,6 +56,7 @@ export function openFiles({ directory, databaseBytesMax }: OpenFilesOptions): St
   }
   return {
     database,
+    recoveredBytes: logBytes,
     sizeBytes: () => fileBytes(path) + fileBytes(`${path}-wal`),
     close: () => {
       rmSync(pidPath, { force: true });

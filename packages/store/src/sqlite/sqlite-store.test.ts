@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  cpSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -10,7 +11,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { silentLogger } from "@hearthmesh/core";
+import { type Logger, silentLogger } from "@hearthmesh/core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { put, remove, removeRange } from "../operations.js";
 import { ManualClock } from "../testing/index.js";
@@ -100,6 +101,29 @@ describe("the files", () => {
     const second = await open();
     expect(await second.get("a")).toBeDefined();
     await second.close();
+  });
+
+  it("tell what a run left behind that was broken off, and nothing after a good end", async () => {
+    const told: { message: string; bytes?: number | undefined; revision?: number | undefined }[] =
+      [];
+    const log: Logger = {
+      ...silentLogger,
+      child: () => log,
+      warn: (message, { bytes, revision } = {}) => told.push({ message, bytes, revision }),
+    };
+    const first = await open({ log });
+    await first.transact({ success: [put("a", marked("x"))] });
+    // As it is at this moment, a crash would leave it.
+    const left = join(root, "left");
+    cpSync(directory, left, { recursive: true });
+    await first.close();
+    await (await open({ log })).close();
+    expect(told).toEqual([]);
+    const again = await openSqliteStore({ directory: left, clock, log });
+    expect(await again.get("a")).toBeDefined();
+    expect(told).toMatchObject([{ message: expect.stringContaining("broken off"), revision: 2 }]);
+    expect(told[0]?.bytes).toBeGreaterThan(0);
+    await again.close();
   });
 
   it("that cannot be made are told about", async () => {

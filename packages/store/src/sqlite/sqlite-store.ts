@@ -112,7 +112,14 @@ class SqliteEngine implements SqliteStore {
       beforeCommit: (batch) => this.#tidy(batch),
       committed: (batch) => this.#committed(batch),
     });
-    this.#log.info("opened the store", { revision: this.#state.revision });
+    const { revision } = this.#state;
+    if (files.recoveredBytes > 0) {
+      this.#log.warn("the last run was broken off; every whole change in its log was taken over", {
+        bytes: files.recoveredBytes,
+        revision,
+      });
+    }
+    this.#log.info("opened the store", { revision });
   }
 
   async get(key: string, options: { revision?: number } = {}): Promise<KeyValue | undefined> {
