@@ -7,17 +7,19 @@
  * CA: P-256, path length 0, subject `OU=store, CN=<member>`, URI name `spiffe://<domain>/store`.
  * Leaf: one node's, for both sides of TLS, because etcd is client and server to its peers.
  */
-import { type Clock, limits, MeshError, parseMemberId, type Random } from "@hearthmesh/core";
+import { type Clock, MeshError, parseMemberId, type Random } from "@hearthmesh/core";
+import {
+  buildAuthority,
+  buildLeaf,
+  checkReachableNames,
+  type KeyAndCertificate,
+} from "./certificate-build.js";
 import { parseCertificate } from "./certificate-parse.js";
-import { checkPublicKey, generateKeyPair, publicKeyDerOf } from "./keys.js";
-import { checkReachableNames, type MemberCa, randomSerial, withoutDots } from "./member-ca.js";
 import { decodePem, encodePem } from "./pem.js";
 import { checkTrustDomain } from "./spiffe.js";
 
-const COMMON_NAME_LENGTH_MAX = 64;
-
-/** Both PEM; the private key is PKCS#8. Every coordinator of the member has them. */
-export type StoreCa = MemberCa;
+/** Every coordinator of the member has both. */
+export type StoreCa = KeyAndCertificate;
 
 export interface CreateStoreCaOptions {
   memberId: string;
@@ -30,33 +32,15 @@ export interface CreateStoreCaOptions {
 export async function createStoreCa(options: CreateStoreCaOptions): Promise<StoreCa> {
   const memberId = parseMemberId(options.memberId);
   const trustDomain = checkTrustDomain(options.trustDomain);
-  const keys = generateKeyPair(options.random);
-  const publicKey = Buffer.from(publicKeyDerOf(keys.publicKeyPem));
-  const nowMs = options.clock.nowMs();
-  const x509 = await import("./x509.js");
-  const subject = [{ OU: ["store"] }, { CN: [memberId] }];
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: randomSerial(options.random),
-    subject,
-    issuer: subject,
-    notBefore: new Date(nowMs - limits.CERTIFICATE_BACKDATE_MS),
-    notAfter: new Date(nowMs + limits.CA_CERTIFICATE_VALIDITY_MS),
-    publicKey,
-    signingKey: await x509.importSigningKey(keys.privateKeyPem),
-    signingAlgorithm: x509.SIGNING_ALGORITHM,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign, true),
-      new x509.SubjectAlternativeNameExtension([
-        { type: "url", value: `spiffe://${trustDomain}/store` },
-      ]),
-      await x509.SubjectKeyIdentifierExtension.create(publicKey),
-    ],
+  const { clock, random } = options;
+  return buildAuthority({
+    commonName: memberId,
+    organizationalUnit: "store",
+    uri: `spiffe://${trustDomain}/store`,
+    signsRevocationLists: false,
+    clock,
+    random,
   });
-  return {
-    privateKeyPem: keys.privateKeyPem,
-    certificatePem: encodePem("CERTIFICATE", new Uint8Array(certificate.rawData)),
-  };
 }
 
 export interface IssueStoreCertificateOptions {
@@ -80,51 +64,18 @@ export interface IssueStoreCertificateOptions {
 export async function issueStoreCertificate(
   options: IssueStoreCertificateOptions,
 ): Promise<string> {
-  const { dnsNames = [], ipAddresses = [], clock, random } = options;
   const ca = parseCertificate(decodePem("CERTIFICATE", options.ca.certificatePem));
-  const nowMs = clock.nowMs();
-  if (nowMs >= ca.notAfterMs) {
+  if (options.clock.nowMs() >= ca.notAfterMs) {
     throw new MeshError("MESH_CERT_EXPIRED", { message: "the CA of the store has expired" });
   }
-  checkReachableNames({ dnsNames, ipAddresses });
-  const x509 = await import("./x509.js");
-  const caKey = Buffer.from(ca.publicKeyDer);
-  const certificate = await x509.X509CertificateGenerator.create({
-    serialNumber: randomSerial(random),
-    subject: [{ OU: ["store member"] }, { CN: [options.name.slice(0, COMMON_NAME_LENGTH_MAX)] }],
-    issuer: new x509.Name(Buffer.from(ca.subjectDer)),
-    notBefore: new Date(nowMs - limits.CERTIFICATE_BACKDATE_MS),
-    notAfter: new Date(Math.min(nowMs + options.validityMs, ca.notAfterMs)),
-    publicKey: Buffer.from(checkPublicKey(options.publicKeyDer)),
-    signingKey: await x509.importSigningKey(options.ca.privateKeyPem),
-    signingAlgorithm: x509.SIGNING_ALGORITHM,
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([
-        x509.ExtendedKeyUsage.clientAuth,
-        x509.ExtendedKeyUsage.serverAuth,
-      ]),
-      ...hostNames(x509, dnsNames, ipAddresses),
-      await x509.AuthorityKeyIdentifierExtension.create(caKey),
-    ],
+  checkReachableNames(options);
+  const der = await buildLeaf({
+    ...options,
+    ca,
+    caPrivateKeyPem: options.ca.privateKeyPem,
+    organizationalUnit: "store member",
+    commonName: options.name,
+    uris: [],
   });
-  return encodePem("CERTIFICATE", new Uint8Array(certificate.rawData));
-}
-
-function hostNames(
-  x509: typeof import("./x509.js"),
-  dnsNames: readonly string[],
-  ipAddresses: readonly string[],
-) {
-  if (dnsNames.length + ipAddresses.length === 0) return [];
-  return [
-    new x509.SubjectAlternativeNameExtension([
-      ...dnsNames.map((value) => ({ type: "dns" as const, value })),
-      ...ipAddresses.map((address) => ({
-        type: "ip" as const,
-        value: address.includes(":") ? withoutDots(address) : address,
-      })),
-    ]),
-  ];
+  return encodePem("CERTIFICATE", der);
 }
