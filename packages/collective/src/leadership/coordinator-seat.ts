@@ -72,6 +72,8 @@ export interface CoordinatorSeatOptions {
 
 interface Seated {
   readonly coordinator: Coordinator;
+  /** Of the coordinator, made once. */
+  readonly handlers: LinkHandlers;
   readonly epoch: number;
 }
 
@@ -156,11 +158,11 @@ export class CoordinatorSeat implements Startable {
   }
 
   nodes(): readonly NodeInfo[] {
-    return this.view().nodes;
+    return this.#seated?.coordinator.nodes() ?? this.#view.nodes;
   }
 
   layout(): Layout {
-    return this.view().layout;
+    return this.#seated?.coordinator.layout() ?? this.#view.layout;
   }
 
   /** Of the coordinator that leads; elsewhere up to `VIEW_EVERY_MS` old. */
@@ -177,9 +179,9 @@ export class CoordinatorSeat implements Startable {
       if (request.method.startsWith("coordinator.")) return await this.#answerPeer(request);
       const seated = this.#seated;
       if (seated === undefined) throw notLeading(this.#options.leadership.state);
-      const serve = seated.coordinator.handlers().onRequest;
-      if (serve === undefined) throw new MeshError("MESH_INTERNAL");
-      return (await serve(request)) as readonly Uint8Array[];
+      const { onRequest } = seated.handlers;
+      if (onRequest === undefined) throw new MeshError("MESH_INTERNAL");
+      return (await onRequest(request)) as readonly Uint8Array[];
     } catch (error) {
       throw asWireError(error);
     }
@@ -284,7 +286,7 @@ export class CoordinatorSeat implements Startable {
     const coordinator = makeCoordinator(wanted);
     for (const link of links()) coordinator.attach(link);
     await coordinator.start();
-    this.#seated = { coordinator, epoch: wanted };
+    this.#seated = { coordinator, handlers: coordinator.handlers(), epoch: wanted };
     this.#log.info("this node leads the coordinators", { epoch: wanted });
     onSeated?.(wanted);
     this.#wake();
