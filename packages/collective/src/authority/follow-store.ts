@@ -31,15 +31,14 @@ export async function followStore(options: FollowOptions): Promise<void> {
       return;
     } catch (error) {
       if (signal.aborted || isMeshError(error, "MESH_STORE_CLOSED")) return;
-      if (!isMeshError(error, "MESH_STORE_COMPACTED")) {
-        log.warn("changes by other coordinators are not seen; trying again", errorFields(error));
+      try {
+        if (!isMeshError(error, "MESH_STORE_COMPACTED")) throw error;
+        next = (await reload()) + 1;
+      } catch (failure) {
+        // Also after a reload: the watch says once more that too much was missed.
+        log.warn("changes by other coordinators are not seen; trying again", errorFields(failure));
         await sleep(clock, AGAIN_MS, signal).catch(() => undefined);
-        continue;
       }
-      // A reload that fails is tried again: the watch says once more that too much was missed.
-      next = await reload()
-        .then((revision) => revision + 1)
-        .catch(() => next);
     }
   }
 }
