@@ -11,9 +11,10 @@ import {
   type Store,
   type TransactionResult,
 } from "@hearthmesh/store";
-import { LEASE_PREFIX, leaseKey, restOfPrefix } from "./keys.js";
+import { LEASE_PREFIX, leaseKey } from "./keys.js";
 import { type LeaseRecord, leaseInfo, parseLeaseRecord } from "./lease-record.js";
 import { KV_TTL_MS_MAX, KV_TTL_MS_MIN } from "./limits.js";
+import { pagesOfPrefix } from "./pages.js";
 import type { LeaseInfo, LeasePurpose } from "./types.js";
 import type { UsageMeter } from "./usage-meter.js";
 
@@ -98,20 +99,15 @@ export class Leases {
   }
 
   async list(principal: Principal): Promise<LeaseInfo[]> {
-    const { store } = this.#options;
     const found: LeaseInfo[] = [];
-    let page = await store.range({ prefix: LEASE_PREFIX });
-    const { revision } = page;
-    for (;;) {
+    for await (const page of pagesOfPrefix(this.#options.store, LEASE_PREFIX)) {
       for (const entry of page.entries) {
         const record = parseLeaseRecord(entry.value);
         const mine = record?.owner === principal.nodeId || principal.kind === "coordinator";
         if (record !== undefined && mine) found.push(leaseInfo(entry, record));
       }
-      const last = page.entries.at(-1);
-      if (!page.more || last === undefined) return found;
-      page = await store.range(restOfPrefix(LEASE_PREFIX, last.key), { revision });
     }
+    return found;
   }
 
   /** Starts its time anew. `MESH_STORE_LEASE_UNKNOWN` when it has ended. */

@@ -12,8 +12,9 @@ import {
   sleep,
 } from "@hearthmesh/core";
 import type { Store } from "@hearthmesh/store";
-import { KV_PREFIX, restOfPrefix } from "./keys.js";
+import { KV_PREFIX } from "./keys.js";
 import { KV_BYTES_MAX, KV_ENTRIES_MAX, KV_LEASES_MAX, KV_LEASES_PER_OWNER_MAX } from "./limits.js";
+import { pagesOfPrefix } from "./pages.js";
 import { UsageTable } from "./usage-table.js";
 
 /** Pause before the store is followed again after it did not answer. */
@@ -147,13 +148,11 @@ export class UsageMeter {
   async #count(): Promise<UsageTable> {
     const { store, log } = this.#options;
     const table = new UsageTable();
-    let page = await store.range({ prefix: KV_PREFIX });
-    const { revision } = page;
-    for (;;) {
+    let revision = 0;
+    for await (const page of pagesOfPrefix(store, KV_PREFIX)) {
       for (const entry of page.entries) table.count(entry);
-      const last = page.entries.at(-1);
-      if (!page.more || last === undefined) break;
-      page = await store.range(restOfPrefix(KV_PREFIX, last.key), { revision });
+      // Every page tells the revision of the first.
+      revision = page.revision;
     }
     this.#follow(table, revision + 1).catch((error: unknown) => {
       this.#table = undefined;
