@@ -6,6 +6,7 @@
  * 7 resource or limit, 8 damaged data, 9 trust.
  */
 import { define } from "./error-definition.js";
+import { federation } from "./error-registry-federation.js";
 import { mesh } from "./error-registry-mesh.js";
 import { store } from "./error-registry-store.js";
 
@@ -352,6 +353,7 @@ export const ERROR_REGISTRY = {
   ...trust,
   ...storage,
   ...files,
+  ...federation,
   ...mesh,
   ...store,
 } as const;

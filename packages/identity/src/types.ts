@@ -5,7 +5,13 @@ export type PrincipalKind = "coordinator" | "node" | "person";
 
 /** Who the other side is, taken from a verified certificate and from nothing else. */
 export interface Principal {
-  readonly kind: PrincipalKind;
+  /**
+   * `foreign` for everybody of another member, whatever they are there: a rule about coordinators,
+   * nodes or people of this member never holds for them by mistake.
+   */
+  readonly kind: PrincipalKind | "foreign";
+  /** For `foreign`: what it is in its own member. */
+  readonly foreignKind?: PrincipalKind;
   /**
    * `spiffe://home.alice/node/alice-node-01` or `spiffe://home.alice/person/carol@office.carol`.
    */

@@ -13,7 +13,7 @@ export const Flag = z.stringbool({ truthy: ["true", "1"], falsy: ["false", "0"] 
 export const NodeRole = z.enum(["coordinator", "storage", "gateway"]);
 export type NodeRole = z.infer<typeof NodeRole>;
 
-export const PrincipalKind = z.enum(["coordinator", "node", "person"]);
+export const PrincipalKind = z.enum(["coordinator", "node", "person", "foreign"]);
 export type PrincipalKind = z.infer<typeof PrincipalKind>;
 
 export const Right = z.enum(["read", "write", "delete", "share"]);

@@ -12,6 +12,7 @@ import type { Principal } from "@hearthmesh/identity";
  * - `mesh-register`: the operator, and API keys with the scope `register`.
  * - `services`: enrolled nodes, the operator, and API keys with the scope `services`.
  * - `enrolled`: anybody with a valid certificate of this member, and the operator.
+ * - `files`: the same, and anybody of a peer; what a path allows is decided by the grants.
  * - `operator`: the operator: at the loopback door, with the coordinator's certificate, or with an
  *   API key of the scope `admin`.
  * - `self`: whoever proved a key on this very connection, acting on itself alone.
@@ -22,6 +23,7 @@ export type Policy =
   | "mesh-register"
   | "services"
   | "enrolled"
+  | "files"
   | "operator"
   | "self";
 
@@ -31,6 +33,7 @@ export const POLICIES: readonly Policy[] = [
   "mesh-register",
   "services",
   "enrolled",
+  "files",
   "operator",
   "self",
 ];
@@ -69,8 +72,14 @@ export function authorize(policy: Policy, caller: Caller | undefined): void {
 }
 
 function requireKind(policy: Policy, { kind }: Principal): void {
-  if (policy === "mesh-read" || policy === "enrolled") return;
-  if (policy === "services" && kind !== "person") return;
+  if (policy === "enrolled" && kind === "foreign") {
+    throw new MeshError("MESH_FORBIDDEN", {
+      message: "only people and nodes of this member may do this",
+    });
+  }
+  if (policy === "files" || policy === "enrolled") return;
+  if (policy === "mesh-read" && kind !== "foreign") return;
+  if (policy === "services" && (kind === "node" || kind === "coordinator")) return;
   throw new MeshError("MESH_FORBIDDEN", {
     message: policy === "services" ? "only nodes may do this" : "only the operator may do this",
     hint:

@@ -6,7 +6,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type NodeId, silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
-import type { Principal } from "@hearthmesh/identity";
+import type { Principal, PrincipalKind } from "@hearthmesh/identity";
 import {
   dialLink,
   type Link,
@@ -111,7 +111,7 @@ export class RealWorld {
     });
   }
 
-  admit(kind: Principal["kind"], name: string, identity: LinkIdentity): Principal {
+  admit(kind: PrincipalKind, name: string, identity: LinkIdentity): Principal {
     const nodeId = nodeIdOfPublicKey(identity.publicKey) as NodeId;
     const principal = testPrincipal(kind, name, nodeId);
     this.#principals.set(nodeId, principal);

@@ -7,7 +7,7 @@ import {
   type Random,
   silentLogger,
 } from "@hearthmesh/core";
-import type { Principal } from "@hearthmesh/identity";
+import type { Principal, PrincipalKind } from "@hearthmesh/identity";
 import {
   dialLink,
   type IncomingRequest,
@@ -216,7 +216,7 @@ export class World {
     return (await this.store.range(keys.referencesOf(id))).entries.length;
   }
 
-  #machine(kind: Principal["kind"], name: string): Machine {
+  #machine(kind: PrincipalKind, name: string): Machine {
     const { privateKey } = generateKeyPairSync("ed25519");
     const identity = linkIdentityOf(privateKey);
     const nodeId = nodeIdOfPublicKey(identity.publicKey) as NodeId;
