@@ -37,6 +37,9 @@ export default defineConfig({
           include: ["packages/*/src/**/*.test.ts", "test/tidy/*.test.ts"],
           // Those with real processes mostly wait: one worker more than two cores have.
           maxWorkers: 3,
+          // A limit for what hangs, not a measure: a busy machine may be ten times slower.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {

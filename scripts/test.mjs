@@ -1,12 +1,12 @@
 /**
  * `npm test`: all tests, with the set-up that they need. Arguments go to vitest, but for
  * `--store etcd`: then the tests that start a whole member, with files and invites, run it on that
- * engine. Ends with the engines that were tested, the names of the skipped tests and the line
- * `N passed, N failed`.
+ * engine. Ends with the engines that were tested, the names of the skipped and of the failed tests,
+ * and the line `N passed, N failed`.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { root, runTool, say, setUp } from "./lib.mjs";
 
 const wanted = process.argv.slice(2);
@@ -50,10 +50,15 @@ say(
     : `stores tested: memory, sqlite, etcd ${etcd}; members of the tests ran on ${store}`,
 );
 for (const test of skipped) say(`skipped: ${test.fullName}`);
-const brokenFiles = results.testResults.filter(
+const broken = results.testResults.filter(
   (file) => file.status === "failed" && file.assertionResults.length === 0,
-).length;
-const failed = results.numFailedTests + brokenFiles;
+);
+const firstLine = (text) => String(text ?? "").split("\n", 1)[0];
+for (const { name, message } of broken) say(`failed: ${relative(root, name)}: ${firstLine(message)}`);
+for (const { status: verdict, fullName, failureMessages } of tests) {
+  if (verdict === "failed") say(`failed: ${fullName}: ${firstLine(failureMessages?.[0])}`);
+}
+const failed = results.numFailedTests + broken.length;
 const tail = skipped.length > 0 ? `, ${skipped.length} skipped` : "";
 say(`${results.numPassedTests} passed, ${failed} failed${tail}`);
 process.exit(status !== 0 ? status : failed > 0 || results.numPassedTests === 0 ? 1 : 0);
