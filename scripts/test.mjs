@@ -54,7 +54,8 @@ const broken = results.testResults.filter(
   (file) => file.status === "failed" && file.assertionResults.length === 0,
 );
 const firstLine = (text) => String(text ?? "").split("\n", 1)[0];
-for (const { name, message } of broken) say(`failed: ${relative(root, name)}: ${firstLine(message)}`);
+for (const { name, message } of broken)
+  say(`failed: ${relative(root, name)}: ${firstLine(message)}`);
 for (const { status: verdict, fullName, failureMessages } of tests) {
   if (verdict === "failed") say(`failed: ${fullName}: ${firstLine(failureMessages?.[0])}`);
 }
