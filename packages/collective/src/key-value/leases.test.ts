@@ -25,7 +25,7 @@ describe.each(ENGINES)("leases of users on %s", (engine) => {
     await f.advance(9_000);
     expect(await keys()).toEqual(["a", "b"]);
     await f.advance(2_000);
-    await vi.waitFor(async () => expect(await keys()).toEqual([]));
+    await vi.waitFor(async () => expect(await keys()).toEqual([]), { timeout: 20_000 });
     await expect(service.keepLeaseAlive(operator, leaseId)).rejects.toEqual(
       code("MESH_STORE_LEASE_UNKNOWN"),
     );
@@ -94,7 +94,7 @@ describe.each(ENGINES)("leases of users on %s", (engine) => {
     await f.advance(11_000);
     expect(await keys()).toEqual(["a"]);
     await f.advance(10_000);
-    await vi.waitFor(async () => expect(await keys()).toEqual([]));
+    await vi.waitFor(async () => expect(await keys()).toEqual([]), { timeout: 20_000 });
     await service.put(operator, "a", bytes("3"), { ttlMs: 10_000 });
     await service.put(operator, "a", bytes("4"));
     expect(await service.listLeases(operator)).toEqual([]);

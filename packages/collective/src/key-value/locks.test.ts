@@ -17,10 +17,13 @@ describe.each(ENGINES)("locks on %s", (engine) => {
   afterEach(() => f.dispose());
 
   const queued = (count: number) =>
-    vi.waitFor(async () => {
-      const { entries } = await f.store.range({ prefix: LOCK_PREFIX });
-      expect(entries).toHaveLength(count);
-    });
+    vi.waitFor(
+      async () => {
+        const { entries } = await f.store.range({ prefix: LOCK_PREFIX });
+        expect(entries).toHaveLength(count);
+      },
+      { timeout: 20_000 },
+    );
   /** In steps, so that who waits can renew its place as it does in real time. */
   async function pass(durationMs: number): Promise<void> {
     for (let left = durationMs; left > 0; left -= 5_000) {

@@ -229,7 +229,10 @@ describe.each(ENGINES)("what all users hold together on %s", (engine) => {
     await service.put(operator, "a", bytes("12345"));
     await service.put(operator, "b", bytes("12345"));
     const settled = () =>
-      vi.waitFor(async () => expect(await service.used()).toMatchObject({ entries: 2, bytes: 12 }));
+      vi.waitFor(
+        async () => expect(await service.used()).toMatchObject({ entries: 2, bytes: 12 }),
+        { timeout: 20_000 },
+      );
     await settled();
     const full = code("MESH_STORE_NO_SPACE");
     await expect(service.put(operator, "c", bytes(""))).rejects.toEqual(full);
@@ -242,7 +245,7 @@ describe.each(ENGINES)("what all users hold together on %s", (engine) => {
     // Another coordinator counts what is there.
     await expect(f.another().put(operator, "c", bytes(""))).rejects.toEqual(full);
     await service.delete(operator, "a");
-    await vi.waitFor(() => service.put(operator, "c", bytes("")));
+    await vi.waitFor(() => service.put(operator, "c", bytes("")), { timeout: 20_000 });
     await f.dispose();
   });
 
@@ -256,7 +259,9 @@ describe.each(ENGINES)("what all users hold together on %s", (engine) => {
     await service.put(ann, "ann/a", bytes("x"), { ttlMs: 60_000 });
     const lease = await service.grantLease(ann, 60_000);
     const leases = (count: number) =>
-      vi.waitFor(async () => expect(await service.used()).toMatchObject({ leases: count }));
+      vi.waitFor(async () => expect(await service.used()).toMatchObject({ leases: count }), {
+        timeout: 20_000,
+      });
     await leases(2);
     await expect(service.grantLease(ann, 60_000)).rejects.toMatchObject({
       code: "MESH_LIMIT",

@@ -152,10 +152,13 @@ describe.each(ENGINES)("watches of users on %s", (engine) => {
     const { revision: deleted } = await service.delete(operator, "a");
     expect(await waiting).toBe(deleted);
     const late = service.waitForChange(operator, { key: "a" }, { after: deleted, waitMs: 5_000 });
-    await vi.waitFor(async () => {
-      await f.advance(5_000);
-      expect(await Promise.race([late, Promise.resolve("waits")])).toBeUndefined();
-    });
+    await vi.waitFor(
+      async () => {
+        await f.advance(5_000);
+        expect(await Promise.race([late, Promise.resolve("waits")])).toBeUndefined();
+      },
+      { timeout: 20_000 },
+    );
     await expect(
       service.waitForChange(operator, { key: "a" }, { after: 1, waitMs: 301_000 }),
     ).rejects.toEqual(code("MESH_BAD_REQUEST"));

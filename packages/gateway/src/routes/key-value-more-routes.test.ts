@@ -70,10 +70,13 @@ describe("locks over HTTP", () => {
     const fenced = `?lock=jobs%2Fa&token=${held.token}`;
     expect((await doors.put("state", "1", {}, fenced)).status).toBe(200);
     const waiting = doors.post("/api/locks/acquire", { name: "jobs/a", wait: "60s" });
-    await vi.waitFor(async () => {
-      const shown = await bodyOf(await fetch(`${doors.base}/api/locks/inspect?name=jobs/a`));
-      expect(shown.lock).toMatchObject({ held, waiting: 1 });
-    });
+    await vi.waitFor(
+      async () => {
+        const shown = await bodyOf(await fetch(`${doors.base}/api/locks/inspect?name=jobs/a`));
+        expect(shown.lock).toMatchObject({ held, waiting: 1 });
+      },
+      { timeout: 20_000 },
+    );
     const { locks } = await bodyOf(await fetch(`${doors.base}/api/locks?prefix=jobs/`));
     expect(locks).toMatchObject([{ name: "jobs/a" }]);
     const token = { name: "jobs/a", token: held.token };
@@ -103,10 +106,10 @@ describe("locks over HTTP", () => {
     const broken = expect(fetch(`${doors.base}/api/locks/acquire`, init)).rejects.toThrow();
     const waiting = async () =>
       (await bodyOf(await fetch(`${doors.base}/api/locks/inspect?name=x`))).lock.waiting;
-    await vi.waitFor(async () => expect(await waiting()).toBe(1));
+    await vi.waitFor(async () => expect(await waiting()).toBe(1), { timeout: 20_000 });
     controller.abort();
     await broken;
-    await vi.waitFor(async () => expect(await waiting()).toBe(0));
+    await vi.waitFor(async () => expect(await waiting()).toBe(0), { timeout: 20_000 });
   });
 });
 
@@ -174,7 +177,7 @@ describe("a watch over HTTP", () => {
     const opened = await watch.mock.results[0]?.value;
     const close = vi.spyOn(opened, "close");
     await cancel();
-    await vi.waitFor(() => expect(close).toHaveBeenCalled());
+    await vi.waitFor(() => expect(close).toHaveBeenCalled(), { timeout: 20_000 });
   });
 
   it("says by its code that its start is gone, and ends", async () => {
@@ -236,9 +239,9 @@ describe("people and keys over HTTP", () => {
         seen = text;
       },
     });
-    await vi.waitFor(() => expect(seen).toContain("event: ready"));
+    await vi.waitFor(() => expect(seen).toContain("event: ready"), { timeout: 20_000 });
     await doors.put("app/a", "1");
-    await vi.waitFor(() => expect(seen).toContain('"key":"app/a"'));
+    await vi.waitFor(() => expect(seen).toContain('"key":"app/a"'), { timeout: 20_000 });
     await doors.fixture.authority.revoke(doors.fixture.services.operator, ann.nodeId, "gone");
     await doors.put("app/b", "1");
     expect((await watching).text).not.toContain('"app/b"');

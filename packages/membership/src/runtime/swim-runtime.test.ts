@@ -108,7 +108,7 @@ describe("a mesh of runtimes", { timeout: 60_000 }, () => {
     await mesh.start("d");
     await mesh.join("d", "b");
     const heard = () => expect(mesh.state("c", "d")).toBe("alive");
-    await vi.waitFor(heard, { timeout: 3000, interval: 10 });
+    await vi.waitFor(heard, PATIENCE);
   });
 
   it("takes a node back that is restarted, with another port and another life", async () => {

@@ -48,7 +48,7 @@ describe("faults of the predecessor", () => {
     const seen: unknown[] = [];
     server.on("connection", (peer) => seen.push(peer.handshake?.tags?.nodeId));
     await clientOf(port, { handshakeTags: { nodeId: "beta", region: "eu-central" } }).connect();
-    await vi.waitFor(() => expect(seen).toEqual(["beta"]));
+    await vi.waitFor(() => expect(seen).toEqual(["beta"]), { timeout: 20_000 });
   });
 
   it("2: tags may hold arrays and any other JSON", async () => {
@@ -106,7 +106,7 @@ describe("faults of the predecessor", () => {
     const got: Buffer[] = [];
     silent.on("data", (bytes: Buffer) => got.push(bytes));
     const ended = once(silent, "close");
-    await vi.waitFor(() => expect(server.metrics.handshakes).toBe(1));
+    await vi.waitFor(() => expect(server.metrics.handshakes).toBe(1), { timeout: 20_000 });
     expect(server.broadcast({ secret: "for members" })).toBe(0);
     await ended;
     expect(Buffer.concat(got).toString("latin1")).not.toContain("for members");
@@ -118,7 +118,9 @@ describe("faults of the predecessor", () => {
     const { server, port } = await serverOf();
     const other = clientOf(port, { protocolVersion: "mesh-2.0" });
     await expect(other.connect()).rejects.toMatchObject({ code: "QW_PROTOCOL_MISMATCH" });
-    await vi.waitFor(() => expect(server.metrics.refused).toEqual({ QW_PROTOCOL_MISMATCH: 1 }));
+    await vi.waitFor(() => expect(server.metrics.refused).toEqual({ QW_PROTOCOL_MISMATCH: 1 }), {
+      timeout: 20_000,
+    });
   });
 
   it("6: verifying may take its time, delivers nothing meanwhile and disturbs nobody", async () => {
@@ -141,14 +143,14 @@ describe("faults of the predecessor", () => {
     const connected = client.connect();
     const refused = mallory.connect().catch((error) => error);
     client.send("hello");
-    await vi.waitFor(() => expect(server.metrics.handshakes).toBe(2));
+    await vi.waitFor(() => expect(server.metrics.handshakes).toBe(2), { timeout: 20_000 });
     expect([messages, server.getConnectionCount()]).toEqual([[], 0]);
     letIn();
     await connected;
     expect(await refused).toMatchObject({ code: "QW_REFUSED_BY_PEER" });
-    await vi.waitFor(() => expect(messages).toEqual(["hello"]));
+    await vi.waitFor(() => expect(messages).toEqual(["hello"]), { timeout: 20_000 });
     await client.disconnect();
-    await vi.waitFor(() => expect(closed).toHaveLength(1));
+    await vi.waitFor(() => expect(closed).toHaveLength(1), { timeout: 20_000 });
   });
 
   it("7: a captured handshake cannot be used again", async () => {
@@ -294,7 +296,7 @@ describe("faults of the predecessor", () => {
       client.send("two");
       expect(drops).toEqual([{ reason: "queue-full", messages: 1, priority: "gossip" }]);
       await client.connect();
-      await vi.waitFor(() => expect(got).toEqual(["one", "two", "b", "c"]));
+      await vi.waitFor(() => expect(got).toEqual(["one", "two", "b", "c"]), { timeout: 20_000 });
       const strict = clientOf(port, { whileDisconnected: "error" });
       expect(() => strict.send("lost?")).toThrow(
         expect.objectContaining({ code: "QW_NOT_CONNECTED" }),
@@ -332,12 +334,15 @@ describe("faults of the predecessor", () => {
       const echo = once(client, "message");
       client.send(Buffer.alloc(5000));
       await echo;
-      await vi.waitFor(() => {
-        const last = told.at(-1);
-        expect(last?.connections).toBe(1);
-        expect(last?.bytesIn).toBeGreaterThan(5000);
-        expect(last?.bytesOut).toBeGreaterThan(5000);
-      });
+      await vi.waitFor(
+        () => {
+          const last = told.at(-1);
+          expect(last?.connections).toBe(1);
+          expect(last?.bytesIn).toBeGreaterThan(5000);
+          expect(last?.bytesOut).toBeGreaterThan(5000);
+        },
+        { timeout: 20_000 },
+      );
       expect(client.metrics.bytesOut).toBeGreaterThan(5000);
       expect(client.metrics.bytesIn).toBeGreaterThan(5000);
     });

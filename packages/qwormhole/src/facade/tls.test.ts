@@ -50,7 +50,7 @@ describe("servers and clients under TLS", () => {
       code: "QW_REFUSED_BY_PEER",
       remoteCode: "QW_PEER_NOT_PINNED",
     });
-    await vi.waitFor(() => expect(refused).toEqual(["QW_PEER_NOT_PINNED"]));
+    await vi.waitFor(() => expect(refused).toEqual(["QW_PEER_NOT_PINNED"]), { timeout: 20_000 });
     expect(server.getConnectionCount()).toBe(1);
     const wrong = clientOf({ pins });
     await expect(wrong.connect()).rejects.toMatchObject({ code: "QW_PEER_NOT_PINNED" });
@@ -88,14 +88,14 @@ describe("servers and clients under TLS", () => {
     const foreign = testAuthority("another").issue("worker").credentials;
     const client = clientOf({ tls: { ...foreign, caPem: authority.caPem } });
     await expect(client.connect()).rejects.toThrow(/certificate|`refused`/);
-    await vi.waitFor(() => expect(refused).toEqual(["QW_TLS_FAILED"]));
+    await vi.waitFor(() => expect(refused).toEqual(["QW_TLS_FAILED"]), { timeout: 20_000 });
   });
 
   it("never fall back to plain TCP", async () => {
     const { server, refused, clientOf } = await serve();
     const plain = clientOf({ tls: undefined });
     await expect(plain.connect()).rejects.toMatchObject({ name: "QWormholeError" });
-    await vi.waitFor(() => expect(refused).toEqual(["QW_TLS_FAILED"]));
+    await vi.waitFor(() => expect(refused).toEqual(["QW_TLS_FAILED"]), { timeout: 20_000 });
     const open = new QWormholeServer();
     over.push(() => open.close(50));
     const { port } = await open.listen();
