@@ -40,6 +40,7 @@ export default defineConfig({
           // A limit for what hangs, not a measure: a busy machine may be ten times slower.
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: 20_000 } },
         },
       },
       {
@@ -48,6 +49,7 @@ export default defineConfig({
           name: "integration",
           include: ["test/integration/*.test.ts"],
           testTimeout: 120_000,
+          expect: { poll: { timeout: 30_000 } },
           hookTimeout: 120_000,
           fileParallelism: false,
         },
