@@ -154,6 +154,14 @@ export const API_KEY_VALIDITY_MS_MAX = 366 * 86_400_000;
 export const API_KEY_FAILURES_PER_MINUTE_MAX = 20;
 /** Nodes of other meshes that were introduced here. */
 export const INTRODUCTIONS_MAX = 1000;
+/** Other members that are peers of this one. */
+export const PEERS_MAX = 64;
+/** Codes for peers that nobody has used yet. */
+export const PEER_INVITES_OPEN_MAX = 64;
+/** A member that is not heard of for this long is not believed any longer. */
+export const PEER_BUNDLE_VALIDITY_MS = 7 * 86_400_000;
+/** A trust bundle as JSON: CAs, addresses of coordinators, revoked keys. */
+export const PEER_BUNDLE_BYTES_MAX = 512 * 1024;
 /** Networks of one allow-list. */
 export const ALLOWED_NETWORKS_MAX = 64;
 /** Capabilities that one node or service names, and the length of each. */

@@ -9,6 +9,7 @@
  * - Invites: `encodeInvite`, `parseInvite`, and `checkPinnedChain` before a secret is sent.
  * - Grants: `parseGrant`, `evaluateGrants`, `mayTraverse`, `grantsCover`.
  * - Revocation lists, recovery proofs, fingerprints for people.
+ * - Between members: `signTrustBundle`, `verifyTrustBundle`, `encodePeering`, `parsePeering`.
  *
  * @packageDocumentation
  */
@@ -40,7 +41,13 @@ export {
 } from "./grant-evaluate.js";
 export { isGrantPath, parseGrantPath } from "./grant-path.js";
 export { checkGrant, formatGrant, parseGrant, RIGHTS } from "./grant-text.js";
-export { encodeInvite, inviteIdOf, parseInvite } from "./invite-code.js";
+export {
+  encodeInvite,
+  encodePeering,
+  inviteIdOf,
+  parseInvite,
+  parsePeering,
+} from "./invite-code.js";
 export { hashInviteSecret, inviteSecretMatches, newInviteSecret } from "./invite-secret.js";
 export {
   generateKeyPair,
@@ -75,4 +82,14 @@ export {
   issueStoreCertificate,
   type StoreCa,
 } from "./store-ca.js";
+export {
+  type BundleAnchor,
+  type PeeringClaim,
+  pairFingerprint,
+  peeringMessage,
+  signTrustBundle,
+  type TrustBundleContent,
+  verifyOwnTrustBundle,
+  verifyTrustBundle,
+} from "./trust-bundle.js";
 export type * from "./types.js";

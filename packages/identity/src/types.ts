@@ -94,6 +94,33 @@ export interface TrustBundle {
   readonly caCertificatesPem: readonly string[];
 }
 
+/** Where a coordinator of another member is. Addresses are `host:port`, best first. */
+export interface PeerContact {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly apiAddresses: readonly string[];
+  readonly linkAddresses: readonly string[];
+  readonly enrolmentAddresses: readonly string[];
+}
+
+/** What a member says of itself to its peers; see `trust-bundle.ts`. */
+export interface SignedTrustBundle {
+  readonly v: 1;
+  readonly trustDomain: TrustDomain;
+  readonly memberId: MemberId;
+  /** Grows with every bundle of the domain; an older one is never taken. */
+  readonly sequence: number;
+  readonly issuedAtMs: number;
+  /** Nobody of the domain is believed after it, unless a newer bundle came. */
+  readonly notAfterMs: number;
+  /** The CAs that speak for the domain, the one that signs first. */
+  readonly caCertificatesPem: readonly string[];
+  readonly coordinators: readonly PeerContact[];
+  readonly revocations: RevocationList;
+  /** Base64 ECDSA P-256 (IEEE P1363) over the canonical JSON of the other fields. */
+  readonly signature: string;
+}
+
 /** Signed by the CA key; the newest epoch wins. */
 export interface RevocationList {
   readonly v: 1;
