@@ -12,8 +12,12 @@ export interface LayoutNode {
   readonly nodeId: NodeId;
   readonly name: string;
   readonly zone: Zone;
-  /** Weight in placement. */
+  /** Weight in placement. 0: it is given nothing, and what it has goes to the others. */
   readonly capacityBytes: number;
+  /** What the operator decided, and the node's own word does not change. */
+  readonly chosen?: readonly ("capacity" | "site")[];
+  /** While it drains: the capacity that it had, and gets back with `undrain`. */
+  readonly drainingFromBytes?: number;
 }
 
 /** Who keeps what. Placement is computed from it, never looked up. */
@@ -21,7 +25,13 @@ export interface Layout {
   readonly v: 1;
   readonly version: number;
   readonly replicas: number;
+  /** Set when the operator chose the replicas: then the configuration's number does not count. */
+  readonly replicasChosen?: true;
+  /** Copies before a write is answered, when the operator chose them. */
+  readonly acks?: number;
   readonly nodes: readonly LayoutNode[];
+  /** Storage nodes that the operator took out: they do not join again by themselves. */
+  readonly left?: readonly NodeId[];
 }
 
 /** A chunk as a manifest names it. */

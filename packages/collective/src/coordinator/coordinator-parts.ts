@@ -5,6 +5,7 @@ import { ChunkGuard } from "./chunk-guard.js";
 import { Condemned } from "./condemned.js";
 import { type CoordinatorOptions, DEFAULT_INTERVALS } from "./coordinator-options.js";
 import { Directories } from "./directories.js";
+import { DrainWatch } from "./drain-watch.js";
 import type { StorageView } from "./durability.js";
 import { fileMethods } from "./file-methods.js";
 import { KeyedMutex, SharedGate } from "./gates.js";
@@ -62,8 +63,12 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const receiptKeys = new ReceiptKeys(options.coordinatorSecret);
   const uploads = new Uploads({ ...shared, open, condemned, receiptKeys, calls, rule });
   const { usage, run } = context;
+  const drains = new DrainWatch({
+    leaving: () => nodes.leaving(),
+    onLeft: () => lookSoon.call(),
+  });
   const background = new Background({
-    ...{ store, nodes, calls, tickets, guard, condemned, open, uploads, usage },
+    ...{ store, nodes, calls, tickets, guard, drains, condemned, open, uploads, usage },
     ...{ clock, log, epoch, run },
     intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
     layout: () => layouts.layout,

@@ -42,6 +42,11 @@ export function replicasPossible(layout: Layout): number {
   return Math.min(layout.replicas, able);
 }
 
+/** The node keeps its place and is given nothing: what it has goes to the others. */
+export function isDraining(node: LayoutNode): boolean {
+  return node.drainingFromBytes !== undefined;
+}
+
 function next(layout: Layout, change: Partial<Layout>): Layout {
   return { ...layout, ...change, version: layout.version + 1 };
 }

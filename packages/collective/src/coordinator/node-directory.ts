@@ -24,7 +24,7 @@ import type { Layout, NodeInfo, StorageReport } from "../types.js";
 import type { UnavailableNode } from "./durability.js";
 import { keys } from "./keys.js";
 import type { LayoutBook } from "./layout-book.js";
-import { withCapacity, withNode, withoutNode } from "./layout-change.js";
+import { isDraining, withCapacity, withNode, withoutNode } from "./layout-change.js";
 import { reachableAddresses } from "./node-addresses.js";
 import { NodeLinks } from "./node-links.js";
 import { infoOf, isMachine, isStorage, type NodeRecord, type NodeState } from "./node-states.js";
@@ -178,6 +178,13 @@ export class NodeDirectory {
     return [...this.#states.values()]
       .filter((state) => isStorage(state) && state.link?.isOpen === true)
       .map((state) => state.record.nodeId);
+  }
+
+  /** Those of them that should give away what they have. */
+  leaving(): NodeId[] {
+    const { nodes } = this.#options.layouts.layout;
+    const placed = new Set(nodes.flatMap((node) => (isDraining(node) ? [] : [node.nodeId])));
+    return this.onlineStorage().filter((nodeId) => !placed.has(nodeId));
   }
 
   /** Those of them that take new chunks. */

@@ -11,6 +11,7 @@ import type { Store } from "@hearthmesh/store";
 import { Placement } from "../../storage/placement.js";
 import type { Layout } from "../../types.js";
 import type { ChunkGuard } from "../chunk-guard.js";
+import type { DrainWatch } from "../drain-watch.js";
 import { replicasPossible } from "../layout-change.js";
 import type { NodeCalls } from "../node-calls.js";
 import type { NodeDirectory } from "../node-directory.js";
@@ -29,6 +30,7 @@ export interface RepairWalkOptions {
   readonly tickets: TicketOffice;
   readonly candidates: GarbageCandidates;
   readonly guard: ChunkGuard;
+  readonly drains: DrainWatch;
   readonly clock: Clock;
   readonly log: Logger;
   readonly epoch: number;
@@ -73,10 +75,13 @@ export class RepairWalk {
     const tally = new ReplicationTally();
     const pass = new WalkPass(this.#options, this.placement(), tally, progress);
     const pause = () => this.#pause(signal);
+    const observation = this.#options.drains.observe(online);
     for await (const chunk of walkChunks({ ...this.#options, nodes: online, signal, pause })) {
+      observation.see(chunk);
       await pass.see(chunk);
     }
     await pass.finish();
+    observation.end();
     this.#state = tally.state(clock.nowMs());
     this.#repairable = tally.repairable;
     const { chunks, underReplicated } = this.#state;
