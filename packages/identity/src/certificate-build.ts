@@ -28,17 +28,19 @@ export interface AuthorityPlan {
   /** Its one name. */
   readonly uri: string;
   readonly signsRevocationLists: boolean;
+  /** A key that is there already, in PEM, instead of a new one. */
+  readonly privateKeyPem?: string | undefined;
   /** Further extensions, behind the name. */
   readonly extensions?: (x509: X509) => InstanceType<X509["Extension"]>[];
   readonly clock: Clock;
   readonly random: Random;
 }
 
-/** A new authority with path length 0. Its key is drawn from `random`. */
+/** A new authority with path length 0. Its key is drawn from `random` unless the plan has one. */
 export async function buildAuthority(plan: AuthorityPlan): Promise<KeyAndCertificate> {
   const { commonName, organizationalUnit, uri, clock, random } = plan;
-  const keys = generateKeyPair(random);
-  const publicKey = Buffer.from(publicKeyDerOf(keys.publicKeyPem));
+  const privateKeyPem = plan.privateKeyPem ?? generateKeyPair(random).privateKeyPem;
+  const publicKey = Buffer.from(publicKeyDerOf(privateKeyPem));
   const nowMs = clock.nowMs();
   const x509 = await import("./x509.js");
   const { keyCertSign, cRLSign } = x509.KeyUsageFlags;
@@ -51,7 +53,7 @@ export async function buildAuthority(plan: AuthorityPlan): Promise<KeyAndCertifi
     notBefore: new Date(nowMs - limits.CERTIFICATE_BACKDATE_MS),
     notAfter: new Date(nowMs + limits.CA_CERTIFICATE_VALIDITY_MS),
     publicKey,
-    signingKey: await x509.importSigningKey(keys.privateKeyPem),
+    signingKey: await x509.importSigningKey(privateKeyPem),
     signingAlgorithm: x509.SIGNING_ALGORITHM,
     extensions: [
       new x509.BasicConstraintsExtension(true, 0, true),
@@ -65,7 +67,7 @@ export async function buildAuthority(plan: AuthorityPlan): Promise<KeyAndCertifi
     ],
   });
   const certificatePem = encodePem("CERTIFICATE", new Uint8Array(certificate.rawData));
-  return { privateKeyPem: keys.privateKeyPem, certificatePem };
+  return { privateKeyPem, certificatePem };
 }
 
 export interface ReachableNames {

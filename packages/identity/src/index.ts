@@ -51,8 +51,10 @@ export {
 export { hashInviteSecret, inviteSecretMatches, newInviteSecret } from "./invite-secret.js";
 export {
   generateKeyPair,
+  keyPemOfScalar,
   nodeIdOfPublicKey,
   publicKeyDerOf,
+  scalarOfKey,
   signerOf,
   verifySignature,
 } from "./keys.js";
@@ -67,6 +69,14 @@ export {
 } from "./member-ca.js";
 export { decodePem, encodePem, type PemLabel } from "./pem.js";
 export { type RecoveryClaim, recoveryMessage } from "./recovery.js";
+export {
+  formatRecoveryKit,
+  type KitFriend,
+  kitAsOneText,
+  parseRecoveryKit,
+  RECOVERY_KIT_FRIENDS_MAX,
+  type RecoveryKit,
+} from "./recovery-kit.js";
 export {
   findRevocation,
   isRevoked,

@@ -43,26 +43,48 @@ function systemKey(): KeyObject {
 
 function drawnKey(random: Random): KeyObject {
   for (let draw = 0; draw < SCALAR_DRAWS_MAX; draw++) {
-    const scalar = Buffer.from(random.bytes(32));
-    const exchange = createECDH("prime256v1");
-    try {
-      exchange.setPrivateKey(scalar);
-    } catch {
-      continue; // Zero, or not below the order of the curve.
-    }
-    const point = exchange.getPublicKey();
-    return createPrivateKey({
-      format: "jwk",
-      key: {
-        kty: "EC",
-        crv: "P-256",
-        d: scalar.toString("base64url"),
-        x: point.subarray(1, 33).toString("base64url"),
-        y: point.subarray(33).toString("base64url"),
-      },
-    });
+    const key = keyOfScalar(random.bytes(32));
+    if (key !== undefined) return key;
   }
   throw new MeshError("MESH_INTERNAL", { message: "the source of randomness gives no usable key" });
+}
+
+/** Undefined for zero and for what is not below the order of the curve. */
+function keyOfScalar(bytes: Uint8Array): KeyObject | undefined {
+  const scalar = Buffer.from(bytes);
+  const exchange = createECDH("prime256v1");
+  try {
+    exchange.setPrivateKey(scalar);
+  } catch {
+    return undefined;
+  }
+  const point = exchange.getPublicKey();
+  return createPrivateKey({
+    format: "jwk",
+    key: {
+      kty: "EC",
+      crv: "P-256",
+      d: scalar.toString("base64url"),
+      x: point.subarray(1, 33).toString("base64url"),
+      y: point.subarray(33).toString("base64url"),
+    },
+  });
+}
+
+/** The 32 bytes that a private key is: all that has to be kept of it. `MESH_CERT_INVALID`. */
+export function scalarOfKey(privateKeyPem: string): Uint8Array {
+  publicKeyDerOf(privateKeyPem);
+  const { d } = createPrivateKey(privateKeyPem).export({ format: "jwk" });
+  return Buffer.from(d ?? "", "base64url");
+}
+
+/** The reverse of `scalarOfKey`, as PKCS#8 in PEM. `MESH_CERT_INVALID` when it is no key. */
+export function keyPemOfScalar(scalar: Uint8Array): string {
+  const key = scalar.length === 32 ? keyOfScalar(scalar) : undefined;
+  if (key === undefined) {
+    throw new MeshError("MESH_CERT_INVALID", { message: "the bytes are no P-256 key" });
+  }
+  return key.export({ type: "pkcs8", format: "pem" }).toString();
 }
 
 /**

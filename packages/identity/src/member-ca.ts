@@ -34,6 +34,8 @@ export type MemberCa = KeyAndCertificate;
 export interface CreateMemberCaOptions {
   memberId: MemberId | string;
   trustDomain: TrustDomain | string;
+  /** Of a CA that was there before: its certificates stay good. Default: a new key. */
+  privateKeyPem?: string;
   clock: Clock;
   random: Random;
 }
@@ -42,9 +44,10 @@ export interface CreateMemberCaOptions {
 export async function createMemberCa(options: CreateMemberCaOptions): Promise<MemberCa> {
   const memberId = parseMemberId(options.memberId);
   const trustDomain = checkTrustDomain(options.trustDomain);
-  const { clock, random } = options;
+  const { clock, random, privateKeyPem } = options;
   return buildAuthority({
     commonName: memberId,
+    privateKeyPem,
     uri: `spiffe://${trustDomain}`,
     signsRevocationLists: true,
     extensions: (x509) => [
