@@ -147,6 +147,17 @@ export const AUDIT_RECORDS_MAX = 100_000;
 /** Client addresses that the enrolment port counts attempts of; the longest idle is forgotten. */
 export const ENROL_ADDRESSES_MAX = 4096;
 
+/** Grants in the book of a member, of one subject in it, and those that one person gave. */
+export const GRANTS_MAX = 10_000;
+export const GRANTS_PER_SUBJECT_MAX = 256;
+export const GRANTS_GIVEN_MAX = 256;
+/** Callers whose grants are kept ready; the one that asked longest ago is forgotten. */
+export const GRANTS_CACHED_MAX = 4096;
+/** Keys that nodes are told to refuse the older tickets of; above it, all are refused. */
+export const VOIDED_HOLDERS_MAX = 4096;
+/** Tickets under way that the coordinator knows the reason of; above it, all end at a change. */
+export const TICKETS_WATCHED_MAX = 65_536;
+
 /** API keys of a member, and their life. */
 export const API_KEYS_MAX = 1000;
 export const API_KEY_VALIDITY_MS_MAX = 366 * 86_400_000;
@@ -190,6 +201,9 @@ export const HTTP_SMALL_REQUEST_MS_MAX = 10_000;
 export const HTTP_REFUSED_UPLOAD_BYTES_MAX = 4 << 20;
 /** Time that a stopping part has to finish what is under way. */
 export const STOP_TIMEOUT_MS = 10_000;
+
+/** What a sealed copy at a friend's says about its file; it is inside the first piece. */
+export const COPY_HEADER_BYTES_MAX = 32 * 1024;
 
 function mustHold(condition: boolean, relation: string): void {
   if (!condition) throw new Error(`limits.ts contradicts itself: ${relation}`);
