@@ -22,14 +22,16 @@ export type AuditAction =
   | "key.revoke"
   | "node.introduce"
   | "node.remove"
-  | "node.allow";
+  | "node.allow"
+  | "grant.add"
+  | "grant.remove";
 
 /** What a change says about itself. Never a secret. */
 export interface AuditNote {
   /** SPIFFE id of who asked, `key/<id>` for an API key, `invite/<id>` for a newcomer. */
   readonly by: string;
   readonly action: AuditAction;
-  /** What was changed: a SPIFFE id, `invite/<id>`, `key/<id>` or `node/<node id>`. */
+  /** What was changed: a SPIFFE id, `invite/<id>`, `key/<id>`, `grant/<id>` or `node/<node id>`. */
   readonly subject: string;
   readonly detail?: Readonly<Record<string, string | number | readonly string[]>>;
 }

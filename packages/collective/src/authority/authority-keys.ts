@@ -16,6 +16,7 @@
  * | `authority/introduction/<node id>`        | `IntroductionRecord` of a node of another mesh    |
  * | `authority/coordinator/<node id>`         | `CoordinatorContact`: where a coordinator is      |
  * | `authority/allow/<node id>`               | `AllowListRecord`: where this node may call from  |
+ * | `authority/grant/<grant id>`              | `GrantRecord`: a right of somebody on a path      |
  * | `authority/audit-head`                    | sequence number and hash of the last audit record |
  * | `audit/<sequence>`                        | `AuditRecord`, in the order of the changes        |
  *
@@ -35,6 +36,7 @@ export const API_KEY_USE_PREFIX = "authority/key-use/";
 export const INTRODUCTION_PREFIX = "authority/introduction/";
 export const ALLOW_LIST_PREFIX = "authority/allow/";
 export const COORDINATOR_PREFIX = "authority/coordinator/";
+export const GRANT_PREFIX = "authority/grant/";
 export const MEMBER_KEY = "authority/member";
 export const REVOCATIONS_KEY = "authority/revocations";
 export const AUDIT_HEAD_KEY = "authority/audit-head";

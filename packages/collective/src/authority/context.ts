@@ -17,7 +17,7 @@ export interface AuthorityContext {
   readonly store: Store;
   readonly ledger: Ledger;
   readonly cache: IdentityCache;
-  /** API keys, introductions and allow-lists. */
+  /** API keys, introductions, allow-lists, grants and more. */
   readonly records: RecordCache;
   readonly ca: MemberCa;
   readonly memberId: MemberId;

@@ -22,6 +22,7 @@ import {
   API_KEY_PREFIX,
   API_KEY_USE_PREFIX,
   COORDINATOR_PREFIX,
+  GRANT_PREFIX,
   INTRODUCTION_PREFIX,
   MEMBER_KEY,
 } from "./authority-keys.js";
@@ -37,6 +38,7 @@ const CACHED_PREFIXES = [
   INTRODUCTION_PREFIX,
   ALLOW_LIST_PREFIX,
   COORDINATOR_PREFIX,
+  GRANT_PREFIX,
 ] as const;
 
 export interface OpenOptions {

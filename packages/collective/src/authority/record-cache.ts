@@ -3,7 +3,7 @@
  * Filled from the store, updated at once by the changes of this process, and by a watch for those
  * of others. A revision is never overtaken by an older one, so both may say the same thing twice.
  */
-import type { Clock, Logger } from "@hearthmesh/core";
+import { type Clock, errorFields, type Logger } from "@hearthmesh/core";
 import type { Operation, Store } from "@hearthmesh/store";
 import { followStore } from "./follow-store.js";
 import { readAll } from "./read-all.js";
@@ -14,6 +14,9 @@ interface Known {
   readonly record: Versioned | undefined;
   readonly revision: number;
 }
+
+/** Told of one record that was written, or of its key alone when it is gone. */
+export type RecordListener = (key: string, record: Versioned | undefined) => void;
 
 export interface RecordCacheOptions {
   store: Store;
@@ -28,6 +31,7 @@ export class RecordCache {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #byPrefix: ReadonlyMap<string, Map<string, Known>>;
+  readonly #listeners = new Map<string, Set<RecordListener>>();
   readonly #stop = new AbortController();
 
   private constructor(options: RecordCacheOptions) {
@@ -58,6 +62,16 @@ export class RecordCache {
     return known.flatMap(({ record }) => (record === undefined ? [] : [record as T]));
   }
 
+  /**
+   * Calls at once, with the cache as it is after the change, for every record of a prefix that is
+   * written or deleted, by whichever coordinator. Returns how to stop.
+   */
+  onChange(prefix: string, listener: RecordListener): () => void {
+    const listeners = this.#listeners.get(prefix) ?? new Set();
+    this.#listeners.set(prefix, listeners.add(listener));
+    return () => listeners.delete(listener);
+  }
+
   /** Takes over what a transaction of this process wrote. */
   applyOperations(operations: readonly Operation[], revision: number): void {
     for (const operation of operations) {
@@ -77,14 +91,30 @@ export class RecordCache {
       if ((known.get(key)?.revision ?? 0) >= revision) continue;
       const record = read();
       // A deletion of what is not here leaves nothing: the watch has been past it already.
-      if (record !== undefined || known.has(key)) known.set(key, { record, revision });
+      if (record === undefined && !known.has(key)) continue;
+      known.set(key, { record, revision });
+      this.#tell(prefix, key, record);
+    }
+  }
+
+  #tell(prefix: string, key: string, record: Versioned | undefined): void {
+    for (const listener of this.#listeners.get(prefix) ?? []) {
+      try {
+        listener(key, record);
+      } catch (error) {
+        // One listener that fails must not keep the change from the others.
+        this.#log.error("a listener for records failed", errorFields(error));
+      }
     }
   }
 
   /** The watch has come past a deletion: nothing older can follow, and nothing is kept of it. */
   #forget(key: string, revision: number): void {
-    for (const known of this.#byPrefix.values()) {
-      if ((known.get(key)?.revision ?? 0) <= revision) known.delete(key);
+    for (const [prefix, known] of this.#byPrefix) {
+      const before = known.get(key);
+      if (before === undefined || before.revision > revision) continue;
+      known.delete(key);
+      if (before.record !== undefined) this.#tell(prefix, key, undefined);
     }
   }
 
@@ -94,7 +124,7 @@ export class RecordCache {
       const read = await readAll(this.#store, prefix);
       const present = new Set(read.entries.map(({ key }) => key));
       for (const [key, { revision: at }] of known) {
-        if (!present.has(key) && at <= read.revision) known.delete(key);
+        if (!present.has(key) && at <= read.revision) this.#forget(key, at);
       }
       for (const entry of read.entries) {
         this.#set(entry.key, entry.modRevision, () => decodeRecord(entry));
