@@ -1,6 +1,6 @@
-import { type Clock, type ErrorCode, MeshError } from "@hearthmesh/core";
+import { asUnsent, type Clock, type ErrorCode, MeshError } from "@hearthmesh/core";
 import { describe, expect, it } from "vitest";
-import { askCoordinators, asUnsent, type FailoverOptions } from "./coordinator-finder-failover.js";
+import { askCoordinators, type FailoverOptions } from "./coordinator-finder-failover.js";
 
 /** Time passes when somebody waits for it. */
 function steppingClock(): Clock & { waitedMs(): number } {

@@ -10,7 +10,15 @@
  * - When all of them failed and one of them said that this passes (an election, a restart), the
  *   round is repeated with full jitter for `WAIT_MS_MAX`.
  */
-import { type Clock, type ErrorCode, isMeshError, MeshError, type Random } from "@hearthmesh/core";
+import {
+  asUnsent,
+  type Clock,
+  type ErrorCode,
+  isMeshError,
+  isUnsent,
+  MeshError,
+  type Random,
+} from "@hearthmesh/core";
 import { sleepAlive } from "./sleep-alive.js";
 
 export interface FailoverOptions {
@@ -100,18 +108,6 @@ function isAboutCoordinator(error: MeshError): boolean {
 
 function isPassing({ code }: MeshError): boolean {
   return PASSING.includes(code);
-}
-
-/** Not a detail, which an answer from outside could hold. */
-const UNSENT = Symbol("unsent");
-
-/** Marks an error of a call of which nothing was sent. */
-export function asUnsent(error: MeshError): MeshError {
-  return Object.assign(error, { [UNSENT]: true });
-}
-
-function isUnsent(error: MeshError): boolean {
-  return (error as { [UNSENT]?: true })[UNSENT] === true;
 }
 
 /** Distrust tells a person more than an absence, and an answer more than silence. */

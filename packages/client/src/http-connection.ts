@@ -6,9 +6,8 @@ import http from "node:http";
 import https from "node:https";
 import { isIP } from "node:net";
 import type { PeerCertificate } from "node:tls";
-import { limits, MeshError } from "@hearthmesh/core";
+import { asUnsent, limits, MeshError } from "@hearthmesh/core";
 import { type Endpoint, formatEndpoint } from "@hearthmesh/identity";
-import { asUnsent } from "./coordinator-finder-failover.js";
 import { networkError } from "./network-errors.js";
 
 export interface TlsOptions {

@@ -16,3 +16,4 @@ export * from "./random.js";
 export * from "./startable.js";
 export * from "./system.js";
 export * from "./units.js";
+export * from "./unsent.js";

@@ -55,8 +55,15 @@ export class FileCalls {
   readonly #port: CoordinatorPort;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #repeatWithinMs: number;
 
-  constructor(port: CoordinatorPort, clock: Clock, random: Random) {
+  constructor(
+    port: CoordinatorPort,
+    clock: Clock,
+    random: Random,
+    repeatWithinMs = REPEAT_WITHIN_MS,
+  ) {
+    this.#repeatWithinMs = repeatWithinMs;
     this.#port = port;
     this.#clock = clock;
     this.#random = random;
@@ -84,7 +91,7 @@ export class FileCalls {
       clock: this.#clock,
       random: this.#random,
       signal: options.signal,
-      withinMs: REPEAT_WITHIN_MS,
+      withinMs: this.#repeatWithinMs,
     };
     return retrying(retry, () => this.once(method, request, options));
   }

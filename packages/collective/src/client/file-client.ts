@@ -3,7 +3,7 @@
  * bytes go straight between this client and the storage nodes.
  */
 import { limits, MeshError } from "@hearthmesh/core";
-import type { FileOpenResponse } from "../protocol.js";
+import type { FileListResponse, FileOpenResponse } from "../protocol.js";
 import type { Entry } from "../types.js";
 import { type PeekedSource, peekSource } from "./cut-chunks.js";
 import { checkAnswer, FileCalls } from "./file-calls.js";
@@ -26,6 +26,13 @@ export interface ReadOptions {
   signal?: AbortSignal;
 }
 
+export interface PageOptions {
+  /** The name after which the page begins. */
+  after?: string;
+  limit?: number;
+  signal?: AbortSignal;
+}
+
 /** An open file. Its bytes are fetched when, and as fast as, the stream is iterated (once). */
 export interface OpenFile {
   readonly entry: Entry;
@@ -38,7 +45,8 @@ export class FileClient {
 
   constructor(options: FileClientOptions) {
     this.#options = options;
-    this.#calls = new FileCalls(options.coordinator, options.clock, options.random);
+    const { coordinator, clock, random, repeatWithinMs } = options;
+    this.#calls = new FileCalls(coordinator, clock, random, repeatWithinMs);
   }
 
   /**
@@ -95,17 +103,20 @@ export class FileClient {
   async *list(path: string, signal?: AbortSignal): AsyncGenerator<Entry, void, undefined> {
     let after: string | undefined;
     for (;;) {
-      const request = { path, limit: limits.LIST_PAGE_ENTRIES_MAX };
-      const page = await this.#calls.repeated(
-        "file.list",
-        after === undefined ? request : { ...request, after },
-        { signal },
-      );
-      yield* page.header.entries;
-      const last = page.header.entries.at(-1);
-      if (!page.header.more || last === undefined) return;
+      const from: PageOptions = after === undefined ? {} : { after };
+      const page = await this.listPage(path, signal === undefined ? from : { ...from, signal });
+      yield* page.entries;
+      const last = page.entries.at(-1);
+      if (!page.more || last === undefined) return;
       after = last.name;
     }
+  }
+
+  /** One page of a directory: the entries after a name. It may be shorter than was asked. */
+  async listPage(path: string, options: PageOptions = {}): Promise<FileListResponse> {
+    const { after, limit = limits.LIST_PAGE_ENTRIES_MAX, signal } = options;
+    const request = after === undefined ? { path, limit } : { path, limit, after };
+    return (await this.#calls.repeated("file.list", request, { signal })).header;
   }
 
   async makeDirectory(

@@ -6,6 +6,7 @@ export { coordinatorOverLink } from "./coordinator-link.js";
 export {
   FileClient,
   type OpenFile,
+  type PageOptions,
   type ReadOptions,
   type WriteOptions,
 } from "./file-client.js";

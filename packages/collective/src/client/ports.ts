@@ -28,6 +28,8 @@ export interface FileClientOptions {
   links: NodeLinks;
   /** Key hash of whoever asks. When it is a storage node itself, its own copies are read first. */
   self: NodeId;
+  /** How long calls that may be repeated are repeated while the coordinator is away. */
+  repeatWithinMs?: number | undefined;
   clock: Clock;
   random: Random;
   log: Logger;
