@@ -29,6 +29,13 @@ export {
 export { checkDigits } from "./check-digits.js";
 export { type Endpoint, formatEndpoint, parseEndpoint } from "./endpoint.js";
 export { fingerprintWords } from "./fingerprint.js";
+export {
+  type ForeignPrincipal,
+  ForeignVerifier,
+  isForeign,
+  type KnownMember,
+  type KnownMembers,
+} from "./foreign-principal.js";
 export { findGrantExcess, type GrantExcess, grantsCover } from "./grant-cover.js";
 export {
   evaluateGrants,
@@ -67,6 +74,12 @@ export {
   issueCertificate,
   type MemberCa,
 } from "./member-ca.js";
+export {
+  type PeerTrustList,
+  signPeerTrustList,
+  type TrustedPeer,
+  verifyPeerTrustList,
+} from "./peer-trust.js";
 export { decodePem, encodePem, type PemLabel } from "./pem.js";
 export { type RecoveryClaim, recoveryMessage } from "./recovery.js";
 export {

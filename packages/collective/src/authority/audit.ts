@@ -24,7 +24,12 @@ export type AuditAction =
   | "node.remove"
   | "node.allow"
   | "grant.add"
-  | "grant.remove";
+  | "grant.remove"
+  | "peer.invite"
+  | "peer.revoke-invite"
+  | "peer.accept"
+  | "peer.refresh"
+  | "peer.remove";
 
 /** What a change says about itself. Never a secret. */
 export interface AuditNote {

@@ -17,6 +17,11 @@
  * | `authority/coordinator/<node id>`         | `CoordinatorContact`: where a coordinator is      |
  * | `authority/allow/<node id>`               | `AllowListRecord`: where this node may call from  |
  * | `authority/grant/<grant id>`              | `GrantRecord`: a right of somebody on a path      |
+ * | `authority/peer/<trust domain>`           | `PeerRecord`: another member and its CAs          |
+ * | `authority/peer-invite/<invite id>`       | `PeerInviteRecord`                                |
+ * | `authority/peer-farewell/<trust domain>`  | a removed peer that has not been told yet         |
+ * | `authority/peer-trust`                    | sequence number of the newest change of a peer    |
+ * | `authority/bundle`                        | the member's own newest `SignedTrustBundle`       |
  * | `authority/audit-head`                    | sequence number and hash of the last audit record |
  * | `audit/<sequence>`                        | `AuditRecord`, in the order of the changes        |
  *
@@ -24,7 +29,7 @@
  * the order of the numbers, and everything that ended before now is one range.
  */
 import { createHash } from "node:crypto";
-import type { InviteId, NodeId } from "@hearthmesh/core";
+import type { InviteId, NodeId, TrustDomain } from "@hearthmesh/core";
 import type { PrincipalKind } from "@hearthmesh/identity";
 import type { KeyRange } from "@hearthmesh/store";
 
@@ -37,6 +42,11 @@ export const INTRODUCTION_PREFIX = "authority/introduction/";
 export const ALLOW_LIST_PREFIX = "authority/allow/";
 export const COORDINATOR_PREFIX = "authority/coordinator/";
 export const GRANT_PREFIX = "authority/grant/";
+export const PEER_PREFIX = "authority/peer/";
+export const PEER_INVITE_PREFIX = "authority/peer-invite/";
+export const PEER_FAREWELL_PREFIX = "authority/peer-farewell/";
+export const PEER_TRUST_KEY = "authority/peer-trust";
+export const BUNDLE_KEY = "authority/bundle";
 export const MEMBER_KEY = "authority/member";
 export const REVOCATIONS_KEY = "authority/revocations";
 export const AUDIT_HEAD_KEY = "authority/audit-head";
@@ -48,6 +58,9 @@ const NUMBER_DIGITS = 16;
 export const identityKey = (nodeId: NodeId): string => IDENTITY_PREFIX + nodeId;
 export const coordinatorKey = (nodeId: NodeId): string => COORDINATOR_PREFIX + nodeId;
 export const inviteKey = (id: InviteId): string => INVITE_PREFIX + id;
+export const peerKey = (domain: TrustDomain): string => PEER_PREFIX + domain;
+export const peerInviteKey = (id: InviteId): string => PEER_INVITE_PREFIX + id;
+export const farewellKey = (domain: TrustDomain): string => PEER_FAREWELL_PREFIX + domain;
 export const auditKey = (sequence: number): string => AUDIT_PREFIX + digits(sequence);
 
 /** Machines share one set of names: a node cannot be called like the coordinator. */

@@ -21,10 +21,15 @@ import {
   ALLOW_LIST_PREFIX,
   API_KEY_PREFIX,
   API_KEY_USE_PREFIX,
+  BUNDLE_KEY,
   COORDINATOR_PREFIX,
   GRANT_PREFIX,
   INTRODUCTION_PREFIX,
   MEMBER_KEY,
+  PEER_FAREWELL_PREFIX,
+  PEER_INVITE_PREFIX,
+  PEER_PREFIX,
+  PEER_TRUST_KEY,
 } from "./authority-keys.js";
 import type { AuthorityContext } from "./context.js";
 import { IdentityCache } from "./identity-cache.js";
@@ -39,6 +44,11 @@ const CACHED_PREFIXES = [
   ALLOW_LIST_PREFIX,
   COORDINATOR_PREFIX,
   GRANT_PREFIX,
+  PEER_PREFIX,
+  PEER_INVITE_PREFIX,
+  PEER_FAREWELL_PREFIX,
+  PEER_TRUST_KEY,
+  BUNDLE_KEY,
 ] as const;
 
 export interface OpenOptions {

@@ -8,8 +8,8 @@ export interface AllEntries {
 }
 
 /**
- * The keys after the prefix must have one length and no character below `"`, as ids have: then the
- * last key of a page with `!` behind it lies before the next key.
+ * The keys must have no character below `"` after the prefix, as ids and domains have none: then
+ * the last key of a page with `!` behind it lies before the next key, however long that is.
  */
 export async function readAll(store: Store, prefix: string): Promise<AllEntries> {
   let page = await store.range({ prefix });

@@ -22,7 +22,7 @@ export interface RecordCacheOptions {
   store: Store;
   clock: Clock;
   log: Logger;
-  /** Below `authority/`; the keys of one prefix have one length (see `readAll`). */
+  /** Below `authority/`; for what the keys may hold see `readAll`. */
   prefixes: readonly string[];
 }
 
