@@ -27,6 +27,8 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["link-port", "<port>", "port for links between nodes"],
   ["enrol-host", "<host>", "host where invites are redeemed"],
   ["enrol-port", "<port>", "port where invites are redeemed"],
+  ["node-invite-file", "<file>", "where a coordinator keeps an invite for storage nodes"],
+  ["token-file", "<file>", "file with the invite of a machine that is no node yet"],
   ["metrics-host", "<host>", "host of the Prometheus metrics"],
   ["metrics-port", "<port>", "port of the Prometheus metrics"],
   ["mesh", "<mode>", "auto, true (others may be introduced, port 3000 opens for keys) or false"],
@@ -69,6 +71,9 @@ const LISTS: readonly (readonly [name: string, value: string, about: string])[] 
   ["peer", "<address>", "link address of another node, host:port; may be repeated"],
   ["store-endpoint", "<url>", "an existing etcd: https://host:port; may be repeated"],
   ["advertise", "<host>", "host under which others reach this machine; may be repeated"],
+  ["api-advertise", "<host:port>", "where the API is published for others; may be repeated"],
+  ["link-advertise", "<host:port>", "where links are published for others; may be repeated"],
+  ["enrol-advertise", "<host:port>", "where enrolment is published for others; may be repeated"],
 ];
 
 export function withDaemonOptions(command: MeshCommand): MeshCommand {

@@ -4,13 +4,14 @@ import { formatEndpoint } from "@hearthmesh/identity";
 import type { HostPort } from "./config/config.js";
 
 /**
- * The hosts an operator named, else, for a door that listens everywhere, every address of the
+ * What the door is published as, then the hosts an operator named, else, for a door that listens everywhere, every address of the
  * machine's network cards (loopback last, for nodes on the same machine), else the door's own host.
  */
 export function reachableAddresses(door: HostPort, advertise: readonly string[]): string[] {
   const everywhere = door.host === "0.0.0.0" || door.host === "::";
   const hosts = advertise.length > 0 ? advertise : everywhere ? localHosts() : [door.host];
-  return hosts.map((host) => formatEndpoint({ host, port: door.port }));
+  const own = hosts.map((host) => formatEndpoint({ host, port: door.port }));
+  return [...new Set([...(door.published ?? []), ...own])];
 }
 
 /** The same for others than this machine: loopback only where there is nothing else. */

@@ -41,6 +41,7 @@ import type { LinkDoors } from "./link-doors.js";
 import type { MemberGround } from "./member-authority.js";
 import type { CoordinatorMesh } from "./mesh/coordinator-mesh.js";
 import { meshMetrics } from "./mesh/mesh-metrics.js";
+import { NodeInviteFile } from "./node-invite-file.js";
 import { NodeReport } from "./node-report.js";
 import type { PeerLinks } from "./peer-links.js";
 import { sendRevocations } from "./revocation-mirror.js";
@@ -93,6 +94,7 @@ export class CoordinatorPart implements Startable {
       enrolment,
       api,
       http,
+      ...nodeInviteFile(options, services),
     ];
   }
 
@@ -146,6 +148,15 @@ export class CoordinatorPart implements Startable {
       log.debug("a node did not take the revocations", { nodeName: name, ...errorFields(error) }),
     );
   }
+}
+
+function nodeInviteFile(
+  { config, ground, clock, log }: CoordinatorPartOptions,
+  { enrolmentEndpoints: endpoints }: GatewayServices,
+): Startable[] {
+  const { nodeInviteFile: path } = config;
+  if (path === undefined) return [];
+  return [new NodeInviteFile({ path, authority: ground.authority, endpoints, clock, log })];
 }
 
 function doorCredentials(credentials: NodeCredentials): DoorCredentials {

@@ -17,6 +17,7 @@ import { type NodeRecord, readNodeRecord } from "./home.js";
 import { lockHome } from "./home-lock.js";
 import { openLogger } from "./logger.js";
 import { joinHub } from "./mesh/join-hub.js";
+import { joinTokenFile } from "./mesh/join-token-file.js";
 import { checkPorts, type WantedPort } from "./port-check.js";
 import { RunningFile } from "./running-file.js";
 import type { Tools } from "./tools.js";
@@ -56,7 +57,7 @@ async function runLocked(config: Config, log: Logger): Promise<void> {
   const present = await readNodeRecord(config.home);
   const roles = config.roles ?? present?.roles ?? ["coordinator", "storage", "gateway"];
   await checkPorts(wantedPorts(config, roles.includes("coordinator")));
-  const made = present ?? (await joinHub(config)) ?? (await createMember(config, tools));
+  const made = present ?? (await becomeNode(config, tools));
   const record = withRoles(made, config);
   const parts = await buildParts(config, record, tools);
   await startAll(parts);
@@ -65,6 +66,12 @@ async function runLocked(config: Config, log: Logger): Promise<void> {
   const signal = await untilSignal();
   log.info("stopping", { reason: signal });
   await stopAll(parts);
+}
+
+/** With an invite that the configuration names, else as the first node of a new member. */
+async function becomeNode(config: Config, tools: Tools): Promise<NodeRecord> {
+  const joined = (await joinTokenFile(config, tools)) ?? (await joinHub(config));
+  return joined ?? createMember(config, tools);
 }
 
 async function buildParts(config: Config, record: NodeRecord, tools: Tools): Promise<Startable[]> {

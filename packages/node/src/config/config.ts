@@ -4,6 +4,8 @@ import type { NodeRole } from "@hearthmesh/identity";
 export interface HostPort {
   host: string;
   port: number;
+  /** `host:port` under which others reach it too, told before its own addresses. */
+  published?: readonly string[];
 }
 
 export interface Config {
@@ -21,6 +23,8 @@ export interface Config {
   api: HostPort;
   links: HostPort;
   enrolment: HostPort;
+  /** Where a coordinator keeps an invite for storage nodes; undefined: nowhere. */
+  nodeInviteFile: string | undefined;
   metrics: HostPort;
   capacityBytes: number | undefined;
   packBytesMax: number;
@@ -40,6 +44,8 @@ export interface MeshConfig {
   hubs: readonly string[];
   /** An invite for a machine that is no node yet. Secret. */
   token: string | undefined;
+  /** A file that holds one. */
+  tokenFile: string | undefined;
   /** Link addresses, `host:port`. */
   peers: readonly string[];
   /** Undefined: a coordinator is a hub, others are not. */

@@ -1,5 +1,6 @@
 /** The forms that configuration values have, and the shape of a key's definition. */
-import { type MeshError, parseDurationMs, parseSizeBytes } from "@hearthmesh/core";
+import { limits, type MeshError, parseDurationMs, parseSizeBytes } from "@hearthmesh/core";
+import { parseEndpoint } from "@hearthmesh/identity";
 import { z } from "zod";
 
 export const port = z.coerce.number().int().min(1).max(65_535);
@@ -20,6 +21,21 @@ function converted<T>(convert: (text: string) => T) {
     }
   });
 }
+/** `host:port`, each with its port. */
+export const endpoints = z.preprocess(
+  (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
+  z.array(z.string().refine(isEndpoint, "use host:port")).max(limits.NODE_ADDRESSES_MAX),
+);
+
+function isEndpoint(text: string): boolean {
+  try {
+    parseEndpoint(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 export const size = converted(parseSizeBytes);
 export const duration = converted(parseDurationMs);
 

@@ -4,7 +4,7 @@
  */
 import { MeshError } from "@hearthmesh/core";
 import { z } from "zod";
-import { type ConfigKey, duration, host, key, list, port, size } from "./key-forms.js";
+import { type ConfigKey, duration, endpoints, host, key, list, port, size } from "./key-forms.js";
 import { capabilities, MESH_KEYS } from "./mesh-keys.js";
 import { STORE_KEYS } from "./store-keys.js";
 
@@ -88,6 +88,14 @@ export const CONFIG_KEYS = {
     "Address of the API under mutual TLS.",
   ),
   "api.port": key(port, "8001", "api-port", ["MESH_API_PORT"], "Port of the API under mutual TLS."),
+  "api.advertise": key(
+    endpoints,
+    "",
+    "api-advertise",
+    ["MESH_API_ADVERTISE"],
+    "Addresses, host:port, under which others reach this door too, told before its own: where a " +
+      "container or a router publishes it under another port.",
+  ),
   "links.host": key(
     host,
     "0.0.0.0",
@@ -96,6 +104,13 @@ export const CONFIG_KEYS = {
     "Address for links between nodes.",
   ),
   "links.port": key(port, "9000", "link-port", ["MESH_LINK_PORT"], "Port for links between nodes."),
+  "links.advertise": key(
+    endpoints,
+    "",
+    "link-advertise",
+    ["MESH_LINK_ADVERTISE"],
+    "The same for links between nodes.",
+  ),
   "enrolment.host": key(
     host,
     "0.0.0.0",
@@ -109,6 +124,21 @@ export const CONFIG_KEYS = {
     "enrol-port",
     ["MESH_ENROL_PORT"],
     "Port where invites are redeemed.",
+  ),
+  "enrolment.advertise": key(
+    endpoints,
+    "",
+    "enrol-advertise",
+    ["MESH_ENROL_ADVERTISE"],
+    "The same for the door where invites are redeemed; invites name these addresses.",
+  ),
+  "enrolment.nodeInviteFile": key(
+    z.string().min(1),
+    "",
+    "node-invite-file",
+    ["MESH_NODE_INVITE_FILE"],
+    "File in which a coordinator keeps a valid invite for storage nodes (mode 0600). Whoever can " +
+      "read it can add storage nodes to this member.",
   ),
   "metrics.host": key(
     host,

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { reachableAddresses } from "../addresses.js";
 import { describeConfig, loadConfig } from "./load.js";
 import { exampleFile } from "./reference.js";
 
@@ -65,6 +66,21 @@ describe("configuration", () => {
       metrics: { host: "0.0.0.0", port: 9191 },
       logLevel: "warn",
     });
+  });
+
+  it("knows where a container publishes its doors", () => {
+    const { config } = load({}, { MESH_API_ADVERTISE: "127.0.0.1:8002,bob.example:8002" });
+    expect(config.api).toEqual({
+      host: "0.0.0.0",
+      port: 8001,
+      published: ["127.0.0.1:8002", "bob.example:8002"],
+    });
+    expect(reachableAddresses(config.api, ["172.20.0.20"])).toEqual([
+      "127.0.0.1:8002",
+      "bob.example:8002",
+      "172.20.0.20:8001",
+    ]);
+    expect(() => load({ "enrol-advertise": "bob.example" })).toThrowError(/use host:port/);
   });
 
   it("reports every problem at once, with its place", () => {

@@ -9,7 +9,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { isMeshError } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
-import type { Config, MeshConfig, StoreConfig } from "./config.js";
+import type { Config, HostPort, MeshConfig, StoreConfig } from "./config.js";
 import {
   ADDRESS_VARIABLES,
   CONFIG_KEYS,
@@ -211,6 +211,10 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     host: get<string>(host),
     port: get<number>(port),
   });
+  const published = (own: HostPort, name: ConfigKeyName): HostPort => {
+    const addresses = get<readonly string[] | undefined>(name);
+    return addresses === undefined ? own : { ...own, published: addresses };
+  };
   return {
     home,
     certificatesDirectory: get<string | undefined>("certificates") ?? join(home, "certs"),
@@ -221,9 +225,10 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     site: get("node.site"),
     advertise: get<readonly string[] | undefined>("node.advertise") ?? [],
     http: door("http.host", "http.port"),
-    api: door("api.host", "api.port"),
-    links: door("links.host", "links.port"),
-    enrolment: door("enrolment.host", "enrolment.port"),
+    api: published(door("api.host", "api.port"), "api.advertise"),
+    links: published(door("links.host", "links.port"), "links.advertise"),
+    enrolment: published(door("enrolment.host", "enrolment.port"), "enrolment.advertise"),
+    nodeInviteFile: get("enrolment.nodeInviteFile"),
     metrics: door("metrics.host", "metrics.port"),
     capacityBytes: get("storage.capacity"),
     packBytesMax: get("storage.packSize"),
@@ -242,6 +247,7 @@ function meshConfig(get: <T>(name: ConfigKeyName) => T): MeshConfig {
     enabled: get("mesh.enabled"),
     hubs: get<readonly string[] | undefined>("mesh.hubs") ?? [],
     token: get("mesh.token"),
+    tokenFile: get("mesh.tokenFile"),
     peers: get<readonly string[] | undefined>("mesh.peers") ?? [],
     serveAsHub: get("mesh.serveAsHub"),
     profile: get("mesh.profile"),

@@ -41,6 +41,14 @@ export const MESH_KEYS = {
     ),
     isSecret: true,
   },
+  "mesh.tokenFile": key(
+    z.string().min(1),
+    "",
+    "token-file",
+    ["MESH_TOKEN_FILE"],
+    "File that holds such an invite, as `enrolment.nodeInviteFile` of a coordinator writes it. " +
+      "A machine that is no node yet waits for the file and for the coordinator.",
+  ),
   "mesh.peers": key(
     list,
     "",
