@@ -66,6 +66,14 @@ export const LIST_PAGE_BYTES_MAX = 384 * 1024;
 export const REPAIR_BATCH_CHUNKS_MAX = 32;
 /** Chunks without a file that wait for their deletion; a walk finds the others again. */
 export const GARBAGE_CANDIDATES_MAX = 100_000;
+/** Changes of the settings of workers that wait for the store. */
+export const WORKER_CHANGES_WAITING_MAX = 64;
+/** What an operator may set for a worker. */
+export const WORKER_INTERVAL_MS_MIN = 1_000;
+export const WORKER_INTERVAL_MS_MAX = 20 * 86_400_000;
+export const WORKER_RATE_BYTES_MIN = 4_096;
+/** Time of rest for each unit of time of work. */
+export const WORKER_TRANQUILITY_MAX = 1_000;
 /** Deleted chunks that are remembered while uploads are open; above it, deletion waits. */
 export const CONDEMNED_CHUNKS_MAX = 100_000;
 

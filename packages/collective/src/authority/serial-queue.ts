@@ -13,7 +13,7 @@ export class SerialQueue {
   /** The task's own outcome. `MESH_STORE_BUSY` when too many wait already. */
   async run<T>(task: () => Promise<T>): Promise<T> {
     if (this.#waiting >= this.#waitingMax) {
-      throw new MeshError("MESH_STORE_BUSY", { message: "too many changes of trust are waiting" });
+      throw new MeshError("MESH_STORE_BUSY", { message: "too many changes are waiting" });
     }
     this.#waiting++;
     const outcome = this.#last.then(task).finally(() => {

@@ -1,6 +1,7 @@
 /** The background work of a coordinator: which workers there are, and what wakes them. */
 import type { Logger } from "@hearthmesh/core";
 import type { CoordinatorIntervals } from "./coordinator-options.js";
+import { Slots } from "./gates.js";
 import type { OpenUploads } from "./open-uploads.js";
 import type { Uploads } from "./uploads.js";
 import type { Usage } from "./usage.js";
@@ -9,7 +10,9 @@ import { GarbageCandidates } from "./workers/garbage-candidates.js";
 import { RepairQueue } from "./workers/repair-queue.js";
 import { RepairWalk, type RepairWalkOptions } from "./workers/repair-walk.js";
 import { Sweeper } from "./workers/sweeper.js";
-import { type Progress, WorkerLoop } from "./workers/worker.js";
+import type { WorkerLoop } from "./workers/worker.js";
+import type { Progress, WorkerDefinition } from "./workers/worker-definition.js";
+import { WorkerRegistry } from "./workers/worker-registry.js";
 
 /** A walk that could not copy what it should is repeated after this. */
 const REPAIR_RETRY_MS = 30_000;
@@ -24,15 +27,22 @@ export interface BackgroundOptions
   readonly intervals: CoordinatorIntervals;
   readonly run: string;
   readonly log: Logger;
+  /** Whether people and programs use the files now. */
+  busy(): boolean;
+  readonly extraWorkers?: (() => readonly WorkerDefinition[]) | undefined;
 }
 
 export class Background {
   readonly walk: RepairWalk;
   readonly queue: RepairQueue;
+  readonly registry: WorkerRegistry;
   readonly #options: BackgroundOptions;
   readonly #repair: WorkerLoop;
+  readonly #rebalance: WorkerLoop;
   readonly #repairQueue: WorkerLoop;
-  readonly #workers: readonly WorkerLoop[];
+  /** One walk at a time, whoever asked for it. */
+  readonly #walks = new Slots(1);
+  #walkedVersion: number | undefined;
 
   constructor(options: BackgroundOptions) {
     this.#options = options;
@@ -49,54 +59,82 @@ export class Background {
     this.queue = new RepairQueue({ ...options, placement: () => this.walk.placement() });
     const sweeper = new Sweeper({ ...options, candidates, graceMs });
     const garbage = new Garbage({ ...options, candidates, sweeper });
-    this.#repair = this.#loop("repair", intervals.repairMs, async (signal, progress) => {
-      await this.walk.run(signal, progress);
-      if (this.walk.repairable > 0) this.#repair.wakeIn(REPAIR_RETRY_MS);
+    this.registry = new WorkerRegistry(options);
+    this.#repair = this.registry.add({
+      name: "repair",
+      purpose: "walks all chunks and brings missing copies back",
+      intervalMs: intervals.repairMs,
+      runsAtStart: true,
+      run: (signal, progress) => this.#walkAll(signal, progress),
     });
-    this.#repairQueue = this.#loop(
-      "repair-queue",
-      intervals.queueMs,
-      (signal, progress) => this.queue.run(signal, progress),
-      () => this.queue.length,
-    );
-    this.#workers = [
-      this.#repair,
-      this.#repairQueue,
-      this.#loop(
-        "garbage",
-        intervals.garbageMs,
-        (signal, progress) => garbage.run(signal, progress),
-        () => garbage.queue,
-      ),
-      this.#loop("uploads", intervals.uploadsMs, (signal, progress) =>
-        this.#expireUploads(signal, progress),
-      ),
-      this.#loop("usage", USAGE_RETRY_MS, (signal) => options.usage.count(signal)),
-    ];
+    this.#rebalance = this.registry.add({
+      name: "rebalance",
+      purpose: "moves chunks to where a changed layout wants them",
+      intervalMs: intervals.repairMs,
+      run: async (signal, progress) => {
+        const isNew = this.#walkedVersion !== options.layout().version;
+        if (isNew || progress.asked) await this.#walkAll(signal, progress);
+      },
+    });
+    this.#repairQueue = this.registry.add({
+      name: "repair-queue",
+      purpose: "completes chunks that were written with fewer copies than they should have",
+      intervalMs: intervals.queueMs,
+      run: (signal, progress) => this.queue.run(signal, progress),
+      queue: () => this.queue.length,
+    });
+    this.#addUpkeep(garbage);
+    for (const definition of options.extraWorkers?.() ?? []) this.registry.add(definition);
+  }
+
+  #addUpkeep(garbage: Garbage): void {
+    const { intervals, usage } = this.#options;
+    this.registry.add({
+      name: "garbage",
+      purpose: "deletes chunks that no file refers to",
+      intervalMs: intervals.garbageMs,
+      run: (signal, progress) => garbage.run(signal, progress),
+      queue: () => garbage.queue,
+    });
+    this.registry.add({
+      name: "uploads",
+      purpose: "ends uploads that were left alone",
+      intervalMs: intervals.uploadsMs,
+      run: (signal, progress) => this.#expireUploads(signal, progress),
+    });
+    this.registry.add({
+      name: "usage",
+      purpose: "counts files and bytes",
+      intervalMs: USAGE_RETRY_MS,
+      runsAtStart: true,
+      run: (signal) => usage.count(signal),
+    });
   }
 
   get workers(): readonly WorkerLoop[] {
-    return this.#workers;
+    return this.registry.all;
+  }
+
+  /** Before `start`: what operators set. */
+  load(): Promise<void> {
+    return this.registry.load();
   }
 
   start(): void {
-    for (const worker of this.#workers) worker.start();
-    this.#repair.wake();
-    this.worker("usage")?.wake();
+    this.registry.start();
   }
 
-  async stop(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.stop()));
-  }
-
-  worker(name: string): WorkerLoop | undefined {
-    return this.#workers.find((worker) => worker.name === name);
+  stop(): Promise<void> {
+    return this.registry.stop();
   }
 
   /** Nodes came or the layout changed: what is stored where has to be looked at. */
   lookSoon(): void {
-    const { settleMs } = this.#options.intervals;
-    this.#repair.wakeIn(settleMs);
+    const { layout, intervals } = this.#options;
+    const { settleMs } = intervals;
+    const walked = this.#walkedVersion;
+    const isNewLayout = walked !== undefined && walked !== layout().version;
+    (isNewLayout ? this.#rebalance : this.#repair).wakeIn(settleMs);
     this.#repairQueue.wakeIn(settleMs);
   }
 
@@ -117,13 +155,14 @@ export class Background {
     }
   }
 
-  #loop(
-    name: string,
-    intervalMs: number,
-    run: ConstructorParameters<typeof WorkerLoop>[0]["run"],
-    queue: () => number = () => 0,
-  ): WorkerLoop {
-    const { clock, log } = this.#options;
-    return new WorkerLoop({ name, intervalMs, clock, log, run, queue });
+  #walkAll(signal: AbortSignal, progress: Progress): Promise<void> {
+    return this.#walks.run(async () => {
+      signal.throwIfAborted();
+      const { version } = this.#options.layout();
+      const before = this.walk.state;
+      await this.walk.run(signal, progress);
+      if (this.walk.state !== before) this.#walkedVersion = version;
+      if (this.walk.repairable > 0) this.#repair.wakeIn(REPAIR_RETRY_MS);
+    });
   }
 }

@@ -7,6 +7,7 @@ import type { AccessPolicy } from "./access.js";
 import type { Totals } from "./usage.js";
 import type { ReplicationState } from "./workers/replication-tally.js";
 import type { WorkerInspection } from "./workers/worker.js";
+import type { WorkerDefinition } from "./workers/worker-definition.js";
 
 export interface CoordinatorOptions {
   /** The coordinator is the only writer of its rows; see `keys.ts`. */
@@ -39,6 +40,8 @@ export interface CoordinatorOptions {
   /** Roles that a node was enrolled with; without it a node has the roles that it names. */
   readonly rolesOf?: (principal: Principal) => readonly NodeRole[];
   readonly intervals?: Partial<CoordinatorIntervals>;
+  /** More upkeep for the leader: it is scheduled, throttled and shown like its own. */
+  readonly extraWorkers?: () => readonly WorkerDefinition[];
 }
 
 /** Times of the background work, in milliseconds. */

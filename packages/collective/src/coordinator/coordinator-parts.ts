@@ -1,4 +1,5 @@
 /** Puts the parts of a coordinator together. */
+import { Activity } from "./activity.js";
 import { AnswerContext } from "./answer-context.js";
 import { Background } from "./background.js";
 import { ChunkGuard } from "./chunk-guard.js";
@@ -23,6 +24,7 @@ import { SmallFiles } from "./small-files.js";
 import { TicketOffice } from "./ticket-office.js";
 import { Uploads } from "./uploads.js";
 import { Usage } from "./usage.js";
+import { workerMethods } from "./workers/worker-methods.js";
 
 const REPLICAS = 3;
 const ACKS = 2;
@@ -35,6 +37,7 @@ export interface CoordinatorParts {
   readonly usage: Usage;
   readonly smallFiles: SmallFiles;
   readonly background: Background;
+  readonly activity: Activity;
   readonly methods: MethodTable;
   readonly acks: number;
 }
@@ -63,6 +66,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const receiptKeys = new ReceiptKeys(options.coordinatorSecret);
   const uploads = new Uploads({ ...shared, open, condemned, receiptKeys, calls, rule });
   const { usage, run } = context;
+  const activity = new Activity(clock);
   const drains = new DrainWatch({
     leaving: () => nodes.leaving(),
     onLeft: () => lookSoon.call(),
@@ -72,13 +76,16 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
     ...{ clock, log, epoch, run },
     intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
     layout: () => layouts.layout,
+    busy: () => activity.isBusy,
+    extraWorkers: options.extraWorkers,
   });
   lookSoon.call = () => background.lookSoon();
   const answers = new AnswerContext({ layouts, nodes, tickets, acks });
   const namespace = new Namespace(context);
   return {
-    ...{ layouts, nodes, condemned, open, usage, smallFiles, background, acks },
+    ...{ layouts, nodes, condemned, open, usage, smallFiles, background, acks, activity },
     methods: {
+      ...workerMethods(background.registry),
       ...nodeMethods(nodes),
       ...fileMethods({ context, namespace, smallFiles, uploads, answers }),
     },
@@ -110,6 +117,7 @@ function nodeParts(options: CoordinatorOptions) {
     store,
     log,
     replicas: options.replicas ?? REPLICAS,
+    acks: options.acks ?? ACKS,
     onChanged: () => lookSoon.call(),
   });
   const nodes = new NodeDirectory({

@@ -61,6 +61,7 @@ export class Coordinator implements Startable {
     await nodes.load();
     await condemned.load();
     await this.#loadUploads();
+    await background.load();
     this.#running = true;
     background.start();
   }
@@ -195,6 +196,7 @@ export class Coordinator implements Startable {
       this.#options.requireLeading?.();
       const access = new Access(this.#options.access, caller.principal);
       const fields = new Fields(method, header);
+      this.#parts.activity.note(method);
       const answer = await definition.serve({ ...caller, access, fields, body });
       this.#counts.add(method, false);
       return answer;

@@ -17,3 +17,6 @@ export { type MeshPath, parsePath } from "./paths.js";
 export type { Totals } from "./usage.js";
 export type { ReplicationState } from "./workers/replication-tally.js";
 export type { Worker, WorkerInspection, WorkerState } from "./workers/worker.js";
+export type { Progress, WorkerDefinition, WorkerSettings } from "./workers/worker-definition.js";
+export type { WorkerListResponse, WorkerRunResponse } from "./workers/worker-methods.js";
+export type { WorkerChange } from "./workers/worker-records.js";

@@ -11,7 +11,10 @@
  * | `q/<file id>/<segment>`  | chunks with fewer copies than wanted   | put, segment, commit     |
  * | `x/<chunk id>`           | chunk deleted while uploads were open  | garbage collection       |
  * | `n/<node id>`            | what a node said when it registered    | node.register            |
+ * | `t/<when><file id>`      | entry that was removed: see trash.ts   | remove                   |
+ * | `w/<name>`               | settings and last run of a worker      | worker.set, end of a run |
  * | `l/current`              | the layout                             | layout change            |
+ * | `l/staged`               | changes of the layout, not applied     | layout stage             |
  * | `l/v/<version>`          | layouts of the past, a bounded number  | layout change            |
  *
  * An entry hangs on the id of its directory and not on a path, so renaming a directory writes two
@@ -57,8 +60,14 @@ export const keys = {
   condemned: (chunkId: ChunkId) => `x/${chunkId}`,
   node: (nodeId: NodeId) => `n/${nodeId}`,
   nodes: { prefix: "n/" } as KeyRange,
+  worker: (name: string) => `w/${name}`,
   layout: "l/current",
+  staged: "l/staged",
   layoutVersion: (version: number) => `l/v/${fixed(version, VERSION_DIGITS)}`,
+  layoutVersionsBefore: (version: number): KeyRange => ({
+    start: "l/v/",
+    end: `l/v/${fixed(version, VERSION_DIGITS)}`,
+  }),
 };
 
 /** The rows of one kind that are walked page by page. */

@@ -11,8 +11,9 @@ import type { Fields } from "./fields.js";
 /**
  * - `machine`: nodes and coordinators, speaking for themselves over their own link.
  * - `enrolled`: anybody with a certificate; what a path allows is decided by the grants.
+ * - `operator`: whoever holds the coordinator's certificate: this member's operator.
  */
-export type MethodPolicy = "machine" | "enrolled";
+export type MethodPolicy = "machine" | "enrolled" | "operator";
 
 export interface Caller {
   readonly principal: Principal;
@@ -53,6 +54,10 @@ export function findMethod(table: MethodTable, method: string): MethodDefinition
 export function checkPolicy(policy: MethodPolicy, caller: Caller): void {
   if (policy === "enrolled") return;
   const { kind, nodeId } = caller.principal;
+  if (policy === "operator") {
+    if (kind === "coordinator") return;
+    throw new MeshError("MESH_FORBIDDEN", { message: "only the operator may do this" });
+  }
   const isMachine = kind === "node" || kind === "coordinator";
   if (isMachine && caller.peer !== undefined && caller.peer.nodeId === nodeId) return;
   throw new MeshError("MESH_FORBIDDEN", {
