@@ -212,6 +212,8 @@ export const STOP_TIMEOUT_MS = 10_000;
 
 /** What a sealed copy at a friend's says about its file; it is inside the first piece. */
 export const COPY_HEADER_BYTES_MAX = 32 * 1024;
+/** A packed snapshot of a member's records at a friend's. */
+export const SNAPSHOT_BYTES_MAX = 4 * 2 ** 30;
 
 function mustHold(condition: boolean, relation: string): void {
   if (!condition) throw new Error(`limits.ts contradicts itself: ${relation}`);

@@ -1,6 +1,6 @@
 /** Moving from one engine to another. */
 export type { Rebind } from "./copy.js";
-export { MIGRATION_KEY } from "./entries.js";
+export { MIGRATION_KEY, pagesOfStore } from "./entries.js";
 export {
   isMigrationUnfinished,
   type MigrateStoreOptions,
