@@ -212,6 +212,18 @@ export const STOP_TIMEOUT_MS = 10_000;
 
 /** What a sealed copy at a friend's says about its file; it is inside the first piece. */
 export const COPY_HEADER_BYTES_MAX = 32 * 1024;
+/** What one member may offer another: 1 PiB. */
+export const QUOTA_BYTES_MAX = 2 ** 50;
+/** Policies of copies of one member. */
+export const COPY_POLICIES_MAX = 256;
+/** Files whose copies are made at the same time. */
+export const COPIES_AT_A_TIME_MAX = 4;
+/** Chunks that no node of this home has and that are to be fetched from friends. */
+export const CHUNKS_LOST_MAX = 10_000;
+/** Files whose copies may have to be removed; a later walk finds the others again. */
+export const COPIES_SUSPECT_MAX = 100_000;
+/** Bytes of a chunk in one answer to `file.recall`. */
+export const RECALL_BYTES_MAX = 256 * 1024;
 /** A packed snapshot of a member's records at a friend's. */
 export const SNAPSHOT_BYTES_MAX = 4 * 2 ** 30;
 

@@ -29,7 +29,9 @@ export type AuditAction =
   | "peer.revoke-invite"
   | "peer.accept"
   | "peer.refresh"
-  | "peer.remove";
+  | "peer.remove"
+  | "quota.offer"
+  | "quota.withdraw";
 
 /** What a change says about itself. Never a secret. */
 export interface AuditNote {

@@ -20,6 +20,7 @@
  * | `authority/peer/<trust domain>`           | `PeerRecord`: another member and its CAs          |
  * | `authority/peer-invite/<invite id>`       | `PeerInviteRecord`                                |
  * | `authority/peer-farewell/<trust domain>`  | a removed peer that has not been told yet         |
+ * | `authority/quota/<trust domain>`          | `QuotaRecord`: how much that peer may keep here   |
  * | `authority/peer-trust`                    | sequence number of the newest change of a peer    |
  * | `authority/bundle`                        | the member's own newest `SignedTrustBundle`       |
  * | `authority/audit-head`                    | sequence number and hash of the last audit record |
@@ -45,6 +46,7 @@ export const GRANT_PREFIX = "authority/grant/";
 export const PEER_PREFIX = "authority/peer/";
 export const PEER_INVITE_PREFIX = "authority/peer-invite/";
 export const PEER_FAREWELL_PREFIX = "authority/peer-farewell/";
+export const QUOTA_PREFIX = "authority/quota/";
 export const PEER_TRUST_KEY = "authority/peer-trust";
 export const BUNDLE_KEY = "authority/bundle";
 export const MEMBER_KEY = "authority/member";

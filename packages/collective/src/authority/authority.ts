@@ -53,6 +53,7 @@ import { Introductions } from "./introductions.js";
 import type { InviteRequest } from "./invite-request.js";
 import { type CreatedInvite, createInvite, listInvites, maySee, revokeInvite } from "./invites.js";
 import { openContext } from "./open-context.js";
+import { Quotas } from "./quotas.js";
 import { allowRecovery, type RecoverRequest, recover, renew, type ServerNames } from "./renewal.js";
 import { revokeIdentity } from "./revoke.js";
 
@@ -82,6 +83,8 @@ export class Authority {
   readonly allowLists: AllowLists;
   /** Where the coordinators of this member are. */
   readonly coordinators: Coordinators;
+  /** How much each peer may keep here. */
+  readonly quotas: Quotas;
   readonly #context: AuthorityContext;
   readonly #verifier: CertificateVerifier;
   readonly #bundle: TrustBundle;
@@ -98,6 +101,7 @@ export class Authority {
     this.introductions = new Introductions(context);
     this.allowLists = new AllowLists(context);
     this.coordinators = new Coordinators(context);
+    this.quotas = new Quotas(context);
   }
 
   /** `MESH_CONFIG_INVALID` when CA, member and store do not belong together. */

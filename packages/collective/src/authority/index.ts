@@ -50,4 +50,5 @@ export {
 } from "./introductions-watch.js";
 export type { InviteRequest } from "./invite-request.js";
 export { type CreatedInvite, isOpen as isInviteOpen } from "./invites.js";
+export { type QuotaRecord, Quotas } from "./quotas.js";
 export type { RecoverRequest, ServerNames } from "./renewal.js";

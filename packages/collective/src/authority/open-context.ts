@@ -30,6 +30,7 @@ import {
   PEER_INVITE_PREFIX,
   PEER_PREFIX,
   PEER_TRUST_KEY,
+  QUOTA_PREFIX,
 } from "./authority-keys.js";
 import type { AuthorityContext } from "./context.js";
 import { IdentityCache } from "./identity-cache.js";
@@ -49,6 +50,7 @@ const CACHED_PREFIXES = [
   PEER_FAREWELL_PREFIX,
   PEER_TRUST_KEY,
   BUNDLE_KEY,
+  QUOTA_PREFIX,
 ] as const;
 
 export interface OpenOptions {
