@@ -20,7 +20,12 @@ export interface DoorOptions {
   key?: string;
 }
 
-const DEFAULT_COORDINATOR = "127.0.0.1:8001";
+/**
+ * Of this machine: the API of a coordinator, and of two more that stand beside it (the homelab
+ * page). Only one whose certificate is signed by the CA that was given is spoken to.
+ */
+const DEFAULT_COORDINATORS = ["127.0.0.1:8001", "127.0.0.1:8002", "127.0.0.1:8003"];
+const COORDINATOR_VARIABLES = ["MESH_COORDINATOR", "COLLECTIVE_COORDINATOR"];
 
 /** Adds the options that choose a door. */
 export function withDoorOptions(command: MeshCommand): MeshCommand {
@@ -28,7 +33,11 @@ export function withDoorOptions(command: MeshCommand): MeshCommand {
     .option("--home <directory>", "data directory instead of MESH_HOME")
     .option("--local", "use the node that runs on this machine, and nothing else")
     .option("--collective <name>", "use this collective instead of the current one")
-    .option("--coordinator <host:port>", `API of a coordinator (default ${DEFAULT_COORDINATOR})`)
+    .option(
+      "--coordinator <host:port>",
+      "API of a coordinator; default with --ca: MESH_COORDINATOR, else the one on this machine " +
+        "(ports 8001 to 8003) that the CA has signed",
+    )
     .option("--ca <file>", "CA certificate of the member, with --cert and --key")
     .option("--cert <file>", "certificate to speak with")
     .option("--key <file>", "private key of that certificate");
@@ -120,21 +129,30 @@ async function certificateDoor(cli: Cli, options: DoorOptions): Promise<Door> {
     read(cert),
     read(key),
   ]);
-  const address = options.coordinator ?? DEFAULT_COORDINATOR;
+  const addresses = coordinatorAddresses(cli, options);
   const credentials = { keyPem, certificatePem, caCertificatePem };
-  const api = new ApiClient({ addresses: [address], credentials, clock: cli.clock });
+  const api = new ApiClient({ addresses, credentials, clock: cli.clock });
   return {
     api,
-    name: `the coordinator at ${address}`,
+    get name() {
+      return `the coordinator at ${api.address}`;
+    },
     files: async () => new HttpFiles(api),
     close: async () => api.close(),
   };
 }
 
+/** Tried in this order; a server that the given CA has not signed is passed over, unasked. */
+function coordinatorAddresses({ env }: Cli, { coordinator }: DoorOptions): readonly string[] {
+  const variable = COORDINATOR_VARIABLES.map((name) => env[name]).find(Boolean);
+  const named = coordinator ?? variable;
+  if (named === undefined) return DEFAULT_COORDINATORS;
+  return named.split(",").map((address) => address.trim());
+}
+
 async function collectiveDoor(cli: Cli, directory: string, options: DoorOptions): Promise<Door> {
-  const { ApiClient, connectFiles, IdentityHome, loadCollective } = await import(
-    "@hearthmesh/client"
-  );
+  const { ApiClient, connectFiles, FilesByWay, HttpFiles, IdentityHome, loadCollective } =
+    await import("@hearthmesh/client");
   const { clock, random, log } = cli;
   const home: IdentityHome = new IdentityHome(directory);
   const collective = await loadCollective({ home, name: options.collective, clock, log });
@@ -150,7 +168,7 @@ async function collectiveDoor(cli: Cli, directory: string, options: DoorOptions)
     files: async () => {
       const connection = connectFiles({ collective, clock, random, log });
       connections.push(connection);
-      return connection.files;
+      return new FilesByWay(connection.files, new HttpFiles(api));
     },
     close: async () => {
       await api.settled();

@@ -32,6 +32,7 @@ export {
 } from "./coordinator-finder.js";
 export { type LoadedCollective, type LoadOptions, loadCollective } from "./credentials.js";
 export { type Enrolment, type EnrolOptions, enrolWithInvite } from "./enrol.js";
+export { FilesByWay } from "./files-by-way.js";
 export { type FileAccess, HttpFiles } from "./http-files.js";
 export { fetchHubContact, type HubContact } from "./hub-contact.js";
 export {
