@@ -54,6 +54,9 @@ import { storeSnapshotCommand } from "./commands/store-snapshot.js";
 import { storeStatusCommand } from "./commands/store-status.js";
 import { upCommand } from "./commands/up.js";
 import { versionCommand } from "./commands/version.js";
+import { workerListCommand } from "./commands/worker-list.js";
+import { workerRunCommand } from "./commands/worker-run.js";
+import { workerSetCommand } from "./commands/worker-set.js";
 import { writeCommand } from "./commands/write.js";
 import { type CommandDescription, describeCommand } from "./describe.js";
 
@@ -110,6 +113,11 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         keyRevokeCommand(cli),
       ]),
       storeGroup(cli),
+      commandGroup("worker", "what runs in the background: look, throttle, start", [
+        workerListCommand(cli),
+        workerSetCommand(cli),
+        workerRunCommand(cli),
+      ]),
       revokeCommand(cli),
       auditCommand(cli),
       commandGroup("config", "the configuration of the node", [configShowCommand(cli)]),

@@ -91,3 +91,4 @@ export {
   type TunnelOptions,
 } from "./services.js";
 export { storeMembers, storeSnapshot, storeStatus } from "./store.js";
+export { listWorkers, runWorker, setWorker, waitForWorker } from "./workers.js";

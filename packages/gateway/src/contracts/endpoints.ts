@@ -13,6 +13,7 @@ import { SERVICE_ENDPOINTS } from "./services.js";
 import * as status from "./status.js";
 import { STORE_ENDPOINTS } from "./store.js";
 import * as trust from "./trust.js";
+import { WORKER_ENDPOINTS } from "./workers.js";
 
 const mesh = {
   health: {
@@ -223,6 +224,7 @@ export const ENDPOINTS = {
   ...KV_ENDPOINTS,
   ...LOCK_ENDPOINTS,
   ...STORE_ENDPOINTS,
+  ...WORKER_ENDPOINTS,
 } as const;
 export type EndpointName = keyof typeof ENDPOINTS;
 

@@ -22,3 +22,4 @@ export * from "./services.js";
 export * from "./status.js";
 export * from "./store.js";
 export * from "./trust.js";
+export * from "./workers.js";

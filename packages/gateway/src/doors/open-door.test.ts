@@ -134,6 +134,9 @@ const POLICY_OF: Record<string, Policy> = {
   "GET /api/store/status": "operator",
   "GET /api/store/members": "operator",
   "GET /api/store/snapshot": "operator",
+  "GET /api/workers": "operator",
+  "PATCH /api/workers/:worker": "operator",
+  "POST /api/workers/:worker/run": "operator",
   "POST /api/identity/renew": "self",
 };
 

@@ -15,6 +15,7 @@ import { meshViewRoutes } from "./mesh-view-routes.js";
 import { serviceRoutes } from "./service-routes.js";
 import { storeRoutes } from "./store-routes.js";
 import { trustRoutes } from "./trust-routes.js";
+import { workerRoutes } from "./worker-routes.js";
 
 export function apiRoutes(services: GatewayServices): Route[] {
   return [
@@ -31,6 +32,7 @@ export function apiRoutes(services: GatewayServices): Route[] {
     ...keyValueRoutes(services),
     ...keyValueMoreRoutes(services),
     ...storeRoutes(services),
+    ...workerRoutes(services),
     documentRoute(),
   ];
 }
