@@ -55,6 +55,12 @@ export const SMALL_FILES_AT_A_TIME_MAX = 256;
 export const COMMITS_REMEMBERED_MAX = 1024;
 /** Layouts of the past that are kept. */
 export const LAYOUT_VERSIONS_KEPT_MAX = 16;
+/** Chunks that a preview of the layout looks at; of more it is an estimate from a fair sample. */
+export const LAYOUT_PREVIEW_CHUNKS_MAX = 100_000;
+/** Bytes of a write to another member that are kept until some of it is safe: see `link-way.ts`. */
+export const WAY_REPLAY_BYTES_MAX = 64 << 20;
+/** Calls of one coordinator of a peer, on behalf of its people, that are under way at a time. */
+export const PEER_CALLS_IN_FLIGHT_MAX = 64;
 /** Addresses that one node may announce, and the length of each. */
 export const NODE_ADDRESSES_MAX = 16;
 export const NODE_ADDRESS_BYTES_MAX = 300;
@@ -175,6 +181,8 @@ export const API_KEY_FAILURES_PER_MINUTE_MAX = 20;
 export const INTRODUCTIONS_MAX = 1000;
 /** Other members that are peers of this one. */
 export const PEERS_MAX = 64;
+/** Coordinators that a member names to its peers. */
+export const PEER_COORDINATORS_MAX = 16;
 /** Codes for peers that nobody has used yet. */
 export const PEER_INVITES_OPEN_MAX = 64;
 /** A member that is not heard of for this long is not believed any longer. */

@@ -11,6 +11,8 @@ export interface LogFields {
   /** Who asked: a SPIFFE id or a global id. */
   principal?: string;
   peerAddress?: string;
+  /** Of another member that is meant. */
+  trustDomain?: string;
   listenAddress?: string;
   method?: string;
   route?: string;

@@ -65,7 +65,7 @@ function checkPeer(peer: TrustedPeer, ownDomain: TrustDomain): void {
   const domain = checkTrustDomain(peer.trustDomain);
   const isForeignCa = (pem: string) => describeMemberCa(pem).trustDomain === domain;
   if (domain === ownDomain || !peer.caCertificatesPem.every(isForeignCa)) throw malformed();
-  peer.revokedNodeIds.forEach((nodeId) => parseNodeId(nodeId));
+  for (const nodeId of peer.revokedNodeIds) parseNodeId(nodeId);
 }
 
 function isList(value: unknown): value is PeerTrustList {

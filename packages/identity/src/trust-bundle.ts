@@ -31,7 +31,6 @@ import type { PeerContact, RevocationList, SignedTrustBundle } from "./types.js"
 
 /** CAs of one member: the present one, and those that it changes to or comes from. */
 const BUNDLE_AUTHORITIES_MAX = 4;
-const BUNDLE_COORDINATORS_MAX = 16;
 const NAME = "hearthmesh-trust-bundle-v1\n";
 const CONTACT_KINDS = ["apiAddresses", "linkAddresses", "enrolmentAddresses"] as const;
 
@@ -171,7 +170,7 @@ function readBundle(value: unknown): SignedTrustBundle {
     isTextList(caCertificatesPem, BUNDLE_AUTHORITIES_MAX) &&
     caCertificatesPem.length > 0 &&
     Array.isArray(coordinators) &&
-    coordinators.length <= BUNDLE_COORDINATORS_MAX;
+    coordinators.length <= limits.PEER_COORDINATORS_MAX;
   if (!isOfForm) throw invalid("it is not of the form of a bundle");
   try {
     parseMemberId(bundle.memberId ?? "");

@@ -152,6 +152,8 @@ export interface IdentityRecord {
   readonly inviteId?: InviteId;
   /** Key of the person who made the invite; absent when it was an operator. Falls with that key. */
   readonly invitedBy?: NodeId;
+  /** What a person passed on before an operator invited the same key; that person must have it. */
+  readonly passedOn?: { readonly by: NodeId; readonly grants: readonly Grant[] };
   readonly enrolledAtMs: number;
   /** Serial of the newest certificate. */
   readonly serial: string;

@@ -8,6 +8,7 @@
  */
 import {
   type Clock,
+  isMeshError,
   type Logger,
   type MemberId,
   MeshError,
@@ -27,6 +28,7 @@ import {
   type IdentityRecord,
   type InviteRecord,
   isDeniedBelow,
+  isForeign,
   isVisible,
   type MemberCa,
   type Principal,
@@ -53,6 +55,7 @@ import { Introductions } from "./introductions.js";
 import type { InviteRequest } from "./invite-request.js";
 import { type CreatedInvite, createInvite, listInvites, maySee, revokeInvite } from "./invites.js";
 import { openContext } from "./open-context.js";
+import { PeerBook } from "./peers.js";
 import { Quotas } from "./quotas.js";
 import { allowRecovery, type RecoverRequest, recover, renew, type ServerNames } from "./renewal.js";
 import { revokeIdentity } from "./revoke.js";
@@ -83,6 +86,8 @@ export class Authority {
   readonly allowLists: AllowLists;
   /** Where the coordinators of this member are. */
   readonly coordinators: Coordinators;
+  /** Other members, and who of them is believed. */
+  readonly peers: PeerBook;
   /** How much each peer may keep here. */
   readonly quotas: Quotas;
   readonly #context: AuthorityContext;
@@ -101,6 +106,7 @@ export class Authority {
     this.introductions = new Introductions(context);
     this.allowLists = new AllowLists(context);
     this.coordinators = new Coordinators(context);
+    this.peers = new PeerBook(context, this.coordinators);
     this.quotas = new Quotas(context);
   }
 
@@ -236,13 +242,25 @@ export class Authority {
   }
 
   /**
-   * Who a peer is, by the chain that it showed (its certificate first). Throws the errors of
+   * Who a chain (the certificate first) speaks for: somebody of this member, by its own CA alone,
+   * else somebody of a peer, by the bundle of that one peer. Throws the errors of
    * `verifyCertificate` and of `check`.
    */
   principal(chainDer: readonly Uint8Array[]): Principal {
-    const principal = this.#verifier.verify(chainDer, { nowMs: this.#context.clock.nowMs() });
+    const principal = this.#verify(chainDer);
     this.check(principal);
     return principal;
+  }
+
+  #verify(chainDer: readonly Uint8Array[]): Principal {
+    try {
+      return this.#verifier.verify(chainDer, { nowMs: this.#context.clock.nowMs() });
+    } catch (error) {
+      if (!isMeshError(error, "MESH_CERT_UNTRUSTED")) throw error;
+      const foreign = this.peers.principalOf(chainDer);
+      if (foreign === undefined) throw error;
+      return foreign;
+    }
   }
 
   /**
@@ -253,6 +271,10 @@ export class Authority {
     const { cache, clock } = this.#context;
     if (cache.isRevoked(principal.nodeId)) {
       throw new MeshError("MESH_CERT_REVOKED", { message: `${principal.name} was revoked` });
+    }
+    if (isForeign(principal)) {
+      this.peers.check(principal);
+      return;
     }
     const known = cache.get(principal.nodeId);
     if (known?.kind !== principal.kind || known.spiffeId !== principal.spiffeId) {
@@ -266,6 +288,8 @@ export class Authority {
   /** What the principal may do; coordinators everything. */
   grantsOf(principal: Principal): readonly Grant[] {
     if (principal.kind === "coordinator") return EVERYTHING;
+    // The same key may be somebody here: what that one may do is not for the other.
+    if (isForeign(principal)) return [];
     return this.#context.cache.get(principal.nodeId)?.grants ?? [];
   }
 

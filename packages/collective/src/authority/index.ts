@@ -50,5 +50,14 @@ export {
 } from "./introductions-watch.js";
 export type { InviteRequest } from "./invite-request.js";
 export { type CreatedInvite, isOpen as isInviteOpen } from "./invites.js";
+export {
+  type CreatedPeerInvite,
+  isPeerInviteOpen,
+  type PeerInviteRecord,
+  type PeerInviteRequest,
+  type PeerRedemption,
+} from "./peer-invites.js";
+export { PeerBook, type PeerChanged } from "./peers.js";
+export type { FarewellRecord, PeerRecord } from "./peers-records.js";
 export { type QuotaRecord, Quotas } from "./quotas.js";
 export type { RecoverRequest, ServerNames } from "./renewal.js";
