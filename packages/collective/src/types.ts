@@ -78,7 +78,10 @@ export interface NodeInfo {
   /** Link addresses, best first: `host:port`. */
   readonly addresses: readonly string[];
   readonly version: string;
-  readonly state: "online" | "offline" | "draining";
+  /** `drained`: it has nothing any more that a file needs. */
+  readonly state: "online" | "offline" | "draining" | "drained";
+  /** While it drains: chunks that it still has to give away. Absent until they were counted. */
+  readonly drainChunksLeft?: number;
   readonly lastSeenMs: number;
   /** Undefined until the node has reported. */
   readonly storage?: StorageReport;

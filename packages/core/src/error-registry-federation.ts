@@ -39,6 +39,12 @@ export const federation = {
     "the layout has changed in the meantime",
     "Look at it again with `mesh layout show`, then apply the version that it names.",
   ),
+  MESH_LAYOUT_UNSAFE: define(
+    409,
+    5,
+    "this would leave files with fewer copies, or with none",
+    "Add nodes or space first, or repeat it with `--force`.",
+  ),
   MESH_COPY_DAMAGED: define(
     502,
     8,

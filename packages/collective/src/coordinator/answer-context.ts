@@ -4,6 +4,7 @@ import type { FileTicketResponse } from "../protocol.js";
 import type { Layout, NodeInfo, SignedTicket } from "../types.js";
 import { acksNeeded } from "./durability.js";
 import type { LayoutBook } from "./layout-book.js";
+import { isDraining } from "./layout-change.js";
 import type { NodeDirectory } from "./node-directory.js";
 import type { TicketOffice } from "./ticket-office.js";
 
@@ -11,7 +12,6 @@ export interface AnswerContextOptions {
   readonly layouts: LayoutBook;
   readonly nodes: NodeDirectory;
   readonly tickets: TicketOffice;
-  readonly acks: number;
 }
 
 export class AnswerContext {
@@ -22,9 +22,10 @@ export class AnswerContext {
   }
 
   writeGrant(holder: NodeId, fileId: FileId, owner: string): FileTicketResponse {
-    const { layouts, tickets, acks } = this.#options;
-    const { layout } = layouts;
-    const scope = { holder, nodes: layout.nodes.map((node) => node.nodeId) };
+    const { layouts, tickets } = this.#options;
+    const { layout, acks } = layouts;
+    const taking = layout.nodes.filter((node) => !isDraining(node));
+    const scope = { holder, nodes: taking.map((node) => node.nodeId) };
     return {
       layout,
       nodes: this.#storageNodes([]),

@@ -37,6 +37,8 @@ export interface CoordinatorOptions {
   readonly replicas?: number;
   /** Copies in distinct zones before a write is acknowledged. Default 2. */
   readonly acks?: number;
+  /** New storage nodes become part of the layout by themselves; default true. Else it is staged. */
+  readonly autoJoin?: boolean;
   /** Roles that a node was enrolled with; without it a node has the roles that it names. */
   readonly rolesOf?: (principal: Principal) => readonly NodeRole[];
   readonly intervals?: Partial<CoordinatorIntervals>;

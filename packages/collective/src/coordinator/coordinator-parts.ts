@@ -11,6 +11,8 @@ import type { StorageView } from "./durability.js";
 import { fileMethods } from "./file-methods.js";
 import { KeyedMutex, SharedGate } from "./gates.js";
 import { LayoutBook } from "./layout-book.js";
+import { LayoutDesk } from "./layout-desk.js";
+import { layoutMethods } from "./layout-methods.js";
 import type { MethodTable } from "./method-table.js";
 import { Namespace } from "./namespace.js";
 import type { NamespaceContext } from "./namespace-context.js";
@@ -39,14 +41,12 @@ export interface CoordinatorParts {
   readonly background: Background;
   readonly activity: Activity;
   readonly methods: MethodTable;
-  readonly acks: number;
 }
 
 export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const { store, clock, random, log, epoch } = options;
-  const acks = options.acks ?? ACKS;
   const context = namespaceContext(options);
-  const { layouts, nodes, tickets, lookSoon } = nodeParts(options);
+  const { layouts, nodes, tickets, drains, lookSoon } = nodeParts(options);
   const calls = new NodeCalls((nodeId) => nodes.link(nodeId));
   const guard = new ChunkGuard();
   const condemned = new Condemned(store);
@@ -55,7 +55,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const online = () => nodes.takingChunks();
   const rule = (): StorageView => ({
     layout: layouts.layout,
-    acks,
+    acks: layouts.acks,
     online: online(),
     unavailable: nodes.unavailable(),
   });
@@ -67,10 +67,6 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const uploads = new Uploads({ ...shared, open, condemned, receiptKeys, calls, rule });
   const { usage, run } = context;
   const activity = new Activity(clock);
-  const drains = new DrainWatch({
-    leaving: () => nodes.leaving(),
-    onLeft: () => lookSoon.call(),
-  });
   const background = new Background({
     ...{ store, nodes, calls, tickets, guard, drains, condemned, open, uploads, usage },
     ...{ clock, log, epoch, run },
@@ -80,13 +76,20 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
     extraWorkers: options.extraWorkers,
   });
   lookSoon.call = () => background.lookSoon();
-  const answers = new AnswerContext({ layouts, nodes, tickets, acks });
+  const answers = new AnswerContext({ layouts, nodes, tickets });
   const namespace = new Namespace(context);
   return {
-    ...{ layouts, nodes, condemned, open, usage, smallFiles, background, acks, activity },
+    ...{ layouts, nodes, condemned, open, usage, smallFiles, background, activity },
     methods: {
       ...workerMethods(background.registry),
       ...nodeMethods(nodes),
+      ...layoutMethods(
+        new LayoutDesk({
+          ...{ store, layouts, nodes, drains, calls, clock, log },
+          pauseMs: options.intervals?.walkPauseMs ?? DEFAULT_INTERVALS.walkPauseMs,
+          autoJoin: options.autoJoin ?? true,
+        }),
+      ),
       ...fileMethods({ context, namespace, smallFiles, uploads, answers }),
     },
   };
@@ -120,8 +123,13 @@ function nodeParts(options: CoordinatorOptions) {
     acks: options.acks ?? ACKS,
     onChanged: () => lookSoon.call(),
   });
-  const nodes = new NodeDirectory({
-    ...{ store, layouts, clock, log, memberId, epoch, coordinators },
+  const drains = new DrainWatch({
+    leaving: () => nodes.leaving(),
+    onLeft: () => lookSoon.call(),
+  });
+  const nodes: NodeDirectory = new NodeDirectory({
+    ...{ store, layouts, clock, log, memberId, epoch, coordinators, drains },
+    autoJoin: options.autoJoin ?? true,
     receiptKeys: new ReceiptKeys(options.coordinatorSecret),
     reportIntervalMs: options.intervals?.reportMs ?? DEFAULT_INTERVALS.reportMs,
     ...(rolesOf === undefined ? {} : { rolesOf }),
@@ -130,5 +138,5 @@ function nodeParts(options: CoordinatorOptions) {
     },
   });
   const tickets = new TicketOffice({ sign, epoch, clock });
-  return { layouts, nodes, tickets, lookSoon };
+  return { layouts, nodes, tickets, drains, lookSoon };
 }

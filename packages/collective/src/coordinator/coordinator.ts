@@ -133,8 +133,8 @@ export class Coordinator implements Startable {
 
   status(): CoordinatorStatus {
     const { memberId, epoch } = this.#options;
-    const { layouts, nodes, open, usage, acks } = this.#parts;
-    const { layout } = layouts;
+    const { layouts, nodes, open, usage } = this.#parts;
+    const { layout, acks } = layouts;
     const known = nodes.list();
     return {
       memberId,

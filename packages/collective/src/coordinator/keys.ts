@@ -13,6 +13,9 @@
  * | `n/<node id>`            | what a node said when it registered    | node.register            |
  * | `t/<when><file id>`      | entry that was removed: see trash.ts   | remove                   |
  * | `w/<name>`               | settings and last run of a worker      | worker.set, end of a run |
+ * | `p/<path>`               | policy of copies: see copies/policy.ts | policy.set               |
+ * | `c/<file id>`            | file that waits for copies at friends  | put, commit, move, walk  |
+ * | `k/<file id>`            | copies of a content at friends         | worker `copies`          |
  * | `l/current`              | the layout                             | layout change            |
  * | `l/staged`               | changes of the layout, not applied     | layout stage             |
  * | `l/v/<version>`          | layouts of the past, a bounded number  | layout change            |
@@ -61,6 +64,10 @@ export const keys = {
   node: (nodeId: NodeId) => `n/${nodeId}`,
   nodes: { prefix: "n/" } as KeyRange,
   worker: (name: string) => `w/${name}`,
+  policy: (path: string) => `p/${path}`,
+  policies: { prefix: "p/" } as KeyRange,
+  copiesWanted: (fileId: FileId) => `c/${fileId}`,
+  copiesKept: (fileId: FileId) => `k/${fileId}`,
   layout: "l/current",
   staged: "l/staged",
   layoutVersion: (version: number) => `l/v/${fixed(version, VERSION_DIGITS)}`,
@@ -71,7 +78,7 @@ export const keys = {
 };
 
 /** The rows of one kind that are walked page by page. */
-export type WalkedKind = "r" | "u" | "d" | "q" | "x" | "f";
+export type WalkedKind = "r" | "u" | "d" | "q" | "x" | "f" | "c" | "k";
 
 /** All rows of a kind, or those after a key of that kind. */
 export function rowsAfter(kind: WalkedKind, key?: string): KeyRange {

@@ -47,6 +47,7 @@ async function start() {
   const book = new LayoutBook({
     store: held.store,
     replicas: 3,
+    acks: 2,
     log: silentLogger,
     onChanged: ({ version }) => changes.push(version),
   });
@@ -107,6 +108,7 @@ describe("the layout book", () => {
     const again = new LayoutBook({
       store: held.store,
       replicas: 2,
+      acks: 2,
       log: silentLogger,
       onChanged: () => undefined,
     });

@@ -9,7 +9,10 @@ export function emptyLayout(replicas: number): Layout {
   return { v: 1, version: 1, replicas, nodes: [] };
 }
 
-/** Adds a node, or replaces what the layout says about it. `MESH_LIMIT` at `NODES_MAX`. */
+/**
+ * Adds a node, or replaces what the layout says about it. A node that was taken out is in it again.
+ * `MESH_LIMIT` at `NODES_MAX`.
+ */
 export function withNode(layout: Layout, node: LayoutNode): Layout {
   const known = layout.nodes.find((one) => one.nodeId === node.nodeId);
   if (known !== undefined && isSame(known, node)) return layout;
@@ -19,7 +22,10 @@ export function withNode(layout: Layout, node: LayoutNode): Layout {
       message: `a member may have ${limits.NODES_MAX} storage nodes`,
     });
   }
-  return next(layout, { nodes: sorted([...others, node]) });
+  const { left, ...rest } = layout;
+  const stillLeft = left?.filter((one) => one !== node.nodeId) ?? [];
+  const kept = stillLeft.length === 0 ? {} : { left: stillLeft };
+  return next({ ...rest, ...kept }, { nodes: sorted([...others, node]) });
 }
 
 export function withoutNode(layout: Layout, nodeId: NodeId): Layout {
@@ -27,13 +33,49 @@ export function withoutNode(layout: Layout, nodeId: NodeId): Layout {
   return nodes.length === layout.nodes.length ? layout : next(layout, { nodes });
 }
 
-export function withCapacity(layout: Layout, nodeId: NodeId, capacityBytes: number): Layout {
-  const node = layout.nodes.find((one) => one.nodeId === nodeId);
-  return node === undefined ? layout : withNode(layout, { ...node, capacityBytes });
+/** The same, and it does not join again by itself. */
+export function withoutNodeForGood(layout: Layout, nodeId: NodeId): Layout {
+  const without = withoutNode(layout, nodeId);
+  if (without === layout) return layout;
+  const left = [...(layout.left ?? []), nodeId].slice(-limits.NODES_MAX);
+  return { ...without, left };
 }
 
+/** While the node drains this is the capacity that it gets back. */
+export function withCapacity(layout: Layout, nodeId: NodeId, capacityBytes: number): Layout {
+  const node = layout.nodes.find((one) => one.nodeId === nodeId);
+  return node === undefined ? layout : withNode(layout, resized(node, capacityBytes));
+}
+
+/** What the operator chose stands, whatever the configuration says. */
 export function withReplicas(layout: Layout, replicas: number): Layout {
-  return replicas === layout.replicas ? layout : next(layout, { replicas });
+  if (layout.replicasChosen === true || replicas === layout.replicas) return layout;
+  return next(layout, { replicas });
+}
+
+/** The node is given nothing any more; what it has goes to the others. */
+export function withDraining(layout: Layout, nodeId: NodeId): Layout {
+  const node = layout.nodes.find((one) => one.nodeId === nodeId);
+  if (node === undefined || isDraining(node)) return layout;
+  return withNode(layout, { ...node, capacityBytes: 0, drainingFromBytes: node.capacityBytes });
+}
+
+export function withoutDraining(layout: Layout, nodeId: NodeId): Layout {
+  const node = layout.nodes.find((one) => one.nodeId === nodeId);
+  if (node?.drainingFromBytes === undefined) return layout;
+  const { drainingFromBytes, ...rest } = node;
+  return withNode(layout, { ...rest, capacityBytes: drainingFromBytes });
+}
+
+/** The capacity that counts when the node does not drain. */
+export function offeredBytes(node: LayoutNode): number {
+  return node.drainingFromBytes ?? node.capacityBytes;
+}
+
+export function resized(node: LayoutNode, capacityBytes: number): LayoutNode {
+  return isDraining(node)
+    ? { ...node, drainingFromBytes: capacityBytes }
+    : { ...node, capacityBytes };
 }
 
 /** Replicas that a chunk can have: no more than there are nodes that take chunks. */
@@ -59,6 +101,8 @@ function isSame(a: LayoutNode, b: LayoutNode): boolean {
   return (
     a.name === b.name &&
     a.capacityBytes === b.capacityBytes &&
+    a.drainingFromBytes === b.drainingFromBytes &&
+    String(a.chosen ?? "") === String(b.chosen ?? "") &&
     a.zone.memberId === b.zone.memberId &&
     a.zone.site === b.zone.site
   );

@@ -20,19 +20,18 @@ import type { Link, Peer } from "@hearthmesh/qwormhole";
 import { put, type Store } from "@hearthmesh/store";
 import type { CoordinatorContact } from "../authority/coordinators.js";
 import type { NodeRegisterRequest, NodeRegisterResponse, NodeReportResponse } from "../protocol.js";
-import type { Layout, NodeInfo, StorageReport } from "../types.js";
+import type { Layout, LayoutNode, NodeInfo, StorageReport } from "../types.js";
+import type { DrainWatch } from "./drain-watch.js";
 import type { UnavailableNode } from "./durability.js";
 import { keys } from "./keys.js";
 import type { LayoutBook } from "./layout-book.js";
-import { isDraining, withCapacity, withNode, withoutNode } from "./layout-change.js";
+import { withNode, withoutNode } from "./layout-change.js";
+import { corrected, isLeaving, nodeOf, placeOf } from "./layout-place.js";
 import { reachableAddresses } from "./node-addresses.js";
 import { NodeLinks } from "./node-links.js";
 import { infoOf, isMachine, isStorage, type NodeRecord, type NodeState } from "./node-states.js";
 import type { ReceiptKeys } from "./receipt-keys.js";
 import { decodeJson, encodeJson } from "./records.js";
-
-/** A disk that grew or shrank by less than this does not move chunks. */
-const CAPACITY_CHANGE_MIN = 0.1;
 
 export interface NodeDirectoryOptions {
   readonly store: Store;
@@ -43,6 +42,9 @@ export interface NodeDirectoryOptions {
   readonly epoch: number;
   readonly receiptKeys: ReceiptKeys;
   readonly reportIntervalMs: number;
+  readonly drains: DrainWatch;
+  /** Storage nodes that are new become part of the layout; else that is staged. */
+  readonly autoJoin: boolean;
   /** Roles that the principal was enrolled with; without it a node has those that it names. */
   rolesOf?(principal: Principal): readonly NodeRole[];
   coordinators?: (() => readonly CoordinatorContact[]) | undefined;
@@ -135,36 +137,55 @@ export class NodeDirectory {
    * `MESH_NOT_FOUND` when no such node is known.
    */
   async remove(nodeIdOrName: string): Promise<NodeInfo> {
+    const state = this.#find(nodeIdOrName);
+    state.record = { ...state.record, removed: true };
+    await this.#save(state.record);
+    await this.#options.layouts.change((layout) => withoutNode(layout, state.record.nodeId));
+    return this.#infoOf(state);
+  }
+
+  /** A node by its id or name. `MESH_NOT_FOUND` when no such node is known. */
+  find(nodeIdOrName: string): NodeInfo {
+    return this.#infoOf(this.#find(nodeIdOrName));
+  }
+
+  /** A storage node as it would be in the layout by its own word. `MESH_NOT_FOUND`. */
+  wordOf(nodeIdOrName: string): LayoutNode {
+    const state = this.#find(nodeIdOrName);
+    if (isStorage(state)) return this.#layoutNode(state.record);
+    throw new MeshError("MESH_BAD_REQUEST", { message: `${state.record.name} stores nothing` });
+  }
+
+  #find(nodeIdOrName: string): NodeState {
     const state = [...this.#states.values()].find(
       ({ record }) =>
         record.removed !== true && [record.nodeId as string, record.name].includes(nodeIdOrName),
     );
-    if (state === undefined) {
-      throw new MeshError("MESH_NOT_FOUND", {
-        message: `there is no node ${JSON.stringify(nodeIdOrName.slice(0, 80))}`,
-        hint: "`mesh node list` shows the nodes.",
-      });
-    }
-    state.record = { ...state.record, removed: true };
-    await this.#save(state.record);
-    const { layouts, memberId } = this.#options;
-    const layout = await layouts.change((one) => withoutNode(one, state.record.nodeId));
-    return infoOf(state, memberId, layout);
+    if (state !== undefined) return state;
+    throw new MeshError("MESH_NOT_FOUND", {
+      message: `there is no node ${JSON.stringify(nodeIdOrName.slice(0, 80))}`,
+      hint: "`mesh node list` shows the nodes.",
+    });
+  }
+
+  #infoOf(state: NodeState): NodeInfo {
+    const { memberId, drains } = this.#options;
+    const { nodeId } = state.record;
+    const drain = this.#isLeaving(nodeId) ? drains.progress(nodeId) : undefined;
+    return infoOf(state, memberId, drain);
   }
 
   /** Everybody but those that were taken out and have gone, by name. */
   list(): NodeInfo[] {
-    const { layouts, memberId } = this.#options;
     return [...this.#states.values()]
       .filter((state) => state.record.removed !== true || state.link !== undefined)
-      .map((state) => infoOf(state, memberId, layouts.layout))
+      .map((state) => this.#infoOf(state))
       .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   info(nodeId: NodeId): NodeInfo | undefined {
     const state = this.#states.get(nodeId);
-    const { layouts, memberId } = this.#options;
-    return state === undefined ? undefined : infoOf(state, memberId, layouts.layout);
+    return state && this.#infoOf(state);
   }
 
   /** The open link of a registered node. */
@@ -182,17 +203,20 @@ export class NodeDirectory {
 
   /** Those of them that should give away what they have. */
   leaving(): NodeId[] {
-    const { nodes } = this.#options.layouts.layout;
-    const placed = new Set(nodes.flatMap((node) => (isDraining(node) ? [] : [node.nodeId])));
-    return this.onlineStorage().filter((nodeId) => !placed.has(nodeId));
+    return this.onlineStorage().filter((nodeId) => this.#isLeaving(nodeId));
   }
 
   /** Those of them that take new chunks. */
   takingChunks(): NodeId[] {
     return this.onlineStorage().filter((nodeId) => {
-      const state = this.#states.get(nodeId);
-      return state?.record.removed !== true && state?.record.report?.readOnly === undefined;
+      const report = this.#states.get(nodeId)?.record.report;
+      return !this.#isLeaving(nodeId) && report?.readOnly === undefined;
     });
+  }
+
+  #isLeaving(nodeId: NodeId): boolean {
+    const isRemoved = this.#states.get(nodeId)?.record.removed === true;
+    return isRemoved || isLeaving(this.#options.layouts.layout, nodeId);
   }
 
   /** Storage nodes of the layout that do not take chunks now, and why. */
@@ -203,7 +227,8 @@ export class NodeDirectory {
       if (state?.link?.isOpen !== true) return [{ name, state: "away", reason: "it is away" }];
       const { report } = state.record;
       const isFull = (report?.freeBytes ?? 0) < limits.CHUNK_BYTES_MAX;
-      const reason = report?.readOnly ?? (capacityBytes > 0 ? undefined : "it offers no space");
+      const noSpace = this.#isLeaving(nodeId) ? "it drains" : "it offers no space";
+      const reason = report?.readOnly ?? (capacityBytes > 0 ? undefined : noSpace);
       return reason === undefined ? [] : [{ name, state: isFull ? "full" : "refusing", reason }];
     });
     return unavailable.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -246,20 +271,28 @@ export class NodeDirectory {
   }
 
   /** Puts a storage node into the layout, or corrects what the layout says about it. */
-  async #place(state: NodeState): Promise<void> {
-    const { layouts, memberId } = this.#options;
-    const { record } = state;
-    if (!isStorage(state) || record.removed === true) return;
-    const zone = { memberId, site: record.site };
-    const placed = layouts.layout.nodes.find((node) => node.nodeId === record.nodeId);
-    const capacityBytes = record.report?.capacityBytes ?? placed?.capacityBytes ?? 0;
-    const moved = placed?.zone.site !== zone.site || placed.name !== record.name;
-    if (placed === undefined || moved) {
-      const node = { nodeId: record.nodeId, name: record.name, zone, capacityBytes };
+  async #place({ record }: NodeState): Promise<void> {
+    const { layouts, autoJoin } = this.#options;
+    if (!record.roles.includes("storage") || record.removed === true) return;
+    const node = this.#layoutNode(record);
+    const place = placeOf(layouts.layout, record.nodeId);
+    if (place === "in") {
+      const correct = (layout: Layout) => corrected(layout, node, record.report !== undefined);
+      if (correct(layouts.layout) !== layouts.layout) await layouts.change(correct);
+    } else if (place === "waiting" && autoJoin) {
       await layouts.change((layout) => withNode(layout, node));
-    } else if (hasChanged(placed.capacityBytes, capacityBytes)) {
-      await layouts.change((layout) => withCapacity(layout, record.nodeId, capacityBytes));
+    } else if (place === "waiting") {
+      const { nodeId, name } = record;
+      await layouts.stage({ nodes: [{ nodeId, name, add: node }] });
     }
+  }
+
+  /** What the node says of itself, as the layout has it. */
+  #layoutNode({ nodeId, name, site, report }: NodeRecord): LayoutNode {
+    const { layouts, memberId } = this.#options;
+    const placed = nodeOf(layouts.layout, nodeId);
+    const capacityBytes = report?.capacityBytes ?? placed?.capacityBytes ?? 0;
+    return { nodeId, name, zone: { memberId, site }, capacityBytes };
   }
 
   #refuseTooMany(known: NodeState | undefined): void {
@@ -291,9 +324,4 @@ export class NodeDirectory {
       success: [put(keys.node(record.nodeId), encodeJson(record))],
     });
   }
-}
-
-function hasChanged(beforeBytes: number, nowBytes: number): boolean {
-  if (beforeBytes === 0 || nowBytes === 0) return beforeBytes !== nowBytes;
-  return Math.abs(nowBytes - beforeBytes) / beforeBytes >= CAPACITY_CHANGE_MIN;
 }

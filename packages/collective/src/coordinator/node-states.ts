@@ -2,7 +2,8 @@
 import type { MemberId, NodeId } from "@hearthmesh/core";
 import type { NodeRole, Principal } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
-import type { Layout, NodeInfo, StorageReport } from "../types.js";
+import type { NodeInfo, StorageReport } from "../types.js";
+import type { DrainProgress } from "./drain-watch.js";
 
 /** Kept in the store, so that a node that is away is still known after a restart. */
 export interface NodeRecord {
@@ -32,9 +33,15 @@ export function isStorage(state: NodeState): boolean {
   return state.record.roles.includes("storage");
 }
 
-export function infoOf(state: NodeState, memberId: MemberId, layout: Layout): NodeInfo {
+/** `drain`: how far it is, when it should give away what it has. */
+export function infoOf(
+  state: NodeState,
+  memberId: MemberId,
+  drain: DrainProgress | undefined,
+): NodeInfo {
   const { record } = state;
   const { nodeId, name, roles, addresses, version, lastSeenMs, report } = record;
+  const left = state.link === undefined ? undefined : drain?.chunksLeft;
   return {
     nodeId,
     name,
@@ -42,17 +49,18 @@ export function infoOf(state: NodeState, memberId: MemberId, layout: Layout): No
     roles,
     addresses,
     version,
-    state: stateOf(state, layout),
+    state: stateOf(state, drain),
     lastSeenMs,
+    // What it has reported since may be less than what the last walk saw.
+    ...(left === undefined ? {} : { drainChunksLeft: Math.min(left, report?.chunkCount ?? left) }),
     ...(report === undefined ? {} : { storage: report }),
   };
 }
 
-/** A storage node outside the layout still has chunks, until they are elsewhere. */
-function stateOf(state: NodeState, layout: Layout): NodeInfo["state"] {
+function stateOf(state: NodeState, drain: DrainProgress | undefined): NodeInfo["state"] {
   if (state.link === undefined) return "offline";
-  const placed = layout.nodes.some((node) => node.nodeId === state.record.nodeId);
-  return isStorage(state) && !placed ? "draining" : "online";
+  if (drain === undefined || !isStorage(state)) return "online";
+  return drain.drained ? "drained" : "draining";
 }
 
 export function isMachine(identity: unknown): identity is Principal {

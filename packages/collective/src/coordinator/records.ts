@@ -87,6 +87,13 @@ export function encodeReference(index: number, sizeBytes: number): Uint8Array {
   return bytes;
 }
 
+export function decodeReference(value: Uint8Array): { index: number; sizeBytes: number } {
+  checkVersion(value[0]);
+  if (value.length < 9) throw corrupt();
+  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  return { index: bytes.readUInt32BE(1), sizeBytes: bytes.readUInt32BE(5) };
+}
+
 /** Something that no path leads to any more. */
 export interface DeadRecord {
   readonly kind: "file" | "directory";
