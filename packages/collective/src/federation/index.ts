@@ -1,0 +1,13 @@
+/** Files of other members: paths that lead away, the ways there, and calls on behalf of somebody. */
+export { leadsAway, PEERS_PATH, pathAt, splitPath } from "./across-path.js";
+export { AwayFiles, type FilesAtPeer, type PeerDirectory } from "./away-files.js";
+export { FederatedFiles } from "./federated-files.js";
+export { type LinkWayOptions, linkWay } from "./link-way.js";
+export {
+  type FileOperations,
+  PeerFiles,
+  type PeerFilesOptions,
+  type PeerWay,
+  type WayFiles,
+} from "./peer-files.js";
+export { WayMemory } from "./way-memory.js";
