@@ -52,11 +52,9 @@ export function readForwardedCall(header: object): ForwardedCall {
   const inner = fields.raw("header");
   if (who === undefined) throw fields.bad("principal");
   if (inner === null || typeof inner !== "object") throw fields.bad("header");
-  const kind = KINDS.find((one) => one === who.text("kind", 16));
-  if (kind === undefined) throw fields.bad("kind");
   return {
     principal: {
-      kind,
+      ...readKind(who),
       spiffeId: who.text("spiffeId", 1024),
       trustDomain: who.text("trustDomain", 256) as Principal["trustDomain"],
       name: who.text("name", 512),
@@ -68,4 +66,16 @@ export function readForwardedCall(header: object): ForwardedCall {
     header: inner,
     holder: parseNodeId(fields.text("holder", 128)),
   };
+}
+
+/** Somebody of another member also says what it is there. */
+function readKind(who: Fields): Pick<Principal, "kind" | "foreignKind"> {
+  const kindOf = (name: string) => {
+    const text = who.text(name, 16);
+    const kind = KINDS.find((one) => one === text);
+    if (kind === undefined) throw who.bad(name);
+    return kind;
+  };
+  if (who.text("kind", 16) !== "foreign") return { kind: kindOf("kind") };
+  return { kind: "foreign", foreignKind: kindOf("foreignKind") };
 }
