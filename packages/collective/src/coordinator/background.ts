@@ -3,6 +3,7 @@ import type { Logger } from "@hearthmesh/core";
 import type { CoordinatorIntervals } from "./coordinator-options.js";
 import { Slots } from "./gates.js";
 import type { OpenUploads } from "./open-uploads.js";
+import type { Trash } from "./trash.js";
 import type { Uploads } from "./uploads.js";
 import type { Usage } from "./usage.js";
 import { Garbage, type GarbageOptions } from "./workers/garbage.js";
@@ -24,6 +25,7 @@ export interface BackgroundOptions
   readonly uploads: Uploads;
   readonly open: OpenUploads;
   readonly usage: Usage;
+  readonly trash: Trash;
   readonly intervals: CoordinatorIntervals;
   readonly run: string;
   readonly log: Logger;
@@ -88,7 +90,7 @@ export class Background {
   }
 
   #addUpkeep(garbage: Garbage): void {
-    const { intervals, usage } = this.#options;
+    const { intervals, usage, trash } = this.#options;
     this.registry.add({
       name: "garbage",
       purpose: "deletes chunks that no file refers to",
@@ -101,6 +103,14 @@ export class Background {
       purpose: "ends uploads that were left alone",
       intervalMs: intervals.uploadsMs,
       run: (signal, progress) => this.#expireUploads(signal, progress),
+    });
+    this.registry.add({
+      name: "trash",
+      purpose: "empties what has been in the trash for its whole time",
+      intervalMs: intervals.trashMs,
+      keepsHistory: true,
+      run: (signal, progress) => trash.expire(signal, progress),
+      queue: () => trash.length,
     });
     this.registry.add({
       name: "usage",

@@ -41,6 +41,8 @@ export interface CoordinatorOptions {
   readonly autoJoin?: boolean;
   /** Roles that a node was enrolled with; without it a node has the roles that it names. */
   readonly rolesOf?: (principal: Principal) => readonly NodeRole[];
+  /** How long what was removed can be had back. Default 0: it cannot. */
+  readonly trashRetentionMs?: number;
   readonly intervals?: Partial<CoordinatorIntervals>;
   /** More upkeep for the leader: it is scheduled, throttled and shown like its own. */
   readonly extraWorkers?: () => readonly WorkerDefinition[];
@@ -62,6 +64,8 @@ export interface CoordinatorIntervals {
   readonly garbageGraceMs: number;
   /** Between two looks for uploads that were left alone. */
   readonly uploadsMs: number;
+  /** Between two looks for what has been in the trash for its whole time. */
+  readonly trashMs: number;
   /** A node that is away for longer is replaced by others until it comes back. */
   readonly nodeLostMs: number;
   /** Rest between two pages of a walk. */
@@ -76,6 +80,7 @@ export const DEFAULT_INTERVALS: CoordinatorIntervals = {
   garbageMs: 60_000,
   garbageGraceMs: 3_600_000,
   uploadsMs: 60_000,
+  trashMs: 600_000,
   nodeLostMs: 900_000,
   walkPauseMs: 2,
 };

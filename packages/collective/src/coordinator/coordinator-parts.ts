@@ -24,6 +24,8 @@ import { ReceiptKeys } from "./receipt-keys.js";
 import { ReplicaWriter } from "./replica-writer.js";
 import { SmallFiles } from "./small-files.js";
 import { TicketOffice } from "./ticket-office.js";
+import { Trash } from "./trash.js";
+import { trashMethods } from "./trash-methods.js";
 import { Uploads } from "./uploads.js";
 import { Usage } from "./usage.js";
 import { workerMethods } from "./workers/worker-methods.js";
@@ -67,8 +69,10 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const uploads = new Uploads({ ...shared, open, condemned, receiptKeys, calls, rule });
   const { usage, run } = context;
   const activity = new Activity(clock);
+  const namespace = new Namespace(context);
+  const trash = new Trash(context, namespace);
   const background = new Background({
-    ...{ store, nodes, calls, tickets, guard, drains, condemned, open, uploads, usage },
+    ...{ store, nodes, calls, tickets, guard, drains, condemned, open, uploads, usage, trash },
     ...{ clock, log, epoch, run },
     intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
     layout: () => layouts.layout,
@@ -77,7 +81,6 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   });
   lookSoon.call = () => background.lookSoon();
   const answers = new AnswerContext({ layouts, nodes, tickets });
-  const namespace = new Namespace(context);
   return {
     ...{ layouts, nodes, condemned, open, usage, smallFiles, background, activity },
     methods: {
@@ -91,14 +94,16 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
         }),
       ),
       ...fileMethods({ context, namespace, smallFiles, uploads, answers }),
+      ...trashMethods(trash),
     },
   };
 }
 
 export function namespaceContext(
-  { store, clock, random }: Pick<CoordinatorOptions, "store" | "clock" | "random">,
-  directories = new Directories(store),
+  options: Pick<CoordinatorOptions, "store" | "clock" | "random" | "trashRetentionMs">,
+  directories = new Directories(options.store),
 ): NamespaceContext {
+  const { store, clock, random, trashRetentionMs = 0 } = options;
   const gate = new SharedGate();
   return {
     store,
@@ -109,6 +114,7 @@ export function namespaceContext(
     clock,
     random,
     run: Buffer.from(random.bytes(8)).toString("hex"),
+    trashRetentionMs,
   };
 }
 

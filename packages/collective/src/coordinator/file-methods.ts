@@ -72,6 +72,7 @@ function treeMethods({ context, namespace }: FileParts): MethodTable {
       const removed = await removeEntry(context, access, {
         path: pathOf(fields),
         recursive: fields.flag("recursive"),
+        permanent: fields.flag("permanent"),
         ...(ifMatch === undefined ? {} : { ifMatch }),
       });
       return { header: { removed } };

@@ -14,6 +14,7 @@ export {
   DEFAULT_INTERVALS,
 } from "./coordinator-options.js";
 export { type MeshPath, parsePath } from "./paths.js";
+export type { TrashEntry, TrashPage } from "./trash.js";
 export type { Totals } from "./usage.js";
 export type { ReplicationState } from "./workers/replication-tally.js";
 export type { Worker, WorkerInspection, WorkerState } from "./workers/worker.js";

@@ -23,6 +23,8 @@ export interface NamespaceContext {
   readonly random: Random;
   /** Names this run of the coordinator; see `DeadRecord`. */
   readonly run: string;
+  /** How long what was removed can be had back; 0: it cannot. */
+  readonly trashRetentionMs: number;
 }
 
 /** An entry with the row that it was read from. */

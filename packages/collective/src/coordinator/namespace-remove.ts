@@ -1,10 +1,10 @@
 /**
- * Removing an entry. A tree goes in one transaction: its top row is deleted, and a note for the
- * sweeper is left in the same moment. Nothing leads to what is below any more; rows and chunks are
+ * Removing an entry. A tree goes in one transaction: its top row is deleted, and in the same moment
+ * it is put in the trash, or a note for the sweeper is left when there is no trash for it. Nothing leads to what is below any more; rows and chunks are
  * taken away later, in batches, by the garbage collector.
  */
 import { MeshError } from "@hearthmesh/core";
-import { expectRevision, remove } from "@hearthmesh/store";
+import { expectRevision, type Operation, put, remove } from "@hearthmesh/store";
 import type { Access } from "./access.js";
 import { notFound } from "./directories.js";
 import { keys } from "./keys.js";
@@ -17,13 +17,20 @@ import {
   notEmptyError,
 } from "./namespace-context.js";
 import { type MeshPath, nameOf, parentOf } from "./paths.js";
+import type { EntryRecord } from "./records.js";
 import { type Attempt, isEmpty, withRetries } from "./store-helpers.js";
+import { encodeTrash, trashKey } from "./trash-records.js";
 
 export interface RemoveRequest {
   readonly path: MeshPath;
   readonly recursive: boolean;
   readonly ifMatch?: string;
+  /** It does not go to the trash. */
+  readonly permanent?: boolean;
 }
+
+/** Copies that peers keep here are written and removed by programs, and count for a quota. */
+const NEVER_IN_TRASH = ".copies";
 
 /**
  * Removes a file or an empty directory, with `recursive` any directory. A directory that is not
@@ -42,14 +49,15 @@ export async function removeEntry(
       hint: "Remove what is in it.",
     });
   }
+  const by = access.principal.spiffeId;
   return withRetries(async () => {
     const { found } = await locate(context, path);
     checkIfMatch(path, request.ifMatch, found.record);
     if (found.record.kind === "directory" && !recursive) {
-      return context.gate.alone(() => attemptRemove(context, request, "empty directory"));
+      return context.gate.alone(() => attemptRemove(context, request, "empty directory", by));
     }
     if (found.record.kind === "directory") access.requireBelow(path, "delete");
-    return context.gate.shared(() => attemptRemove(context, request, found.record.kind));
+    return context.gate.shared(() => attemptRemove(context, request, found.record.kind, by));
   });
 }
 
@@ -71,6 +79,7 @@ async function attemptRemove(
   context: NamespaceContext,
   request: RemoveRequest,
   expected: Expected,
+  by: string,
 ): Promise<Attempt<number>> {
   const { path, ifMatch } = request;
   const wanted = await keyOf(context, path);
@@ -84,17 +93,45 @@ async function attemptRemove(
       const children = keys.children(found.record.fileId);
       if (!(await isEmpty(context.store, children))) throw notEmptyError(path);
     }
-    return writeRemoval(context, key, found, expected);
+    const trashed = goesToTrash(context, request, expected);
+    return writeRemoval(context, key, found, { expected, by, path: trashed ? path : undefined });
   });
+}
+
+interface Removal {
+  readonly expected: Expected;
+  /** SPIFFE id. */
+  readonly by: string;
+  /** Where it lay, when it goes to the trash. */
+  readonly path: MeshPath | undefined;
+}
+
+/** An empty directory is made again with one command. */
+function goesToTrash(
+  { trashRetentionMs }: NamespaceContext,
+  { path, permanent }: RemoveRequest,
+  expected: Expected,
+): boolean {
+  if (trashRetentionMs <= 0 || permanent === true || expected === "empty directory") return false;
+  return path.names[0] !== NEVER_IN_TRASH;
+}
+
+function buriedBy(context: NamespaceContext, record: EntryRecord, removal: Removal): Operation[] {
+  const { expected, by, path } = removal;
+  if (expected === "empty directory") return [];
+  if (path === undefined) return bury(context, record);
+  const deletedAtMs = context.clock.nowMs();
+  const trashed = { path: path.text, deletedAtMs, deletedBy: by, entry: record };
+  return [put(trashKey(deletedAtMs, record.fileId), encodeTrash(trashed))];
 }
 
 async function writeRemoval(
   context: NamespaceContext,
   key: string,
   { row, record }: Found,
-  expected: Expected,
+  removal: Removal,
 ): Promise<Attempt<number>> {
-  const buried = expected === "empty directory" ? [] : bury(context, record);
+  const buried = buriedBy(context, record, removal);
   const result = await context.store.transact({
     compare: [expectRevision(key, row.modRevision)],
     success: [remove(key), ...buried],

@@ -40,6 +40,7 @@ const QUIET: CoordinatorIntervals = {
   garbageMs: 1e9,
   garbageGraceMs: 60_000,
   uploadsMs: 1e9,
+  trashMs: 1e9,
   nodeLostMs: 900_000,
   walkPauseMs: 0,
 };
@@ -54,6 +55,8 @@ export interface WorldOptions {
   readonly sites?: readonly string[];
   readonly intervals?: Partial<CoordinatorIntervals>;
   readonly rolesOf?: CoordinatorOptions["rolesOf"];
+  readonly trashRetentionMs?: number;
+  readonly extraWorkers?: CoordinatorOptions["extraWorkers"];
 }
 
 interface Machine {
@@ -245,7 +248,8 @@ export class World {
 
   #newCoordinator(): Coordinator {
     const { identity, principal } = this.#own;
-    const { replicas, acks, intervals, rolesOf } = this.#options;
+    const { replicas, acks, intervals, rolesOf, trashRetentionMs = 0 } = this.#options;
+    const { extraWorkers = () => [] } = this.#options;
     return new Coordinator({
       store: this.store,
       access: this.policy,
@@ -258,6 +262,8 @@ export class World {
       log: silentLogger,
       epoch: 1,
       coordinatorSecret: this.#secret,
+      trashRetentionMs,
+      extraWorkers,
       ...(replicas === undefined ? {} : { replicas }),
       ...(acks === undefined ? {} : { acks }),
       ...(rolesOf === undefined ? {} : { rolesOf }),
