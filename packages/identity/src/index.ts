@@ -46,7 +46,7 @@ export {
   mayTraverse,
   namesLeadingTo,
 } from "./grant-evaluate.js";
-export { isGrantPath, parseGrantPath } from "./grant-path.js";
+export { isGrantPath, isWithin, parseGrantPath } from "./grant-path.js";
 export { checkGrant, formatGrant, parseGrant, RIGHTS } from "./grant-text.js";
 export {
   encodeInvite,

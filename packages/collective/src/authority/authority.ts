@@ -38,6 +38,7 @@ import {
   type TrustBundle,
 } from "@hearthmesh/identity";
 import type { Store } from "@hearthmesh/store";
+import type { AccessListener } from "./access-news.js";
 import { AllowLists } from "./allow-lists.js";
 import { ApiKeys } from "./api-keys.js";
 import { type AuditPage, type AuditVerdict, auditLength, readAudit, verifyAudit } from "./audit.js";
@@ -49,6 +50,9 @@ import {
   enrol,
   enrolCoordinator,
 } from "./enrolment.js";
+import { GrantBook } from "./grant-book.js";
+import { explainGrant, type GrantExplanation } from "./grant-explain.js";
+import { subjectView } from "./grant-target.js";
 import type { RevokedListener } from "./identity-cache.js";
 import type { EnrolResult } from "./identity-write.js";
 import { Introductions } from "./introductions.js";
@@ -88,6 +92,8 @@ export class Authority {
   readonly coordinators: Coordinators;
   /** Other members, and who of them is believed. */
   readonly peers: PeerBook;
+  /** What people of this member and of peers may do, beyond what invites said. */
+  readonly grants: GrantBook;
   /** How much each peer may keep here. */
   readonly quotas: Quotas;
   readonly #context: AuthorityContext;
@@ -107,6 +113,12 @@ export class Authority {
     this.allowLists = new AllowLists(context);
     this.coordinators = new Coordinators(context);
     this.peers = new PeerBook(context, this.coordinators);
+    this.grants = new GrantBook(context, subjectView(context, this.peers));
+    this.peers.onChange(({ trustDomain: changed }) =>
+      this.grants.changedFor(
+        ({ kind, trustDomain }) => kind === "foreign" && trustDomain === changed,
+      ),
+    );
     this.quotas = new Quotas(context);
   }
 
@@ -171,7 +183,7 @@ export class Authority {
    */
   async createInvite(by: Principal, request: InviteRequest): Promise<CreatedInvite> {
     this.check(by);
-    return createInvite(this.#context, by, request);
+    return createInvite(this.#context, by, request, () => this.grants.directlyHeldBy(by.nodeId));
   }
 
   /** Newest first; for a person, those that it made. */
@@ -285,12 +297,37 @@ export class Authority {
     if (clock.nowMs() > principal.notAfterMs) throw new MeshError("MESH_CERT_EXPIRED");
   }
 
-  /** What the principal may do; coordinators everything. */
+  /** What the principal may do now; coordinators of this member everything. */
   grantsOf(principal: Principal): readonly Grant[] {
-    if (principal.kind === "coordinator") return EVERYTHING;
-    // The same key may be somebody here: what that one may do is not for the other.
-    if (isForeign(principal)) return [];
-    return this.#context.cache.get(principal.nodeId)?.grants ?? [];
+    return principal.kind === "coordinator" ? EVERYTHING : this.grants.of(principal);
+  }
+
+  /** Until when a right holds that the principal has now; undefined without an end. */
+  rightEndsAtMs(principal: Principal, path: string, right: Right): number | undefined {
+    if (principal.kind === "coordinator") return undefined;
+    return this.grants.decide(principal, path, right).notAfterMs;
+  }
+
+  /**
+   * Told of every change of what somebody may do: grants, revocations, peers; by whichever
+   * coordinator. What is under way is to be judged anew. That a right comes to its end is not told:
+   * see `rightEndsAtMs`.
+   */
+  onAccessChanged(listener: AccessListener): () => void {
+    return this.grants.news.onChange(listener);
+  }
+
+  /**
+   * Why somebody may or may not do something: the operator asks about everybody, a person about
+   * itself (`subject` left out, or its own name). `MESH_FORBIDDEN`, `MESH_BAD_REQUEST`.
+   */
+  explain(by: Principal, path: string, right: Right, subject?: string): GrantExplanation {
+    this.check(by);
+    const { clock } = this.#context;
+    const context = { book: this.grants, view: subjectView(this.#context, this.peers), clock };
+    const isSelf = subject === undefined || subject === by.name || subject === by.nodeId;
+    if (!isSelf) this.#requireOperator(by, "ask what others may do");
+    return explainGrant(context, isSelf ? by.nodeId : subject, path, right);
   }
 
   /** Throws `MESH_FORBIDDEN` unless a grant allows it, and the errors of `check`. */
@@ -301,7 +338,7 @@ export class Authority {
     if (decision.allowed) return;
     throw new MeshError("MESH_FORBIDDEN", {
       message: `${principal.name} may not ${right} ${path}`,
-      hint: `Ask the operator for a grant: --grant "${path}:${right}".`,
+      hint: `Ask the operator: mesh grant add ${principal.name} "${path}:${right}".`,
       details: { principal: principal.spiffeId, path, right, reason: decision.reason },
     });
   }

@@ -119,14 +119,15 @@ function extendIdentity(
       hint: "Make a new key for this invite.",
     });
   }
-  const { invitedBy: _before, ...kept } = previous;
-  const extended = {
-    ...kept,
-    inviteId: invite.id,
-    roles: invite.roles,
-    grants: mergeGrants(previous.grants, invite.grants, context.clock.nowMs()),
-  };
-  return invite.sharedBy === undefined ? extended : { ...extended, invitedBy: invite.sharedBy };
+  const nowMs = context.clock.nowMs();
+  const { inviteId, roles } = { inviteId: invite.id, roles: invite.roles };
+  if (invite.sharedBy === undefined && previous.invitedBy !== undefined) {
+    // The operator vouches from now on; what the person passed on stays that person's.
+    const { invitedBy, grants, ...kept } = previous;
+    return { ...kept, inviteId, roles, grants: invite.grants, passedOn: { by: invitedBy, grants } };
+  }
+  const grants = mergeGrants(previous.grants, invite.grants, nowMs);
+  return { ...previous, inviteId, roles, grants };
 }
 
 /** Both, without those that have ended and those that say the same. */

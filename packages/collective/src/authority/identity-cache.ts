@@ -29,6 +29,7 @@ export class IdentityCache {
   readonly #identities = new Map<NodeId, { record: IdentityRecord; revision: number }>();
   readonly #revoked = new Map<NodeId, RevocationEntry>();
   readonly #listeners = new Set<RevokedListener>();
+  readonly #grantListeners = new Set<(nodeId: NodeId) => void>();
   readonly #stop = new AbortController();
   #list: RevocationList;
   #listRevision = 0;
@@ -86,6 +87,12 @@ export class IdentityCache {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Calls when the grants that an identity was let in with have changed. */
+  onGrantsChanged(listener: (nodeId: NodeId) => void): () => void {
+    this.#grantListeners.add(listener);
+    return () => this.#grantListeners.delete(listener);
+  }
+
   /** Takes over what a transaction of this process wrote. */
   applyOperations(operations: readonly Operation[], revision: number): void {
     for (const operation of operations) {
@@ -106,9 +113,21 @@ export class IdentityCache {
     if (entry.key === REVOCATIONS_KEY) this.#applyList(entry);
     else if (entry.key.startsWith(IDENTITY_PREFIX)) {
       const nodeId = entry.key.slice(IDENTITY_PREFIX.length) as NodeId;
-      if ((this.#identities.get(nodeId)?.revision ?? 0) >= entry.modRevision) return;
+      const before = this.#identities.get(nodeId);
+      if ((before?.revision ?? 0) >= entry.modRevision) return;
       const record = decodeRecord<IdentityRecord>(entry);
       this.#identities.set(nodeId, { record, revision: entry.modRevision });
+      if (grantsText(before?.record) !== grantsText(record)) this.#tellGrants(nodeId);
+    }
+  }
+
+  #tellGrants(nodeId: NodeId): void {
+    for (const listener of this.#grantListeners) {
+      try {
+        listener(nodeId);
+      } catch (error) {
+        this.#log.error("a listener for grants failed", errorFields(error));
+      }
     }
   }
 
@@ -154,4 +173,9 @@ export class IdentityCache {
       reload: () => this.#load(),
     });
   }
+}
+
+/** Equal for records that say the same about what the identity may do. */
+function grantsText(record: IdentityRecord | undefined): string {
+  return JSON.stringify([record?.grants, record?.invitedBy, record?.passedOn]);
 }

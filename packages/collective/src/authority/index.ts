@@ -4,6 +4,7 @@
  * `IntroductionWatch` asks introduced nodes again. Keys of the store: `authority-keys.ts`.
  */
 
+export type { AccessChange, AccessListener } from "./access-news.js";
 export { type AllowListRecord, AllowLists } from "./allow-lists.js";
 export {
   type Actor,
@@ -24,6 +25,9 @@ export { Authority, type AuthorityOptions } from "./authority.js";
 export type { CoordinatorContact } from "./coordinators.js";
 export type { CoordinatorRequest, EnrolRequest } from "./enrolment.js";
 export { EnrolmentLimiter, type EnrolmentLimits } from "./enrolment-limiter.js";
+export type { GrantBook, GrantSource, KnownGrant } from "./grant-book.js";
+export type { ExplainedGrant, GrantExplanation } from "./grant-explain.js";
+export { type GrantRecord, type GrantRequest, parseGrantEnd } from "./grant-record.js";
 export type { RevokedListener } from "./identity-cache.js";
 export type { EnrolResult } from "./identity-write.js";
 export { type IntroducedPrincipal, introducedPrincipal } from "./introduced-principal.js";

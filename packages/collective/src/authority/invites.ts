@@ -7,6 +7,7 @@ import {
   caPinOf,
   encodeInvite,
   formatGrant,
+  type Grant,
   hashInviteSecret,
   type InviteCode,
   type InviteRecord,
@@ -35,10 +36,12 @@ export interface CreatedInvite {
   readonly link: string;
 }
 
+/** `mayPassOn` says what the person that asks holds itself. */
 export async function createInvite(
   context: AuthorityContext,
   by: Principal,
   request: InviteRequest,
+  mayPassOn: () => readonly Grant[],
 ): Promise<CreatedInvite> {
   const { clock, random, ledger, memberId, log } = context;
   const checked = checkInviteRequest(request, context.severalCoordinators);
@@ -53,7 +56,7 @@ export async function createInvite(
       id: newInviteId(random),
       memberId,
       ...checked,
-      ...ownership(context, by, checked, nowMs),
+      ...ownership(by, checked, nowMs, mayPassOn),
       secretHash: hashInviteSecret(secret),
       notAfterMs: nowMs + request.validityMs,
       createdAtMs: nowMs,
@@ -133,10 +136,10 @@ function unknownInvite(id: InviteId): MeshError {
 
 /** Who makes it decides what it may say. `MESH_FORBIDDEN`. */
 function ownership(
-  context: AuthorityContext,
   by: Principal,
   checked: ReturnType<typeof checkInviteRequest>,
   nowMs: number,
+  mayPassOn: () => readonly Grant[],
 ): Pick<InviteRecord, "createdBy" | "sharedBy" | "grants"> {
   if (by.kind === "coordinator") return { createdBy: by.spiffeId, grants: checked.grants };
   if (by.kind !== "person" || checked.kind !== "person") {
@@ -145,8 +148,7 @@ function ownership(
       hint: "Only the operator invites nodes.",
     });
   }
-  const own = context.cache.get(by.nodeId)?.grants ?? [];
-  const grants = boundSharedGrants(own, checked.grants, nowMs);
+  const grants = boundSharedGrants(mayPassOn(), checked.grants, nowMs);
   return { createdBy: by.spiffeId, sharedBy: by.nodeId, grants };
 }
 
