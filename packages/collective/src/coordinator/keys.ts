@@ -52,6 +52,10 @@ export const keys = {
 
   segment: (fileId: FileId, segment: number) => `m/${fileId}/${fixed(segment, SEGMENT_DIGITS)}`,
   segments: (fileId: FileId): KeyRange => ({ prefix: `m/${fileId}/` }),
+  segmentsAfter: (fileId: FileId, key: string): KeyRange => ({
+    start: `${key}\u0001`,
+    end: `m/${fileId}0`,
+  }),
 
   reference: (chunkId: ChunkId, fileId: FileId) => `r/${chunkId}/${fileId}`,
   referencesOf: (chunkId: ChunkId): KeyRange => ({ prefix: `r/${chunkId}/` }),

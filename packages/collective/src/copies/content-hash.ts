@@ -10,10 +10,24 @@ import { chunkIdOf } from "../storage/blake3.js";
 const CHUNK_BYTES = limits.CHUNK_BYTES_MAX;
 
 /** From the ids of the chunks. An empty content has none; one in its entry has the one of it all. */
-export function hashOfChunks(ids: Iterable<ChunkId>): string {
-  const hash = createHash("sha256");
-  for (const id of ids) hash.update(id, "hex");
-  return hash.digest("hex");
+export class ChunkIdHash {
+  readonly #hash = createHash("sha256");
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  add(ids: Iterable<ChunkId>): void {
+    for (const id of ids) {
+      this.#hash.update(id, "hex");
+      this.#count++;
+    }
+  }
+
+  digest(): string {
+    return this.#hash.digest("hex");
+  }
 }
 
 /** From the bytes as they come, cut anywhere. Holds one chunk at a time. */
