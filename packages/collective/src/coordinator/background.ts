@@ -8,6 +8,7 @@ import type { Uploads } from "./uploads.js";
 import type { Usage } from "./usage.js";
 import { Garbage, type GarbageOptions } from "./workers/garbage.js";
 import { GarbageCandidates } from "./workers/garbage-candidates.js";
+import { GarbageHold } from "./workers/garbage-hold.js";
 import { RepairQueue } from "./workers/repair-queue.js";
 import { RepairWalk, type RepairWalkOptions } from "./workers/repair-walk.js";
 import { Sweeper } from "./workers/sweeper.js";
@@ -21,7 +22,7 @@ const USAGE_RETRY_MS = 600_000;
 
 export interface BackgroundOptions
   extends Omit<RepairWalkOptions, "candidates" | "graceMs" | "lostAfterMs" | "pauseMs">,
-    Omit<GarbageOptions, "candidates" | "sweeper"> {
+    Omit<GarbageOptions, "candidates" | "sweeper" | "hold"> {
   readonly uploads: Uploads;
   readonly open: OpenUploads;
   readonly usage: Usage;
@@ -38,6 +39,8 @@ export class Background {
   readonly walk: RepairWalk;
   readonly queue: RepairQueue;
   readonly registry: WorkerRegistry;
+  /** Reasons for which nothing is deleted. */
+  readonly hold = new GarbageHold();
   readonly #options: BackgroundOptions;
   readonly #repair: WorkerLoop;
   readonly #rebalance: WorkerLoop;
@@ -60,7 +63,7 @@ export class Background {
     });
     this.queue = new RepairQueue({ ...options, placement: () => this.walk.placement() });
     const sweeper = new Sweeper({ ...options, candidates, graceMs });
-    const garbage = new Garbage({ ...options, candidates, sweeper });
+    const garbage = new Garbage({ ...options, candidates, sweeper, hold: this.hold });
     this.registry = new WorkerRegistry(options);
     this.#repair = this.registry.add({
       name: "repair",
@@ -109,7 +112,9 @@ export class Background {
       purpose: "empties what has been in the trash for its whole time",
       intervalMs: intervals.trashMs,
       keepsHistory: true,
-      run: (signal, progress) => trash.expire(signal, progress),
+      run: async (signal, progress) => {
+        if (!this.hold.isHeld) await trash.expire(signal, progress);
+      },
       queue: () => trash.length,
     });
     this.registry.add({

@@ -27,6 +27,7 @@ import type { NodeDirectory } from "../node-directory.js";
 import type { OpenUploads } from "../open-uploads.js";
 import { isEmpty } from "../store-helpers.js";
 import type { GarbageCandidates } from "./garbage-candidates.js";
+import type { GarbageHold } from "./garbage-hold.js";
 import type { Sweeper } from "./sweeper.js";
 import type { Progress } from "./worker.js";
 
@@ -42,6 +43,7 @@ export interface GarbageOptions {
   readonly open: OpenUploads;
   readonly candidates: GarbageCandidates;
   readonly sweeper: Sweeper;
+  readonly hold: GarbageHold;
   readonly clock: Clock;
   readonly log: Logger;
   readonly epoch: number;
@@ -59,15 +61,21 @@ export class Garbage {
   }
 
   async run(signal: AbortSignal, progress: Progress): Promise<void> {
-    const { sweeper, condemned, open } = this.#options;
+    const { sweeper, condemned, open, hold } = this.#options;
+    const reasons = hold.reasons();
+    if (reasons.length > 0) return progress.at(`held: ${reasons.join("; ")}`);
     await sweeper.run(signal, progress);
-    while (await this.#deleteBatch(progress)) signal.throwIfAborted();
+    while (await this.#deleteBatch(progress)) {
+      signal.throwIfAborted();
+      await progress.pace(0);
+    }
     await condemned.forget(open.oldestRevision());
   }
 
   /** False when there is nothing more to do now. */
   async #deleteBatch(progress: Progress): Promise<boolean> {
-    const { candidates, open, clock, condemned, nodes, guard } = this.#options;
+    const { candidates, open, clock, condemned, nodes, guard, hold } = this.#options;
+    if (hold.isHeld) return false;
     if (nodes.onlineStorage().length === 0) return false;
     if (condemned.size + BATCH_CHUNKS > limits.CONDEMNED_CHUNKS_MAX) {
       await condemned.forget(open.oldestRevision());
