@@ -13,7 +13,7 @@ const cliPath = join(root, "packages/cli/bin/mesh.js");
 /** The default ports; `--port-base` is added to each. */
 const DOORS = [3000, 8001, 9000, 9001, 9002, 9003, 9090];
 /** Distance between two nodes, so that no default port of one meets another's. */
-const PORT_STEP = 20;
+export const PORT_STEP = 20;
 
 function isFree(port) {
   return new Promise((resolve) => {
@@ -36,11 +36,11 @@ export async function freePortBase(count, from = 10_000) {
 }
 
 /** Variables of the caller must not leak into the nodes. */
-function environment(home) {
+export function environment(home, variables = {}) {
   const kept = Object.entries(process.env).filter(
     ([name]) => !/^(MESH|COLLECTIVE)_/.test(name) && name !== "LOG_LEVEL",
   );
-  return { ...Object.fromEntries(kept), MESH_HOME: home, NO_COLOR: "1" };
+  return { ...Object.fromEntries(kept), MESH_HOME: home, NO_COLOR: "1", ...variables };
 }
 
 /**
@@ -99,7 +99,8 @@ export class MeshProcess {
   /** @type {Promise<{ code: number | null, signal: string | null }> | undefined} */
   exited;
 
-  constructor({ name, home, portBase, args, isCoordinator = true }) {
+  constructor({ name, home, portBase, args, isCoordinator = true, variables = {} }) {
+    this.variables = variables;
     this.isCoordinator = isCoordinator;
     this.name = name;
     this.home = home;
@@ -123,7 +124,7 @@ export class MeshProcess {
   start(args = this.args) {
     const log = openSync(join(this.home, "daemon.out"), "a");
     this.child = spawn(process.execPath, [cliPath, ...args], {
-      env: environment(this.home),
+      env: environment(this.home, this.variables),
       cwd: this.home,
       stdio: ["ignore", log, log],
     });

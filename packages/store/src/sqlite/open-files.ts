@@ -1,6 +1,11 @@
 /**
- * The files of a store: `store.db`, its `-wal` while it is open, and `store.pid`, which only tells
- * a person who has it. The lock is SQLite's own EXCLUSIVE locking mode, which a crash releases.
+ * The files of a store: `store.db`, its `-wal` while it is open, and `store.pid`, which tells who
+ * has it and which file that is. The lock is SQLite's own EXCLUSIVE locking mode, which a crash
+ * releases.
+ *
+ * People copy a running store (`tar`) and put the copy in its place, running or not. The number of
+ * the file (inode) tells: whoever had the old file leaves the new one and its log alone at its end,
+ * and a copy of a running store is checked in full when it is opened first.
  */
 import {
   chmodSync,
@@ -34,6 +39,8 @@ export interface StoreFiles {
   readonly database: SqlDatabase;
   /** Bytes of the log that a run left behind which did not end in order; 0 after a good end. */
   readonly recoveredBytes: number;
+  /** It is a copy that was made while a store ran, and it was found to be whole. */
+  readonly isLiveCopy: boolean;
   sizeBytes(): number;
   close(): void;
 }
@@ -44,12 +51,16 @@ export function openFiles({ directory, databaseBytesMax }: OpenFilesOptions): St
   withDiskErrors(() => prepareDirectory(directory, path));
   // Looked at before the lock: taking it reads the log back.
   const logBytes = fileBytes(`${path}-wal`);
+  const inode = inodeOf(path);
+  const { inode: former } = readHolder(pidPath);
+  const isLiveCopy = former !== undefined && former !== inode;
   const database = openDatabase(path);
   try {
     lock(database, pidPath);
     if (checkSchema(database) === "empty") createSchema(database);
     configure(database, databaseBytesMax);
-    writeHolder(pidPath);
+    if (isLiveCopy) checkCopy(database);
+    writeHolder(pidPath, inode);
   } catch (error) {
     closeQuietly(database);
     throw error;
@@ -57,8 +68,15 @@ export function openFiles({ directory, databaseBytesMax }: OpenFilesOptions): St
   return {
     database,
     recoveredBytes: logBytes,
+    isLiveCopy,
     sizeBytes: () => fileBytes(path) + fileBytes(`${path}-wal`),
     close: () => {
+      if (inodeOf(path) !== inode) {
+        // Closing would move our log, which is gone with our file, and remove the other file's.
+        throw new MeshError("MESH_DISK_FAILED", {
+          message: "the store's file was replaced while it was in use; the new one is left alone",
+        });
+      }
       rmSync(pidPath, { force: true });
       database.close();
     },
@@ -95,7 +113,7 @@ function lock(database: SqlDatabase, pidPath: string): void {
     database.exec("BEGIN IMMEDIATE; COMMIT");
   } catch (error) {
     if (!isMeshError(error, "MESH_HOME_IN_USE")) throw error;
-    const holder = readHolder(pidPath);
+    const { pid: holder } = readHolder(pidPath);
     const name = holder === undefined ? "another process" : `process ${holder}`;
     throw new MeshError("MESH_HOME_IN_USE", {
       message: `the store is used by ${name}`,
@@ -105,22 +123,41 @@ function lock(database: SqlDatabase, pidPath: string): void {
   }
 }
 
-/** Only for people: a full disk must not keep the store from being read. */
-function writeHolder(pidPath: string): void {
+/** A full disk must not keep the store from being read. */
+function writeHolder(pidPath: string, inode: number | undefined): void {
   try {
-    writeFileSync(pidPath, `${process.pid}\n`, { mode: 0o600 });
+    writeFileSync(pidPath, `${process.pid} ${inode ?? ""}\n`, { mode: 0o600 });
   } catch {
     // The next opener then says "another process".
   }
 }
 
-function readHolder(pidPath: string): number | undefined {
+function readHolder(pidPath: string): { pid?: number; inode?: number } {
   try {
-    const pid = Number.parseInt(readFileSync(pidPath, "utf8"), 10);
-    return Number.isSafeInteger(pid) ? pid : undefined;
+    const [pid, inode] = readFileSync(pidPath, "utf8").split(/\s/).map(Number);
+    const isNumber = (value: number | undefined): value is number => Number.isSafeInteger(value);
+    return {
+      ...(isNumber(pid) ? { pid } : {}),
+      ...(isNumber(inode) && inode > 0 ? { inode } : {}),
+    };
   } catch {
-    return undefined;
+    return {};
   }
+}
+
+/** Undefined for a file that is not there. */
+function inodeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.ino;
+}
+
+/** A copy of a running store is torn when its log was moved into its file meanwhile. */
+function checkCopy(database: SqlDatabase): void {
+  const found = database.pragma("quick_check");
+  if (found === "ok") return;
+  throw new MeshError("MESH_STORE_CORRUPT", {
+    message: "this copy of the store is torn: it was written to while the copy was made",
+    hint: "Use another backup, or one that `mesh store snapshot` has made.",
+  });
 }
 
 /**

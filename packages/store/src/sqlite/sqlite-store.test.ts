@@ -126,6 +126,40 @@ describe("the files", () => {
     await again.close();
   });
 
+  it("may be replaced by a copy of themselves, running or not, which is then what counts", async () => {
+    const running = await open();
+    await running.transact({ success: [put("before", marked("x"))] });
+    const copies = readdirSync(directory).map(
+      (name) => [name, readFileSync(join(directory, name))] as const,
+    );
+    expect(copies.map(([name]) => name)).toContain("store.db-wal");
+    await running.transact({ success: [put("after", marked("x"))] });
+    // As tar does it: each file is removed and made anew.
+    for (const [name, bytes] of copies) {
+      rmSync(join(directory, name));
+      writeFileSync(join(directory, name), bytes, { mode: 0o600 });
+    }
+    await running.close();
+    const restored = await open();
+    expect(await restored.get("before")).toBeDefined();
+    expect(await restored.get("after")).toBeUndefined();
+    await restored.close();
+  });
+
+  it("are refused when they are a torn copy of a running store", async () => {
+    const running = await open();
+    for (let index = 0; index < 40; index++) {
+      await running.transact({ success: [put(`key-${index}`, marked("x".repeat(4000)))] });
+    }
+    await running.close();
+    const half = readFileSync(databasePath);
+    half.fill(0, half.length / 2, half.length / 2 + 8192);
+    rmSync(databasePath);
+    writeFileSync(databasePath, half, { mode: 0o600 });
+    writeFileSync(join(directory, "store.pid"), "4711 1\n", { mode: 0o600 });
+    await expect(open()).rejects.toMatchObject({ code: "MESH_STORE_CORRUPT" });
+  });
+
   it("that cannot be made are told about", async () => {
     writeFileSync(join(root, "file"), "");
     await expect(open({ directory: join(root, "file/store") })).rejects.toMatchObject({

@@ -119,6 +119,11 @@ class SqliteEngine implements SqliteStore {
         revision,
       });
     }
+    if (files.isLiveCopy) {
+      this.#log.info("the store is a copy of one that ran; it was checked and is whole", {
+        revision,
+      });
+    }
     this.#log.info("opened the store", { revision });
   }
 
