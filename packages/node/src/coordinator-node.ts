@@ -19,7 +19,7 @@ import { keyPairOf } from "./key-pair.js";
 import { LinkDoors } from "./link-doors.js";
 import { coordinatorCertificate, type MemberGround, openMember } from "./member-authority.js";
 import { CoordinatorMesh, LinkCallers } from "./mesh/coordinator-mesh.js";
-import { Guests, isGuest } from "./mesh/guests.js";
+import { Guests, isOfAnotherMember } from "./mesh/guests.js";
 import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
 import { PeerLinks } from "./peer-links.js";
@@ -67,7 +67,7 @@ async function composeCoordinator(
     foreignAuthoritiesPem: () => callers.guests.caCertificatesPem(),
     self: () => authority.localOperator(),
     onOpened: (link, origin) => {
-      if (!isGuest(principalOf(link.peer))) part.accept(link);
+      if (!isOfAnotherMember(principalOf(link.peer))) part.accept(link);
       mesh?.mesh.adopt(link, origin);
     },
     ...tools,

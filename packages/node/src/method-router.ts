@@ -4,8 +4,9 @@
  * part, from the verified principal; that the principal is still valid is decided here, for all.
  */
 import { asWireError, MeshError } from "@hearthmesh/core";
-import type { Principal } from "@hearthmesh/identity";
+import { isForeign, type Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, LinkHandlers, LinkStream, Peer } from "@hearthmesh/qwormhole";
+import { checkForeignCall } from "./foreign-methods.js";
 import { isGuest } from "./mesh/guests.js";
 
 export interface MethodPart {
@@ -15,7 +16,8 @@ export interface MethodPart {
   /**
    * `machines`: nodes of this member alone. `machines-and-guests`: introduced nodes of other meshes
    * too, when their introduction allows services. Otherwise everybody whom this member let in, and
-   * the part itself decides from the principal.
+   * the part itself decides from the principal. People and machines of peers reach only what
+   * `foreign-methods.ts` names, and no part for machines.
    */
   readonly callers?: "machines" | "machines-and-guests";
 }
@@ -68,19 +70,28 @@ export class MethodRouter {
 
 /** Throws `MESH_FORBIDDEN`. */
 function checkCaller({ callers }: MethodPart, principal: Principal, method: string): void {
-  if (isGuest(principal)) {
-    const allowed = principal.guest.scopes.includes("services");
-    if (callers === "machines-and-guests" && allowed) return;
+  if (callers === "machines-and-guests" && mayUseServices(principal)) return;
+  if (isForeign(principal)) checkForeignCall(principal, method);
+  else if (isGuest(principal)) {
     throw new MeshError("MESH_FORBIDDEN", {
       message: `${principal.name} is of another mesh and may not call ${method} here`,
       hint: "It may use services when the key that introduced it has the scope `services`.",
     });
   }
-  if (callers !== undefined && principal.kind === "person") {
+  if (callers !== undefined && !isMachine(principal)) {
     throw new MeshError("MESH_FORBIDDEN", {
-      message: `${principal.name} is a person, and ${method} is for nodes of this member`,
+      message: `${principal.name} is no node of this member, and ${method} is for those alone`,
     });
   }
+}
+
+function mayUseServices(principal: Principal): boolean {
+  return isGuest(principal) && principal.guest.scopes.includes("services");
+}
+
+/** A node or coordinator of this member. */
+export function isMachine(principal: Principal): boolean {
+  return !isGuest(principal) && (principal.kind === "node" || principal.kind === "coordinator");
 }
 
 export function principalOf(peer: Peer): Principal {

@@ -38,6 +38,18 @@ export const POLICIES: readonly Policy[] = [
   "self",
 ];
 
+/**
+ * Whom a policy lets in by what their certificate says they are. Nobody else: a kind that is not
+ * named here, such as everybody of a peer, gets in nowhere by being forgotten.
+ */
+const KINDS: Partial<Record<Policy, readonly Principal["kind"][]>> = {
+  "mesh-read": ["coordinator", "node", "person"],
+  services: ["coordinator", "node"],
+  enrolled: ["coordinator", "node", "person"],
+  files: ["coordinator", "node", "person", "foreign"],
+  self: ["coordinator", "node", "person"],
+};
+
 export interface Caller {
   /** Of the certificate; for an API key the operator's, who made it. May be of another member. */
   readonly principal: Principal;
@@ -65,21 +77,21 @@ const SCOPES: Partial<Record<Policy, ApiKeyScope>> = {
 export function authorize(policy: Policy, caller: Caller | undefined): void {
   if (policy === "public") return;
   if (caller === undefined) throw new MeshError("MESH_UNAUTHENTICATED");
-  if (policy === "self") requireProof(caller);
-  else if (caller.operator) return;
+  if (policy === "self") {
+    requireProof(caller);
+    requireKind(policy, caller.principal);
+  } else if (caller.operator) return;
   else if (caller.scopes !== undefined) requireScope(policy, caller.scopes);
   else requireKind(policy, caller.principal);
 }
 
 function requireKind(policy: Policy, { kind }: Principal): void {
-  if (policy === "enrolled" && kind === "foreign") {
+  if (KINDS[policy]?.includes(kind) === true) return;
+  if (kind === "foreign") {
     throw new MeshError("MESH_FORBIDDEN", {
       message: "only people and nodes of this member may do this",
     });
   }
-  if (policy === "files" || policy === "enrolled") return;
-  if (policy === "mesh-read" && kind !== "foreign") return;
-  if (policy === "services" && (kind === "node" || kind === "coordinator")) return;
   throw new MeshError("MESH_FORBIDDEN", {
     message: policy === "services" ? "only nodes may do this" : "only the operator may do this",
     hint:

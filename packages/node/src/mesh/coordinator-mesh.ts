@@ -11,13 +11,13 @@ import {
 } from "@hearthmesh/collective";
 import { MeshError, type NodeId, parseMemberId, type Startable } from "@hearthmesh/core";
 import { IDENTITY_LIMITS, type IntroductionServices } from "@hearthmesh/gateway";
-import { type Principal, signerOf, type TrustBundle } from "@hearthmesh/identity";
+import { isForeign, type Principal, signerOf, type TrustBundle } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
 import { outsideAddresses } from "../addresses.js";
 import type { LinkDoors } from "../link-doors.js";
 import { VERSION } from "../version.js";
 import { GuestServices } from "./guest-services.js";
-import { type Guests, isGuest } from "./guests.js";
+import { type GuestPrincipal, type Guests, isGuest } from "./guests.js";
 import { MeshPart } from "./mesh-part.js";
 import type { MeshPartsOptions } from "./mesh-parts.js";
 
@@ -26,7 +26,7 @@ export interface CoordinatorMeshOptions
   readonly authority: Authority;
 }
 
-/** Who calls on a link: a node of this mesh, or one that was introduced to it. */
+/** Who calls on a link: of this member, of a peer, or a node that was introduced to it. */
 export class LinkCallers {
   readonly #authority: Authority;
   readonly guests: Guests;
@@ -46,12 +46,18 @@ export class LinkCallers {
   /** Whether it still holds; throws as above. */
   check(principal: Principal): void {
     if (isGuest(principal)) this.guests.check(principal);
-    else this.#authority.check(principal);
+    if (isForeign(principal) || !isGuest(principal)) this.#authority.check(principal);
   }
 
   #known(certificates: readonly Uint8Array[]): Principal {
     try {
-      return this.#authority.principal(certificates);
+      const principal = this.#authority.principal(certificates);
+      if (!isForeign(principal)) return principal;
+      // A node of a peer that was introduced besides may use the services that it could before.
+      const scopes = this.guests.get(principal.nodeId)?.scopes;
+      if (scopes === undefined) return principal;
+      const both: GuestPrincipal = { ...principal, guest: { scopes } };
+      return both;
     } catch (error) {
       if ((error as { code?: unknown }).code !== "MESH_CERT_UNTRUSTED") throw error;
       return this.guests.principalOf(certificates);

@@ -5,7 +5,7 @@
  */
 import { type IntroductionRecord, introducedPrincipal } from "@hearthmesh/collective";
 import { type Clock, MeshError, type NodeId } from "@hearthmesh/core";
-import type { Principal } from "@hearthmesh/identity";
+import { isForeign, type Principal } from "@hearthmesh/identity";
 
 /** A principal of another mesh. Parts that do not know guests never get to see one. */
 export interface GuestPrincipal extends Principal {
@@ -14,6 +14,11 @@ export interface GuestPrincipal extends Principal {
 
 export function isGuest(principal: Principal): principal is GuestPrincipal {
   return "guest" in principal;
+}
+
+/** Introduced, or of a peer. */
+export function isOfAnotherMember(principal: Principal): boolean {
+  return isGuest(principal) || isForeign(principal);
 }
 
 export interface Introduced {

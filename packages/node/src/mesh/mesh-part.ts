@@ -15,8 +15,7 @@ import type { OpenLink, PeerChange } from "@hearthmesh/membership";
 import type { Link } from "@hearthmesh/qwormhole";
 import { outsideAddresses } from "../addresses.js";
 import type { LinkOrigin } from "../link-doors.js";
-import { type MethodPart, principalOf } from "../method-router.js";
-import { isGuest } from "./guests.js";
+import { isMachine, type MethodPart, principalOf } from "../method-router.js";
 import { type MeshParts, type MeshPartsOptions, makeMeshParts } from "./mesh-parts.js";
 import { MeshReport } from "./mesh-report.js";
 import { MeshWatch } from "./mesh-watch.js";
@@ -125,8 +124,7 @@ export class MeshPart implements Startable, MeshService {
 
   /** Every link of the daemon comes here; those of people and of other meshes are left alone. */
   adopt(link: Link, origin: LinkOrigin): void {
-    const principal = principalOf(link.peer);
-    if (isGuest(principal) || principal.kind === "person") return;
+    if (!isMachine(principalOf(link.peer))) return;
     if (origin !== "accepted" && origin !== "dialled") return;
     this.parts.links.adopt(link, { kind: "direct", via: [] }, origin);
   }
