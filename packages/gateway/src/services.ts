@@ -15,6 +15,7 @@ import type { Endpoint, Principal } from "@hearthmesh/identity";
 import type { CoordinatorView, HealthResponse, StatusResponse } from "./contracts/index.js";
 import type { IntroductionServices } from "./introduction-services.js";
 import type { MeshService } from "./mesh-service.js";
+import type { PeeringService } from "./peering-service.js";
 import type { MetricValue } from "./plain/metrics-table.js";
 import type { StoreService } from "./store-service.js";
 
@@ -28,11 +29,17 @@ export type AuthorityService = Pick<
   | "apiKeys"
   | "introductions"
   | "allowLists"
+  | "peers"
   | "auditTrail"
   | "auditLength"
   | "verifyAudit"
   | "onRevoked"
   | "grantsOf"
+  | "grants"
+  | "explain"
+  | "authorize"
+  | "rightEndsAtMs"
+  | "onAccessChanged"
   | "createInvite"
   | "listInvites"
   | "revokeInvite"
@@ -82,6 +89,8 @@ export interface GatewayServices {
   /** Whether real work can be done now. */
   ready(): Promise<HealthResponse>;
   metrics(): Promise<readonly MetricValue[]>;
+  /** Undefined on a node that does not speak to other members itself. */
+  readonly peering?: PeeringService | undefined;
   /** Undefined on a node that keeps no store. */
   readonly keyValue?: KeyValues | undefined;
   /** Undefined on a node that keeps no store. */

@@ -7,7 +7,13 @@
  * What was passed on, in an invite or in the book, counts only while its giver has it.
  */
 import { MeshError, type NodeId, newInviteId } from "@hearthmesh/core";
-import { formatGrant, type Grant, type Principal, type Right } from "@hearthmesh/identity";
+import {
+  formatGrant,
+  type Grant,
+  hasEnded,
+  type Principal,
+  type Right,
+} from "@hearthmesh/identity";
 import { AccessNews } from "./access-news.js";
 import { type Actor, actorText } from "./api-keys.js";
 import { GRANT_PREFIX } from "./authority-keys.js";
@@ -94,6 +100,17 @@ export class GrantBook {
       ...this.#recordsFor(principal).map((record) => this.#known(record)),
       ...implied.map((grant): KnownGrant => ({ grant, origin: "implied" })),
     ];
+  }
+
+  /** Whether a grant counts, and why not. */
+  stateOf(record: GrantRecord): "open" | "ended" | "revoked" | "no-peer" {
+    const { subject, nodeId, grant, createdAtMs } = record;
+    if (hasEnded(grant, this.#context.clock.nowMs())) return "ended";
+    if (nodeId !== undefined) return this.#context.cache.isRevoked(nodeId) ? "revoked" : "open";
+    const { domain } = parseSubject(subject);
+    if (subject === EVERYBODY || domain === this.#view.trustDomain) return "open";
+    const sinceMs = this.#view.peerSinceMs(domain);
+    return sinceMs !== undefined && createdAtMs >= sinceMs ? "open" : "no-peer";
   }
 
   /** Grants that do not count because they were made for an earlier peer of the same domain. */

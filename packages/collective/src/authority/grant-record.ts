@@ -27,6 +27,11 @@ export interface GrantRequest {
 /** The grant in its one form. `MESH_BAD_REQUEST` when it is not one, or has ended already. */
 export function checkBookGrant(value: unknown, nowMs: number): Grant {
   const grant = checkGrant(value);
+  if (grant.path.startsWith("/@")) {
+    throw new MeshError("MESH_BAD_REQUEST", {
+      message: `${grant.path} belongs to a peer, whose operator gives rights there`,
+    });
+  }
   if (grant.notAfterMs !== undefined && grant.notAfterMs <= nowMs) {
     throw new MeshError("MESH_BAD_REQUEST", {
       message: `the grant would have ended on ${new Date(grant.notAfterMs).toISOString()}`,
