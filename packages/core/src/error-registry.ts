@@ -159,16 +159,21 @@ const trust = {
   MESH_INVITE_USED: define(
     409,
     5,
-    "the invite has been used up",
+    "Invalid invite code: it has been used up",
     "Invites are for one use by default: ask for a new one.",
   ),
   MESH_INVITE_EXPIRED: define(
     410,
     5,
-    "the invite has expired",
+    "Invalid invite code: it has expired",
     "Ask for a new one; `--validity 7d` lasts longer.",
   ),
-  MESH_INVITE_REVOKED: define(410, 5, "the invite was revoked", "Ask the operator for a new one."),
+  MESH_INVITE_REVOKED: define(
+    410,
+    5,
+    "Invalid invite code: it was revoked",
+    "Ask the operator for a new one.",
+  ),
   MESH_INVITE_WRONG_MEMBER: define(
     409,
     5,

@@ -52,7 +52,9 @@ export async function redeemable(
   if (!isRetry && invite.uses.length >= invite.maxUses) throw new MeshError("MESH_INVITE_USED");
   if (context.clock.nowMs() > invite.notAfterMs) {
     const ended = new Date(invite.notAfterMs).toISOString();
-    throw new MeshError("MESH_INVITE_EXPIRED", { message: `the invite has expired on ${ended}` });
+    throw new MeshError("MESH_INVITE_EXPIRED", {
+      message: `Invalid invite code: it has expired on ${ended}`,
+    });
   }
   return { read, invite, isRetry, compare: [unchanged(key, read), ...sharer] };
 }
