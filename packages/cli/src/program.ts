@@ -5,6 +5,10 @@ import { auditCommand } from "./commands/audit.js";
 import { completionCommand } from "./commands/completion.js";
 import { configShowCommand } from "./commands/config-show.js";
 import { forwardCommand } from "./commands/forward.js";
+import { grantAddCommand } from "./commands/grant-add.js";
+import { grantExplainCommand } from "./commands/grant-explain.js";
+import { grantListCommand } from "./commands/grant-list.js";
+import { grantRemoveCommand } from "./commands/grant-remove.js";
 import { identityInitCommand } from "./commands/identity-init.js";
 import { identityListCommand } from "./commands/identity-list.js";
 import { identityListCollectivesCommand } from "./commands/identity-list-collectives.js";
@@ -25,6 +29,10 @@ import { kvListCommand } from "./commands/kv-list.js";
 import { kvPutCommand } from "./commands/kv-put.js";
 import { kvTxnCommand } from "./commands/kv-txn.js";
 import { kvWatchCommand } from "./commands/kv-watch.js";
+import { layoutApplyCommand } from "./commands/layout-apply.js";
+import { layoutRevertCommand } from "./commands/layout-revert.js";
+import { layoutShowCommand } from "./commands/layout-show.js";
+import { layoutStageCommand } from "./commands/layout-stage.js";
 import { lockListCommand } from "./commands/lock-list.js";
 import { lockReleaseCommand } from "./commands/lock-release.js";
 import { lockRunCommand } from "./commands/lock-run.js";
@@ -32,10 +40,12 @@ import { lsCommand } from "./commands/ls.js";
 import { mkdirCommand } from "./commands/mkdir.js";
 import { mvCommand } from "./commands/mv.js";
 import { nodeAllowCommand } from "./commands/node-allow.js";
+import { nodeDrainCommand } from "./commands/node-drain.js";
 import { nodeIntroduceCommand } from "./commands/node-introduce.js";
 import { nodeIntroducedCommand } from "./commands/node-introduced.js";
 import { nodeListCommand } from "./commands/node-list.js";
 import { nodeRemoveCommand } from "./commands/node-remove.js";
+import { nodeUndrainCommand } from "./commands/node-undrain.js";
 import { openCommand } from "./commands/open.js";
 import { peersCommand } from "./commands/peers.js";
 import { readCommand } from "./commands/read.js";
@@ -100,18 +110,19 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         serviceRemoveCommand(cli),
       ]),
       forwardCommand(cli),
-      commandGroup("node", "the machines of this member, and nodes of others", [
-        nodeListCommand(cli),
-        nodeRemoveCommand(cli),
-        nodeAllowCommand(cli),
-        nodeIntroduceCommand(cli),
-        nodeIntroducedCommand(cli),
+      nodeGroup(cli),
+      commandGroup("grant", "who may do what, where, and why", [
+        grantAddCommand(cli),
+        grantListCommand(cli),
+        grantRemoveCommand(cli),
+        grantExplainCommand(cli),
       ]),
       commandGroup("key", "API keys for programs on other machines", [
         keyCreateCommand(cli),
         keyListCommand(cli),
         keyRevokeCommand(cli),
       ]),
+      layoutGroup(cli),
       storeGroup(cli),
       commandGroup("worker", "what runs in the background: look, throttle, start", [
         workerListCommand(cli),
@@ -132,6 +143,27 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       "mesh invite generate --grant /shared:read+write",
       "mesh write /shared/photo.jpg photo.jpg",
     );
+}
+
+function nodeGroup(cli: Cli): MeshCommand {
+  return commandGroup("node", "the machines of this member, and nodes of others", [
+    nodeListCommand(cli),
+    nodeDrainCommand(cli),
+    nodeUndrainCommand(cli),
+    nodeRemoveCommand(cli),
+    nodeAllowCommand(cli),
+    nodeIntroduceCommand(cli),
+    nodeIntroducedCommand(cli),
+  ]);
+}
+
+function layoutGroup(cli: Cli): MeshCommand {
+  return commandGroup("layout", "who keeps how much: changes are staged, shown, then applied", [
+    layoutShowCommand(cli),
+    layoutStageCommand(cli),
+    layoutApplyCommand(cli),
+    layoutRevertCommand(cli),
+  ]);
 }
 
 function storeGroup(cli: Cli): MeshCommand {

@@ -15,7 +15,6 @@ import type {
   MeshPeersResponse,
   MeshRoutesResponse,
   MeshStatusResponse,
-  NodeRemoveResponse,
   NodesResponse,
   RenewRequest,
   RenewResponse,
@@ -25,7 +24,12 @@ import type {
   StatusResponse,
   WhoamiResponse,
 } from "@hearthmesh/gateway/contracts";
-import { type Endpoint, formatEndpoint, parseEndpoint } from "@hearthmesh/identity";
+import {
+  type Endpoint,
+  formatEndpoint,
+  parseEndpoint,
+  type TrustBundle,
+} from "@hearthmesh/identity";
 import { isProblem, problemOf, readJson } from "./answers.js";
 import type { CoordinatorFinder } from "./coordinator-finder.js";
 import { askCoordinators } from "./coordinator-finder-failover.js";
@@ -36,7 +40,7 @@ import {
   isStream,
   readText,
 } from "./http-connection.js";
-import { coordinatorCheck } from "./server-check.js";
+import { bundleOf, coordinatorCheck } from "./server-check.js";
 
 export interface Credentials {
   readonly keyPem: string;
@@ -57,6 +61,8 @@ export type ApiClientOptions = {
       /** `host:port` of the coordinator's API, tried in order. */
       addresses: readonly string[];
       credentials: Credentials;
+      /** Of the member whose coordinators these are; default: that of the credentials. */
+      bundle?: TrustBundle;
       clock: Clock;
     }
   | {
@@ -111,11 +117,6 @@ export class ApiClient {
 
   nodes(): Promise<NodesResponse> {
     return this.#get("/api/nodes");
-  }
-
-  /** `node`: its name or id. */
-  removeNode(node: string): Promise<NodeRemoveResponse> {
-    return this.#json("DELETE", `/api/nodes/${encodeURIComponent(node)}`);
   }
 
   layout(): Promise<LayoutResponse> {
@@ -303,13 +304,14 @@ async function thrownAway(answer: HttpAnswer): Promise<HttpAnswer> {
 
 function secureConnection(
   address: string,
-  options: { credentials: Credentials; clock: Clock },
+  options: { credentials: Credentials; bundle?: TrustBundle; clock: Clock },
 ): HttpConnection {
   const { caCertificatePem, certificatePem, keyPem } = options.credentials;
+  const bundle = options.bundle ?? bundleOf(caCertificatePem);
   return new HttpConnection(parseEndpoint(address), {
-    caCertificatePem,
+    caCertificatePem: bundle.caCertificatesPem.join("\n"),
     client: { certificatePem, keyPem },
-    checkServerIdentity: coordinatorCheck(caCertificatePem, options.clock),
+    checkServerIdentity: coordinatorCheck(bundle, options.clock),
   });
 }
 

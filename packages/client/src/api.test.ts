@@ -22,6 +22,15 @@ import {
   revokeKey,
   verifyAudit,
 } from "./keys.js";
+import {
+  applyLayout,
+  drainNode,
+  layoutChanges,
+  removeNode,
+  revertLayout,
+  stageLayout,
+  undrainNode,
+} from "./layout.js";
 import { LockClient } from "./locks.js";
 import { addService, listServices, removeService } from "./services.js";
 import { SettableClock } from "./testing/small-member.js";
@@ -96,7 +105,7 @@ describe("ApiClient with the real doors", () => {
     await Promise.all([local.health(), local.status(), local.whoami(), local.nodes()]);
     await Promise.all([local.layout(), local.invites(), local.identities()]);
     await local.revocationList();
-    await local.removeNode("nobody").catch(() => undefined);
+    await removeNode(local, "nobody").catch(() => undefined);
     await local.renew({ csrPem: "none" }).catch(() => undefined);
     const files = new HttpFiles(local);
     await files.makeDirectory("/shared", { parents: true });
@@ -107,6 +116,9 @@ describe("ApiClient with the real doors", () => {
     await files.remove("/shared/b");
     const maybe = (call: Promise<unknown>) => call.catch(() => undefined);
     await Promise.all([local.meshStatus(), local.meshPeers(), local.meshRoutes()].map(maybe));
+    await Promise.all([layoutChanges(local), revertLayout(local)].map(maybe));
+    await Promise.all([stageLayout(local, {}), applyLayout(local, { version: 1 })].map(maybe));
+    await Promise.all([drainNode(local, "attic"), undrainNode(local, "attic")].map(maybe));
     await Promise.all([listServices(local), removeService(local, "web")].map(maybe));
     await maybe(addService(local, { name: "web", port: 1 }));
     await Promise.all([createKey(local, { scopes: ["read"] }), listKeys(local)].map(maybe));
@@ -151,7 +163,7 @@ describe("ApiClient with the real doors", () => {
   });
 
   it("turns problems into the errors that they tell of", async () => {
-    await expect(local.removeNode("nobody")).rejects.toMatchObject({
+    await expect(removeNode(local, "nobody")).rejects.toMatchObject({
       code: "MESH_NOT_FOUND",
       hint: expect.stringMatching(/./),
     });

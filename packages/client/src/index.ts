@@ -32,7 +32,13 @@ export {
 } from "./coordinator-finder.js";
 export { type LoadedCollective, type LoadOptions, loadCollective } from "./credentials.js";
 export { type Enrolment, type EnrolOptions, enrolWithInvite } from "./enrol.js";
+export {
+  type FederatedConnection,
+  type FederatedFilesOptions,
+  federateFiles,
+} from "./federated-files.js";
 export { FilesByWay } from "./files-by-way.js";
+export { addGrant, explainGrant, listGrants, removeGrant } from "./grants.js";
 export { type FileAccess, HttpFiles } from "./http-files.js";
 export { fetchHubContact, type HubContact } from "./hub-contact.js";
 export {
@@ -73,8 +79,19 @@ export {
   revokeKey,
   verifyAudit,
 } from "./keys.js";
+export {
+  applyLayout,
+  drainNode,
+  layoutChanges,
+  removeNode,
+  revertLayout,
+  stageLayout,
+  undrainNode,
+} from "./layout.js";
 export { LockClient, type LockClientOptions, type LockOptions } from "./locks.js";
 export type { HeldLock } from "./locks-held.js";
+export { type PeerContact, peerFinder } from "./peer-contact.js";
+export { apiWay, straightWay } from "./peer-ways.js";
 export {
   type RecoverOptions,
   type RenewedCertificate,

@@ -116,11 +116,13 @@ export class NodeReport {
     const facts = this.#facts();
     const member = { member: record.memberId };
     const health = { ok: 1, degraded: 0.5, failing: 0, unknown: Number.NaN };
-    const operations = Object.entries(view().operations).map(([operation, value]) => ({
-      name: "collective_file_operations_total" as const,
-      labels: { ...member, operation },
-      value,
-    }));
+    const operations = Object.entries(view().operations)
+      .filter(([method]) => method.startsWith("file."))
+      .map(([method, value]) => ({
+        name: "collective_file_operations_total" as const,
+        labels: { ...member, operation: method.slice("file.".length) },
+        value,
+      }));
     const reports = facts.storage.map((node) => node.storage);
     return [
       {
@@ -255,7 +257,8 @@ function replicationNote(facts: Facts): string | undefined {
 }
 
 function statusNode(node: NodeInfo): StatusNode {
-  const reason = node.state === "offline" ? "not connected" : (node.storage?.readOnly ?? undefined);
+  const reason = reasonOf(node);
+  const left = node.drainChunksLeft;
   return {
     id: node.nodeId,
     name: node.name,
@@ -266,7 +269,16 @@ function statusNode(node: NodeInfo): StatusNode {
     addresses: [...node.addresses],
     last_seen: node.lastSeenMs > 0 ? new Date(node.lastSeenMs).toISOString() : null,
     ...(reason === undefined ? {} : { reason }),
+    ...(left === undefined ? {} : { drain_chunks_left: left }),
   };
+}
+
+function reasonOf({ state, storage, drainChunksLeft: left }: NodeInfo): string | undefined {
+  if (state === "offline") return "not connected";
+  if (state === "drained") return "drained: mesh node remove takes it out for good";
+  if (state !== "draining") return storage?.readOnly;
+  const some = left === 0 ? "it is looked at again" : `${left} chunks left`;
+  return left === undefined ? "what it has is being counted" : some;
 }
 
 function onlineCount(facts: Facts): number {

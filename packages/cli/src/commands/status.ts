@@ -134,7 +134,7 @@ function paintHealth(cli: Cli, health: StatusResponse["health"]["status"]): stri
   return paint(health);
 }
 
-export function paintState(cli: Cli, state: "online" | "offline" | "draining"): string {
+export function paintState(cli: Cli, state: "online" | "offline" | "draining" | "drained"): string {
   const { green, yellow, red } = cli.colours;
   const paint = state === "online" ? green : state === "offline" ? red : yellow;
   return paint(state);

@@ -13,7 +13,10 @@ export {
   type CoordinatorStatus,
   DEFAULT_INTERVALS,
 } from "./coordinator-options.js";
+export type { DrainAnswer, LayoutOverview } from "./layout-desk.js";
+export type { LayoutPreview } from "./layout-preview.js";
 export { type MeshPath, parsePath } from "./paths.js";
+export type { RemovalFacts } from "./removal-check.js";
 export type { TrashEntry, TrashPage } from "./trash.js";
 export type { Totals } from "./usage.js";
 export type { ReplicationState } from "./workers/replication-tally.js";

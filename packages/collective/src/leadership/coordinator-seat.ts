@@ -47,6 +47,8 @@ import { type Leader, type Leadership, notLeading } from "./leadership.js";
 /** A call waits this long for an election to end. */
 const LEADER_WAIT_MS = 5_000;
 const CALL_TIMEOUT_MS = 15_000;
+/** `layout.*` looks at all chunks. */
+const LAYOUT_TIMEOUT_MS = 300_000;
 /** How old the view of the leader's nodes may become on the others. */
 const VIEW_EVERY_MS = 2_000;
 /** After the leader could not be reached, or its coordinator could not start. */
@@ -141,7 +143,8 @@ export class CoordinatorSeat implements Startable {
       ({ coordinator }) => coordinator.call(principal, method, header, body, { holder }),
       async (link) => {
         const call: ForwardedCall = { principal, method, header, holder };
-        return decodeMessage<object>(await ask(link, COORDINATOR_CALL, call, body));
+        const timeoutMs = method.startsWith("layout.") ? LAYOUT_TIMEOUT_MS : CALL_TIMEOUT_MS;
+        return decodeMessage<object>(await ask(link, COORDINATOR_CALL, call, body, timeoutMs));
       },
     );
   }
@@ -340,11 +343,12 @@ async function ask(
   method: string,
   header: object,
   body?: Uint8Array,
+  timeoutMs = CALL_TIMEOUT_MS,
 ): Promise<Uint8Array> {
   try {
     return await link.request(method, encodeMessage(header, body), {
       priority: "rpc",
-      timeoutMs: CALL_TIMEOUT_MS,
+      timeoutMs,
     });
   } catch (error) {
     throw fromWireError(error);

@@ -5,10 +5,13 @@
 import { COORDINATOR_ENDPOINTS } from "./coordinators.js";
 import type { Endpoint } from "./endpoint.js";
 import * as files from "./files.js";
+import { GRANT_ENDPOINTS } from "./grants.js";
 import { KV_ENDPOINTS } from "./key-value.js";
 import { KEY_ENDPOINTS } from "./keys.js";
+import { LAYOUT_ENDPOINTS } from "./layout.js";
 import { LOCK_ENDPOINTS } from "./locks.js";
 import * as view from "./mesh.js";
+import { PEER_ENDPOINTS, PEER_ENROLMENT_ENDPOINTS } from "./peers.js";
 import { SERVICE_ENDPOINTS } from "./services.js";
 import * as status from "./status.js";
 import { STORE_ENDPOINTS } from "./store.js";
@@ -78,6 +81,7 @@ const mesh = {
     tag: "mesh",
     summary: "Revoke a node and take it out of the layout",
     params: status.NodeParams,
+    query: status.NodeRemoveQuery,
     response: status.NodeRemoveResponse,
   },
   layout: {
@@ -217,9 +221,12 @@ const file = {
 export const ENDPOINTS = {
   ...mesh,
   ...COORDINATOR_ENDPOINTS,
+  ...LAYOUT_ENDPOINTS,
   ...SERVICE_ENDPOINTS,
   ...identity,
+  ...PEER_ENDPOINTS,
   ...KEY_ENDPOINTS,
+  ...GRANT_ENDPOINTS,
   ...file,
   ...KV_ENDPOINTS,
   ...LOCK_ENDPOINTS,
@@ -253,4 +260,5 @@ export const ENROLMENT_ENDPOINTS = {
     body: trust.RecoverRequest,
     response: trust.EnrolResponse,
   },
+  ...PEER_ENROLMENT_ENDPOINTS,
 } as const satisfies Record<string, Endpoint>;

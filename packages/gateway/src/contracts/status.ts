@@ -1,6 +1,6 @@
 /** Health, status, nodes and layout. */
 import { z } from "zod";
-import { NodeRole, TimeMs, Timestamp } from "./common.js";
+import { Flag, NodeRole, TimeMs, Timestamp } from "./common.js";
 
 export const HealthState = z.enum(["ok", "degraded", "failing", "unknown"]);
 export type HealthState = z.infer<typeof HealthState>;
@@ -18,7 +18,7 @@ export const HealthResponse = z
   .meta({ id: "Health" });
 export type HealthResponse = z.infer<typeof HealthResponse>;
 
-export const NodeState = z.enum(["online", "offline", "draining"]);
+export const NodeState = z.enum(["online", "offline", "draining", "drained"]);
 export type NodeState = z.infer<typeof NodeState>;
 
 /** A storage node as `status` shows it; the names are those of the homelab guide. */
@@ -32,6 +32,7 @@ export const StatusNode = z.object({
   addresses: z.array(z.string()),
   last_seen: Timestamp.nullable(),
   reason: z.string().exactOptional().describe("Why it is not online or takes no new chunks"),
+  drain_chunks_left: z.number().int().exactOptional().describe("What it still has to give away"),
 });
 export type StatusNode = z.infer<typeof StatusNode>;
 
@@ -113,6 +114,11 @@ export const NodeView = z
     version: z.string(),
     state: NodeState,
     lastSeenMs: TimeMs,
+    drainChunksLeft: z
+      .number()
+      .int()
+      .exactOptional()
+      .describe("While it drains: chunks that it still has to give away, once they were counted"),
     storage: StorageReport.exactOptional(),
   })
   .meta({ id: "Node" });
@@ -124,11 +130,20 @@ export type NodesResponse = z.infer<typeof NodesResponse>;
 export const NodeParams = z.object({ node: z.string().min(1).max(64).describe("Name or node id") });
 export type NodeParams = z.infer<typeof NodeParams>;
 
+export const NodeRemoveQuery = z.object({
+  force: Flag.default(false).describe("Also when the only copies of files go with it"),
+});
+
 /** The node is revoked and no longer in the layout; repair makes the copies that it held. */
 export const NodeRemoveResponse = z.object({
   nodeId: z.string(),
   name: z.string(),
   layoutVersion: z.number().int(),
+  chunksHeld: z
+    .number()
+    .int()
+    .exactOptional()
+    .describe("Chunks of files that it had: repair makes new copies of them"),
   introduced: z.boolean().exactOptional().describe("It was of another mesh, and is forgotten"),
 });
 export type NodeRemoveResponse = z.infer<typeof NodeRemoveResponse>;
@@ -143,9 +158,15 @@ export const LayoutResponse = z
         nodeId: z.string(),
         name: z.string(),
         zone: z.object({ memberId: z.string(), site: z.string() }),
-        capacityBytes: z.number(),
+        capacityBytes: z.number().describe("Weight in placement; 0 while it drains"),
+        chosen: z
+          .array(z.enum(["capacity", "site"]))
+          .exactOptional()
+          .describe("What the operator set, and the node's own word does not change"),
+        drainingFromBytes: z.number().exactOptional().describe("While it drains: what it had"),
       }),
     ),
+    acks: z.number().int().exactOptional().describe("When the operator chose it"),
   })
   .meta({ id: "Layout" });
 export type LayoutResponse = z.infer<typeof LayoutResponse>;

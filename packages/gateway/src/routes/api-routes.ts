@@ -5,13 +5,16 @@ import { auditRoutes } from "./audit-routes.js";
 import { coordinatorRoutes } from "./coordinator-routes.js";
 import { documentRoute } from "./document-route.js";
 import { fileRoutes } from "./file-routes.js";
+import { grantRoutes } from "./grant-routes.js";
 import { healthRoutes } from "./health-routes.js";
 import { introductionRoutes } from "./introduction-routes.js";
 import { keyRoutes } from "./key-routes.js";
 import { keyValueMoreRoutes } from "./key-value-more-routes.js";
 import { keyValueRoutes } from "./key-value-routes.js";
+import { layoutRoutes } from "./layout-routes.js";
 import { meshRoutes } from "./mesh-routes.js";
 import { meshViewRoutes } from "./mesh-view-routes.js";
+import { peerRoutes } from "./peer-routes.js";
 import { serviceRoutes } from "./service-routes.js";
 import { storeRoutes } from "./store-routes.js";
 import { trustRoutes } from "./trust-routes.js";
@@ -22,12 +25,15 @@ export function apiRoutes(services: GatewayServices): Route[] {
     ...healthRoutes(services),
     ...meshRoutes(services),
     ...coordinatorRoutes(services),
+    ...layoutRoutes(services),
     ...meshViewRoutes(services),
     ...serviceRoutes(services),
     ...introductionRoutes(services),
     ...keyRoutes(services),
     ...auditRoutes(services),
     ...trustRoutes(services),
+    ...peerRoutes(services),
+    ...grantRoutes(services),
     ...fileRoutes(services),
     ...keyValueRoutes(services),
     ...keyValueMoreRoutes(services),

@@ -121,7 +121,8 @@ function memberState(
   peer: PeerInfo | undefined,
   nowMs: number,
 ): Pick<KnownNode, "state" | "reason" | "lastSeenMs"> {
-  if (info?.state === "draining") return { state: "draining", lastSeenMs: info.lastSeenMs };
+  if (info?.state === "draining" || info?.state === "drained")
+    return { state: "draining", lastSeenMs: info.lastSeenMs };
   const isAlive = peer?.state === "alive" || peer?.state === "suspect";
   if (info?.state === "online") return { state: "online", lastSeenMs: info.lastSeenMs };
   if (isAlive) return { state: "online", lastSeenMs: nowMs };

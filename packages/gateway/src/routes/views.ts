@@ -1,5 +1,5 @@
 /** What leaves the machine of a record: each field by its name, so that a new one stays inside. */
-import type { Entry, Layout, NodeInfo } from "@hearthmesh/collective";
+import type { Entry, Layout, LayoutNode, NodeInfo } from "@hearthmesh/collective";
 import type { Grant, IdentityRecord, InviteRecord, RevocationEntry } from "@hearthmesh/identity";
 import type {
   EntryView,
@@ -23,21 +23,30 @@ export function grantView(grant: Grant): GrantView {
 }
 
 export function nodeView(node: NodeInfo): NodeView {
-  const { nodeId, name, memberId, version, state, lastSeenMs, storage } = node;
+  const { nodeId, name, memberId, version, state, lastSeenMs, storage, drainChunksLeft } = node;
   const roles = [...node.roles];
   const addresses = [...node.addresses];
-  const view = { nodeId, name, memberId, roles, addresses, version, state, lastSeenMs };
+  const left = drainChunksLeft === undefined ? {} : { drainChunksLeft };
+  const view = { nodeId, name, memberId, roles, addresses, version, state, lastSeenMs, ...left };
   return storage === undefined ? view : { ...view, storage: { ...storage } };
 }
 
 export function layoutView(layout: Layout): LayoutResponse {
-  const nodes = layout.nodes.map(({ nodeId, name, zone, capacityBytes }) => ({
+  const { version, replicas, acks } = layout;
+  const nodes = layout.nodes.map(layoutNodeView);
+  return { v: 1, version, replicas, nodes, ...(acks === undefined ? {} : { acks }) };
+}
+
+function layoutNodeView(node: LayoutNode) {
+  const { nodeId, name, zone, capacityBytes, chosen, drainingFromBytes } = node;
+  return {
     nodeId,
     name,
     zone: { memberId: zone.memberId, site: zone.site },
     capacityBytes,
-  }));
-  return { v: 1, version: layout.version, replicas: layout.replicas, nodes };
+    ...(chosen === undefined ? {} : { chosen: [...chosen] }),
+    ...(drainingFromBytes === undefined ? {} : { drainingFromBytes }),
+  };
 }
 
 /** A revoked invite stays revoked, a used up one used: only an open one can expire. */

@@ -187,7 +187,8 @@ function makeServices({ clock, random, authority, operator, files }: Parts): Gat
     authority,
     enrolmentLimiter: new EnrolmentLimiter({ perAddressPerMinute: 5 }),
     coordinator: {
-      async call(_principal, _method, header) {
+      async call(_principal, method, header) {
+        if (!method.startsWith("file.")) throw new MeshError("MESH_NOT_FOUND");
         const { path, after, limit } = header as { path: string; after?: string; limit?: number };
         return { header: files.list(path, after, limit), body: new Uint8Array() };
       },
