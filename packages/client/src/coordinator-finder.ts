@@ -213,7 +213,7 @@ function parseList(answer: unknown): { contact: CoordinatorContact; isLeader: bo
   }));
 }
 
-function parseContact(value: unknown): CoordinatorContact {
+export function parseContact(value: unknown): CoordinatorContact {
   const { nodeId, name, ...rest } = (value ?? {}) as Record<string, unknown>;
   return {
     nodeId: parseNodeId(String(nodeId)),

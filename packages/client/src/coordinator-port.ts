@@ -4,6 +4,7 @@ import {
   coordinatorOverLink,
   type LinkPool,
   type NodeInfo,
+  PEER_CALL,
 } from "@hearthmesh/collective";
 import { asUnsent, type Clock, fromWireError, MeshError, type Random } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
@@ -12,7 +13,7 @@ import type { CoordinatorContact, CoordinatorFinder } from "./coordinator-finder
 import { askCoordinators } from "./coordinator-finder-failover.js";
 
 export interface CoordinatorPortOptions {
-  readonly pool: LinkPool;
+  readonly pool: Pick<LinkPool, "linkTo">;
   readonly finder: CoordinatorFinder;
   readonly memberId: NodeInfo["memberId"];
   readonly clock: Clock;
@@ -24,12 +25,17 @@ export interface CoordinatorPortOptions {
 /** Reading may be repeated at another coordinator; `FileClient` knows what else may be. */
 const REPEATABLE = ["file.stat", "file.list", "file.open"];
 
+/** What is done, also when it is done on behalf of somebody. */
+function innerMethod(method: string, header: object): string {
+  return method === PEER_CALL ? String((header as { method?: unknown }).method) : method;
+}
+
 /** Calls over the link to a coordinator, and to another one when that is away. */
 export function coordinatorPort(options: CoordinatorPortOptions): CoordinatorPort {
   return {
     call: (method, header, body, callOptions) =>
       atCoordinator(options, {
-        isRepeatable: REPEATABLE.includes(method),
+        isRepeatable: REPEATABLE.includes(innerMethod(method, header)),
         signal: callOptions?.signal,
         work: (link) =>
           coordinatorOverLink(async () => link).call(method, header, body, callOptions),
@@ -83,7 +89,8 @@ function atCoordinator<Answer>(
 
 /** A node of the member is no coordinator, whatever a list of coordinators says. */
 function requireCoordinator({ peer }: Link): void {
-  if ((peer.identity as Principal | undefined)?.kind === "coordinator") return;
+  const { kind, foreignKind } = (peer.identity ?? {}) as Partial<Principal>;
+  if (kind === "coordinator" || (kind === "foreign" && foreignKind === "coordinator")) return;
   throw asUnsent(
     new MeshError("MESH_CERT_UNTRUSTED", {
       message: `${peer.remoteAddress} is a node of the member, and not a coordinator`,

@@ -153,7 +153,7 @@ export async function askVerified<Answer>(
   caCertificatePem: string,
   clock: Clock,
 ): Promise<Answer> {
-  const checkServerIdentity = coordinatorCheck(caCertificatePem, clock);
+  const checkServerIdentity = coordinatorCheck(bundleOf(caCertificatePem), clock);
   const connection = new HttpConnection(endpoint, { caCertificatePem, checkServerIdentity });
   try {
     return await readJson<Answer>(await connection.send(request));

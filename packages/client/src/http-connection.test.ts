@@ -4,7 +4,7 @@ import { systemClock } from "@hearthmesh/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { askCoordinators } from "./coordinator-finder-failover.js";
 import { HttpConnection, type HttpRequest } from "./http-connection.js";
-import { coordinatorCheck } from "./server-check.js";
+import { bundleOf, coordinatorCheck } from "./server-check.js";
 import { SmallMember } from "./testing/small-member.js";
 
 const clock = systemClock();
@@ -27,7 +27,7 @@ afterEach(async () => {
 
 function overTls(port: number): HttpConnection {
   const { certificatePem: caCertificatePem } = member.ca;
-  const checkServerIdentity = coordinatorCheck(caCertificatePem, clock);
+  const checkServerIdentity = coordinatorCheck(bundleOf(caCertificatePem), clock);
   return new HttpConnection({ host: "127.0.0.1", port }, { caCertificatePem, checkServerIdentity });
 }
 

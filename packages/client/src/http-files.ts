@@ -2,7 +2,7 @@
  * Files through the HTTP API: for a program on the same machine as a node. Same use as
  * `FileClient`.
  */
-import type { Entry, FileClient } from "@hearthmesh/collective";
+import type { Entry, FileClient, PageOptions } from "@hearthmesh/collective";
 import { limits, MeshError } from "@hearthmesh/core";
 import type {
   FileEntryResponse,
@@ -12,6 +12,8 @@ import type {
 } from "@hearthmesh/gateway/contracts";
 import { readJson, requireSuccess } from "./answers.js";
 import type { ApiClient } from "./api-client.js";
+import type { HttpAnswer } from "./http-connection.js";
+import { networkError } from "./network-errors.js";
 
 /** What a file client can do, whichever way the bytes go. */
 export type FileAccess = Pick<
@@ -19,6 +21,7 @@ export type FileAccess = Pick<
   "write" | "read" | "stat" | "list" | "makeDirectory" | "move" | "remove"
 >;
 
+type Page = Awaited<ReturnType<FileClient["listPage"]>>;
 type Options = Record<string, string | undefined>;
 
 export class HttpFiles implements FileAccess {
@@ -61,7 +64,11 @@ export class HttpFiles implements FileAccess {
       signal,
     });
     await requireSuccess(answer);
-    return { entry, stream: answer.body };
+    if (answer.headers.etag !== JSON.stringify(entry.etag)) {
+      answer.body.destroy();
+      throw new MeshError("MESH_PATH_CHANGED", { message: `${path} was replaced meanwhile` });
+    }
+    return { entry, stream: bytesOf(answer.body) };
   }
 
   async stat(path: string, signal?: AbortSignal): Promise<Entry> {
@@ -72,14 +79,20 @@ export class HttpFiles implements FileAccess {
   async *list(path: string, signal?: AbortSignal): AsyncGenerator<Entry, void, undefined> {
     let after: string | undefined;
     for (;;) {
-      const limit = String(limits.LIST_PAGE_ENTRIES_MAX);
-      const target = `/api/files/list?${query({ path, after, limit })}`;
-      const page = await this.#json<FileListResponse>("GET", target, { signal });
-      yield* page.entries.map(toEntry);
+      const from: PageOptions = after === undefined ? {} : { after };
+      const page = await this.listPage(path, signal === undefined ? from : { ...from, signal });
+      yield* page.entries;
       const last = page.entries.at(-1);
       if (!page.more || last === undefined) return;
       after = last.name;
     }
+  }
+
+  async listPage(path: string, options: PageOptions = {}): Promise<Page> {
+    const { after, signal, limit = limits.LIST_PAGE_ENTRIES_MAX } = options;
+    const target = `/api/files/list?${query({ path, after, limit: String(limit) })}`;
+    const { entries, more } = await this.#json<FileListResponse>("GET", target, { signal });
+    return { entries: entries.map(toEntry), more };
   }
 
   async makeDirectory(
@@ -163,6 +176,15 @@ async function* counted(
     yield piece;
     bytesSafe += piece.length;
     onProgress?.({ bytesSafe });
+  }
+}
+
+/** The bytes of an answer; when they break off, in our words. */
+async function* bytesOf(body: HttpAnswer["body"]): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* body as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw networkError(error, "the answer");
   }
 }
 

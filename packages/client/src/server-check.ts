@@ -20,10 +20,9 @@ export function bundleOf(caCertificatePem: string): TrustBundle {
  * of the host name: the certificate must be that of a coordinator of this member.
  */
 export function coordinatorCheck(
-  caCertificatePem: string,
+  bundle: TrustBundle,
   clock: Clock,
 ): (host: string, certificate: PeerCertificate) => Error | undefined {
-  const bundle = bundleOf(caCertificatePem);
   return (_host, certificate) => {
     try {
       const principal = verifyCertificate([certificate.raw], { bundle, nowMs: clock.nowMs() });

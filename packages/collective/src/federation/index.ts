@@ -3,7 +3,7 @@ export { leadsAway, PEERS_PATH, pathAt, splitPath } from "./across-path.js";
 export { AwayFiles, type FilesAtPeer, type PeerDirectory } from "./away-files.js";
 export { FederatedFiles } from "./federated-files.js";
 export { type LinkWayOptions, linkWay } from "./link-way.js";
-export { onBehalfOf, PEER_CALL, PeerCalls, type PeerCallsOptions } from "./peer-calls.js";
+export { claimFor, onBehalfOf, PEER_CALL, PeerCalls, type PeerCallsOptions } from "./peer-calls.js";
 export {
   type FileOperations,
   PeerFiles,
