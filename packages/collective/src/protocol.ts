@@ -5,12 +5,15 @@
  *
  * Served by the coordinator to nodes: `node.*`. Served by it to anyone enrolled: `file.*`.
  * Served by storage nodes to ticket holders: `chunk.put`, `chunk.get` (streams). Served by storage
- * nodes to their coordinator only: `chunk.store`, `chunk.copy`, `chunk.list`, `chunk.delete`.
+ * nodes to their coordinator only: `chunk.store`, `chunk.copy`, `chunk.list`, `chunk.heads`,
+ * `chunk.delete`.
  */
 
 import type { ChunkId, FileId, MemberId, NodeId } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
 import type { CoordinatorContact } from "./authority/coordinators.js";
+import type { WorkerSettings } from "./coordinator/workers/worker-definition.js";
+import type { SeenMark } from "./storage/seen-mark.js";
 import type {
   ChunkHeader,
   ChunkRef,
@@ -29,8 +32,10 @@ export interface NodeRegisterRequest {
   addresses: readonly string[];
   version: string;
   report?: StorageReport;
+  /** The furthest that the node has heard its coordinator be; see `seen-mark.ts`. */
+  seen?: SeenMark;
 }
-export interface NodeRegisterResponse {
+export interface NodeRegisterResponse extends CoordinatorPlace {
   memberId: MemberId;
   layout: Layout;
   epoch: number;
@@ -41,11 +46,19 @@ export interface NodeRegisterResponse {
   coordinators?: readonly CoordinatorContact[];
 }
 
+/** What every answer to a node says of the coordinator; an older one says nothing. */
+export interface CoordinatorPlace {
+  /** Its wall clock. */
+  nowMs?: number;
+  /** Of its store. */
+  revision?: number;
+}
+
 /** `node.report`: every few seconds. */
 export interface NodeReportRequest {
   report: StorageReport;
 }
-export interface NodeReportResponse {
+export interface NodeReportResponse extends CoordinatorPlace {
   layoutVersion: number;
   epoch: number;
 }
@@ -264,6 +277,42 @@ export interface ChunkListRequest {
 export interface ChunkListResponse {
   count: number;
   more: boolean;
+}
+
+/**
+ * `chunk.heads` (request, coordinator only): what stands in front of these chunks. The bytes are
+ * read and verified; a chunk that is not there or damaged is left out.
+ */
+export interface ChunkHeadsRequest {
+  ids: readonly ChunkId[];
+}
+export interface ChunkHeadsResponse {
+  heads: readonly ChunkHeader[];
+}
+
+/** `chunk.scrub` (request, coordinator only): how far the node is with verifying its chunks. */
+export interface ChunkScrubRequest {
+  /** In force from now on. */
+  settings?: WorkerSettings;
+  /** A whole pass is to begin now. */
+  run?: boolean;
+}
+export interface ChunkScrubResponse {
+  /** A pass that was asked for is under way. */
+  full: boolean;
+  /** Passes that were asked for and have ended, since the node started. */
+  passes: number;
+  /** From 0 to 1, of the pass that is under way. */
+  portion: number;
+  passStartedAtMs: number;
+  verified: number;
+  damaged: number;
+  bytes: number;
+  lastPassAtMs?: number;
+  /** Counts of the last pass that was asked for and ended. */
+  lastFull?: { verified: number; damaged: number; bytes: number };
+  /** Chunks that were found damaged and are not stored again yet. */
+  missing: readonly ChunkId[];
 }
 
 /** `chunk.delete` (request, coordinator only). */

@@ -36,6 +36,9 @@ export const TRANSFER_CHUNKS_IN_FLIGHT_MAX = 16;
 export const CHUNK_INTAKE_BYTES_MAX = 64 << 20;
 /** One pack file of the chunk store; a new one is begun when it is full. */
 export const PACK_BYTES_MAX = 256 << 20;
+/** Damaged records that a node sets aside, and damaged chunks that it names to its coordinator. */
+export const QUARANTINE_CHUNKS_MAX = 64;
+export const SCRUB_DAMAGED_NAMED_MAX = 1024;
 /** Free space that a storage node never uses. */
 export const DISK_RESERVE_BYTES = 64 << 20;
 export const REPLICAS_MAX = 16;
@@ -80,6 +83,8 @@ export const WORKER_INTERVAL_MS_MAX = 20 * 86_400_000;
 export const WORKER_RATE_BYTES_MIN = 4_096;
 /** Time of rest for each unit of time of work. */
 export const WORKER_TRANQUILITY_MAX = 1_000;
+/** Chunks that older records do not know, which are put together to files at a time. */
+export const LOST_CHUNKS_AT_A_TIME_MAX = 100_000;
 /** Deleted chunks that are remembered while uploads are open; above it, deletion waits. */
 export const CONDEMNED_CHUNKS_MAX = 100_000;
 
@@ -168,7 +173,7 @@ export const GRANTS_GIVEN_MAX = 256;
 /** Callers whose grants are kept ready; the one that asked longest ago is forgotten. */
 export const GRANTS_CACHED_MAX = 4096;
 /** Keys that nodes are told to refuse the older tickets of; above it, all are refused. */
-export const VOIDED_HOLDERS_MAX = 4096;
+export const VOIDED_HOLDERS_MAX = 1024;
 /** Tickets under way that the coordinator knows the reason of; above it, all end at a change. */
 export const TICKETS_WATCHED_MAX = 65_536;
 

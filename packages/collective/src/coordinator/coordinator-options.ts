@@ -29,6 +29,11 @@ export interface CoordinatorOptions {
    * request. Default: it always may.
    */
   readonly requireLeading?: () => void;
+  /**
+   * The records are older than what a node remembers, which is up to this epoch: whoever leads has
+   * to begin anew with a higher one. Until then nothing is deleted.
+   */
+  readonly onRolledBack?: ((epoch: number) => void) | undefined;
   /** At least 32 bytes, the same after a restart; receipt keys are derived from it. */
   readonly coordinatorSecret: Uint8Array;
   /** Where every coordinator is, for nodes that may need another one. */
@@ -64,6 +69,8 @@ export interface CoordinatorIntervals {
   readonly garbageGraceMs: number;
   /** Between two looks for uploads that were left alone. */
   readonly uploadsMs: number;
+  /** Between two looks at how the nodes verify their chunks. */
+  readonly scrubMs: number;
   /** Between two looks for what has been in the trash for its whole time. */
   readonly trashMs: number;
   /** A node that is away for longer is replaced by others until it comes back. */
@@ -80,6 +87,7 @@ export const DEFAULT_INTERVALS: CoordinatorIntervals = {
   garbageMs: 60_000,
   garbageGraceMs: 3_600_000,
   uploadsMs: 60_000,
+  scrubMs: 30_000,
   trashMs: 600_000,
   nodeLostMs: 900_000,
   walkPauseMs: 2,

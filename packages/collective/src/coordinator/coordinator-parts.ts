@@ -1,4 +1,7 @@
 /** Puts the parts of a coordinator together. */
+
+import { HoldBook } from "../recovery/hold-book.js";
+import { lostFoundWorker } from "../recovery/lost-found.js";
 import { Activity } from "./activity.js";
 import { AnswerContext } from "./answer-context.js";
 import { Background } from "./background.js";
@@ -37,6 +40,7 @@ export interface CoordinatorParts {
   readonly layouts: LayoutBook;
   readonly nodes: NodeDirectory;
   readonly condemned: Condemned;
+  readonly holds: HoldBook;
   readonly open: OpenUploads;
   readonly usage: Usage;
   readonly smallFiles: SmallFiles;
@@ -71,21 +75,26 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const activity = new Activity(clock);
   const namespace = new Namespace(context);
   const trash = new Trash(context, namespace);
+  const { onRolledBack } = options;
+  const holds = new HoldBook({ store, epoch, clock, log, onRolledBack });
+  const { memberId } = options;
+  const lostFound = { context, guard, open, memberId, clock, nodes, calls, holds, log };
   const background = new Background({
     ...{ store, nodes, calls, tickets, guard, drains, condemned, open, uploads, usage, trash },
     ...{ clock, log, epoch, run },
     intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
     layout: () => layouts.layout,
     busy: () => activity.isBusy,
-    extraWorkers: options.extraWorkers,
+    extraWorkers: () => [lostFoundWorker(lostFound), ...(options.extraWorkers?.() ?? [])],
   });
+  background.hold.addCheck(() => holds.reason(nodes.onlineStorage()));
   lookSoon.call = () => background.lookSoon();
   const answers = new AnswerContext({ layouts, nodes, tickets });
   return {
-    ...{ layouts, nodes, condemned, open, usage, smallFiles, background, activity },
+    ...{ layouts, nodes, condemned, holds, open, usage, smallFiles, background, activity },
     methods: {
       ...workerMethods(background.registry),
-      ...nodeMethods(nodes),
+      ...nodeMethods({ nodes, holds, store, clock }),
       ...layoutMethods(
         new LayoutDesk({
           ...{ store, layouts, nodes, drains, calls, clock, log },

@@ -56,7 +56,8 @@ export class Coordinator implements Startable {
 
   async start(): Promise<void> {
     if (this.#running) return;
-    const { layouts, nodes, condemned, background } = this.#parts;
+    const { layouts, nodes, condemned, holds, background } = this.#parts;
+    await holds.load();
     await layouts.load();
     await nodes.load();
     await condemned.load();

@@ -8,6 +8,7 @@ import {
   MeshError,
   type Message,
   type NodeId,
+  parseChunkId,
 } from "@hearthmesh/core";
 import type { Link, Priority } from "@hearthmesh/qwormhole";
 import type {
@@ -15,13 +16,20 @@ import type {
   ChunkCopyResponse,
   ChunkDeleteRequest,
   ChunkDeleteResponse,
+  ChunkHeadsRequest,
+  ChunkHeadsResponse,
   ChunkListRequest,
   ChunkListResponse,
+  ChunkScrubRequest,
+  ChunkScrubResponse,
   ChunkStoreRequest,
 } from "../protocol.js";
+import type { ChunkHeader } from "../types.js";
 
 const STORE_TIMEOUT_MS = 5_000;
 const LIST_TIMEOUT_MS = 15_000;
+/** A batch of whole chunks is read and verified. */
+const HEADS_TIMEOUT_MS = 60_000;
 const DELETE_TIMEOUT_MS = 30_000;
 /** A batch of `REPAIR_BATCH_CHUNKS_MAX` chunks at 256 KiB/s. */
 const COPY_TIMEOUT_MS = 120_000;
@@ -75,6 +83,21 @@ export class NodeCalls {
     return page.ids[0] === id;
   }
 
+  /** What stands in front of those of the chunks that the node has and can read. */
+  async heads(nodeId: NodeId, ids: readonly ChunkId[]): Promise<readonly ChunkHeader[]> {
+    const message = encodeMessage({ ids } satisfies ChunkHeadsRequest);
+    const answer = await this.#request(nodeId, "chunk.heads", message, HEADS_TIMEOUT_MS, "bulk");
+    const { heads } = answer.header as Partial<Record<keyof ChunkHeadsResponse, unknown>>;
+    return Array.isArray(heads) ? heads.filter(isHead).filter(({ id }) => ids.includes(id)) : [];
+  }
+
+  /** How far the node is with verifying its chunks. */
+  async scrub(nodeId: NodeId, request: ChunkScrubRequest): Promise<ChunkScrubResponse> {
+    const message = encodeMessage(request);
+    const answer = await this.#request(nodeId, "chunk.scrub", message, LIST_TIMEOUT_MS, "bulk");
+    return readScrub(answer.header);
+  }
+
   /** Resolves to how many the node had. */
   async delete(nodeId: NodeId, request: ChunkDeleteRequest): Promise<number> {
     const message = encodeMessage(request);
@@ -100,6 +123,47 @@ export class NodeCalls {
       throw fromWireError(error);
     }
   }
+}
+
+/** A node is a machine of this member, but its word still has to be of the form. */
+function isHead(value: unknown): value is ChunkHeader {
+  const head = (value ?? {}) as Partial<Record<keyof ChunkHeader, unknown>>;
+  const { id, fileId, index, owner, atMs, sizeBytes } = head;
+  const isCount = (one: unknown): one is number => Number.isSafeInteger(one) && Number(one) >= 0;
+  return (
+    typeof id === "string" &&
+    typeof fileId === "string" &&
+    /^[0-9a-f]{32}$/.test(fileId) &&
+    typeof owner === "string" &&
+    typeof atMs === "number" &&
+    isCount(index) &&
+    isCount(sizeBytes) &&
+    sizeBytes <= limits.CHUNK_BYTES_MAX
+  );
+}
+
+/** Counts that are none are 0: they are shown, and nothing is decided by them. */
+function readScrub(header: object): ChunkScrubResponse {
+  const said = header as Partial<ChunkScrubResponse>;
+  const { full, lastFull, lastPassAtMs, missing } = said;
+  const count = (value: unknown) => (typeof value === "number" && value >= 0 ? value : 0);
+  const counts = (from: Partial<NonNullable<typeof lastFull>>) => ({
+    verified: count(from.verified),
+    damaged: count(from.damaged),
+    bytes: count(from.bytes),
+  });
+  return {
+    full: full === true,
+    passes: count(said.passes),
+    portion: Math.min(1, count(said.portion)),
+    passStartedAtMs: count(said.passStartedAtMs),
+    ...counts(said),
+    ...(lastPassAtMs === undefined ? {} : { lastPassAtMs: count(lastPassAtMs) }),
+    ...(typeof lastFull === "object" && lastFull !== null ? { lastFull: counts(lastFull) } : {}),
+    missing: (Array.isArray(missing) ? missing : [])
+      .slice(0, limits.SCRUB_DAMAGED_NAMED_MAX)
+      .map((id) => parseChunkId(String(id))),
+  };
 }
 
 /** The id right before this one; undefined before the first. */

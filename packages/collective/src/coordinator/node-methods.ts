@@ -1,9 +1,13 @@
 /** `node.*`: what nodes say about themselves. */
-import { limits, MeshError } from "@hearthmesh/core";
+import { type Clock, limits, MeshError } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
-import type { NodeRegisterRequest } from "../protocol.js";
+import type { Store } from "@hearthmesh/store";
+import type { CoordinatorPlace, NodeRegisterRequest } from "../protocol.js";
+import type { HoldBook } from "../recovery/hold-book.js";
+import { readMark } from "../storage/seen-mark.js";
 import type { StorageReport } from "../types.js";
 import type { Fields } from "./fields.js";
+import { keys } from "./keys.js";
 import type { Call, MethodTable } from "./method-table.js";
 import type { NodeDirectory } from "./node-directory.js";
 
@@ -12,20 +16,37 @@ const SITE_LENGTH_MAX = 64;
 const VERSION_LENGTH_MAX = 64;
 const REASON_LENGTH_MAX = 256;
 
-export function nodeMethods(nodes: NodeDirectory): MethodTable {
+export interface NodeMethodsOptions {
+  readonly nodes: NodeDirectory;
+  readonly holds: HoldBook;
+  readonly store: Store;
+  readonly clock: Clock;
+}
+
+export function nodeMethods({ nodes, holds, store, clock }: NodeMethodsOptions): MethodTable {
+  /** What every answer to a node says of this coordinator. */
+  const place = async (): Promise<Required<CoordinatorPlace>> => {
+    const { revision } = await store.range(keys.nodes, { limit: 1, keysOnly: true });
+    return { nowMs: clock.nowMs(), revision };
+  };
   return {
     "node.register": {
       policy: "machine",
-      serve: async (call) => ({
-        header: await nodes.register(call.principal, peerOf(call), readRegistration(call.fields)),
-      }),
+      serve: async (call) => {
+        const request = readRegistration(call.fields);
+        const { revision } = await place();
+        await holds.judge(call.principal.nodeId, request.seen, revision);
+        const answer = await nodes.register(call.principal, peerOf(call), request);
+        return { header: { ...answer, ...(await place()) } };
+      },
     },
     "node.report": {
       policy: "machine",
       serve: async (call) => {
         const report = call.fields.object("report");
         if (report === undefined) throw call.fields.bad("report");
-        return { header: await nodes.report(call.principal, readReport(report)) };
+        const answer = await nodes.report(call.principal, readReport(report));
+        return { header: { ...answer, ...(await place()) } };
       },
     },
   };
@@ -38,12 +59,14 @@ function peerOf(call: Call) {
 
 function readRegistration(fields: Fields): NodeRegisterRequest {
   const report = fields.object("report");
+  const seen = readMark(fields.raw("seen"));
   return {
     roles: fields.texts("roles", ROLES.length, 32).map((role) => readRole(fields, role)),
     site: fields.text("site", SITE_LENGTH_MAX),
     addresses: fields.texts("addresses", limits.NODE_ADDRESSES_MAX, limits.NODE_ADDRESS_BYTES_MAX),
     version: fields.text("version", VERSION_LENGTH_MAX),
     ...(report === undefined ? {} : { report: readReport(report) }),
+    ...(seen === undefined ? {} : { seen }),
   };
 }
 

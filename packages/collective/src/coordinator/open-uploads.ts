@@ -43,6 +43,11 @@ export class OpenUploads {
     if (upload !== undefined) upload.revision = revision;
   }
 
+  /** Of an open upload: 0 until its row is written. */
+  revisionOf(fileId: FileId): number | undefined {
+    return this.#open.get(fileId)?.revision;
+  }
+
   touch(fileId: FileId, nowMs: number): void {
     const upload = this.#open.get(fileId);
     if (upload !== undefined) upload.touchedMs = nowMs;

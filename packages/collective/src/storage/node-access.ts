@@ -22,7 +22,9 @@ export const STORAGE_METHODS = {
   "chunk.store": { form: "request", caller: "coordinator" },
   "chunk.copy": { form: "request", caller: "coordinator" },
   "chunk.list": { form: "request", caller: "coordinator" },
+  "chunk.heads": { form: "request", caller: "coordinator" },
   "chunk.delete": { form: "request", caller: "coordinator" },
+  "chunk.scrub": { form: "request", caller: "coordinator" },
 } as const satisfies Record<string, MethodPolicy>;
 
 export type StorageMethod = keyof typeof STORAGE_METHODS;
@@ -40,6 +42,7 @@ export interface NodeAccessOptions {
   readonly nodeId: NodeId;
   /** Nobody of another trust domain is taken for the coordinator. */
   readonly trustDomain?: TrustDomain;
+  /** The time at the coordinator: tickets end by its clock. */
   readonly nowMs: () => number;
 }
 

@@ -25,15 +25,18 @@ import {
 import type { Link } from "@hearthmesh/qwormhole";
 import { type Leader, leaderNamedBy } from "../leadership/leadership.js";
 import type {
+  CoordinatorPlace,
   NodeRegisterRequest,
   NodeRegisterResponse,
   NodeReportRequest,
   NodeReportResponse,
 } from "../protocol.js";
 import type { StorageReport } from "../types.js";
+import { CLOCKS_APART_MS, type CoordinatorTime } from "./coordinator-time.js";
 import type { Registration } from "./node-access.js";
 import { RECEIPT_KEY_BYTES } from "./receipts.js";
 import { RECONNECT_POLICY, type ReconnectPolicy, reconnectDelayMs } from "./reconnect.js";
+import type { SeenMarkKeeper } from "./seen-mark.js";
 
 /** The coordinator says how often to report; never more often than this. */
 const REPORT_INTERVAL_MS_MIN = 100;
@@ -52,6 +55,10 @@ export interface NodeAgentOptions {
   readonly onRegistered: (response: NodeRegisterResponse, registration: Registration) => void;
   /** A coordinator refused because another one leads: dial that one from now on. */
   readonly onOtherLeader?: (leader: Leader) => void;
+  /** What time it is at the coordinator; every answer says it. */
+  readonly time?: CoordinatorTime;
+  /** How far the coordinator was; told to it at each registration. */
+  readonly seen?: SeenMarkKeeper;
   /** Called when a report's answer names another layout or epoch than is known. */
   readonly onChanged?: (response: NodeReportResponse) => void;
   readonly clock: Clock;
@@ -155,9 +162,12 @@ export class NodeAgent implements Startable {
   }
 
   async #register(link: Link): Promise<number> {
-    const { describe, report, onRegistered } = this.#options;
-    const request: NodeRegisterRequest =
-      report === undefined ? describe() : { ...describe(), report: await report() };
+    const { describe, report, onRegistered, seen } = this.#options;
+    const request: NodeRegisterRequest = {
+      ...describe(),
+      ...(report === undefined ? {} : { report: await report() }),
+      ...(seen?.mark === undefined ? {} : { seen: seen.mark }),
+    };
     const response = await this.#ask<NodeRegisterResponse>(link, "node.register", request);
     const receiptKey = Buffer.from(String(response.receiptKey), "base64url");
     if (receiptKey.length !== RECEIPT_KEY_BYTES || !Number.isSafeInteger(response.epoch)) {
@@ -174,6 +184,7 @@ export class NodeAgent implements Startable {
       peerAddress: link.peer.remoteAddress,
       ...latest,
     });
+    this.#warnOfClocks();
     return Math.max(REPORT_INTERVAL_MS_MIN, Number(response.reportIntervalMs) || 0);
   }
 
@@ -214,12 +225,31 @@ export class NodeAgent implements Startable {
     if (!isSame) this.#options.onChanged?.(answer);
   }
 
-  async #ask<Response>(link: Link, method: string, request: object): Promise<Response> {
+  /** Nothing here goes by the own clock, but certificates and what people read do. */
+  #warnOfClocks(): void {
+    const aheadMs = this.#options.time?.aheadMs ?? 0;
+    if (Math.abs(aheadMs) < CLOCKS_APART_MS) return;
+    const which = aheadMs > 0 ? "ahead of" : "behind";
+    this.#log.warn(`this node's clock is ${which} its coordinator's: set them right`, {
+      delayMs: Math.round(Math.abs(aheadMs)),
+    });
+  }
+
+  async #ask<Answer extends CoordinatorPlace & { epoch: number }>(
+    link: Link,
+    method: string,
+    request: object,
+  ): Promise<Answer> {
+    const { clock, time, seen } = this.#options;
+    const askedMs = clock.monotonicMs();
     const body = await link.request(method, encodeMessage(request), {
       signal: this.#abort.signal,
       timeoutMs: REQUEST_TIMEOUT_MS,
       priority: "control",
     });
-    return decodeMessage<Response>(body).header;
+    const { header } = decodeMessage<Answer>(body);
+    time?.heard(header.nowMs, askedMs);
+    seen?.heard(header);
+    return header;
   }
 }

@@ -28,23 +28,28 @@ import type {
   ChunkCopyRequest,
   ChunkDeleteRequest,
   ChunkDeleteResponse,
+  ChunkHeadsRequest,
+  ChunkHeadsResponse,
   ChunkListRequest,
   ChunkListResponse,
+  ChunkScrubRequest,
   ChunkStoreRequest,
   ChunkStoreResponse,
 } from "../protocol.js";
-import type { ChunkStore } from "../types.js";
+import type { ChunkHeader, ChunkStore } from "../types.js";
 import { ByteBudget } from "./byte-budget.js";
 import { ChunkBuffers } from "./chunk-buffers.js";
 import { type CopySource, copyChunks } from "./chunk-copy.js";
 import { serveGetStream } from "./chunk-get-stream.js";
 import { servePutStream } from "./chunk-put-stream.js";
+import { CoordinatorTime } from "./coordinator-time.js";
 import {
   NodeAccess,
   type Registration,
   STORAGE_METHODS,
   type StorageMethod,
 } from "./node-access.js";
+import type { Scrubber } from "./scrubber.js";
 
 /** Streams and requests that the node serves at the same time, for all its peers. */
 const STREAMS_OPEN_MAX = 256;
@@ -60,13 +65,10 @@ export interface StorageNodeOptions {
   readonly dial: (source: CopySource) => Promise<Link>;
   /** When set, a coordinator of another trust domain is refused. */
   readonly trustDomain?: TrustDomain;
-}
-
-export interface ScrubStep {
-  readonly verified: number;
-  readonly damaged: number;
-  /** The last chunk was reached: the next step begins at the first one again. */
-  readonly isEnd: boolean;
+  /** Looks after the chunks; without it the node answers nothing about scrubbing. */
+  readonly scrub?: Pick<Scrubber, "serve">;
+  /** Kept by the agent of this node. Default: the own clock. */
+  readonly time?: CoordinatorTime;
 }
 
 type Answer = Promise<readonly Uint8Array[]>;
@@ -77,19 +79,20 @@ export class StorageNode {
   readonly #options: StorageNodeOptions;
   readonly #access: NodeAccess;
   readonly #log: Logger;
+  readonly #time: CoordinatorTime;
   readonly #intake = new ByteBudget(limits.CHUNK_INTAKE_BYTES_MAX, STREAMS_OPEN_MAX);
   readonly #buffers = new ChunkBuffers();
   #openStreams = 0;
   #openRequests = 0;
-  #scrubbedUpTo: ChunkId | undefined;
 
   constructor(options: StorageNodeOptions) {
     this.#options = options;
     this.#log = options.log.child({ part: "storage-node" });
     const { nodeId, trustDomain, clock } = options;
+    this.#time = options.time ?? new CoordinatorTime(clock);
     this.#access = new NodeAccess({
       nodeId,
-      nowMs: () => clock.nowMs(),
+      nowMs: () => this.#time.nowMs(),
       ...(trustDomain === undefined ? {} : { trustDomain }),
     });
     this.handlers = {
@@ -107,39 +110,18 @@ export class StorageNode {
     return this.#access.epoch;
   }
 
+  /** Chunks are asked for or stored now. */
+  get isBusy(): boolean {
+    return this.#openStreams > 0;
+  }
+
   /** Before the first registration every ticket is refused. */
   setRegistration(registration: Registration): void {
     this.#access.register(registration);
   }
 
-  /**
-   * Verifies the next `chunks` chunks in the order of their ids. A damaged one is dropped by the
-   * store, which counts it, so that repair replaces it. The caller decides how often.
-   */
-  async scrubOnce(chunks = 1): Promise<ScrubStep> {
-    const { chunkStore } = this.#options;
-    const ids = chunkStore.list(this.#scrubbedUpTo, chunks);
-    let damaged = 0;
-    for (const id of ids) {
-      try {
-        await chunkStore.get(id);
-      } catch (error) {
-        // Deleted in the meantime: nothing to verify.
-        if (!isMeshError(error, "MESH_CHUNK_NOT_FOUND")) damaged++;
-      }
-    }
-    const isEnd = ids.length < chunks;
-    this.#scrubbedUpTo = isEnd ? undefined : ids.at(-1);
-    return { verified: ids.length - damaged, damaged, isEnd };
-  }
-
-  /** The next scrub goes on behind this chunk, such as a random one at the start. */
-  scrubFrom(after: ChunkId | undefined): void {
-    this.#scrubbedUpTo = after;
-  }
-
   async #onStream(stream: LinkStream): Promise<void> {
-    const { chunkStore, clock } = this.#options;
+    const { chunkStore } = this.#options;
     this.#openStreams++;
     try {
       if (this.#openStreams > STREAMS_OPEN_MAX) throw busy();
@@ -149,7 +131,7 @@ export class StorageNode {
         chunkStore,
         intake: this.#intake,
         buffers: this.#buffers,
-        nowMs: () => clock.nowMs(),
+        nowMs: () => this.#time.nowMs(),
       };
       if (method === "chunk.put") await servePutStream(parts, stream);
       else await serveGetStream(parts, stream);
@@ -185,20 +167,24 @@ export class StorageNode {
         return this.#copy(message as Message<ChunkCopyRequest>, request.signal);
       case "chunk.list":
         return this.#list(message as Message<ChunkListRequest>);
+      case "chunk.heads":
+        return this.#heads(message as Message<ChunkHeadsRequest>);
       case "chunk.delete":
         return this.#delete(message as Message<ChunkDeleteRequest>);
+      case "chunk.scrub":
+        return this.#scrub(message as Message<ChunkScrubRequest>);
       default:
         throw new MeshError("MESH_FORBIDDEN");
     }
   }
 
   async #store({ header, body }: Message<ChunkStoreRequest>): Answer {
-    const { chunkStore, clock } = this.#options;
+    const { chunkStore } = this.#options;
     const id = parseChunkId(String(header.id));
     const fileId = parseFileId(String(header.fileId));
     const { index, owner } = header;
     if (typeof owner !== "string") throw badRequest("the chunk has no owner");
-    const atMs = clock.nowMs();
+    const atMs = this.#time.nowMs();
     await chunkStore.put({ v: 1, id, fileId, index, owner, atMs, sizeBytes: body.length }, [body]);
     const answer: ChunkStoreResponse = { stored: true };
     return encodeMessage(answer);
@@ -222,6 +208,27 @@ export class StorageNode {
     const page = ids.slice(0, limit);
     const answer: ChunkListResponse = { count: page.length, more: ids.length > limit };
     return encodeMessage(answer, Buffer.from(page.join(""), "hex"));
+  }
+
+  async #heads({ header }: Message<ChunkHeadsRequest>): Answer {
+    const heads: ChunkHeader[] = [];
+    for (const id of checkIds(header.ids)) {
+      try {
+        heads.push((await this.#options.chunkStore.get(id)).header);
+      } catch (error) {
+        const isLost =
+          isMeshError(error, "MESH_CHUNK_NOT_FOUND") || isMeshError(error, "MESH_CHUNK_MISMATCH");
+        if (!isLost) throw error;
+      }
+    }
+    const answer: ChunkHeadsResponse = { heads };
+    return encodeMessage(answer);
+  }
+
+  async #scrub({ header }: Message<ChunkScrubRequest>): Answer {
+    const { scrub } = this.#options;
+    if (scrub === undefined) throw badRequest("this node does not verify its chunks");
+    return encodeMessage(scrub.serve(header));
   }
 
   async #delete({ header }: Message<ChunkDeleteRequest>): Answer {

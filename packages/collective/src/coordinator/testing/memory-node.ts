@@ -16,15 +16,18 @@ import type { IncomingRequest, Link, LinkHandlers } from "@hearthmesh/qwormhole"
 import type {
   ChunkCopyRequest,
   ChunkDeleteRequest,
+  ChunkHeadsRequest,
   ChunkListRequest,
   ChunkReceipt,
   ChunkStoreRequest,
   NodeRegisterResponse,
+  NodeReportResponse,
 } from "../../protocol.js";
 import { chunkIdOf } from "../../storage/blake3.js";
 import { makeReceipt } from "../../storage/receipts.js";
+import { laterMark, readMark, type SeenMark } from "../../storage/seen-mark.js";
 import { verifyTicket } from "../../storage/tickets.js";
-import type { ChunkRef, StorageReport } from "../../types.js";
+import type { ChunkHeader, ChunkRef, StorageReport } from "../../types.js";
 
 export interface MemoryNodeOptions {
   readonly nodeId: NodeId;
@@ -37,6 +40,10 @@ export interface MemoryNodeOptions {
 
 export class MemoryNode {
   readonly chunks = new Map<ChunkId, Uint8Array>();
+  /** What stands in front of those that a file was written with. */
+  readonly heads = new Map<ChunkId, ChunkHeader>();
+  /** What it heard last; told when it registers, unless a test forgets it. */
+  seen: SeenMark | undefined;
   /** Called before each request is served; may throw, or wait for as long as it likes. */
   onServe: (method: string) => void | Promise<void> = () => undefined;
   readonly served: string[] = [];
@@ -78,17 +85,29 @@ export class MemoryNode {
       addresses: [`${this.name}:9000`],
       version: "test",
       report: this.report(),
+      ...(this.seen === undefined ? {} : { seen: this.seen }),
     });
     const bytes = await this.link?.request("node.register", message);
     const { header } = decodeMessage<NodeRegisterResponse>(bytes ?? new Uint8Array(0));
     this.#receiptKey = Buffer.from(header.receiptKey, "base64url");
+    this.hear(header);
     return header;
+  }
+
+  async sendReport(): Promise<void> {
+    const bytes = await this.link?.request("node.report", encodeMessage({ report: this.report() }));
+    this.hear(decodeMessage<NodeReportResponse>(bytes ?? new Uint8Array(0)).header);
+  }
+
+  hear(answer: unknown): void {
+    const heard = readMark(answer);
+    if (heard !== undefined) this.seen = laterMark(this.seen, heard);
   }
 
   /** What a client's `chunk.put` does, without the stream. */
   put(fileId: FileId, index: number, bytes: Uint8Array): ChunkReceipt {
     const id = chunkIdOf([bytes]);
-    this.chunks.set(id, bytes);
+    this.#keep({ fileId, index, id, owner: "spiffe://home.alice/node/alice-coordinator" }, bytes);
     return this.receiptFor(fileId, index, { id, sizeBytes: bytes.length });
   }
 
@@ -119,6 +138,8 @@ export class MemoryNode {
         return { header: this.#store(header as ChunkStoreRequest, body) };
       case "chunk.list":
         return this.#list(header as ChunkListRequest);
+      case "chunk.heads":
+        return { header: this.#heads(header as ChunkHeadsRequest) };
       case "chunk.delete":
         return { header: this.#delete(header as ChunkDeleteRequest) };
       case "chunk.copy":
@@ -128,10 +149,24 @@ export class MemoryNode {
     }
   }
 
-  #store({ id }: ChunkStoreRequest, body: Uint8Array): object {
-    if (chunkIdOf([body]) !== id) throw new MeshError("MESH_CHUNK_MISMATCH");
-    this.chunks.set(id, Buffer.from(body));
+  #store(request: ChunkStoreRequest, body: Uint8Array): object {
+    if (chunkIdOf([body]) !== request.id) throw new MeshError("MESH_CHUNK_MISMATCH");
+    this.#keep(request, Buffer.from(body));
     return { stored: true };
+  }
+
+  /** As the pack store does: a chunk that is there keeps its first head. */
+  #keep(request: ChunkStoreRequest, bytes: Uint8Array): void {
+    const { id } = request;
+    const atMs = this.#options.nowMs();
+    if (!this.chunks.has(id)) {
+      this.heads.set(id, { v: 1, ...request, atMs, sizeBytes: bytes.length });
+    }
+    this.chunks.set(id, bytes);
+  }
+
+  #heads({ ids }: ChunkHeadsRequest): object {
+    return { heads: ids.flatMap((id) => (this.chunks.has(id) ? (this.heads.get(id) ?? []) : [])) };
   }
 
   #list({ after, limit }: ChunkListRequest): { header: object; body: Uint8Array } {

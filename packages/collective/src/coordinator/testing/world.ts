@@ -40,6 +40,7 @@ const QUIET: CoordinatorIntervals = {
   garbageMs: 1e9,
   garbageGraceMs: 60_000,
   uploadsMs: 1e9,
+  scrubMs: 1e9,
   trashMs: 1e9,
   nodeLostMs: 900_000,
   walkPauseMs: 0,
@@ -71,6 +72,8 @@ export class World {
   readonly nodes: MemoryNode[] = [];
   readonly random: Random = { bytes: (length) => randomBytes(length), float: () => 0.5 };
   coordinator: Coordinator;
+  /** For the coordinators that are made from now on. */
+  overrides: Partial<CoordinatorOptions> = {};
   readonly operator: Principal;
   readonly #options: WorldOptions;
   readonly #network = memoryTransport();
@@ -268,6 +271,7 @@ export class World {
       ...(acks === undefined ? {} : { acks }),
       ...(rolesOf === undefined ? {} : { rolesOf }),
       intervals: { ...QUIET, ...intervals },
+      ...this.overrides,
     });
   }
 }
