@@ -19,6 +19,7 @@ export { LoopbackDoor, type LoopbackDoorOptions } from "./doors/loopback-door.js
 export { IDENTITY_LIMITS, type IntroductionServices } from "./introduction-services.js";
 export { HttpMetrics } from "./metrics/http-metrics.js";
 export { openApiDocument } from "./openapi/lazy-document.js";
+export type { PeerExchange, PeeringService } from "./peering-service.js";
 export type { DoorAddress } from "./plain/listen.js";
 export { MetricsDoor, type MetricsDoorOptions } from "./plain/metrics-door.js";
 export {

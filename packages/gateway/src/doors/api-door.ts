@@ -1,7 +1,8 @@
 /**
  * The API door: the same API under mutual TLS. The certificate says who calls; it is checked
- * against the member's CA in the handshake, and with revocations at every request. When a key is
- * revoked, its connections end at once.
+ * against the CAs of the member and its peers in the handshake, and against the bundle of its own
+ * domain, with revocations, at every request. When a key is revoked or a peer removed, the
+ * connections end at once.
  */
 
 import { Server } from "node:tls";
@@ -27,7 +28,7 @@ export class ApiDoor extends HttpDoor {
   readonly #door: ApiDoorOptions;
   readonly #peers: PeerChains;
   #credentials: DoorCredentials;
-  #unsubscribe: () => void = () => undefined;
+  #unsubscribe: (() => void)[] = [];
 
   constructor(options: ApiDoorOptions) {
     const { host, port, services, credentials } = options;
@@ -41,17 +42,24 @@ export class ApiDoor extends HttpDoor {
   protected async build(): Promise<FastifyInstance> {
     const { services, metrics } = this.#door;
     const { authority, log } = services;
-    this.#unsubscribe = authority.onRevoked(({ nodeId }) => {
-      const count = this.#peers.destroy(nodeId);
-      if (count > 0) log.info("connections of a revoked identity were closed", { nodeId, count });
-    });
+    this.#unsubscribe.push(
+      authority.onRevoked(({ nodeId }) => {
+        const count = this.#peers.destroy(nodeId);
+        if (count > 0) log.info("connections of a revoked identity were closed", { nodeId, count });
+      }),
+      authority.peers.onChange(({ trustDomain }) => {
+        this.reload(this.#credentials);
+        const count = this.#peers.recheck(trustDomain);
+        if (count > 0) log.info("connections of a peer were closed", { trustDomain, count });
+      }),
+    );
     const resolver = certificateCaller(services, this.#peers);
     const app = buildApp({
       door: "api",
       services,
       metrics,
       routes: apiRoutes(services),
-      tls: mutualTlsOptions(this.#credentials),
+      tls: this.#tlsOptions(),
       caller: ({ raw, routeOptions }) => resolver.resolve(raw, routeOptions.url ?? ""),
     });
     const { upgrade } = this.#door;
@@ -65,11 +73,16 @@ export class ApiDoor extends HttpDoor {
   reload(credentials: DoorCredentials): void {
     this.#credentials = credentials;
     const server = this.app?.server;
-    if (server instanceof Server) server.setSecureContext(mutualTlsOptions(credentials));
+    if (server instanceof Server) server.setSecureContext(this.#tlsOptions());
+  }
+
+  #tlsOptions(): ReturnType<typeof mutualTlsOptions> {
+    const { peers } = this.#door.services.authority;
+    return mutualTlsOptions(this.#credentials, peers.caCertificatesPem());
   }
 
   override async stop(): Promise<void> {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     await super.stop();
   }
 }

@@ -6,8 +6,8 @@
 import type { Socket } from "node:net";
 import type { PeerCertificate } from "node:tls";
 import { TLSSocket } from "node:tls";
-import { MeshError, type NodeId } from "@hearthmesh/core";
-import type { Principal } from "@hearthmesh/identity";
+import { MeshError, type NodeId, type TrustDomain } from "@hearthmesh/core";
+import { isForeign, type Principal } from "@hearthmesh/identity";
 import type { AuthorityService } from "../services.js";
 
 /** Certificates of a chain that are looked at: a leaf, the CA, and room for one between. */
@@ -17,6 +17,8 @@ export class PeerChains {
   readonly #authority: Pick<AuthorityService, "principal">;
   readonly #chains = new WeakMap<Socket, readonly Uint8Array[]>();
   readonly #sockets = new Map<NodeId, Set<Socket>>();
+  /** Of peers: the domain that each was verified for. */
+  readonly #foreign = new Map<Socket, TrustDomain>();
 
   constructor(authority: Pick<AuthorityService, "principal">) {
     this.#authority = authority;
@@ -28,7 +30,7 @@ export class PeerChains {
     const isNew = chain === undefined;
     chain ??= readChain(socket);
     const principal = this.#authority.principal(chain);
-    if (isNew) this.#remember(socket, chain, principal.nodeId);
+    if (isNew) this.#remember(socket, chain, principal);
     return principal;
   }
 
@@ -39,12 +41,30 @@ export class PeerChains {
     return sockets.length;
   }
 
-  #remember(socket: Socket, chain: readonly Uint8Array[], nodeId: NodeId): void {
+  /** Ends every connection of a peer's people and machines that is not good any longer. */
+  recheck(trustDomain: TrustDomain): number {
+    const concerned = [...this.#foreign].filter(([, domain]) => domain === trustDomain);
+    let count = 0;
+    for (const [socket] of concerned) {
+      try {
+        this.principalOf(socket);
+      } catch {
+        socket.destroy();
+        count++;
+      }
+    }
+    return count;
+  }
+
+  #remember(socket: Socket, chain: readonly Uint8Array[], principal: Principal): void {
+    const { nodeId } = principal;
     this.#chains.set(socket, chain);
+    if (isForeign(principal)) this.#foreign.set(socket, principal.trustDomain);
     const sockets = this.#sockets.get(nodeId) ?? new Set();
     sockets.add(socket);
     this.#sockets.set(nodeId, sockets);
     socket.once("close", () => {
+      this.#foreign.delete(socket);
       sockets.delete(socket);
       if (sockets.size === 0 && this.#sockets.get(nodeId) === sockets) this.#sockets.delete(nodeId);
     });

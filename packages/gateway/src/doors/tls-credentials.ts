@@ -12,11 +12,17 @@ export function tlsOptions(credentials: DoorCredentials): ServerOptions {
   };
 }
 
-/** Callers must show a certificate of this member's CA; who they are is checked at each request. */
-export function mutualTlsOptions(credentials: DoorCredentials): ServerOptions {
+/**
+ * Callers must show a certificate of this member's CA, or of one in `foreignCasPem`; who they are
+ * is checked at each request, for those of peers by the bundle of their own domain alone.
+ */
+export function mutualTlsOptions(
+  credentials: DoorCredentials,
+  foreignCasPem: readonly string[],
+): ServerOptions {
   return {
     ...tlsOptions(credentials),
-    ca: credentials.caCertificatePem,
+    ca: [credentials.caCertificatePem, ...foreignCasPem],
     requestCert: true,
     rejectUnauthorized: true,
   };

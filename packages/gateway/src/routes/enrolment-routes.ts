@@ -4,6 +4,7 @@
  * at.
  */
 import type { EnrolResult } from "@hearthmesh/collective";
+import { limits } from "@hearthmesh/core";
 import type { FastifyRequest } from "fastify";
 import { ENROLMENT_ENDPOINTS, type EnrolResponse } from "../contracts/index.js";
 import { defineRoute, type Route } from "../server/route.js";
@@ -20,6 +21,16 @@ export function enrolmentRoutes(services: GatewayServices): Route[] {
       admit(request);
       return enrolmentView(services, await authority.enrol(body));
     }),
+    defineRoute(
+      ENROLMENT_ENDPOINTS.enrolPeer,
+      "public",
+      async ({ body, request }) => {
+        admit(request);
+        await authority.peers.redeem(body);
+        return { bundle: { ...(await authority.peers.ownBundle()) } };
+      },
+      { bodyBytesMax: limits.PEER_BUNDLE_BYTES_MAX },
+    ),
     defineRoute(ENROLMENT_ENDPOINTS.hub, "public", async ({ request }) => {
       admit(request);
       const { nodeId, linkAddresses } = services.coordinatorContact;

@@ -210,6 +210,7 @@ function addRoute(
     method: route.answersHead ? ["GET", "HEAD"] : endpoint.method,
     url: endpoint.path,
     config: { policy },
+    ...(route.bodyBytesMax === undefined ? {} : { bodyLimit: route.bodyBytesMax }),
     schema: {
       ...(endpoint.params === undefined ? {} : { params: endpoint.params }),
       ...(endpoint.query === undefined ? {} : { querystring: endpoint.query }),

@@ -4,7 +4,7 @@
  */
 import type { ApiKeyScope } from "@hearthmesh/collective";
 import { MeshError } from "@hearthmesh/core";
-import type { Principal } from "@hearthmesh/identity";
+import { isForeign, type Principal } from "@hearthmesh/identity";
 
 /**
  * - `public`: anybody who reaches the door; the handler learns nothing about the caller.
@@ -13,6 +13,7 @@ import type { Principal } from "@hearthmesh/identity";
  * - `services`: enrolled nodes, the operator, and API keys with the scope `services`.
  * - `enrolled`: anybody with a valid certificate of this member, and the operator.
  * - `files`: the same, and anybody of a peer; what a path allows is decided by the grants.
+ * - `peer`: the coordinator of a peer, and nobody of this member.
  * - `operator`: the operator: at the loopback door, with the coordinator's certificate, or with an
  *   API key of the scope `admin`.
  * - `self`: whoever proved a key on this very connection, acting on itself alone.
@@ -24,6 +25,7 @@ export type Policy =
   | "services"
   | "enrolled"
   | "files"
+  | "peer"
   | "operator"
   | "self";
 
@@ -34,6 +36,7 @@ export const POLICIES: readonly Policy[] = [
   "services",
   "enrolled",
   "files",
+  "peer",
   "operator",
   "self",
 ];
@@ -80,6 +83,8 @@ export function authorize(policy: Policy, caller: Caller | undefined): void {
   if (policy === "self") {
     requireProof(caller);
     requireKind(policy, caller.principal);
+  } else if (policy === "peer") {
+    requirePeer(caller.principal);
   } else if (caller.operator) return;
   else if (caller.scopes !== undefined) requireScope(policy, caller.scopes);
   else requireKind(policy, caller.principal);
@@ -97,6 +102,13 @@ function requireKind(policy: Policy, { kind }: Principal): void {
     hint:
       "Use the loopback address on the coordinator's machine, " +
       "or the coordinator's certificate.",
+  });
+}
+
+function requirePeer(principal: Principal): void {
+  if (isForeign(principal) && principal.foreignKind === "coordinator") return;
+  throw new MeshError("MESH_FORBIDDEN", {
+    message: "only the coordinator of a peer speaks to this member in this way",
   });
 }
 

@@ -38,12 +38,15 @@ export interface Route {
   readonly streamsBody: boolean;
   /** The handler answers HEAD requests too. */
   readonly answersHead: boolean;
+  /** Of its body, when it is another limit than the door's. */
+  readonly bodyBytesMax: number | undefined;
   handle(call: Call<Endpoint>): Promise<unknown>;
 }
 
 export interface RouteOptions {
   readonly streamsBody?: boolean;
   readonly answersHead?: boolean;
+  readonly bodyBytesMax?: number;
 }
 
 export function defineRoute<const E extends Endpoint>(
@@ -57,6 +60,7 @@ export function defineRoute<const E extends Endpoint>(
     policy,
     streamsBody: options.streamsBody ?? false,
     answersHead: options.answersHead ?? false,
+    bodyBytesMax: options.bodyBytesMax,
     // The server checks the parts of the call against this endpoint's own schemas before.
     handle: handle as Route["handle"],
   };
