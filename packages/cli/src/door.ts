@@ -151,8 +151,15 @@ function coordinatorAddresses({ env }: Cli, { coordinator }: DoorOptions): reado
 }
 
 async function collectiveDoor(cli: Cli, directory: string, options: DoorOptions): Promise<Door> {
-  const { ApiClient, connectFiles, FilesByWay, HttpFiles, IdentityHome, loadCollective } =
-    await import("@hearthmesh/client");
+  const {
+    ApiClient,
+    connectFiles,
+    federateFiles,
+    FilesByWay,
+    HttpFiles,
+    IdentityHome,
+    loadCollective,
+  } = await import("@hearthmesh/client");
   const { clock, random, log } = cli;
   const home: IdentityHome = new IdentityHome(directory);
   const collective = await loadCollective({ home, name: options.collective, clock, log });
@@ -167,8 +174,10 @@ async function collectiveDoor(cli: Cli, directory: string, options: DoorOptions)
     name: `the collective ${record.name} (${api.address})`,
     files: async () => {
       const connection = connectFiles({ collective, clock, random, log });
-      connections.push(connection);
-      return new FilesByWay(connection.files, new HttpFiles(api));
+      const home = new FilesByWay(connection.files, new HttpFiles(api));
+      const federation = federateFiles({ home, api, collective, clock, random, log });
+      connections.push(connection, federation);
+      return federation.files;
     },
     close: async () => {
       await api.settled();

@@ -14,6 +14,7 @@ import type { MemberLeadership } from "./coordinators/member-leadership.js";
 import { type StoreDirections, secretsPart } from "./coordinators/member-secrets.js";
 import type { StoreSight } from "./coordinators/member-store.js";
 import { CredentialHolder } from "./credential-holder.js";
+import { GatewayPeers, peerCallsPart } from "./federation/gateway-peers.js";
 import { type NodeFiles, type NodeRecord, nodeFiles, readCertificate, readKey } from "./home.js";
 import { keyPairOf } from "./key-pair.js";
 import { LinkDoors } from "./link-doors.js";
@@ -83,7 +84,20 @@ async function composeCoordinator(
   const peers = new PeerLinks(record, links, () => mesh?.mesh.parts.links, tools);
   const seat = coordinatorSeat({ record, ground, startCoordinator, links, peers, ...tools });
   router.add({ prefixes: ["node.", "file.", "coordinator."], handlers: seat.handlers() });
-  const part = new CoordinatorPart({ ...base, seat, links, peers, mesh, startedAtMs });
+  router.add(peerCallsPart(seat));
+  const filesOfPeers = new GatewayPeers({
+    ...{ nodeId: record.nodeId, peers: authority.peers, doors: links, credentials },
+    ...tools,
+  });
+  const part = new CoordinatorPart({
+    ...base,
+    seat,
+    links,
+    peers,
+    filesOfPeers,
+    mesh,
+    startedAtMs,
+  });
   const parts: Startable[] = [
     { name: "store", start, stop: () => closeGround(ground) },
     ground.leadership,
@@ -97,7 +111,7 @@ async function composeCoordinator(
     parts.push(storage);
   }
   const renew = () => coordinatorCertificate(authority, config, record, keyPem);
-  parts.push({ name: "peer links", start, stop: () => peers.close() });
+  parts.push(filesOfPeers, { name: "peer links", start, stop: () => peers.close() });
   parts.push(new Renewal({ credentials, renew, recover: renew, ...tools }));
   return parts;
 }

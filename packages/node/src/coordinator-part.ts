@@ -5,6 +5,7 @@
 import {
   type CoordinatorSeat,
   EnrolmentLimiter,
+  FederatedFiles,
   FileClient,
   KeyValueService,
 } from "@hearthmesh/collective";
@@ -36,6 +37,8 @@ import type { Config } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
 import { storeFiles } from "./etcd/store-files.js";
 import { storeService } from "./etcd/store-service.js";
+import type { GatewayPeers } from "./federation/gateway-peers.js";
+import { withListingsAway } from "./federation/listing-away.js";
 import type { NodeCredentials, NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import type { MemberGround } from "./member-authority.js";
@@ -56,6 +59,7 @@ export interface CoordinatorPartOptions extends Tools {
   credentials: CredentialHolder;
   links: LinkDoors;
   peers: PeerLinks;
+  filesOfPeers: GatewayPeers;
   /** Undefined while the mesh is off. */
   mesh: CoordinatorMesh | undefined;
   startedAtMs: number;
@@ -193,7 +197,7 @@ function gatewayServices(
   options: CoordinatorPartOptions,
   keyValue: KeyValueService,
 ): GatewayServices {
-  const { config, record, ground, seat, peers, clock, random, log } = options;
+  const { config, record, ground, seat, peers, filesOfPeers, clock, random, log } = options;
   const { authority, store, leadership, memberStore } = ground;
   const report = new NodeReport({
     ...options,
@@ -220,10 +224,10 @@ function gatewayServices(
     enrolmentEndpoints: () => enrolmentEndpoints(ground, addressesOf(config.enrolment)()),
     authority,
     enrolmentLimiter: new EnrolmentLimiter(),
-    coordinator: seat,
+    coordinator: withListingsAway(seat, (principal) => filesOfPeers.away(principal)),
     coordinators: async () => coordinatorViews(ground),
-    files: (principal) =>
-      new FileClient({
+    files: (principal) => {
+      const home = new FileClient({
         // The gateway acts for the caller and shows the tickets with its own key.
         coordinator: {
           call: (method, header, body) =>
@@ -234,7 +238,9 @@ function gatewayServices(
         clock,
         random,
         log,
-      }),
+      });
+      return new FederatedFiles(home, filesOfPeers.away(principal));
+    },
     status: () => report.status(),
     health: () => report.health(),
     ready: () => report.ready(),

@@ -12,7 +12,10 @@ import {
   claimFor,
   type FilesAtPeer,
   LinkPool,
+  PEER_CALL,
   type PeerBook,
+  PeerCalls,
+  type PeerCallsOptions,
   type PeerDirectory,
   PeerFiles,
   type PeerRecord,
@@ -24,7 +27,7 @@ import type { Principal } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
 import type { CredentialHolder } from "../credential-holder.js";
 import type { LinkDoors } from "../link-doors.js";
-import { principalOf } from "../method-router.js";
+import { type MethodPart, principalOf } from "../method-router.js";
 import type { Tools } from "../tools.js";
 
 export interface GatewayPeersOptions extends Tools {
@@ -165,6 +168,12 @@ export class GatewayPeers implements Startable {
     reach.api?.client.close();
     void reach.pool.close();
   }
+}
+
+/** `peer.call` on the links of this node: what coordinators of peers ask for their people. */
+export function peerCallsPart(coordinator: PeerCallsOptions): MethodPart {
+  const calls = new PeerCalls({ call: (...call) => coordinator.call(...call) });
+  return { prefixes: [PEER_CALL], handlers: calls.handlers() };
 }
 
 /** A peer names its nodes itself; a machine of anybody else is not spoken to as one of them. */

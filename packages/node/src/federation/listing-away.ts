@@ -9,20 +9,26 @@ interface AskedPage {
   readonly limit?: number;
 }
 
-/** The `call` of a coordinator service, which serves `file.list` of `/@bob/...` too. */
-export function callWithListingsAway(
-  call: CoordinatorService["call"],
+/** The same service, which serves `file.list` of `/@bob/...` too. */
+export function withListingsAway(
+  service: CoordinatorService,
   away: (principal: Principal) => AwayFiles,
-): CoordinatorService["call"] {
-  return async (principal, method, header, body, options) => {
+): CoordinatorService {
+  const call: CoordinatorService["call"] = async (principal, method, header, body, options) => {
     const { path, after, limit } = header as AskedPage;
     if (method !== "file.list" || !leadsAway(path)) {
-      return call(principal, method, header, body, options);
+      return service.call(principal, method, header, body, options);
     }
     const page = await away(principal).listPage(path, {
       ...(after === undefined ? {} : { after }),
       ...(limit === undefined ? {} : { limit }),
     });
     return { header: page, body: new Uint8Array(0) };
+  };
+  return {
+    call,
+    nodes: () => service.nodes(),
+    layout: () => service.layout(),
+    removeNode: (node) => service.removeNode(node),
   };
 }
