@@ -6,7 +6,7 @@
  * Served by the coordinator to nodes: `node.*`. Served by it to anyone enrolled: `file.*`.
  * Served by storage nodes to ticket holders: `chunk.put`, `chunk.get` (streams). Served by storage
  * nodes to their coordinator only: `chunk.store`, `chunk.copy`, `chunk.list`, `chunk.heads`,
- * `chunk.delete`.
+ * `chunk.delete`, `chunk.void`.
  */
 
 import type { ChunkId, FileId, MemberId, NodeId } from "@hearthmesh/core";
@@ -14,6 +14,7 @@ import type { NodeRole } from "@hearthmesh/identity";
 import type { CoordinatorContact } from "./authority/coordinators.js";
 import type { WorkerSettings } from "./coordinator/workers/worker-definition.js";
 import type { SeenMark } from "./storage/seen-mark.js";
+import type { TicketVoid } from "./storage/ticket-voids.js";
 import type {
   ChunkHeader,
   ChunkRef,
@@ -42,6 +43,8 @@ export interface NodeRegisterResponse extends CoordinatorPlace {
   /** Base64url, 32 bytes: key of the receipts that this node gives for chunks on its disk. */
   receiptKey: string;
   reportIntervalMs: number;
+  /** Tickets that were taken back while the node was away; see `chunk.void`. */
+  voids?: readonly TicketVoid[];
   /** Every coordinator of the member; absent where there is one alone. */
   coordinators?: readonly CoordinatorContact[];
 }
@@ -313,6 +316,15 @@ export interface ChunkScrubResponse {
   lastFull?: { verified: number; damaged: number; bytes: number };
   /** Chunks that were found damaged and are not stored again yet. */
   missing: readonly ChunkId[];
+}
+
+/**
+ * `chunk.void` (request, coordinator only): refuse tickets of these holders that were issued before
+ * a moment, and end the streams that they have open.
+ */
+export interface ChunkVoidRequest {
+  voids: readonly TicketVoid[];
+  epoch: number;
 }
 
 /** `chunk.delete` (request, coordinator only). */

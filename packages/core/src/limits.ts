@@ -236,7 +236,7 @@ export const CHUNKS_LOST_MAX = 10_000;
 /** Files whose copies may have to be removed; a later walk finds the others again. */
 export const COPIES_SUSPECT_MAX = 100_000;
 /** Bytes of a chunk in one answer to `file.recall`. */
-export const RECALL_BYTES_MAX = 256 * 1024;
+export const RECALL_BYTES_MAX = 512 * 1024;
 /** A packed snapshot of a member's records at a friend's. */
 export const SNAPSHOT_BYTES_MAX = 4 * 2 ** 30;
 

@@ -7,6 +7,7 @@ import {
   type NodeRegisterResponse,
   openPackStore,
   type PackStore,
+  Scrubber,
   StorageNode,
 } from "@hearthmesh/collective";
 import { errorFields, limits, parseTrustDomain, type Startable, sleep } from "@hearthmesh/core";
@@ -18,9 +19,6 @@ import type { PeerLinks } from "./peer-links.js";
 import type { Tools } from "./tools.js";
 import { VERSION } from "./version.js";
 
-/** Every chunk is read and checked once in this time. */
-const SCRUB_PERIOD_MS = 30 * 86_400_000;
-const SCRUB_PAUSE_MAX_MS = 60_000;
 const COMPACT_EVERY_MS = 60_000;
 
 export interface StoragePartOptions extends Tools {
@@ -48,6 +46,7 @@ export class StoragePart implements Startable {
   readonly chunkStore: PackStore;
   readonly node: StorageNode;
   readonly agent: NodeAgent;
+  readonly scrubber: Scrubber;
   readonly #options: StoragePartOptions;
   readonly #stopping = new AbortController();
   #workers: Promise<void>[] = [];
@@ -56,10 +55,16 @@ export class StoragePart implements Startable {
     this.#options = options;
     this.chunkStore = chunkStore;
     const { record, config, clock, random, log } = options;
+    this.scrubber = new Scrubber({
+      ...{ chunkStore, clock, random, log },
+      disk: fileDisk(options.files.chunks),
+      busy: () => this.node.isBusy,
+    });
     this.node = new StorageNode({
       nodeId: record.nodeId,
       chunkStore,
       trustDomain: parseTrustDomain(record.trustDomain),
+      scrub: this.scrubber,
       clock,
       log,
       dial: (source) => options.peers.linkToAddresses(source.nodeId, source.addresses),
@@ -95,19 +100,22 @@ export class StoragePart implements Startable {
       clock,
       random,
       log,
+      onDamaged: (id) => part.scrubber.damaged(id),
     });
-    return new StoragePart(options, chunkStore);
+    const part: StoragePart = new StoragePart(options, chunkStore);
+    return part;
   }
 
   async start(): Promise<void> {
     await this.agent.start();
-    this.#workers = [this.#repeat("scrub", () => this.#scrub())];
-    this.#workers.push(this.#repeat("compaction", () => this.#compact()));
+    await this.scrubber.start();
+    this.#workers = [this.#repeat("compaction", () => this.#compact())];
   }
 
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.agent.stop();
+    await this.scrubber.stop();
     await Promise.all(this.#workers);
     await this.chunkStore.close();
   }
@@ -123,14 +131,6 @@ export class StoragePart implements Startable {
       });
       await sleep(clock, restMs, signal).catch(() => undefined);
     }
-  }
-
-  async #scrub(): Promise<number> {
-    const { chunkCount } = await this.chunkStore.report();
-    if (chunkCount === 0) return SCRUB_PAUSE_MAX_MS;
-    const { damaged } = await this.node.scrubOnce();
-    if (damaged > 0) this.#options.log.warn("a damaged chunk was found", { count: damaged });
-    return Math.min(SCRUB_PERIOD_MS / chunkCount, SCRUB_PAUSE_MAX_MS);
   }
 
   async #compact(): Promise<number> {

@@ -6,6 +6,7 @@ import {
   NodeAgent,
   type NodeInfo,
   openPackStore,
+  Scrubber,
   StorageNode,
 } from "@hearthmesh/collective";
 import type { MemberId, TrustDomain } from "@hearthmesh/core";
@@ -41,13 +42,20 @@ export async function startStorageNode(
     random: random.fork("packs"),
     capacityBytes: CAPACITY_BYTES,
     packBytesMax: PACK_BYTES_MAX,
+    onDamaged: (id) => scrub.damaged(id),
+  });
+  const scrub: Scrubber = new Scrubber({
+    ...{ chunkStore: chunks, disk, clock, log },
+    random: random.fork("scrub"),
+    busy: () => node.isBusy,
   });
   const principalOf = principalByBundle(bundle, process);
   const toOthers = simLinkOptions(process, identity, {}, principalOf);
-  const node = new StorageNode({
+  const node: StorageNode = new StorageNode({
     nodeId: identity.nodeId,
     chunkStore: chunks,
     ...{ clock, log },
+    scrub,
     dial: dialSources(process, toOthers),
     trustDomain: SIM_DOMAIN as TrustDomain,
   });
@@ -72,6 +80,7 @@ export async function startStorageNode(
     report: () => chunks.report(),
     onRegistered: (_response, registration) => node.setRegistration(registration),
   });
+  await scrub.start();
   await agent.start();
   return { chunks };
 }

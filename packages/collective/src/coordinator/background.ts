@@ -1,5 +1,5 @@
 /** The background work of a coordinator: which workers there are, and what wakes them. */
-import type { Logger } from "@hearthmesh/core";
+import { type Logger, sleep } from "@hearthmesh/core";
 import type { CoordinatorIntervals } from "./coordinator-options.js";
 import { Slots } from "./gates.js";
 import type { OpenUploads } from "./open-uploads.js";
@@ -11,6 +11,7 @@ import { GarbageCandidates } from "./workers/garbage-candidates.js";
 import { GarbageHold } from "./workers/garbage-hold.js";
 import { RepairQueue } from "./workers/repair-queue.js";
 import { RepairWalk, type RepairWalkOptions } from "./workers/repair-walk.js";
+import { ScrubWatch } from "./workers/scrub-watch.js";
 import { Sweeper } from "./workers/sweeper.js";
 import type { WorkerLoop } from "./workers/worker.js";
 import type { Progress, WorkerDefinition } from "./workers/worker-definition.js";
@@ -89,7 +90,24 @@ export class Background {
       queue: () => this.queue.length,
     });
     this.#addUpkeep(garbage);
+    this.#addScrub();
     for (const definition of options.extraWorkers?.() ?? []) this.registry.add(definition);
+  }
+
+  #addScrub(): void {
+    const { clock, intervals } = this.#options;
+    const scrub = new ScrubWatch({
+      ...this.#options,
+      placement: () => this.walk.placement(),
+      rest: (timeMs, signal) => sleep(clock, timeMs, signal),
+    });
+    this.registry.add({
+      name: "scrub",
+      purpose: "has every chunk verified within 30 days, and damaged ones mended",
+      intervalMs: intervals.scrubMs,
+      run: (signal, progress) => scrub.run(signal, progress),
+      queue: () => scrub.missing,
+    });
   }
 
   #addUpkeep(garbage: Garbage): void {

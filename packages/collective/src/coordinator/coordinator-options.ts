@@ -48,6 +48,11 @@ export interface CoordinatorOptions {
   readonly rolesOf?: (principal: Principal) => readonly NodeRole[];
   /** How long what was removed can be had back. Default 0: it cannot. */
   readonly trashRetentionMs?: number;
+  /**
+   * A machine of this member that acts for others and judges them itself: its tickets are not taken
+   * back with the rights of those. Without it there is none.
+   */
+  readonly isGateway?: (nodeId: NodeId) => boolean;
   readonly intervals?: Partial<CoordinatorIntervals>;
   /** More upkeep for the leader: it is scheduled, throttled and shown like its own. */
   readonly extraWorkers?: () => readonly WorkerDefinition[];

@@ -23,6 +23,7 @@ import type {
   ChunkScrubRequest,
   ChunkScrubResponse,
   ChunkStoreRequest,
+  ChunkVoidRequest,
 } from "../protocol.js";
 import type { ChunkHeader } from "../types.js";
 
@@ -81,6 +82,12 @@ export class NodeCalls {
   async has(nodeId: NodeId, id: ChunkId): Promise<boolean> {
     const page = await this.list(nodeId, idBefore(id), 1);
     return page.ids[0] === id;
+  }
+
+  /** Tells whose tickets are to be refused from now on. */
+  async void(nodeId: NodeId, request: ChunkVoidRequest): Promise<void> {
+    const message = encodeMessage(request);
+    await this.#request(nodeId, "chunk.void", message, STORE_TIMEOUT_MS, "control");
   }
 
   /** What stands in front of those of the chunks that the node has and can read. */

@@ -8,6 +8,7 @@ import { FileClient } from "../client/file-client.js";
 import { NodeAgent } from "../storage/node-agent.js";
 import { openPackStore, type PackStore } from "../storage/pack-store.js";
 import { replicaSet } from "../storage/placement.js";
+import { Scrubber } from "../storage/scrubber.js";
 import { StorageNode } from "../storage/storage-node.js";
 import { FaultyDisk } from "../testing/faulty-disk.js";
 import { type Machine, TestMesh } from "../testing/test-mesh.js";
@@ -24,6 +25,8 @@ const log = silentLogger;
 
 interface RealNode {
   readonly machine: Machine;
+  readonly disk: FaultyDisk;
+  readonly scrubber: Scrubber;
   readonly chunks: PackStore;
   readonly agent: NodeAgent;
   link: Link | undefined;
@@ -38,16 +41,22 @@ let client: FileClient;
 
 async function addNode(): Promise<RealNode> {
   const machine = mesh.machine(`node-${nodes.length + 1}`);
+  const disk = new FaultyDisk();
   const chunks = await openPackStore({
-    disk: new FaultyDisk().process(),
+    disk: disk.process(),
     clock,
     log,
     capacityBytes: 1 << 30,
     reserveBytes: 0,
+    onDamaged: (id) => scrubber.damaged(id),
   });
+  const busy = () => false;
+  const shared = { chunkStore: chunks, disk: disk.process(), clock, random, log, busy };
+  const scrubber: Scrubber = new Scrubber(shared);
   const node = new StorageNode({
     nodeId: machine.nodeId,
     chunkStore: chunks,
+    scrub: scrubber,
     clock,
     log,
     dial: (source) => dialNode(machine, source.nodeId),
@@ -55,6 +64,8 @@ async function addNode(): Promise<RealNode> {
   await mesh.listen(machine, node.handlers);
   const real: RealNode = {
     machine,
+    disk,
+    scrubber,
     chunks,
     link: undefined,
     agent: new NodeAgent({
@@ -126,7 +137,14 @@ beforeEach(async () => {
   const policy = new GrantPolicy();
   const principal = testPrincipal("coordinator", "home", home.nodeId);
   policy.grant(principal, "/:read+write+delete");
-  const never = { repairMs: 1e9, settleMs: 1e9, queueMs: 1e9, garbageMs: 1e9, uploadsMs: 1e9 };
+  const never = {
+    scrubMs: 1e9,
+    repairMs: 1e9,
+    settleMs: 1e9,
+    queueMs: 1e9,
+    garbageMs: 1e9,
+    uploadsMs: 1e9,
+  };
   coordinator = new Coordinator({
     store: memoryStore({ clock }),
     access: policy,
@@ -206,5 +224,43 @@ describe("files on real storage nodes", () => {
     await clock.advance(GRACE_MS);
     await run("garbage");
     expect([...allChunks()]).toEqual([]);
+  });
+});
+
+describe("a chunk whose bits have flipped", () => {
+  it("is found by a scrub, taken out and brought back from another node", async () => {
+    for (let at = 0; at < 8; at++) await client.write(`/f${at}`, once(bytesOf(5000, at)));
+    await Promise.all(nodes.map((node) => node.scrubber.start()));
+    const bad = nodes[0] as RealNode;
+    bad.disk.damage("packs/0000000001.pack", 9_000);
+    const scrub = coordinator.workers().find((one) => one.name === "scrub");
+    let ended = false;
+    const running = scrub?.runOnce().finally(() => {
+      ended = true;
+    });
+    while (!ended) await clock.advance(1_000);
+    await running;
+    expect(scrub?.inspect()).toMatchObject({ errors: 1, queue: 1, runs: 1 });
+    expect(bad.scrubber.serve({}).lastFull).toMatchObject({ verified: 7, damaged: 1 });
+    expect(bad.scrubber.serve({}).missing).toEqual([]);
+    expect(bad.chunks.list(undefined, 100)).toHaveLength(8);
+    for (let at = 0; at < 8; at++) {
+      expect((await read(`/f${at}`)).equals(bytesOf(5000, at))).toBe(true);
+    }
+    await Promise.all(nodes.map((node) => node.scrubber.stop()));
+  });
+
+  it("is not verified on a node that is away, and the run says so", async () => {
+    await client.write("/f", once(bytesOf(5000, 1)));
+    await Promise.all(nodes.map((node) => node.scrubber.start()));
+    const away = nodes[0] as RealNode;
+    await away.agent.stop();
+    await until(() => !isOnline(away));
+    const scrub = coordinator.workers().find((one) => one.name === "scrub");
+    const running = expect(scrub?.runOnce()).rejects.toMatchObject({ code: "MESH_UNREACHABLE" });
+    for (let round = 0; round < 5; round++) await clock.advance(1_000);
+    await running;
+    expect(scrub?.inspect().lastError?.message).toContain(away.machine.name);
+    await Promise.all(nodes.map((node) => node.scrubber.stop()));
   });
 });

@@ -13,5 +13,6 @@ export * from "./pack-store.js";
 export * from "./placement.js";
 export * from "./receipts.js";
 export * from "./reconnect.js";
+export { Scrubber, type ScrubberOptions } from "./scrubber.js";
 export * from "./storage-node.js";
 export * from "./tickets.js";

@@ -6,7 +6,8 @@ import { MeshError, type NodeId, type TrustDomain } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { Peer } from "@hearthmesh/qwormhole";
 import type { SignedTicket, Ticket } from "../types.js";
-import { TicketVerifier, type VerifiedTicket } from "./tickets.js";
+import { type TicketVoid, TicketVoids } from "./ticket-voids.js";
+import { checkTicketTime, TicketVerifier, type VerifiedTicket } from "./tickets.js";
 
 export interface MethodPolicy {
   readonly form: "request" | "stream";
@@ -23,6 +24,7 @@ export const STORAGE_METHODS = {
   "chunk.copy": { form: "request", caller: "coordinator" },
   "chunk.list": { form: "request", caller: "coordinator" },
   "chunk.heads": { form: "request", caller: "coordinator" },
+  "chunk.void": { form: "request", caller: "coordinator" },
   "chunk.delete": { form: "request", caller: "coordinator" },
   "chunk.scrub": { form: "request", caller: "coordinator" },
 } as const satisfies Record<string, MethodPolicy>;
@@ -36,6 +38,8 @@ export interface Registration {
   readonly epoch: number;
   /** SPKI, DER: the key that signs tickets. */
   readonly coordinatorPublicKey: Uint8Array;
+  /** Tickets that were taken back while the node was away. */
+  readonly voids?: readonly TicketVoid[];
 }
 
 export interface NodeAccessOptions {
@@ -50,6 +54,7 @@ export interface NodeAccessOptions {
 export class NodeAccess {
   readonly #options: NodeAccessOptions;
   #registration: (Registration & { readonly verifier: TicketVerifier }) | undefined;
+  readonly #voids = new TicketVoids();
   #epoch = 0;
 
   constructor(options: NodeAccessOptions) {
@@ -71,6 +76,13 @@ export class NodeAccess {
       : new TicketVerifier(registration.coordinatorPublicKey);
     this.#registration = { ...registration, verifier };
     this.#epoch = Math.max(this.#epoch, registration.epoch);
+    this.#voids.add(registration.voids ?? [], registration.epoch);
+  }
+
+  /** Refuses these tickets from now on. `MESH_EPOCH_OLD`. */
+  takeBack(voids: readonly TicketVoid[], epoch: number): void {
+    this.checkEpoch(epoch);
+    this.#voids.add(voids, epoch);
   }
 
   get receiptKey(): Uint8Array {
@@ -103,6 +115,7 @@ export class NodeAccess {
       holder: peer.nodeId as NodeId,
       node: this.#options.nodeId,
     });
+    this.checkTerm(verified);
     const { operation, epoch } = verified.ticket;
     if (policy.caller === "coordinator" || !policy.caller.includes(operation)) {
       throw new MeshError("MESH_TICKET_INVALID", {
@@ -111,6 +124,19 @@ export class NodeAccess {
     }
     this.#epoch = Math.max(this.#epoch, epoch);
     return verified;
+  }
+
+  /**
+   * Whether a ticket that was checked is still good: not over, and not taken back. An epoch that
+   * has begun since does not end what is under way. `MESH_TICKET_INVALID`.
+   */
+  checkTerm({ ticket }: VerifiedTicket): void {
+    if (ticket.epoch >= this.#epoch && this.#voids.covers(ticket)) {
+      throw new MeshError("MESH_TICKET_INVALID", {
+        message: "the ticket for this chunk operation was taken back: rights have changed",
+      });
+    }
+    checkTicketTime(ticket, this.#options.nowMs());
   }
 
   /** For orders that carry an epoch: an older one than was seen is `MESH_EPOCH_OLD`. */

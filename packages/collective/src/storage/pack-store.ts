@@ -32,6 +32,7 @@ import { type CompactionStep, PackCompactor } from "./pack-compaction.js";
 import { PackFiles } from "./pack-files.js";
 import { chunkHead, chunkHeaderOf, OWNER_BYTES_MAX, tombstoneHead } from "./pack-format.js";
 import { openPacks } from "./pack-open.js";
+import { PackQuarantine } from "./pack-quarantine.js";
 import { readRecord, type StoredRecord } from "./pack-reader.js";
 import { SecondLook } from "./pack-second-look.js";
 import { PackTable } from "./pack-table.js";
@@ -59,6 +60,8 @@ export interface PackStoreOptions {
   readonly reserveBytes?: number;
   /** Default `CHUNK_INTAKE_BYTES_MAX`. */
   readonly intakeBytesMax?: number;
+  /** Called for every chunk that is taken out of service because its copy here is damaged. */
+  readonly onDamaged?: (id: ChunkId) => void;
 }
 
 interface PendingChange {
@@ -90,8 +93,9 @@ export async function openPackStore(options: PackStoreOptions): Promise<PackStor
     { files, table, space, clock: options.clock, random, log, packBytesMax },
     opened,
   );
+  const quarantine = new PackQuarantine(files, log);
   log.info("opened the chunk store", { count: table.index.size, bytes: table.liveBytes });
-  return new PackStore({ options, files, table, space, writer, secondLook, log });
+  return new PackStore({ options, files, table, space, writer, secondLook, quarantine, log });
 }
 
 interface PackStoreParts {
@@ -101,6 +105,7 @@ interface PackStoreParts {
   readonly space: SpaceGuard;
   readonly writer: PackWriter;
   readonly secondLook: SecondLook;
+  readonly quarantine: PackQuarantine;
   readonly log: Logger;
 }
 
@@ -230,6 +235,7 @@ export class PackStore implements ChunkStore {
   async #close(): Promise<void> {
     await this.#compactor.stop();
     await this.#parts.writer.close();
+    await this.#parts.quarantine.settled();
     await this.#parts.files.closeAll();
   }
 
@@ -281,11 +287,14 @@ export class PackStore implements ChunkStore {
    * that last; when the disk would not give them they may be whole, and the chunk is only suspect.
    */
   #condemn(id: Buffer, location: Location, failure: unknown): void {
-    const { files, table, log, options } = this.#parts;
+    const { files, table, log, options, quarantine } = this.#parts;
     const isNew = table.isAt(id, location);
     if (!isNew && !table.isSuspectAt(id, location)) return;
     const chunkId = id.toString("hex") as ChunkId;
-    if (isNew) this.#corruptChunks++;
+    if (isNew) {
+      this.#corruptChunks++;
+      options.onDamaged?.(chunkId);
+    }
     if (isNew || failure === undefined) {
       log.error(failure === undefined ? "a chunk is damaged" : "a chunk cannot be read back", {
         chunkId,
@@ -298,6 +307,7 @@ export class PackStore implements ChunkStore {
       return;
     }
     table.forget(id);
+    void quarantine.keep(id, location);
     const head = tombstoneHead(id, options.clock.nowMs());
     this.#change(chunkId, { type: "delete", head, pieces: [] }).catch((error: unknown) =>
       log.warn("could not mark a damaged chunk", errorFields(error)),

@@ -332,21 +332,4 @@ describe("a storage node", () => {
     const work = put(link, ticketFor(client), [{ index: 0, ...chunk("x") }]);
     expect(await codeOf(work)).toBe("MESH_TICKET_INVALID");
   });
-
-  it("finds damaged chunks by scrubbing, step by step", async () => {
-    const boss = await mesh.dial(coordinator, served.machine);
-    for (const text of ["a", "b", "c", "d", "e"]) {
-      const { id, bytes } = chunk(text);
-      await ask(boss, "chunk.store", { fileId, index: 0, id, owner }, bytes);
-    }
-    served.disk.damage("packs/0000000001.pack", 2000);
-    const steps = [];
-    for (let step = await served.node.scrubOnce(2); ; step = await served.node.scrubOnce(2)) {
-      steps.push(step);
-      if (step.isEnd) break;
-    }
-    expect(steps.reduce((sum, step) => sum + step.verified, 0)).toBe(4);
-    expect(steps.reduce((sum, step) => sum + step.damaged, 0)).toBe(1);
-    expect(await served.store.report()).toMatchObject({ chunkCount: 4, corruptChunks: 1 });
-  });
 });

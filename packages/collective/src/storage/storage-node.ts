@@ -35,6 +35,7 @@ import type {
   ChunkScrubRequest,
   ChunkStoreRequest,
   ChunkStoreResponse,
+  ChunkVoidRequest,
 } from "../protocol.js";
 import type { ChunkHeader, ChunkStore } from "../types.js";
 import { ByteBudget } from "./byte-budget.js";
@@ -49,7 +50,9 @@ import {
   STORAGE_METHODS,
   type StorageMethod,
 } from "./node-access.js";
+import { OpenStreams } from "./open-streams.js";
 import type { Scrubber } from "./scrubber.js";
+import { readTicketVoids, type TicketVoid } from "./ticket-voids.js";
 
 /** Streams and requests that the node serves at the same time, for all its peers. */
 const STREAMS_OPEN_MAX = 256;
@@ -82,7 +85,7 @@ export class StorageNode {
   readonly #time: CoordinatorTime;
   readonly #intake = new ByteBudget(limits.CHUNK_INTAKE_BYTES_MAX, STREAMS_OPEN_MAX);
   readonly #buffers = new ChunkBuffers();
-  #openStreams = 0;
+  readonly #streams = new OpenStreams();
   #openRequests = 0;
 
   constructor(options: StorageNodeOptions) {
@@ -112,19 +115,20 @@ export class StorageNode {
 
   /** Chunks are asked for or stored now. */
   get isBusy(): boolean {
-    return this.#openStreams > 0;
+    return this.#streams.size > 0;
   }
 
   /** Before the first registration every ticket is refused. */
   setRegistration(registration: Registration): void {
     this.#access.register(registration);
+    this.#endStreams(registration.voids ?? []);
   }
 
   async #onStream(stream: LinkStream): Promise<void> {
     const { chunkStore } = this.#options;
-    this.#openStreams++;
+    const served = this.#streams.add(stream);
     try {
-      if (this.#openStreams > STREAMS_OPEN_MAX) throw busy();
+      if (this.#streams.size > STREAMS_OPEN_MAX) throw busy();
       const method = this.#access.checkMethod(stream.method, "stream", stream.peer);
       const parts = {
         access: this.#access,
@@ -140,7 +144,7 @@ export class StorageNode {
       this.#logRefusal(stream.method, stream.peer.nodeId, error);
       throw asWireError(error);
     } finally {
-      this.#openStreams--;
+      served();
     }
   }
 
@@ -169,6 +173,8 @@ export class StorageNode {
         return this.#list(message as Message<ChunkListRequest>);
       case "chunk.heads":
         return this.#heads(message as Message<ChunkHeadsRequest>);
+      case "chunk.void":
+        return this.#takeBack(message as Message<ChunkVoidRequest>);
       case "chunk.delete":
         return this.#delete(message as Message<ChunkDeleteRequest>);
       case "chunk.scrub":
@@ -229,6 +235,18 @@ export class StorageNode {
     const { scrub } = this.#options;
     if (scrub === undefined) throw badRequest("this node does not verify its chunks");
     return encodeMessage(scrub.serve(header));
+  }
+
+  async #takeBack({ header }: Message<ChunkVoidRequest>): Answer {
+    const voids = readTicketVoids(header.voids);
+    this.#access.takeBack(voids, header.epoch);
+    this.#endStreams(voids);
+    return encodeMessage({});
+  }
+
+  #endStreams(voids: readonly TicketVoid[]): void {
+    const count = this.#streams.end(voids);
+    if (count > 0) this.#log.info("streams were cut: rights have changed", { count });
   }
 
   async #delete({ header }: Message<ChunkDeleteRequest>): Answer {

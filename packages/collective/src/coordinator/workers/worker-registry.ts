@@ -119,7 +119,7 @@ export class WorkerRegistry {
       const settings = changed(record.settings, change);
       await this.#write(name, { ...record, settings });
       loop.configure(settings);
-      this.#options.log.info("a worker was set", { worker: name, ...settings });
+      this.#options.log.info("a worker was set", { worker: name });
       return settings;
     });
   }
