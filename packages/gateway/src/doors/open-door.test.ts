@@ -155,6 +155,13 @@ const POLICY_OF: Record<string, Policy> = {
   "PATCH /api/workers/:worker": "operator",
   "POST /api/workers/:worker/run": "operator",
   "POST /api/identity/renew": "self",
+  "GET /api/files/stat": "files",
+  "GET /api/files/list": "files",
+  "POST /api/files/mkdir": "files",
+  "POST /api/files/move": "files",
+  "DELETE /api/files": "files",
+  "GET /api/files/content": "files",
+  "PUT /api/files/content": "files",
 };
 
 describe("policies", () => {

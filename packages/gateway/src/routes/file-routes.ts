@@ -14,26 +14,26 @@ export function fileRoutes(services: GatewayServices): Route[] {
 
 function directoryRoutes(services: GatewayServices): Route[] {
   return [
-    defineRoute(ENDPOINTS.stat, "enrolled", async ({ query, caller, signal }) => {
+    defineRoute(ENDPOINTS.stat, "files", async ({ query, caller, signal }) => {
       const entry = await services.files(caller.principal).stat(query.path, signal);
       return { entry: entryView(entry) };
     }),
-    defineRoute(ENDPOINTS.list, "enrolled", async ({ query, caller }) => {
+    defineRoute(ENDPOINTS.list, "files", async ({ query, caller }) => {
       const { header } = await services.coordinator.call(caller.principal, "file.list", query);
       const { entries, more } = header as ListedPage;
       return { entries: entries.map(entryView), more };
     }),
-    defineRoute(ENDPOINTS.makeDirectory, "enrolled", async ({ body, caller, signal }) => {
+    defineRoute(ENDPOINTS.makeDirectory, "files", async ({ body, caller, signal }) => {
       const { path, parents = false } = body;
       await services.files(caller.principal).makeDirectory(path, { parents, signal });
       return { path };
     }),
-    defineRoute(ENDPOINTS.move, "enrolled", async ({ body, caller, signal }) => {
+    defineRoute(ENDPOINTS.move, "files", async ({ body, caller, signal }) => {
       const { from, to, overwrite = false } = body;
       await services.files(caller.principal).move(from, to, { overwrite, signal });
       return { from, to };
     }),
-    defineRoute(ENDPOINTS.remove, "enrolled", async ({ query, caller, signal, request }) => {
+    defineRoute(ENDPOINTS.remove, "files", async ({ query, caller, signal, request }) => {
       const { path, recursive = false } = query;
       const ifMatch = changeCondition(request.headers);
       const condition = ifMatch === undefined ? {} : { ifMatch };
@@ -47,7 +47,7 @@ function contentRoutes(services: GatewayServices): Route[] {
   return [
     defineRoute(
       ENDPOINTS.read,
-      "enrolled",
+      "files",
       async ({ query, caller, signal, request, reply }) => {
         const files = services.files(caller.principal);
         const { method, headers } = request;
@@ -58,7 +58,7 @@ function contentRoutes(services: GatewayServices): Route[] {
     ),
     defineRoute(
       ENDPOINTS.write,
-      "enrolled",
+      "files",
       async ({ query, caller, signal, request }) => {
         const ifMatch = changeCondition(request.headers);
         const options = ifMatch === undefined ? { signal } : { ifMatch, signal };
