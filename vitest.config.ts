@@ -51,7 +51,8 @@ export default defineConfig({
           testTimeout: 120_000,
           expect: { poll: { timeout: 30_000 } },
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // They wait for processes more than they compute.
+          maxWorkers: 2,
         },
       },
     ],

@@ -23,8 +23,13 @@ function isFree(port) {
   });
 }
 
+/** Tests that run at the same time look for ports in places of their own. */
+function firstPortBase() {
+  return 10_000 + (Number(process.env.VITEST_POOL_ID ?? 0) % 3) * 10_000;
+}
+
 /** A `--port-base` at which `count` nodes find all their ports free. */
-export async function freePortBase(count, from = 10_000) {
+export async function freePortBase(count, from = firstPortBase()) {
   for (let base = from; base < 45_000; base += 200) {
     const ports = Array.from({ length: count }, (_, index) =>
       DOORS.map((port) => base + index * PORT_STEP + port),
