@@ -10,6 +10,7 @@ export * from "./authority/index.js";
 export * from "./client/index.js";
 export * from "./coordinator/index.js";
 export * from "./copies/index.js";
+export type * from "./copies-protocol.js";
 export * from "./federation/index.js";
 export * from "./key-value/index.js";
 export * from "./leadership/index.js";

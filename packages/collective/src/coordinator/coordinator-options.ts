@@ -3,7 +3,9 @@ import type { Clock, Logger, MemberId, NodeId, Random } from "@hearthmesh/core";
 import type { NodeRole, Principal } from "@hearthmesh/identity";
 import type { Store } from "@hearthmesh/store";
 import type { CoordinatorContact } from "../authority/coordinators.js";
+import type { CopiesOptions, CopiesStatus } from "../copies/copies.js";
 import type { AccessPolicy } from "./access.js";
+import type { QuotaTerms } from "./quota-ledger.js";
 import type { Totals } from "./usage.js";
 import type { ReplicationState } from "./workers/replication-tally.js";
 import type { WorkerInspection } from "./workers/worker.js";
@@ -54,6 +56,10 @@ export interface CoordinatorOptions {
    */
   readonly isGateway?: (nodeId: NodeId) => boolean;
   readonly intervals?: Partial<CoordinatorIntervals>;
+  /** What peers may keep here. Without it peers have no bound but their grants. */
+  readonly quotas?: QuotaTerms;
+  /** Copies of this home's files at friends. */
+  readonly copies?: CopiesOptions;
   /** More upkeep for the leader: it is scheduled, throttled and shown like its own. */
   readonly extraWorkers?: () => readonly WorkerDefinition[];
 }
@@ -114,5 +120,7 @@ export interface CoordinatorStatus {
   readonly uploadsOpen: number;
   /** Undefined until the files have been counted. */
   readonly totals: Totals | undefined;
+  /** Undefined where no copies are kept at friends. */
+  readonly copies: CopiesStatus | undefined;
   readonly workers: readonly WorkerInspection[];
 }

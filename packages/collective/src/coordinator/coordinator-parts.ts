@@ -1,5 +1,6 @@
 /** Puts the parts of a coordinator together. */
 
+import type { Copies } from "../copies/copies.js";
 import { HoldBook } from "../recovery/hold-book.js";
 import { lostFoundWorker } from "../recovery/lost-found.js";
 import { Activity } from "./activity.js";
@@ -8,6 +9,7 @@ import { Background } from "./background.js";
 import { ChunkGuard } from "./chunk-guard.js";
 import { Condemned } from "./condemned.js";
 import { type CoordinatorOptions, DEFAULT_INTERVALS } from "./coordinator-options.js";
+import { copyMethodsFor, makeCopies } from "./copy-parts.js";
 import { Directories } from "./directories.js";
 import { DrainWatch } from "./drain-watch.js";
 import type { StorageView } from "./durability.js";
@@ -23,14 +25,17 @@ import { NodeCalls } from "./node-calls.js";
 import { NodeDirectory } from "./node-directory.js";
 import { nodeMethods } from "./node-methods.js";
 import { OpenUploads } from "./open-uploads.js";
+import { QuotaLedger } from "./quota-ledger.js";
 import { ReceiptKeys } from "./receipt-keys.js";
 import { ReplicaWriter } from "./replica-writer.js";
 import { SmallFiles } from "./small-files.js";
 import { TicketOffice } from "./ticket-office.js";
+import { TicketVoider } from "./ticket-voider.js";
 import { Trash } from "./trash.js";
 import { trashMethods } from "./trash-methods.js";
 import { Uploads } from "./uploads.js";
 import { Usage } from "./usage.js";
+import { VoidBook } from "./void-book.js";
 import { workerMethods } from "./workers/worker-methods.js";
 
 const REPLICAS = 3;
@@ -47,13 +52,20 @@ export interface CoordinatorParts {
   readonly background: Background;
   readonly activity: Activity;
   readonly methods: MethodTable;
+  readonly voider: TicketVoider;
+  readonly copies: Copies | undefined;
+  readonly quotas: QuotaLedger;
 }
 
 export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const { store, clock, random, log, epoch } = options;
-  const context = namespaceContext(options);
-  const { layouts, nodes, tickets, drains, lookSoon } = nodeParts(options);
+  const plain = namespaceContext(options);
+  const copyGround = () => ({ background, nodes, tickets, placement });
+  const copies = makeCopies(options, plain.directories, copyGround);
+  const context = { ...plain, copies };
+  const { layouts, nodes, tickets, voids, drains, lookSoon } = nodeParts(options);
   const calls = new NodeCalls((nodeId) => nodes.link(nodeId));
+  const voider = ticketVoider(options, { tickets, voids, nodes, calls });
   const guard = new ChunkGuard();
   const condemned = new Condemned(store);
   const open = new OpenUploads();
@@ -85,13 +97,19 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
     intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
     layout: () => layouts.layout,
     busy: () => activity.isBusy,
-    extraWorkers: () => [lostFoundWorker(lostFound), ...(options.extraWorkers?.() ?? [])],
+    extraWorkers: () => [
+      lostFoundWorker(lostFound),
+      ...(copies?.workers() ?? []),
+      ...(options.extraWorkers?.() ?? []),
+    ],
+    onLost: (id) => copies?.lost(id),
   });
   background.hold.addCheck(() => holds.reason(nodes.onlineStorage()));
   lookSoon.call = () => background.lookSoon();
   const answers = new AnswerContext({ layouts, nodes, tickets });
   return {
     ...{ layouts, nodes, condemned, holds, open, usage, smallFiles, background, activity },
+    ...{ voider, copies, quotas: context.quotas },
     methods: {
       ...workerMethods(background.registry),
       ...nodeMethods({ nodes, holds, store, clock }),
@@ -104,22 +122,25 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
       ),
       ...fileMethods({ context, namespace, smallFiles, uploads, answers }),
       ...trashMethods(trash),
+      ...copyMethodsFor(context, namespace, copies),
     },
   };
 }
 
 export function namespaceContext(
-  options: Pick<CoordinatorOptions, "store" | "clock" | "random" | "trashRetentionMs">,
+  options: Pick<CoordinatorOptions, "store" | "clock" | "random" | "trashRetentionMs" | "quotas">,
   directories = new Directories(options.store),
 ): NamespaceContext {
   const { store, clock, random, trashRetentionMs = 0 } = options;
   const gate = new SharedGate();
+  const usage = new Usage(store, gate);
   return {
     store,
     directories,
     gate,
     mutex: new KeyedMutex(),
-    usage: new Usage(store, gate),
+    usage,
+    quotas: new QuotaLedger(usage, options.quotas),
     clock,
     random,
     run: Buffer.from(random.bytes(8)).toString("hex"),
@@ -142,7 +163,9 @@ function nodeParts(options: CoordinatorOptions) {
     leaving: () => nodes.leaving(),
     onLeft: () => lookSoon.call(),
   });
+  const voids = new VoidBook(clock);
   const nodes: NodeDirectory = new NodeDirectory({
+    voids: () => voids.live(),
     ...{ store, layouts, clock, log, memberId, epoch, coordinators, drains },
     autoJoin: options.autoJoin ?? true,
     receiptKeys: new ReceiptKeys(options.coordinatorSecret),
@@ -153,5 +176,23 @@ function nodeParts(options: CoordinatorOptions) {
     },
   });
   const tickets = new TicketOffice({ sign, epoch, clock });
-  return { layouts, nodes, tickets, drains, lookSoon };
+  return { layouts, nodes, tickets, voids, drains, lookSoon };
+}
+
+interface TicketParts {
+  readonly tickets: TicketOffice;
+  readonly voids: VoidBook;
+  readonly nodes: NodeDirectory;
+  readonly calls: NodeCalls;
+}
+
+function ticketVoider(
+  { access, isGateway = () => false, epoch, clock, log }: CoordinatorOptions,
+  { tickets, voids, nodes, calls }: TicketParts,
+): TicketVoider {
+  return new TicketVoider({
+    ...{ access, isGateway, epoch, clock, log, calls, tickets },
+    book: voids,
+    online: () => nodes.onlineStorage(),
+  });
 }

@@ -18,6 +18,7 @@ import {
 } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, Link, LinkHandlers } from "@hearthmesh/qwormhole";
+import { CopiesAccess } from "../copies/copies-access.js";
 import { distinctZones } from "../storage/placement.js";
 import type { Layout, NodeInfo } from "../types.js";
 import { Access } from "./access.js";
@@ -50,8 +51,9 @@ export class Coordinator implements Startable {
   #running = false;
 
   constructor(options: CoordinatorOptions) {
-    this.#options = options;
-    this.#parts = buildParts(options);
+    const access = new CopiesAccess(options.access, (domain) => options.quotas?.get(domain));
+    this.#options = { ...options, access };
+    this.#parts = buildParts(this.#options);
   }
 
   async start(): Promise<void> {
@@ -63,14 +65,18 @@ export class Coordinator implements Startable {
     await condemned.load();
     await this.#loadUploads();
     await background.load();
+    await this.#parts.copies?.load();
     this.#running = true;
+    this.#parts.voider.start();
     background.start();
   }
 
   async stop(): Promise<void> {
     this.#running = false;
     const { background, smallFiles, nodes } = this.#parts;
+    this.#parts.voider.stop();
     nodes.stop();
+    this.#parts.copies?.stop();
     await background.stop();
     await smallFiles.settle();
   }
@@ -152,6 +158,7 @@ export class Coordinator implements Startable {
       repairQueue: this.#background.queue.length,
       uploadsOpen: open.size,
       totals: usage.totals(),
+      copies: this.#parts.copies?.status(),
       workers: this.#background.workers.map((worker) => worker.inspect()),
     };
   }
@@ -165,7 +172,8 @@ export class Coordinator implements Startable {
     const { store, clock } = this.#options;
     for await (const page of pagesOf(store, "u", { limit: limits.LIST_PAGE_ENTRIES_MAX })) {
       for (const row of page) {
-        const { owner } = decodeJson<UploadRecord>(row.value);
+        const { owner, sizeBytes } = decodeJson<UploadRecord>(row.value);
+        this.#parts.quotas.grew(fileOfKey(row.key), owner, sizeBytes);
         open.restore(fileOfKey(row.key), owner, row.createRevision, clock.monotonicMs());
       }
     }

@@ -16,6 +16,7 @@ export {
 export type { DrainAnswer, LayoutOverview } from "./layout-desk.js";
 export type { LayoutPreview } from "./layout-preview.js";
 export { type MeshPath, parsePath } from "./paths.js";
+export type { QuotaOffer, QuotaTerms } from "./quota-ledger.js";
 export type { RemovalFacts } from "./removal-check.js";
 export type { TrashEntry, TrashPage } from "./trash.js";
 export type { Totals } from "./usage.js";

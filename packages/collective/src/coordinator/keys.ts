@@ -82,7 +82,7 @@ export const keys = {
 };
 
 /** The rows of one kind that are walked page by page. */
-export type WalkedKind = "r" | "u" | "d" | "q" | "x" | "f" | "c" | "k";
+export type WalkedKind = "r" | "u" | "d" | "q" | "x" | "f" | "c" | "k" | "t" | "m";
 
 /** All rows of a kind, or those after a key of that kind. */
 export function rowsAfter(kind: WalkedKind, key?: string): KeyRange {
@@ -94,6 +94,11 @@ export function rowsAfter(kind: WalkedKind, key?: string): KeyRange {
 /** The chunk that a reference row is about. */
 export function chunkOfReference(key: string): ChunkId {
   return key.slice(2, 66) as ChunkId;
+}
+
+/** The file of a reference row. */
+export function fileOfReference(key: string): FileId {
+  return key.slice(67) as FileId;
 }
 
 /** The id in a key of the form `<kind>/<id>` or `<kind>/<id>/...`. */

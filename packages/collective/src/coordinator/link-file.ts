@@ -100,12 +100,15 @@ async function writeLink(
     success: [
       put(target.key, encodeEntry(record)),
       ...(old === undefined ? [] : bury(context, old)),
+      ...(context.copies?.linking(path.text, record.fileId) ?? []),
       ...request.operations,
     ],
     failure: getOperations(readBack),
   });
   if (result.succeeded) {
-    context.usage.add(old === undefined ? 1 : 0, record.sizeBytes - (old?.sizeBytes ?? 0));
+    context.usage.add(1, record.sizeBytes, record.owner);
+    if (old !== undefined) context.usage.add(-1, -old.sizeBytes, old.owner);
+    context.copies?.linked(path.text);
     return { done: entryOf(path.text, nameOf(path), record) };
   }
   const isAs = (at: number, wanted: { modRevision: number } | undefined) =>

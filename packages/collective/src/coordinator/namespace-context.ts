@@ -1,10 +1,11 @@
 /** What the operations of the namespace share, and the rules that several of them need. */
-import { type Clock, MeshError, type Random } from "@hearthmesh/core";
+import { type Clock, type FileId, MeshError, type Random } from "@hearthmesh/core";
 import { type KeyValue, type Operation, put, type Store } from "@hearthmesh/store";
 import type { Directories } from "./directories.js";
 import type { KeyedMutex, SharedGate } from "./gates.js";
 import { keys } from "./keys.js";
 import type { MeshPath } from "./paths.js";
+import type { QuotaLedger } from "./quota-ledger.js";
 import { type DeadRecord, decodeEntry, type EntryRecord, encodeDead } from "./records.js";
 import type { Usage } from "./usage.js";
 
@@ -21,10 +22,24 @@ export interface NamespaceContext {
   readonly usage: Usage;
   readonly clock: Clock;
   readonly random: Random;
+  /** What peers may keep here. */
+  readonly quotas: QuotaLedger;
+  /** Copies at friends; absent where none are kept. */
+  readonly copies?: CopyHooks | undefined;
   /** Names this run of the coordinator; see `DeadRecord`. */
   readonly run: string;
   /** How long what was removed can be had back; 0: it cannot. */
   readonly trashRetentionMs: number;
+}
+
+/** What the copies at friends have to do with a change of the namespace. */
+export interface CopyHooks {
+  /** What a transaction that puts a content at a path writes for its copies; then `linked`. */
+  linking(path: string, fileId: FileId): readonly Operation[];
+  linked(path: string): void;
+  /** The same for a directory with all below it. */
+  moving(from: string, to: string): readonly Operation[];
+  moved(from: string, to: string): void;
 }
 
 /** An entry with the row that it was read from. */

@@ -98,7 +98,7 @@ async function attemptMove(
       return { done: entryOf(to.text, nameOf(to), moved.record) };
     }
     await checkReplaced(context, request, moved, replaced);
-    return writeMove(context, to, { source, target, moved, replaced });
+    return writeMove(context, from, to, { source, target, moved, replaced });
   });
 }
 
@@ -129,29 +129,38 @@ interface Move {
 
 async function writeMove(
   context: NamespaceContext,
+  from: MeshPath,
   to: MeshPath,
   move: Move,
 ): Promise<Attempt<Entry>> {
   const { source, target, moved, replaced } = move;
-  const { directories, usage } = context;
+  const { directories, usage, copies } = context;
+  const isFile = moved.record.kind === "file";
+  const forCopies = isFile
+    ? copies?.linking(to.text, moved.record.fileId)
+    : copies?.moving(from.text, to.text);
   const result = await context.store.transact({
     compare: comparesOf(move),
     success: [
       remove(source.key),
       put(target.key, encodeEntry(moved.record)),
       ...buryReplaced(context, replaced),
+      ...(forCopies ?? []),
     ],
   });
   if (!result.succeeded) {
     directories.forgetAll();
     return "again";
   }
+  if (isFile) copies?.linked(to.text);
+  else copies?.moved(from.text, to.text);
   directories.forget(source.key);
   directories.forget(target.key);
   if (moved.record.kind === "directory") {
     directories.wrote(target.key, moved.record.fileId, result.revision);
   }
-  if (replaced?.record.kind === "file") usage.add(-1, -replaced.record.sizeBytes);
+  if (replaced?.record.kind === "file")
+    usage.add(-1, -replaced.record.sizeBytes, replaced.record.owner);
   return { done: entryOf(to.text, nameOf(to), moved.record) };
 }
 

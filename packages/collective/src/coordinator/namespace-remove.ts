@@ -138,6 +138,9 @@ async function writeRemoval(
   });
   context.directories.forget(key);
   if (!result.succeeded) return "again";
-  if (record.kind === "file") context.usage.add(-1, -record.sizeBytes);
+  if (record.kind === "file") {
+    context.usage.add(-1, -record.sizeBytes, record.owner);
+    if (removal.path !== undefined) context.usage.addTrash(1, record.sizeBytes, record.owner);
+  }
   return { done: 1 };
 }

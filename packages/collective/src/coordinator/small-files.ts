@@ -66,9 +66,12 @@ export class SmallFiles {
         hint: "Larger files are uploaded in chunks: file.begin.",
       });
     }
-    if (bytes.length > limits.INLINE_FILE_BYTES_MAX) return this.#putChunk(access, input);
-    const record = this.#record(access, bytes.length, { chunkCount: 0, inline: bytes });
-    return this.#link(input, record, []);
+    const { quotas } = this.#options.namespace;
+    return quotas.holding(access.principal, bytes.length, () => {
+      if (bytes.length > limits.INLINE_FILE_BYTES_MAX) return this.#putChunk(access, input);
+      const record = this.#record(access, bytes.length, { chunkCount: 0, inline: bytes });
+      return this.#link(input, record, []);
+    });
   }
 
   /** Waits for the copies that are completed behind their answers. */

@@ -181,19 +181,26 @@ export class Trash {
         return "again";
       }
       const { entry } = record;
-      if (entry.kind === "file") usage.add(1, entry.sizeBytes);
-      else directories.wrote(key, entry.fileId, result.revision);
+      if (entry.kind === "file") {
+        usage.add(1, entry.sizeBytes, entry.owner);
+        usage.addTrash(-1, -entry.sizeBytes, entry.owner);
+      } else directories.wrote(key, entry.fileId, result.revision);
       return { done: entryOf(to.text, nameOf(to), entry) };
     });
   }
 
   /** False when it is no longer there. */
-  async #discard({ row, record }: Found): Promise<boolean> {
-    const result = await this.#context.store.transact({
-      compare: [expectRevision(row.key, row.modRevision)],
-      success: [remove(row.key), ...bury(this.#context, record.entry)],
+  #discard({ row, record }: Found): Promise<boolean> {
+    const { store, gate, usage } = this.#context;
+    const { entry } = record;
+    return gate.shared(async () => {
+      const { succeeded } = await store.transact({
+        compare: [expectRevision(row.key, row.modRevision)],
+        success: [remove(row.key), ...bury(this.#context, entry)],
+      });
+      if (succeeded && entry.kind === "file") usage.addTrash(-1, -entry.sizeBytes, entry.owner);
+      return succeeded;
     });
-    return result.succeeded;
   }
 
   async #find(id: string): Promise<Found> {

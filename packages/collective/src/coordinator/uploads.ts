@@ -93,6 +93,7 @@ export class Uploads {
   async begin(access: Access, path: MeshPath, ifMatch: string | undefined): Promise<FileId> {
     access.require(path, "write");
     const { clock, random, open, namespace } = this.#options;
+    namespace.quotas.require(access.principal, 1);
     await this.#checkTarget(path, ifMatch);
     this.#checkStorage();
     const owner = access.principal.spiffeId;
@@ -124,10 +125,11 @@ export class Uploads {
     return fileId;
   }
 
-  /** Keeps an upload alive, for a new ticket. */
-  async renew(access: Access, fileId: FileId): Promise<void> {
-    await this.#load(access, fileId);
+  /** Keeps an upload alive, for a new ticket; says where the file will be. */
+  async renew(access: Access, fileId: FileId): Promise<MeshPath> {
+    const { record } = await this.#load(access, fileId);
     this.#checkStorage();
+    return parsePath(record.path);
   }
 
   segment(access: Access, input: SegmentInput): Promise<void> {
@@ -138,9 +140,11 @@ export class Uploads {
         return { done: undefined };
       }
       const sizeBytes = checkNextSegment(upload.record, input);
-      const { guard } = this.#options;
+      const { guard, namespace } = this.#options;
       const ids = input.chunks.map((chunk) => chunk.id);
-      return guard.use(ids, () => this.#writeSegment(upload, input, sizeBytes));
+      return namespace.quotas.holding(access.principal, sizeBytes, () =>
+        guard.use(ids, () => this.#writeSegment(upload, input, sizeBytes)),
+      );
     });
   }
 
@@ -150,10 +154,15 @@ export class Uploads {
     return withRetries(async () => {
       const upload = await this.#load(access, input.fileId);
       checkCommit(upload.record, input);
+      const { guard, namespace, open } = this.#options;
       const ids = input.chunks.map((chunk) => chunk.id);
-      const entry = await this.#options.guard.use(ids, () => this.#link(upload, input));
+      const added = input.sizeBytes - upload.record.sizeBytes;
+      const entry = await namespace.quotas.holding(access.principal, added, () =>
+        guard.use(ids, () => this.#link(upload, input)),
+      );
       if (entry === "again") return entry;
-      this.#options.open.end(input.fileId);
+      open.end(input.fileId);
+      namespace.quotas.ended(input.fileId);
       this.#committed.add(input.fileId, access.principal.spiffeId, entry);
       return { done: entry };
     });
@@ -162,7 +171,8 @@ export class Uploads {
   /** An upload that is not there is no error: the caller wants it gone. */
   async abort(access: Access, fileId: FileId): Promise<void> {
     try {
-      await this.#load(access, fileId);
+      // Who may not write any more may still give up what it began.
+      await this.#loadOwn(access, fileId);
     } catch (error) {
       if (error instanceof MeshError && error.code === "MESH_UPLOAD_UNKNOWN") return;
       throw error;
@@ -186,19 +196,26 @@ export class Uploads {
         if (!result.succeeded) return "again";
       }
       open.end(fileId);
+      namespace.quotas.ended(fileId);
       return { done: undefined };
     });
   }
 
   async #load(access: Access, fileId: FileId): Promise<Upload> {
-    const { namespace, open, clock } = this.#options;
+    const upload = await this.#loadOwn(access, fileId);
+    // Again at every step: a grant may have ended since.
+    access.require(parsePath(upload.record.path), "write");
+    const { open, clock } = this.#options;
+    open.touch(fileId, clock.monotonicMs());
+    return upload;
+  }
+
+  async #loadOwn(access: Access, fileId: FileId): Promise<Upload> {
+    const { namespace } = this.#options;
     const row = await namespace.store.get(keys.upload(fileId));
     if (row === undefined) throw unknownUpload();
     const record = decodeJson<UploadRecord>(row.value);
     if (record.owner !== access.principal.spiffeId) throw unknownUpload();
-    // Again at every step: a grant may have ended since.
-    access.require(parsePath(record.path), "write");
-    open.touch(fileId, clock.monotonicMs());
     const { modRevision, createRevision } = row;
     return { fileId, record, modRevision, createRevision };
   }
@@ -255,6 +272,7 @@ export class Uploads {
       ],
     });
     if (!result.succeeded) return "again";
+    namespace.quotas.grew(fileId, record.owner, sizeBytes);
     return { done: undefined };
   }
 

@@ -1,13 +1,16 @@
 /**
- * How many files the namespace holds and how many bytes they have. Counted once from the rows as
- * they were at one revision, then kept by adding up what the coordinator changes. Unknown until the
- * count has ended. A removed tree counts until it is swept.
+ * How many files the namespace holds and how many bytes they have, in all and by the trust domain of
+ * their owners. Counted once from the rows as they were at one revision, then kept by adding up what
+ * the coordinator changes. Unknown until the count has ended. A removed tree counts until it is
+ * swept. What is in the trash belongs to its owner still, so it counts for the quota of a domain,
+ * and is no file of the namespace any more.
  */
 import { isMeshError } from "@hearthmesh/core";
 import type { RangeResult, Store } from "@hearthmesh/store";
 import type { SharedGate } from "./gates.js";
 import { keys, rowsAfter } from "./keys.js";
 import { decodeEntry } from "./records.js";
+import { decodeTrash } from "./trash-records.js";
 
 const PAGE_ROWS = 1000;
 /** Under a steady storm of writes the history is too short to be counted; then it stays unknown. */
@@ -18,35 +21,79 @@ export interface Totals {
   readonly bytes: number;
 }
 
+const NOTHING: Totals = { files: 0, bytes: 0 };
+
+/** Totals by trust domain. Owners are verified identities, so their domains are few. */
+class Tally {
+  readonly #byDomain = new Map<string, Totals>();
+
+  add(files: number, bytes: number, owner: string): void {
+    const domain = domainOfOwner(owner);
+    const before = this.of(domain);
+    const after = { files: before.files + files, bytes: before.bytes + bytes };
+    this.#byDomain.set(domain, after);
+  }
+
+  of(domain: string): Totals {
+    return this.#byDomain.get(domain) ?? NOTHING;
+  }
+
+  all(): Totals {
+    return [...this.#byDomain.values()].reduce(sum, NOTHING);
+  }
+}
+
+/** `home.alice` of `spiffe://home.alice/person/carol`. */
+export function domainOfOwner(owner: string): string {
+  return /^spiffe:\/\/([^/]+)\//.exec(owner)?.[1] ?? "";
+}
+
+function sum(a: Totals, b: Totals): Totals {
+  return { files: a.files + b.files, bytes: a.bytes + b.bytes };
+}
+
 export class Usage {
   readonly #store: Store;
   readonly #gate: SharedGate;
-  #changed = { files: 0, bytes: 0 };
-  #counted: Totals | undefined;
+  #changed = new Tally();
+  #counted: Tally | undefined;
+  #trashChanged = new Tally();
+  #trashCounted = new Tally();
 
   constructor(store: Store, gate: SharedGate) {
     this.#store = store;
     this.#gate = gate;
   }
 
-  add(files: number, bytes: number): void {
-    this.#changed.files += files;
-    this.#changed.bytes += bytes;
+  /** `owner` is the SPIFFE id that the file has. */
+  add(files: number, bytes: number, owner: string): void {
+    this.#changed.add(files, bytes, owner);
+  }
+
+  /** The same for files in the trash. */
+  addTrash(files: number, bytes: number, owner: string): void {
+    this.#trashChanged.add(files, bytes, owner);
   }
 
   totals(): Totals | undefined {
-    const counted = this.#counted;
+    return this.#counted === undefined ? undefined : sum(this.#counted.all(), this.#changed.all());
+  }
+
+  /** Of the files whose owners are of this trust domain, those in the trash included. */
+  ofDomain(domain: string): Totals | undefined {
+    const counted = this.#counted?.of(domain);
     if (counted === undefined) return undefined;
-    return {
-      files: counted.files + this.#changed.files,
-      bytes: counted.bytes + this.#changed.bytes,
-    };
+    const trash = sum(this.#trashCounted.of(domain), this.#trashChanged.of(domain));
+    return sum(sum(counted, this.#changed.of(domain)), trash);
   }
 
   async count(signal: AbortSignal): Promise<void> {
     for (let attempt = 0; attempt < COUNT_ATTEMPTS && this.#counted === undefined; attempt++) {
       try {
-        this.#counted = await this.#countAt(await this.#begin(), signal);
+        const revision = await this.#begin();
+        const files = await this.#countAt("f", revision, signal);
+        this.#trashCounted = await this.#countAt("t", revision, signal);
+        this.#counted = files;
       } catch (error) {
         if (!isMeshError(error, "MESH_STORE_COMPACTED")) throw error;
       }
@@ -58,27 +105,25 @@ export class Usage {
    */
   #begin(): Promise<number> {
     return this.#gate.alone(async () => {
-      this.#changed = { files: 0, bytes: 0 };
+      this.#changed = new Tally();
+      this.#trashChanged = new Tally();
       return (await this.#store.range(keys.uploads, { limit: 1, keysOnly: true })).revision;
     });
   }
 
-  async #countAt(revision: number, signal: AbortSignal): Promise<Totals> {
-    let files = 0;
-    let bytes = 0;
+  async #countAt(kind: "f" | "t", revision: number, signal: AbortSignal): Promise<Tally> {
+    const tally = new Tally();
     let last: string | undefined;
     for (;;) {
       signal.throwIfAborted();
       const options = { limit: PAGE_ROWS, revision };
-      const page: RangeResult = await this.#store.range(rowsAfter("f", last), options);
+      const page: RangeResult = await this.#store.range(rowsAfter(kind, last), options);
       for (const row of page.entries) {
-        const record = decodeEntry(row.value);
-        if (record.kind !== "file") continue;
-        files++;
-        bytes += record.sizeBytes;
+        const record = kind === "f" ? decodeEntry(row.value) : decodeTrash(row.value).entry;
+        if (record.kind === "file") tally.add(1, record.sizeBytes, record.owner);
       }
       last = page.entries.at(-1)?.key;
-      if (!page.more || last === undefined) return { files, bytes };
+      if (!page.more || last === undefined) return tally;
     }
   }
 }

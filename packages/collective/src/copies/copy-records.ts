@@ -27,6 +27,8 @@ export interface KeptRecord {
   readonly path: string;
   readonly directoryId: FileId;
   readonly name: string;
+  /** SPIFFE id of the file's owner. */
+  readonly owner: string;
   readonly copies: readonly KeptCopy[];
 }
 

@@ -1,5 +1,4 @@
 /** What the copies need from the other members. */
-import type { NodeId } from "@hearthmesh/core";
 import type { FileClient } from "../client/file-client.js";
 
 /** Files at a friend, as its own coordinator sees the member that asks. */
@@ -36,9 +35,3 @@ export interface HomeFiles {
   read: FileClient["read"];
   makeDirectory: FileClient["makeDirectory"];
 }
-
-/** Brings a chunk to a storage node of this home. */
-export type StoreChunk = (
-  request: { fileId: string; index: number; id: string; owner: string },
-  bytes: Uint8Array,
-) => Promise<NodeId>;

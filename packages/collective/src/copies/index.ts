@@ -3,8 +3,13 @@
  * nothing, and repaired there without the key.
  */
 export { ChunkIdHash, ContentHash } from "./content-hash.js";
+export type { CopiesOptions, CopiesStatus } from "./copies.js";
 export type { CopyHeader } from "./copy-header.js";
 export { CopyKeys, newSalt, newStoreKey, STORE_KEY_BYTES } from "./copy-keys.js";
+export { copiesDirectory, copyPath } from "./copy-records.js";
+export type { FriendFiles, FriendName, FriendOffer, FriendsPort, HomeFiles } from "./friends.js";
+export type { CopyIntervals } from "./kept-scan.js";
+export type { Friend } from "./offer-book.js";
 export {
   CopyReader,
   firstPieceBytes,
@@ -12,4 +17,5 @@ export {
   openCopy,
   type SealedCopy,
 } from "./open-copy.js";
+export { COPY_STRATEGIES, type CopyPolicy, type CopyStrategy } from "./policy.js";
 export { type SealInput, sealCopy, sealedSizeOf } from "./seal-copy.js";

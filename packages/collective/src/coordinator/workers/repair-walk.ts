@@ -41,6 +41,8 @@ export interface RepairWalkOptions {
   /** Rest between two pages of references. */
   readonly pauseMs: number;
   layout(): Layout;
+  /** No node of this home has the chunk, and none is awaited that might. */
+  onLost?(id: ChunkId): void;
 }
 
 export class RepairWalk {
@@ -141,6 +143,9 @@ class WalkPass {
     // Complete afterwards only when nothing is missing but what is ordered now.
     const curable = set.length >= this.#wanted && targets.length === absent.length;
     this.#tally.incomplete(id, { orders: targets.length, curable, lost: holders.size === 0 });
+    // A node that may come back soon may have it: only then is it lost for this home.
+    const isEverySeen = this.#placement.layout.nodes.every(({ nodeId }) => looked.has(nodeId));
+    if (holders.size === 0 && isEverySeen) this.#options.onLost?.(id);
     for (const target of targets) await this.#orders.add(id, target, holders);
   }
 

@@ -123,7 +123,8 @@ export class Sweeper {
   #uncount(children: readonly KeyValue[]): void {
     for (const child of children) {
       const record = decodeEntry(child.value);
-      if (record.kind === "file") this.#options.usage.add(-1, -record.sizeBytes);
+      if (record.kind !== "file") continue;
+      this.#options.usage.add(-1, -record.sizeBytes, record.owner);
     }
   }
 

@@ -1,0 +1,44 @@
+/** Headers of the methods about copies and quotas; see `copies/copy-methods.ts`. */
+import type { Friend } from "./copies/offer-book.js";
+import type { CopyPolicy } from "./copies/policy.js";
+
+export interface PolicyListResponse {
+  policies: readonly CopyPolicy[];
+}
+export interface PolicySetResponse {
+  policy: CopyPolicy;
+}
+export interface PolicyExplainResponse {
+  path: string;
+  /** The policy that counts for the path. */
+  policy?: CopyPolicy;
+  /** Copies of each file at friends. */
+  atFriends: { needed: number; wanted: number };
+  friends: readonly Friend[];
+}
+
+/** `quota.list`: what was offered to peers, and what peers offer. */
+export interface QuotaListResponse {
+  given: readonly GivenQuota[];
+  received: readonly Friend[];
+}
+export interface GivenQuota {
+  trustDomain: string;
+  bytes: number;
+  offeredAtMs: number;
+  withdrawnAtMs?: number;
+  /** Of all its files here; absent until they are counted. */
+  usedBytes?: number;
+  files?: number;
+}
+
+/**
+ * `file.recall`: bytes of a chunk that no storage node gave, from a friend's copy, at most
+ * `RECALL_BYTES_MAX` from the offset; the caller checks the hash of the whole chunk.
+ */
+export interface FileRecallRequest {
+  path: string;
+  etag: string;
+  chunk: number;
+  offset: number;
+}
