@@ -77,7 +77,8 @@ export async function* exactly(
 /** A name that a directory can hold: it must not lead anywhere else. */
 function nameOf(value: unknown): string {
   const name = (value as { name?: unknown } | null)?.name;
-  if (typeof name !== "string" || name.includes("/")) throw lie("an entry without a name");
+  if (typeof name !== "string" || name === "" || name.includes("/"))
+    throw lie("an entry without a name");
   try {
     // Not the first name of the path, which has rules of its own.
     parsePath(`/-/${name}`);
