@@ -1,6 +1,7 @@
 import { type FileId, limits, type NodeId } from "@hearthmesh/core";
 import { type MemoryStore, memoryStore, put } from "@hearthmesh/store";
 import { afterEach, describe, expect, it } from "vitest";
+import { batchesOf } from "../coordinator/store-helpers.js";
 import { bytesOf, World } from "../coordinator/testing/world.js";
 import { chunkIdOf } from "../storage/blake3.js";
 import type { Entry } from "../types.js";
@@ -18,7 +19,10 @@ afterEach(() => world?.stop());
 async function backup(): Promise<MemoryStore> {
   const copy = memoryStore({ clock: world.clock });
   const { entries } = await world.store.range({ prefix: "" });
-  for (const { key, value } of entries) await copy.transact({ success: [put(key, value)] });
+  // In few transactions: a backup has no more revisions than what it is of.
+  for (const part of batchesOf(entries, limits.STORE_TXN_OPERATIONS_MAX)) {
+    await copy.transact({ success: part.map(({ key, value }) => put(key, value)) });
+  }
   return copy;
 }
 
