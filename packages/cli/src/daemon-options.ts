@@ -17,6 +17,7 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["acks", "<number>", "copies that must be on disk before a write is acknowledged"],
   ["repair-interval", "<time>", "time between two walks of the repairer"],
   ["garbage-grace", "<time>", "how long a chunk without a file is kept"],
+  ["layout-auto-join", "<yes|no>", "whether a new storage node gets its share at once"],
   ["port-base", "<number>", "added to every default port"],
   ["listen", "<host>", "host of the API, link and enrolment ports"],
   ["http-host", "<host>", "address of the page and the local API"],

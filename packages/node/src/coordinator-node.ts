@@ -65,7 +65,7 @@ async function composeCoordinator(
     publicKeyPem,
     router,
     principalOf: (certificates, host) => callers.principalOf(certificates, host),
-    foreignAuthoritiesPem: () => callers.guests.caCertificatesPem(),
+    foreignAuthoritiesPem: () => callers.foreignAuthoritiesPem(),
     self: () => authority.localOperator(),
     onOpened: (link, origin) => {
       if (!isOfAnotherMember(principalOf(link.peer))) part.accept(link);
@@ -206,10 +206,13 @@ async function coordinatorMaker(options: Base): Promise<(epoch: number) => Coord
       memberId: parseMemberId(record.memberId),
       epoch,
       requireLeading: () => leadership.requireLeading(),
+      onRolledBack: (epoch) => leadership.leapAbove(epoch),
       ...(shared ? { coordinators: () => authority.coordinators.list() } : {}),
       coordinatorSecret,
       replicas: config.replicas,
       acks: config.acks,
+      autoJoin: config.layoutAutoJoin,
+      isGateway: (nodeId) => authority.identity(nodeId)?.kind === "coordinator",
       rolesOf: (principal) =>
         principal.nodeId === record.nodeId
           ? record.roles

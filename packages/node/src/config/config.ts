@@ -32,6 +32,8 @@ export interface Config {
   acks: number;
   repairIntervalMs: number;
   garbageGraceMs: number;
+  /** New storage nodes become part of the layout by themselves. */
+  layoutAutoJoin: boolean;
   mesh: MeshConfig;
   store: StoreConfig;
   logLevel: "debug" | "info" | "warn" | "error";

@@ -4,7 +4,7 @@
  */
 import { MeshError } from "@hearthmesh/core";
 import { z } from "zod";
-import { type ConfigKey, duration, endpoints, host, key, list, port, size } from "./key-forms.js";
+import { type ConfigKey, duration, endpoints, flag, host, key, list, port, size } from "./key-forms.js";
 import { capabilities, MESH_KEYS } from "./mesh-keys.js";
 import { STORE_KEYS } from "./store-keys.js";
 
@@ -206,6 +206,14 @@ export const CONFIG_KEYS = {
     "garbage-grace",
     ["MESH_GARBAGE_GRACE"],
     "How long a chunk without a file is kept. Longer than the longest upload pause.",
+  ),
+  "layout.autoJoin": key(
+    flag,
+    "true",
+    "layout-auto-join",
+    ["MESH_LAYOUT_AUTO_JOIN"],
+    "Whether a new storage node gets its share at once. Otherwise that is staged, " +
+      "for `mesh layout show` and `mesh layout apply`.",
   ),
   ...MESH_KEYS,
   ...STORE_KEYS,
