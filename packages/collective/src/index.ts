@@ -16,5 +16,6 @@ export * from "./key-value/index.js";
 export * from "./leadership/index.js";
 export * from "./message-stream.js";
 export type * from "./protocol.js";
+export * from "./recovery/index.js";
 export * from "./storage/index.js";
 export type * from "./types.js";

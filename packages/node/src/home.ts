@@ -6,6 +6,7 @@
  *     certs/coordinators/<name>.crt, .key, or certs/nodes/<name>.crt, .key
  *     secrets/receipts.key            coordinator: the secret behind the receipts of storage nodes
  *     secrets/mesh.key                what hides the beacons of this mesh from others on the LAN
+ *     seen.json                       storage: the furthest that its coordinator was
  *     membership.json                 where the other nodes were
  *     services.json                   what runs on this node for the mesh
  *     store/  chunks/  logs/  run/
@@ -56,6 +57,8 @@ export interface NodeFiles {
   /** Of the supervised store; see `etcd/store-files.ts`. */
   storeCaKey: string;
   storeCaCertificate: string;
+  /** How far the coordinator was; see `SeenMarkKeeper`. */
+  seen: string;
   membership: string;
   services: string;
   store: string;
@@ -80,6 +83,7 @@ export function nodeFiles(
     meshSecret: join(config.home, "secrets", "mesh.key"),
     storeCaKey: join(certificates, "ca", `${who.memberId}-store-ca.key`),
     storeCaCertificate: join(certificates, "ca", `${who.memberId}-store-ca.crt`),
+    seen: join(config.home, "seen.json"),
     membership: join(config.home, "membership.json"),
     services: join(config.home, "services.json"),
     store: join(config.home, "store"),

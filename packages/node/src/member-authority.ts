@@ -58,7 +58,7 @@ export async function openMember(
     const { leaseTimeMs } = config.store;
     const leadership = severalCoordinators
       ? new ElectedLeadership({ store, nodeId, data, leaseTimeMs, ...tools })
-      : await loneLeadership(store, nodeId, data());
+      : await loneLeadership(store, nodeId, data(), tools.log);
     return { memberStore, store, authority, leadership };
   } catch (error) {
     await memberStore.close();

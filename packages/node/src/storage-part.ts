@@ -1,13 +1,18 @@
 /** The storage role: the pack store on the disk, the methods on links, and the upkeep of both. */
+
 import { mkdir, stat, statfs } from "node:fs/promises";
+import { readIfThere, writePrivate } from "@hearthmesh/client/private-files";
 import {
+  CoordinatorTime,
   fileDisk,
   type Leader,
   NodeAgent,
   type NodeRegisterResponse,
   openPackStore,
   type PackStore,
+  readMark,
   Scrubber,
+  SeenMarkKeeper,
   StorageNode,
 } from "@hearthmesh/collective";
 import { errorFields, limits, parseTrustDomain, type Startable, sleep } from "@hearthmesh/core";
@@ -48,13 +53,16 @@ export class StoragePart implements Startable {
   readonly agent: NodeAgent;
   readonly scrubber: Scrubber;
   readonly #options: StoragePartOptions;
+  readonly #seen: SeenMarkKeeper;
   readonly #stopping = new AbortController();
   #workers: Promise<void>[] = [];
 
-  private constructor(options: StoragePartOptions, chunkStore: PackStore) {
+  private constructor(options: StoragePartOptions, chunkStore: PackStore, seen: SeenMarkKeeper) {
     this.#options = options;
     this.chunkStore = chunkStore;
+    this.#seen = seen;
     const { record, config, clock, random, log } = options;
+    const time = new CoordinatorTime(clock);
     this.scrubber = new Scrubber({
       ...{ chunkStore, clock, random, log },
       disk: fileDisk(options.files.chunks),
@@ -64,6 +72,7 @@ export class StoragePart implements Startable {
       nodeId: record.nodeId,
       chunkStore,
       trustDomain: parseTrustDomain(record.trustDomain),
+      time,
       scrub: this.scrubber,
       clock,
       log,
@@ -79,6 +88,7 @@ export class StoragePart implements Startable {
         version: VERSION,
       }),
       report: () => chunkStore.report(),
+      ...{ time, seen },
       onRegistered: (response, registration) => {
         this.node.setRegistration({ ...registration, ...options.ownCoordinator?.() });
         options.onRegistered?.(response);
@@ -102,7 +112,8 @@ export class StoragePart implements Startable {
       log,
       onDamaged: (id) => part.scrubber.damaged(id),
     });
-    const part: StoragePart = new StoragePart(options, chunkStore);
+    const seen = await openSeenMark(files.seen);
+    const part: StoragePart = new StoragePart(options, chunkStore, seen);
     return part;
   }
 
@@ -115,6 +126,7 @@ export class StoragePart implements Startable {
   async stop(): Promise<void> {
     this.#stopping.abort();
     await this.agent.stop();
+    await this.#seen.settle();
     await this.scrubber.stop();
     await Promise.all(this.#workers);
     await this.chunkStore.close();
@@ -136,6 +148,23 @@ export class StoragePart implements Startable {
   async #compact(): Promise<number> {
     await this.chunkStore.compactOnce();
     return COMPACT_EVERY_MS;
+  }
+}
+
+/** How far the coordinator was when this node last heard of it; damaged or absent: unknown. */
+async function openSeenMark(path: string): Promise<SeenMarkKeeper> {
+  const text = await readIfThere(path);
+  return new SeenMarkKeeper({
+    mark: text === undefined ? undefined : readMark(parseJson(text)),
+    save: (mark) => writePrivate(path, `${JSON.stringify({ v: 1, ...mark })}\n`),
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 

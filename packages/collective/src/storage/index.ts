@@ -5,6 +5,7 @@
 export * from "./blake3.js";
 export * from "./byte-budget.js";
 export type { CopySource } from "./chunk-copy.js";
+export { CoordinatorTime } from "./coordinator-time.js";
 export * from "./file-disk.js";
 export * from "./node-access.js";
 export * from "./node-agent.js";
@@ -14,5 +15,6 @@ export * from "./placement.js";
 export * from "./receipts.js";
 export * from "./reconnect.js";
 export { Scrubber, type ScrubberOptions } from "./scrubber.js";
+export * from "./seen-mark.js";
 export * from "./storage-node.js";
 export * from "./tickets.js";

@@ -2,13 +2,19 @@
 
 import type { LeaderData, LeadershipState } from "@hearthmesh/collective";
 import { type Leader, type Leadership, notLeading, soleLeadership } from "@hearthmesh/collective";
-import { MeshError, type NodeId, type Startable } from "@hearthmesh/core";
+import { errorFields, type Logger, MeshError, type NodeId, type Startable } from "@hearthmesh/core";
 import { Election, raiseEpoch, type Store } from "@hearthmesh/store";
+import { RESTORE_EPOCH_LEAP } from "../etcd/limits.js";
 import type { Tools } from "../tools.js";
 
 export interface MemberLeadership extends Startable, Leadership {
   /** The membership says that the node is dead: when it leads, another may take over at once. */
   suspect(nodeId: NodeId): void;
+  /**
+   * Nodes remember this epoch, and the records do not: begins anew under one that is higher. What
+   * cannot be done is logged, and tried again when a node says so again.
+   */
+  leapAbove(epoch: number): void;
 }
 
 /**
@@ -19,14 +25,62 @@ export async function loneLeadership(
   store: Store,
   nodeId: NodeId,
   data: LeaderData,
+  log: Logger,
 ): Promise<MemberLeadership> {
   const epoch = await raiseEpoch(store);
   if (epoch === undefined) {
     throw new MeshError("MESH_HOME_IN_USE", { message: "another coordinator took the lead" });
   }
-  const sole = soleLeadership({ nodeId, epoch, data });
-  const nothing = async () => undefined;
-  return { ...sole, name: "leadership", start: nothing, stop: nothing, suspect: () => undefined };
+  return new LoneLeadership(store, { nodeId, epoch, data }, log);
+}
+
+class LoneLeadership implements MemberLeadership {
+  readonly name = "leadership";
+  readonly #store: Store;
+  readonly #log: Logger;
+  readonly #listeners = new Set<() => void>();
+  #sole: Leadership;
+  #leader: Leader;
+
+  constructor(store: Store, leader: Leader, log: Logger) {
+    this.#store = store;
+    this.#leader = leader;
+    this.#log = log;
+    this.#sole = soleLeadership(leader);
+  }
+
+  async start(): Promise<void> {}
+  async stop(): Promise<void> {}
+  suspect(): void {}
+  requireLeading(): void {}
+
+  get state(): LeadershipState {
+    return this.#sole.state;
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  fence(store: Store): Store {
+    return this.#sole.fence(store);
+  }
+
+  leapAbove(epoch: number): void {
+    this.#leap(epoch).catch((error: unknown) =>
+      this.#log.error("the epoch could not be raised", errorFields(error)),
+    );
+  }
+
+  async #leap(seen: number): Promise<void> {
+    const by = Math.max(0, seen - this.#leader.epoch) + RESTORE_EPOCH_LEAP;
+    const epoch = await raiseEpoch(this.#store, by);
+    if (epoch === undefined) return;
+    this.#leader = { ...this.#leader, epoch };
+    this.#sole = soleLeadership(this.#leader);
+    for (const listener of this.#listeners) listener();
+  }
 }
 
 export interface ElectedLeadershipOptions extends Tools {
@@ -41,8 +95,10 @@ export interface ElectedLeadershipOptions extends Tools {
 export class ElectedLeadership implements MemberLeadership {
   readonly name = "election";
   readonly #election: Election;
+  readonly #options: Pick<ElectedLeadershipOptions, "store" | "log">;
 
   constructor({ data, ...options }: ElectedLeadershipOptions) {
+    this.#options = options;
     this.#election = new Election({ ...options, candidate: data });
   }
 
@@ -73,6 +129,15 @@ export class ElectedLeadership implements MemberLeadership {
 
   suspect(nodeId: NodeId): void {
     this.#election.suspect(nodeId);
+  }
+
+  /** Whoever is elected next has it; nodes refuse this one until then. */
+  leapAbove(epoch: number): void {
+    const { store, log } = this.#options;
+    const by = Math.max(0, epoch - this.#election.state.epoch) + RESTORE_EPOCH_LEAP;
+    raiseEpoch(store, by)
+      .then(() => log.error("the records in etcd went back: restart the coordinators"))
+      .catch((error: unknown) => log.error("the epoch could not be raised", errorFields(error)));
   }
 }
 

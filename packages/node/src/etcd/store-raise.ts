@@ -1,4 +1,5 @@
 /** Raises a restored store above what was given out before: see `store-restore.ts`. */
+import { RESTORED_KEY } from "@hearthmesh/collective";
 import { put, raiseEpoch, type Store } from "@hearthmesh/store";
 import { RESTORE_EPOCH_LEAP, RESTORE_WRITES_IN_FLIGHT_MAX } from "./limits.js";
 
@@ -7,9 +8,7 @@ export interface StoreMark {
   revision: number;
 }
 
-/** Remembers that there was a restore, and is what the revisions are raised with. */
-const RESTORED_KEY = "store/restored";
-
+/** The mark of the restore is what the revisions are raised with. */
 export async function raiseAbove(store: Store, before: StoreMark): Promise<void> {
   const write = { success: [put(RESTORED_KEY, Buffer.from(String(before.revision)))] };
   let { revision } = await store.transact(write);
