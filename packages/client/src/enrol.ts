@@ -77,24 +77,49 @@ const CONNECT_TIMEOUT_MS = 5_000;
 export async function enrolWithInvite(options: EnrolOptions): Promise<Enrolment> {
   const invite = parseInvite(options.inviteText);
   const endpoints = [...(options.endpoints ?? []), ...invite.endpoints];
+  const csrPem = await createCertificateRequest(options.keyPair);
+  return atFirstGood(endpoints, options.signal, (endpoint) =>
+    enrolAt(endpoint, invite, csrPem, options),
+  );
+}
+
+/**
+ * What the first address of a code gives where the right member answers. Throws what that member
+ * said, else `MESH_PIN_MISMATCH` or `MESH_UNREACHABLE`; `MESH_INVITE_INVALID` without an address.
+ */
+export async function atFirstGood<T>(
+  endpoints: readonly Endpoint[],
+  signal: AbortSignal | undefined,
+  attempt: (endpoint: Endpoint) => Promise<T>,
+): Promise<T> {
   if (endpoints.length === 0) {
     throw new MeshError("MESH_INVITE_INVALID", {
       message: "Invalid invite code: it names no address",
       hint: "Write the address after it: CODE@host:9001.",
     });
   }
-  const csrPem = await createCertificateRequest(options.keyPair);
   const failures: MeshError[] = [];
   for (const endpoint of endpoints) {
     try {
-      return await enrolAt(endpoint, invite, csrPem, options);
+      return await attempt(endpoint);
     } catch (error) {
-      options.signal?.throwIfAborted();
+      signal?.throwIfAborted();
       if (!isMeshError(error) || !isAboutAddress(error)) throw error;
       failures.push(error);
     }
   }
   throw worstOf(failures);
+}
+
+/** Whether the member of the code answers there; nothing is sent. Throws as `checkPinnedChain`. */
+export async function probePinned(
+  endpoint: Endpoint,
+  { caPin, memberId }: Pick<InviteCode, "caPin" | "memberId">,
+  options: { clock: Clock; signal: AbortSignal | undefined; connectTimeoutMs?: number | undefined },
+): Promise<PinnedServer> {
+  const { clock, signal, connectTimeoutMs = CONNECT_TIMEOUT_MS } = options;
+  const chain = await probeCertificates(endpoint, { timeoutMs: connectTimeoutMs, signal });
+  return checkPinnedChain(chain, { caPin, memberId, nowMs: clock.nowMs() });
 }
 
 async function enrolAt(
@@ -104,10 +129,8 @@ async function enrolAt(
   options: EnrolOptions,
 ): Promise<Enrolment> {
   const { clock, signal, keyPair, kind, name } = options;
-  const timeoutMs = options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS;
-  const chain = await probeCertificates(endpoint, { timeoutMs, signal });
-  const { caPin, memberId } = invite;
-  const pinned = checkPinnedChain(chain, { caPin, memberId, nowMs: clock.nowMs() });
+  const { connectTimeoutMs } = options;
+  const pinned = await probePinned(endpoint, invite, { clock, signal, connectTimeoutMs });
   const request: EnrolRequest = {
     inviteId: invite.id,
     secret: invite.secret,

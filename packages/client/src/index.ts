@@ -92,6 +92,15 @@ export { LockClient, type LockClientOptions, type LockOptions } from "./locks.js
 export type { HeldLock } from "./locks-held.js";
 export { type PeerContact, peerFinder } from "./peer-contact.js";
 export { apiWay, straightWay } from "./peer-ways.js";
+export { exchangeBundles, type OtherMember, redeemPeering, sayFarewell } from "./peering.js";
+export {
+  acceptPeer,
+  invitePeer,
+  listPeers,
+  refreshPeer,
+  removePeer,
+  revokePeerInvite,
+} from "./peers.js";
 export {
   type RecoverOptions,
   type RenewedCertificate,

@@ -3,7 +3,7 @@
  * that one domain then says whether the certificate is good. What one member signed is therefore
  * never good for another, whatever it writes into its certificates (CVE-2026-31360).
  */
-import { MeshError, type NodeId, type TrustDomain } from "@hearthmesh/core";
+import { isMeshError, MeshError, type NodeId, type TrustDomain } from "@hearthmesh/core";
 import { parseCertificate } from "./certificate-parse.js";
 import { type CertificateVerifier, createVerifier } from "./certificate-verify.js";
 import { parseSpiffeId } from "./spiffe.js";
@@ -32,6 +32,26 @@ export interface KnownMembers {
   get(trustDomain: TrustDomain): KnownMember | undefined;
   /** Whether the other member has revoked this key. */
   isRevoked(trustDomain: TrustDomain, nodeId: NodeId): boolean;
+}
+
+/**
+ * Who a chain speaks for: somebody of the own member, by its own CA alone; else somebody of another
+ * member, when it names one that is known. Throws the errors of both.
+ */
+export function verifyOwnOrForeign(
+  chainDer: readonly Uint8Array[],
+  own: CertificateVerifier,
+  foreign: Pick<ForeignVerifier, "principalOf">,
+  nowMs: number,
+): Principal {
+  try {
+    return own.verify(chainDer, { nowMs });
+  } catch (error) {
+    if (!isMeshError(error, "MESH_CERT_UNTRUSTED")) throw error;
+    const principal = foreign.principalOf(chainDer, nowMs);
+    if (principal === undefined) throw error;
+    return principal;
+  }
 }
 
 export class ForeignVerifier {

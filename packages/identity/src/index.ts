@@ -35,6 +35,7 @@ export {
   isForeign,
   type KnownMember,
   type KnownMembers,
+  verifyOwnOrForeign,
 } from "./foreign-principal.js";
 export { findGrantExcess, type GrantExcess, grantsCover } from "./grant-cover.js";
 export {

@@ -37,8 +37,10 @@ import type { Config } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
 import { storeFiles } from "./etcd/store-files.js";
 import { storeService } from "./etcd/store-service.js";
+import { followPeers, tellPeers } from "./federation/follow-peers.js";
 import type { GatewayPeers } from "./federation/gateway-peers.js";
 import { withListingsAway } from "./federation/listing-away.js";
+import { Peering } from "./federation/peering.js";
 import type { NodeCredentials, NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import type { MemberGround } from "./member-authority.js";
@@ -70,6 +72,7 @@ export class CoordinatorPart implements Startable {
   readonly #options: CoordinatorPartOptions;
   readonly #parts: readonly Startable[];
   readonly #keyValue: KeyValueService;
+  readonly #peering: Peering;
   #stopFollowing: () => void = () => undefined;
 
   constructor(options: CoordinatorPartOptions) {
@@ -77,7 +80,10 @@ export class CoordinatorPart implements Startable {
     const { config, seat, credentials, clock, log } = options;
     const { authority: policy, store } = options.ground;
     this.#keyValue = new KeyValueService({ store, policy, clock, log });
-    const services = gatewayServices(options, this.#keyValue);
+    const { leadership } = options.ground;
+    const leads = () => leadership.state.role === "leader";
+    this.#peering = new Peering({ ...options, peers: policy.peers, leads });
+    const services = gatewayServices(options, this.#keyValue, this.#peering);
     const upgrade = serviceUpgrade(services);
     const metrics = new HttpMetrics(() => services.metrics());
     const tls = { services, metrics, credentials: doorCredentials(credentials.current) };
@@ -99,17 +105,25 @@ export class CoordinatorPart implements Startable {
       api,
       http,
       ...nodeInviteFile(options, services),
+      this.#peering,
     ];
   }
 
   async start(): Promise<void> {
     const { ground, links, log } = this.#options;
-    this.#stopFollowing = ground.authority.onRevoked(({ nodeId }) => {
+    const { authority } = ground;
+    const unfollowPeers = followPeers({ peers: authority.peers, doors: links, log });
+    const unfollowRevoked = authority.onRevoked(({ nodeId }) => {
       links.cut(nodeId, new MeshError("MESH_CERT_REVOKED"));
       for (const link of links.links()) this.#tellRevocations(link);
       this.#options.mesh?.mesh.forget(nodeId);
+      this.#peering.tellSoon();
       log.info("revoked", { nodeId });
     });
+    this.#stopFollowing = () => {
+      unfollowPeers();
+      unfollowRevoked();
+    };
     await this.#announce();
     await startAll(this.#parts);
   }
@@ -123,8 +137,10 @@ export class CoordinatorPart implements Startable {
 
   /** Every link of this member: the coordinator speaks to nodes over those that are open. */
   accept(link: Link): void {
-    this.#options.seat.attach(link);
+    const { seat, ground, log } = this.#options;
+    seat.attach(link);
     this.#tellRevocations(link);
+    tellPeers(link, ground.authority.peers.trustList(), log);
   }
 
   /** Where this coordinator is, for nodes and clients that may need it one day. */
@@ -196,6 +212,7 @@ function coordinatorViews({ authority, leadership }: MemberGround): CoordinatorV
 function gatewayServices(
   options: CoordinatorPartOptions,
   keyValue: KeyValueService,
+  peering: Peering,
 ): GatewayServices {
   const { config, record, ground, seat, peers, filesOfPeers, clock, random, log } = options;
   const { authority, store, leadership, memberStore } = ground;
@@ -223,6 +240,7 @@ function gatewayServices(
     },
     enrolmentEndpoints: () => enrolmentEndpoints(ground, addressesOf(config.enrolment)()),
     authority,
+    peering,
     enrolmentLimiter: new EnrolmentLimiter(),
     coordinator: withListingsAway(seat, (principal) => filesOfPeers.away(principal)),
     coordinators: async () => coordinatorViews(ground),

@@ -39,7 +39,7 @@ export interface LinkDoorsOptions {
   router: MethodRouter;
   /** Who a peer is by its certificates and the host it calls from; throws to refuse. */
   principalOf(certificates: readonly Uint8Array[], host: string): Principal;
-  /** CAs of other members whose nodes `principalOf` may accept by their keys. */
+  /** CAs of other members, of whom `principalOf` may accept some. */
   foreignAuthoritiesPem?(): readonly string[];
   /** Called for every link that opens, accepted or dialled, also from this node itself. */
   onOpened?(link: Link, origin: LinkOrigin): void;
@@ -169,6 +169,22 @@ export class LinkDoors {
     for (const link of this.#open) {
       if (link.peer.nodeId === nodeId) link.destroy(error);
     }
+  }
+
+  /** Judges the peers of open links anew, and ends the links of those that are refused now. */
+  recheck(isConcerned: (principal: Principal) => boolean): number {
+    let count = 0;
+    for (const link of this.#open) {
+      const { certificates, remoteAddress, identity } = link.peer;
+      if (!isConcerned(identity as Principal)) continue;
+      try {
+        this.#options.principalOf(certificates, hostOf(remoteAddress));
+      } catch (error) {
+        link.destroy(error instanceof Error ? error : new Error(String(error)));
+        count++;
+      }
+    }
+    return count;
   }
 
   #keep(link: Link, origin: LinkOrigin): void {

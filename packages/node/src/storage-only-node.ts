@@ -1,5 +1,4 @@
 /** The parts of a node that keeps chunks for a coordinator elsewhere. */
-import { join } from "node:path";
 import { ApiClient, recoverCertificate, renewCertificate } from "@hearthmesh/client";
 import type { Leader } from "@hearthmesh/collective";
 import {
@@ -10,7 +9,7 @@ import {
   type Startable,
 } from "@hearthmesh/core";
 import { NodeDoor } from "@hearthmesh/gateway/plain";
-import { createVerifier, parseEndpoint, type TrustBundle } from "@hearthmesh/identity";
+import { isForeign, parseEndpoint, type TrustBundle } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
 import type { Config } from "./config/config.js";
 import { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
@@ -29,9 +28,9 @@ import { MeshPart } from "./mesh/mesh-part.js";
 import type { MeshPartsOptions } from "./mesh/mesh-parts.js";
 import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
+import { NodeTrust } from "./node-trust.js";
 import { PeerLinks } from "./peer-links.js";
 import { Renewal } from "./renewal.js";
-import { RevocationMirror } from "./revocation-mirror.js";
 import { storageDoor, storageHealth } from "./storage-doors.js";
 import { StoragePart } from "./storage-part.js";
 import type { Tools } from "./tools.js";
@@ -51,39 +50,33 @@ export async function storageOnlyNode(
     sequence: 1,
     caCertificatesPem: [caCertificatePem],
   };
-  const mirror = await RevocationMirror.open({
-    path: join(config.home, "revocations.json"),
+  const trust = await NodeTrust.open({
+    home: config.home,
     bundle,
+    clock: tools.clock,
     onRevoked: (nodeId) => {
       links.cut(nodeId, new MeshError("MESH_CERT_REVOKED"));
       mesh?.forget(nodeId);
     },
+    onPeersChanged: () => {
+      links.reloadAuthorities();
+      links.recheck(isForeign);
+    },
   });
-  const router = new MethodRouter((principal) => {
-    mirror.check(principal);
-    if (tools.clock.nowMs() > principal.notAfterMs) throw new MeshError("MESH_CERT_EXPIRED");
-  });
+  const router = new MethodRouter((principal) => trust.check(principal));
   const heard = (leader: Leader) => {
     if (contacts.heardOf(leader)) storage.agent.reconnect();
   };
   router.add(leaderNewsPart(heard));
-  router.add({
-    prefixes: ["node."],
-    handlers: { onRequest: (request) => mirror.onRequest(request) },
-  });
-  const verifier = createVerifier(bundle);
-  const principalFrom = (certificates: readonly Uint8Array[]) => {
-    const principal = verifier.verify(certificates, { nowMs: tools.clock.nowMs() });
-    mirror.check(principal);
-    return principal;
-  };
+  for (const methods of trust.methods()) router.add(methods);
   const { publicKeyPem } = keyPairOf(keyPem);
   const links = new LinkDoors({
     address: config.links,
     credentials,
     publicKeyPem,
     router,
-    principalOf: principalFrom,
+    principalOf: (certificates) => trust.principalOf(certificates),
+    foreignAuthoritiesPem: () => trust.foreignAuthoritiesPem(),
     self: () => {
       throw new MeshError("MESH_INTERNAL", { message: "a storage node has no use for itself" });
     },
@@ -91,7 +84,7 @@ export async function storageOnlyNode(
     ...tools,
   });
   const meshOptions = { config, record, credentials, publicKeyPem, doors: links, files, bundle };
-  const isRevoked = (nodeId: NodeId) => mirror.isRevoked(nodeId);
+  const isRevoked = (nodeId: NodeId) => trust.isRevoked(nodeId);
   const mesh = await openMesh({ ...meshOptions, isRevoked, ...tools });
   for (const methods of mesh?.methods() ?? []) router.add(methods);
   const peers = new PeerLinks(record, links, () => mesh?.parts.links, tools);

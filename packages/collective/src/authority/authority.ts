@@ -8,7 +8,6 @@
  */
 import {
   type Clock,
-  isMeshError,
   type Logger,
   type MemberId,
   MeshError,
@@ -36,6 +35,7 @@ import {
   RIGHTS,
   type Right,
   type TrustBundle,
+  verifyOwnOrForeign,
 } from "@hearthmesh/identity";
 import type { Store } from "@hearthmesh/store";
 import type { AccessListener } from "./access-news.js";
@@ -259,20 +259,10 @@ export class Authority {
    * `verifyCertificate` and of `check`.
    */
   principal(chainDer: readonly Uint8Array[]): Principal {
-    const principal = this.#verify(chainDer);
+    const nowMs = this.#context.clock.nowMs();
+    const principal = verifyOwnOrForeign(chainDer, this.#verifier, this.peers, nowMs);
     this.check(principal);
     return principal;
-  }
-
-  #verify(chainDer: readonly Uint8Array[]): Principal {
-    try {
-      return this.#verifier.verify(chainDer, { nowMs: this.#context.clock.nowMs() });
-    } catch (error) {
-      if (!isMeshError(error, "MESH_CERT_UNTRUSTED")) throw error;
-      const foreign = this.peers.principalOf(chainDer);
-      if (foreign === undefined) throw error;
-      return foreign;
-    }
   }
 
   /**

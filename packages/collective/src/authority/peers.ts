@@ -112,9 +112,9 @@ export class PeerBook {
   }
 
   /** Who of a peer showed this chain; undefined when it names no domain of a peer. */
-  principalOf(chainDer: readonly Uint8Array[]): ForeignPrincipal | undefined {
+  principalOf(chainDer: readonly Uint8Array[], nowMs: number): ForeignPrincipal | undefined {
     if (this.#known.size === 0) return undefined;
-    return this.#verifier.principalOf(chainDer, this.#context.clock.nowMs());
+    return this.#verifier.principalOf(chainDer, nowMs);
   }
 
   /** Whether somebody of a peer is still who it was. Throws `MESH_CERT_*`. */

@@ -36,6 +36,12 @@ export class LinkCallers {
     this.guests = guests;
   }
 
+  /** CAs beside the member's own that TLS lets through to `principalOf`. */
+  foreignAuthoritiesPem(): string[] {
+    const all = [...this.guests.caCertificatesPem(), ...this.#authority.peers.caCertificatesPem()];
+    return [...new Set(all)];
+  }
+
   /** Throws `MESH_CERT_*` and `MESH_ADDRESS_REFUSED`. */
   principalOf(certificates: readonly Uint8Array[], host: string): Principal {
     const principal = this.#known(certificates);

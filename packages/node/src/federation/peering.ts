@@ -1,0 +1,231 @@
+/**
+ * Speaks to the other members: takes their codes, exchanges bundles with them, and tells them when
+ * the peering is over. The coordinator that leads does so every few minutes, and at once when the
+ * own bundle has changed: a key that was revoked here is then refused there within seconds.
+ *
+ * One exchange serves both sides: the bundle that is handed over is taken like one that was
+ * fetched, so it is enough that one of two members can reach the other.
+ */
+import { exchangeBundles, redeemPeering, sayFarewell } from "@hearthmesh/client";
+import type { Actor, FarewellRecord, PeerBook, PeerRecord } from "@hearthmesh/collective";
+import {
+  type ErrorCode,
+  errorFields,
+  isMeshError,
+  limits,
+  MeshError,
+  type Startable,
+  sleep,
+  type TrustDomain,
+} from "@hearthmesh/core";
+import type { PeerExchange, PeeringService } from "@hearthmesh/gateway";
+import { parsePeering, type SignedTrustBundle } from "@hearthmesh/identity";
+import type { CredentialHolder } from "../credential-holder.js";
+import type { Tools } from "../tools.js";
+
+const EXCHANGE_EVERY_MS = 300_000;
+/** After an exchange that failed, and for peers that have to be told of the end. */
+const AGAIN_MS = 30_000;
+/** How often it is looked whether something is due. */
+const LOOK_EVERY_MS = 15_000;
+/** Peers that are spoken to at once. */
+const AT_ONCE_MAX = 8;
+/** How long a removal waits for the peer to answer. */
+const FAREWELL_WAIT_MS = 5_000;
+/** What a peer says that does not know this member (any longer). */
+const REFUSALS: readonly ErrorCode[] = [
+  "MESH_CERT_UNTRUSTED",
+  "MESH_CERT_REVOKED",
+  "MESH_UNAUTHENTICATED",
+  "MESH_FORBIDDEN",
+  "MESH_PEER_UNKNOWN",
+];
+
+export interface PeeringOptions extends Tools {
+  readonly peers: PeerBook;
+  readonly credentials: CredentialHolder;
+  /** Whether this coordinator leads: the others only do what they are asked. */
+  leads(): boolean;
+}
+
+/** When a peer is spoken to next, and what it got last. */
+interface Turn {
+  readonly dueMs: number;
+  readonly sequence: number;
+}
+
+export class Peering implements PeeringService, Startable {
+  readonly name = "peering";
+  readonly #options: PeeringOptions;
+  readonly #exchanges = new Map<TrustDomain, PeerExchange>();
+  readonly #turns = new Map<TrustDomain, Turn>();
+  readonly #farewellsDueMs = new Map<TrustDomain, number>();
+  readonly #stopping = new AbortController();
+  #resting = new AbortController();
+  #loop: Promise<void> | undefined;
+  #stopFollowing: () => void = () => undefined;
+
+  constructor(options: PeeringOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#stopFollowing = this.#options.peers.onChange(({ trustDomain, after }) => {
+      if (after !== undefined) return;
+      this.#exchanges.delete(trustDomain);
+      this.#turns.delete(trustDomain);
+    });
+    this.#loop ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopFollowing();
+    this.#stopping.abort(new MeshError("MESH_STOPPING"));
+    this.#resting.abort();
+    await this.#loop;
+  }
+
+  /** Something that peers should know has changed. */
+  tellSoon(): void {
+    this.#resting.abort();
+  }
+
+  async accept(
+    by: Actor,
+    request: { code: string; alias: string | undefined; signal: AbortSignal },
+  ): Promise<PeerRecord> {
+    const { peers, clock } = this.#options;
+    const { alias, signal } = request;
+    const code = parsePeering(request.code);
+    const redemption = await peers.redemptionOf(code, alias);
+    const bundle = await redeemPeering(code, redemption, { clock, signal });
+    const peer = await peers.accept(by, code, { bundle, alias });
+    this.heardFrom(peer);
+    return peer;
+  }
+
+  async refresh(peer: PeerRecord): Promise<PeerRecord> {
+    const own = await this.#options.peers.ownBundle();
+    await this.#exchange(peer, own);
+    return this.#options.peers.find(peer.trustDomain);
+  }
+
+  async remove(by: Actor, name: string): Promise<{ peer: PeerRecord; told: boolean }> {
+    const { peers, clock } = this.#options;
+    const peer = await peers.remove(by, name);
+    const farewell = peers.farewells().find((one) => one.trustDomain === peer.trustDomain);
+    if (farewell === undefined) return { peer, told: true };
+    const limit = new AbortController();
+    const timer = clock.setTimeout(() => limit.abort(), FAREWELL_WAIT_MS);
+    const told = await this.#tellEnd(farewell, limit.signal);
+    timer.cancel();
+    return { peer, told };
+  }
+
+  exchangeWith({ trustDomain }: PeerRecord): PeerExchange {
+    return this.#exchanges.get(trustDomain) ?? { state: "unknown" };
+  }
+
+  heardFrom({ trustDomain }: PeerRecord): void {
+    this.#exchanges.set(trustDomain, { state: "ok", lastOkMs: this.#options.clock.nowMs() });
+  }
+
+  async #run(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      this.#resting = new AbortController();
+      try {
+        if (this.#options.leads()) await this.#doWhatIsDue();
+      } catch (error) {
+        log.warn("the peers could not be told what is new", errorFields(error));
+      }
+      if (signal.aborted) return;
+      await sleep(clock, LOOK_EVERY_MS, this.#resting.signal).catch(() => undefined);
+    }
+  }
+
+  async #doWhatIsDue(): Promise<void> {
+    const { peers, clock } = this.#options;
+    const all = peers.list();
+    if (all.length > 0) {
+      const own = await peers.ownBundle();
+      const due = all.filter((peer) => this.#isDue(peer, own));
+      await atOnce(due, (peer) => this.#exchange(peer, own).catch(() => undefined));
+    }
+    const nowMs = clock.monotonicMs();
+    const farewells = peers
+      .farewells()
+      .filter(({ trustDomain }) => (this.#farewellsDueMs.get(trustDomain) ?? 0) <= nowMs);
+    await atOnce(farewells, (farewell) => this.#tellEnd(farewell, this.#stopping.signal));
+  }
+
+  #isDue({ trustDomain }: PeerRecord, { sequence }: SignedTrustBundle): boolean {
+    const turn = this.#turns.get(trustDomain);
+    if (turn === undefined || turn.sequence !== sequence) return true;
+    return this.#options.clock.monotonicMs() >= turn.dueMs;
+  }
+
+  /** Throws what went wrong, after it was noted. */
+  async #exchange(peer: PeerRecord, own: SignedTrustBundle): Promise<void> {
+    const { peers, credentials, clock, random, log } = this.#options;
+    const { trustDomain } = peer;
+    const before = this.exchangeWith(peer);
+    try {
+      const speak = { credentials: credentials.current, clock, signal: this.#stopping.signal };
+      const bundle = await exchangeBundles(peer, own, speak);
+      await peers.refresh(trustDomain, bundle);
+      const delayMs = EXCHANGE_EVERY_MS * (0.8 + 0.4 * random.float());
+      this.#turns.set(trustDomain, {
+        dueMs: clock.monotonicMs() + delayMs,
+        sequence: own.sequence,
+      });
+      this.heardFrom(peer);
+    } catch (error) {
+      this.#stopping.signal.throwIfAborted();
+      this.#turns.set(trustDomain, {
+        dueMs: clock.monotonicMs() + AGAIN_MS,
+        sequence: own.sequence,
+      });
+      const state = isRefusal(error) ? "refused" : "unreachable";
+      const reason = error instanceof Error ? error.message : String(error);
+      const { lastOkMs } = before;
+      const last = lastOkMs === undefined ? {} : { lastOkMs };
+      if (peers.get(trustDomain) !== undefined) {
+        this.#exchanges.set(trustDomain, { state, reason, ...last });
+      }
+      if (before.state !== state) {
+        log.warn("a peer did not exchange bundles", { trustDomain, ...errorFields(error) });
+      }
+      throw error;
+    }
+  }
+
+  /** Whether the peer knows now, or need not be told any longer. */
+  async #tellEnd(farewell: FarewellRecord, signal: AbortSignal): Promise<boolean> {
+    const { peers, credentials, clock, log } = this.#options;
+    const { trustDomain, removedAtMs } = farewell;
+    const isOver = clock.nowMs() > removedAtMs + limits.PEER_BUNDLE_VALIDITY_MS;
+    try {
+      if (!isOver) await sayFarewell(farewell, { credentials: credentials.current, clock, signal });
+    } catch (error) {
+      if (!isRefusal(error)) {
+        this.#farewellsDueMs.set(trustDomain, clock.monotonicMs() + AGAIN_MS);
+        log.debug("a removed peer was not told yet", { trustDomain, ...errorFields(error) });
+        return false;
+      }
+    }
+    await peers.forgetFarewell(trustDomain);
+    this.#farewellsDueMs.delete(trustDomain);
+    return true;
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return isMeshError(error) && REFUSALS.includes(error.code);
+}
+
+async function atOnce<T>(all: readonly T[], run: (one: T) => Promise<unknown>): Promise<void> {
+  const left = [...all];
+  while (left.length > 0) await Promise.all(left.splice(0, AT_ONCE_MAX).map(run));
+}
