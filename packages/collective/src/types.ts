@@ -116,6 +116,9 @@ export interface Ticket {
   /** For `read` and `copy`: these chunks only. */
   readonly chunkIds?: readonly ChunkId[];
   readonly epoch: number;
+  /** By the coordinator's ticket clock, which never goes back within an epoch; see `chunk.void`. */
+  readonly issuedAtMs?: number;
+  /** Never later than the right for which it was given. */
   readonly notAfterMs: number;
 }
 

@@ -49,6 +49,7 @@ export class GrantBook {
   readonly #view: SubjectView;
   readonly #cache: GrantCache;
   readonly #sources = new Set<GrantSource>();
+  readonly #known = new Map<string, GrantRecord>();
   /** By subject or key; made anew when the book has changed. */
   #index: Map<string, GrantRecord[]> | undefined;
 
@@ -57,6 +58,9 @@ export class GrantBook {
     this.#view = view;
     this.#cache = new GrantCache(context.clock);
     const { records, cache } = context;
+    for (const one of records.all<GrantRecord>(GRANT_PREFIX)) {
+      this.#known.set(GRANT_PREFIX + one.id, one);
+    }
     records.onChange(GRANT_PREFIX, (key, record) => this.#changed(key, record as GrantRecord));
     const depends = (nodeId: NodeId) =>
       this.changedFor((principal) => this.#dependsOn(principal, nodeId));
@@ -97,7 +101,7 @@ export class GrantBook {
     const implied = [...this.#sources].flatMap((source) => source(principal));
     return [
       ...this.#invited(principal),
-      ...this.#recordsFor(principal).map((record) => this.#known(record)),
+      ...this.#recordsFor(principal).map((record) => this.#asKnown(record)),
       ...implied.map((grant): KnownGrant => ({ grant, origin: "implied" })),
     ];
   }
@@ -117,7 +121,7 @@ export class GrantBook {
   earlierFor(principal: Principal): KnownGrant[] {
     return this.#found(principal)
       .filter((record) => !this.#isOfPresent(record, principal))
-      .map((record) => this.#known(record));
+      .map((record) => this.#asKnown(record));
   }
 
   /** By path, then subject; for a person, those that it gave and those for itself. */
@@ -224,7 +228,7 @@ export class GrantBook {
     return grants.map((grant) => ({ grant, origin: "invite", givenBy, giverHas }));
   }
 
-  #known(record: GrantRecord): KnownGrant {
+  #asKnown(record: GrantRecord): KnownGrant {
     const { grant, givenBy } = record;
     const known = { grant, origin: "book" as const, record };
     if (givenBy === undefined) return known;
@@ -277,7 +281,7 @@ export class GrantBook {
   }
 
   #all(): GrantRecord[] {
-    return this.#context.records.all<GrantRecord>(GRANT_PREFIX);
+    return [...this.#known.values()];
   }
 
   #indexed(): Map<string, GrantRecord[]> {
@@ -292,11 +296,11 @@ export class GrantBook {
   }
 
   #changed(key: string, record: GrantRecord | undefined): void {
-    const before =
-      this.#index && [...this.#index.values()].flat().find((one) => GRANT_PREFIX + one.id === key);
+    const told = [this.#known.get(key), record].filter((one) => one !== undefined);
+    if (record === undefined) this.#known.delete(key);
+    else this.#known.set(key, record);
     this.#index = undefined;
-    const told = record ?? before;
-    this.changedFor((one) => told === undefined || this.#touches(told, one));
+    this.changedFor((principal) => told.some((one) => this.#touches(one, principal)));
   }
 
   /** Whether the grant is for the principal, or for whoever passed something on to it. */

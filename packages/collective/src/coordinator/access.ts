@@ -13,6 +13,7 @@
  */
 import { MeshError } from "@hearthmesh/core";
 import type { Principal, Right } from "@hearthmesh/identity";
+import type { AccessListener } from "../authority/access-news.js";
 import type { MeshPath } from "./paths.js";
 
 /** What the coordinator asks of the keeper of the grants. Paths are in their one spelling. */
@@ -26,6 +27,13 @@ export interface AccessPolicy {
    * a directory is moved or removed whole when the right holds on the directory itself.
    */
   deniedBelow?(principal: Principal, path: string, right: Right): boolean;
+  /** Until when a right holds that the principal has. Without this method nothing ends. */
+  rightEndsAtMs?(principal: Principal, path: string, right: Right): number | undefined;
+  /**
+   * Told when somebody may do more or less than before; returns how to stop. Without this method
+   * nothing changes while it is under way.
+   */
+  onAccessChanged?(listener: AccessListener): () => void;
 }
 
 /** One caller's view of the policy. */
@@ -40,6 +48,15 @@ export class Access {
 
   require(path: MeshPath, ...rights: readonly Right[]): void {
     for (const right of rights) this.#policy.authorize(this.principal, path.text, right);
+  }
+
+  /**
+   * For what goes on after the answer: requires the right, and says until when it holds at the
+   * most. To be asked in the very moment in which the ticket is made.
+   */
+  requireUntil(path: MeshPath, right: Right): number | undefined {
+    this.require(path, right);
+    return this.#policy.rightEndsAtMs?.(this.principal, path.text, right);
   }
 
   /**

@@ -6,7 +6,7 @@ import { acksNeeded } from "./durability.js";
 import type { LayoutBook } from "./layout-book.js";
 import { isDraining } from "./layout-change.js";
 import type { NodeDirectory } from "./node-directory.js";
-import type { TicketOffice } from "./ticket-office.js";
+import type { TicketGround, TicketOffice } from "./ticket-office.js";
 
 export interface AnswerContextOptions {
   readonly layouts: LayoutBook;
@@ -21,7 +21,13 @@ export class AnswerContext {
     this.#options = options;
   }
 
-  writeGrant(holder: NodeId, fileId: FileId, owner: string): FileTicketResponse {
+  /** `chunksMax`: the upload may have no more chunks than these. */
+  writeGrant(
+    ground: TicketGround,
+    holder: NodeId,
+    fileId: FileId,
+    chunksMax: number | undefined,
+  ): FileTicketResponse {
     const { layouts, tickets } = this.#options;
     const { layout, acks } = layouts;
     const taking = layout.nodes.filter((node) => !isDraining(node));
@@ -30,7 +36,7 @@ export class AnswerContext {
       layout,
       nodes: this.#storageNodes([]),
       acksNeeded: acksNeeded(layout, acks),
-      ...tickets.forWriting(scope, fileId, owner),
+      ...tickets.forWriting(ground, scope, fileId, chunksMax),
     };
   }
 
@@ -39,6 +45,7 @@ export class AnswerContext {
    * they still have what has not moved yet.
    */
   readGrant(
+    ground: TicketGround,
     holder: NodeId,
     ids: readonly ChunkId[],
   ): { layout: Layout; nodes: readonly NodeInfo[]; ticket?: SignedTicket } {
@@ -47,7 +54,7 @@ export class AnswerContext {
     if (ids.length === 0) return { layout, nodes: [] };
     const nodes = this.#storageNodes(ids);
     const scope = { holder, nodes: nodes.map((node) => node.nodeId) };
-    return { layout, nodes, ticket: tickets.forReading("read", scope, ids).ticket };
+    return { layout, nodes, ticket: tickets.forReading(ground, scope, ids).ticket };
   }
 
   #storageNodes(ids: readonly ChunkId[]): NodeInfo[] {

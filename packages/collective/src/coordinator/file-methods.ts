@@ -1,5 +1,12 @@
 /** `file.*`: reads the headers of requests, calls the part that does it, shapes the answers. */
-import { limits, MeshError, parseChunkId, parseFileId, parseNodeId } from "@hearthmesh/core";
+import {
+  type FileId,
+  limits,
+  MeshError,
+  parseChunkId,
+  parseFileId,
+  parseNodeId,
+} from "@hearthmesh/core";
 import type { ChunkReceipt, FileOpenResponse, FileTicketResponse } from "../protocol.js";
 import type { ChunkRef } from "../types.js";
 import type { Access } from "./access.js";
@@ -10,7 +17,7 @@ import type { Namespace } from "./namespace.js";
 import type { NamespaceContext } from "./namespace-context.js";
 import { moveEntry } from "./namespace-move.js";
 import { removeEntry } from "./namespace-remove.js";
-import { parsePath } from "./paths.js";
+import { type MeshPath, parsePath } from "./paths.js";
 import { openFile } from "./reading.js";
 import type { SmallFiles } from "./small-files.js";
 import type { Uploads } from "./uploads.js";
@@ -80,20 +87,27 @@ function treeMethods({ context, namespace }: FileParts): MethodTable {
   };
 }
 
-function uploadMethods({ uploads, answers }: FileParts): MethodTable {
-  const ticketFor = (call: Call, fileId: ReturnType<typeof parseFileId>): FileTicketResponse =>
-    answers.writeGrant(call.holder, fileId, call.principal.spiffeId);
+function uploadMethods({ context, uploads, answers }: FileParts): MethodTable {
+  const ticketFor = (
+    { access, holder, principal }: Call,
+    path: MeshPath,
+    fileId: FileId,
+  ): FileTicketResponse => {
+    const chunksMax = context.quotas.chunksAllowed(principal, fileId);
+    return answers.writeGrant({ access, path }, holder, fileId, chunksMax);
+  };
   return {
     "file.begin": enrolled(async (call) => {
       const ifMatch = call.fields.optionalText("ifMatch", ETAG_LENGTH_MAX);
-      const fileId = await uploads.begin(call.access, pathOf(call.fields), ifMatch);
+      const path = pathOf(call.fields);
+      const fileId = await uploads.begin(call.access, path, ifMatch);
       const chunkBytes = limits.CHUNK_BYTES_MAX;
-      return { header: { fileId, chunkBytes, ...ticketFor(call, fileId) } };
+      return { header: { fileId, chunkBytes, ...ticketFor(call, path, fileId) } };
     }),
     "file.ticket": enrolled(async (call) => {
       const fileId = parseFileId(call.fields.text("fileId"));
-      await uploads.renew(call.access, fileId);
-      return { header: ticketFor(call, fileId) };
+      const path = await uploads.renew(call.access, fileId);
+      return { header: ticketFor(call, path, fileId) };
     }),
     "file.segment": enrolled(async ({ access, fields }) => {
       const segment = fields.integer("segment");
@@ -131,8 +145,9 @@ async function answerOpen(
   access: Access,
 ): Promise<Answer> {
   const firstChunk = fields.optionalInteger("firstChunk") ?? 0;
+  const path = pathOf(fields);
   const page = await openFile(context, access, {
-    path: pathOf(fields),
+    path,
     firstChunk,
     chunks: Math.min(
       fields.optionalInteger("chunks") ?? limits.MANIFEST_SEGMENT_CHUNKS_MAX,
@@ -148,7 +163,7 @@ async function answerOpen(
     chunkCount: page.chunkCount,
     firstChunk,
     chunks: page.chunks,
-    ...answers.readGrant(holder, ids),
+    ...answers.readGrant({ access, path }, holder, ids),
   };
   return { header, body: page.inline };
 }

@@ -20,6 +20,7 @@ import type { Link, Peer } from "@hearthmesh/qwormhole";
 import { put, type Store } from "@hearthmesh/store";
 import type { CoordinatorContact } from "../authority/coordinators.js";
 import type { NodeRegisterRequest, NodeRegisterResponse, NodeReportResponse } from "../protocol.js";
+import type { TicketVoid } from "../storage/ticket-voids.js";
 import type { Layout, LayoutNode, NodeInfo, StorageReport } from "../types.js";
 import type { DrainWatch } from "./drain-watch.js";
 import type { UnavailableNode } from "./durability.js";
@@ -48,6 +49,8 @@ export interface NodeDirectoryOptions {
   /** Roles that the principal was enrolled with; without it a node has those that it names. */
   rolesOf?(principal: Principal): readonly NodeRole[];
   coordinators?: (() => readonly CoordinatorContact[]) | undefined;
+  /** Whose tickets were taken back and might still be good at a node that was away. */
+  voids?(): readonly TicketVoid[];
   /** A node came or went. */
   onChanged(nodeId: NodeId, online: boolean): void;
 }
@@ -103,6 +106,7 @@ export class NodeDirectory {
     this.#states.set(nodeId, state);
     await this.#save(record);
     await this.#place(state);
+    const voids = this.#options.voids?.() ?? [];
     const { log } = this.#options;
     const tell = isBack ? log.info.bind(log) : log.debug.bind(log);
     tell("a node has registered", { nodeId, nodeName: record.name });
@@ -113,6 +117,7 @@ export class NodeDirectory {
       epoch,
       receiptKey: Buffer.from(receiptKeys.keyOf(nodeId)).toString("base64url"),
       reportIntervalMs,
+      ...(voids.length === 0 ? {} : { voids }),
       ...(coordinators === undefined ? {} : { coordinators: coordinators() }),
     };
   }

@@ -27,6 +27,8 @@ export async function serveGetStream(parts: GetStreamParts, stream: LinkStream):
   for (let at = 0; at < ids.length; at++) {
     const answer = await next;
     if (stream.signal.aborted) return;
+    // A slow reader may outlive its ticket, or the right that it rests on.
+    parts.access.checkTerm(verified);
     next = readOne(parts, verified, ids[at + 1]);
     if (answer !== undefined) await writeMessage(stream, answer.result, answer.pieces);
   }

@@ -37,6 +37,7 @@ import type { Registration } from "./node-access.js";
 import { RECEIPT_KEY_BYTES } from "./receipts.js";
 import { RECONNECT_POLICY, type ReconnectPolicy, reconnectDelayMs } from "./reconnect.js";
 import type { SeenMarkKeeper } from "./seen-mark.js";
+import { readTicketVoids } from "./ticket-voids.js";
 
 /** The coordinator says how often to report; never more often than this. */
 const REPORT_INTERVAL_MS_MIN = 100;
@@ -176,6 +177,7 @@ export class NodeAgent implements Startable {
     onRegistered(response, {
       receiptKey,
       epoch: response.epoch,
+      voids: readTicketVoids(response.voids ?? []),
       coordinatorPublicKey: link.peer.publicKey,
     });
     const latest = { layoutVersion: response.layout.version, epoch: response.epoch };

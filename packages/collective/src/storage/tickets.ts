@@ -118,12 +118,15 @@ function checkContext({ ticket, nodes }: VerifiedTicket, context: TicketContext)
       hint: "Ask the coordinator for a new ticket.",
     });
   }
-  if (context.nowMs > ticket.notAfterMs) {
-    const lateSeconds = Math.ceil((context.nowMs - ticket.notAfterMs) / 1000);
-    throw invalid(`it ended ${lateSeconds} s ago by this node's clock`);
-  }
+  checkTicketTime(ticket, context.nowMs);
   if (ticket.holder !== context.holder) throw invalid("it was given to somebody else");
   if (!nodes.has(context.node)) throw invalid("it is for other nodes");
+}
+
+/** `MESH_TICKET_INVALID` when the ticket is over. */
+export function checkTicketTime({ notAfterMs }: Ticket, nowMs: number): void {
+  if (nowMs <= notAfterMs) return;
+  throw invalid(`it ended ${Math.ceil((nowMs - notAfterMs) / 1000)} s ago by this node's clock`);
 }
 
 /** The signature holds, so the coordinator wrote it; this guards against a newer version's form. */
@@ -142,6 +145,7 @@ function parseTicket(json: string): Ticket {
     Array.isArray(ticket.nodes) &&
     Number.isSafeInteger(ticket.epoch) &&
     Number.isSafeInteger(ticket.notAfterMs) &&
+    isIndex(ticket.issuedAtMs) &&
     (ticket.operation === "write" ? isWriteTicket(ticket) : Array.isArray(ticket.chunkIds));
   if (!whole) throw invalid("a field is missing");
   return ticket as Ticket;

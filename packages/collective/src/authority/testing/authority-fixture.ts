@@ -75,13 +75,17 @@ interface Joined {
 
 export async function authorityFixture(
   wrapStore: (store: Store) => Store = (store) => store,
-  { severalCoordinators = false } = {},
+  {
+    severalCoordinators = false,
+    memberId = "alice",
+    trustDomain = `home.${memberId}` as TrustDomain,
+    clock = testClock(),
+  } = {},
 ): Promise<AuthorityFixture> {
-  const clock = testClock();
   const random = systemRandom();
   const ca = await createMemberCa({
-    memberId: "alice",
-    trustDomain: "home.alice" as TrustDomain,
+    memberId,
+    trustDomain,
     clock,
     random,
   });
@@ -90,8 +94,8 @@ export async function authorityFixture(
     Authority.open({
       store: from,
       ca,
-      memberId: "alice",
-      trustDomain: "home.alice",
+      memberId,
+      trustDomain,
       severalCoordinators,
       clock,
       random,
@@ -99,7 +103,7 @@ export async function authorityFixture(
     });
   const authority = await open(store);
   const csrPem = await createCertificateRequest(generateKeyPair());
-  await authority.enrolCoordinator({ csrPem, name: "alice-hub" });
+  await authority.enrolCoordinator({ csrPem, name: `${memberId}-hub` });
   const operator = authority.localOperator();
   const endpoints = [{ host: "alice.example", port: 9001 }];
   return {

@@ -81,7 +81,7 @@ export class CopyOrders {
   async #order(target: NodeId, ids: readonly ChunkId[], sources: NodeId[]): Promise<void> {
     const { nodes, calls, tickets, log, progress, onSettled } = this.#options;
     const scope = { holder: target, nodes: sources };
-    const { ticket } = tickets.forReading("copy", scope, ids);
+    const { ticket } = tickets.forCopying(scope, ids);
     const known = sources.flatMap((nodeId) => {
       const info = nodes.info(nodeId);
       return info === undefined ? [] : [{ nodeId, addresses: info.addresses }];
