@@ -3,6 +3,7 @@
  *
  *     node.json                       who this node is (below)
  *     certs/ca/<member>-ca.crt, .key  the member's CA; the key is on coordinators alone
+ *     certs/ca/<member>-copies.key    what copies at friends are sealed with; coordinators alone
  *     certs/coordinators/<name>.crt, .key, or certs/nodes/<name>.crt, .key
  *     secrets/receipts.key            coordinator: the secret behind the receipts of storage nodes
  *     secrets/mesh.key                what hides the beacons of this mesh from others on the LAN
@@ -54,6 +55,8 @@ export interface NodeFiles {
   key: string;
   receiptSecret: string;
   meshSecret: string;
+  /** What copies and snapshots at friends are sealed with; see `recovery/store-key.ts`. */
+  copiesKey: string;
   /** Of the supervised store; see `etcd/store-files.ts`. */
   storeCaKey: string;
   storeCaCertificate: string;
@@ -81,6 +84,7 @@ export function nodeFiles(
     key: join(certificates, kind, `${who.name}.key`),
     receiptSecret: join(config.home, "secrets", "receipts.key"),
     meshSecret: join(config.home, "secrets", "mesh.key"),
+    copiesKey: join(certificates, "ca", `${who.memberId}-copies.key`),
     storeCaKey: join(certificates, "ca", `${who.memberId}-store-ca.key`),
     storeCaCertificate: join(certificates, "ca", `${who.memberId}-store-ca.crt`),
     seen: join(config.home, "seen.json"),

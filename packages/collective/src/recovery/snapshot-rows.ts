@@ -6,7 +6,7 @@
  * |-------------------------|--------------------------------------------------------------|
  * | what lives with a lease | its holder is gone                                           |
  * | `q/`, `x/`              | the walk over all chunks finds again what they say           |
- * | `l/v/`                  | layouts of the past: nobody has chunks by them               |
+ * | `l/v/`, `l/staged`      | other layouts: nobody has chunks by them                     |
  * | `coordinator/leader`    | a leader of then                                             |
  * | `migration/`, `store/`  | marks of the store that it was                               |
  * | `recovery/hold`         | of the store that it was                                     |
@@ -22,7 +22,7 @@ import type { Layout } from "../types.js";
 import type { SnapshotRow } from "./snapshot-format.js";
 
 const LEFT_OUT = ["q/", "x/", "l/v/", "coordinator/leader", "migration/", "store/"] as const;
-const LEFT_OUT_KEYS: ReadonlySet<string> = new Set(["recovery/hold"]);
+const LEFT_OUT_KEYS: ReadonlySet<string> = new Set(["recovery/hold", "l/staged"]);
 
 export function belongsInSnapshot(key: string): boolean {
   return !LEFT_OUT_KEYS.has(key) && !LEFT_OUT.some((prefix) => key.startsWith(prefix));
