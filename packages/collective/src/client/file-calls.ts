@@ -1,5 +1,6 @@
 /** The coordinator's `file.*` methods with their types, deadlines and retries. */
 import { type Clock, MeshError, type Random } from "@hearthmesh/core";
+import type { FileRecallRequest } from "../copies-protocol.js";
 import type {
   FileAbortRequest,
   FileBeginRequest,
@@ -34,6 +35,7 @@ export interface FileMethods {
   "file.commit": [FileCommitRequest, FileCommitResponse];
   "file.abort": [FileAbortRequest, object];
   "file.open": [FileOpenRequest, FileOpenResponse];
+  "file.recall": [FileRecallRequest, object];
   "file.stat": [FileStatRequest, FileStatResponse];
   "file.list": [FileListRequest, FileListResponse];
   "file.mkdir": [FileMakeDirectoryRequest, object];

@@ -10,6 +10,7 @@
  */
 import { type Clock, type Logger, limits, MeshError, type NodeId, sleep } from "@hearthmesh/core";
 import type { FileOpenResponse } from "../protocol.js";
+import { chunkIdOf } from "../storage/blake3.js";
 import type { ChunkRef, NodeInfo, SignedTicket } from "../types.js";
 import { fetchChunks } from "./chunk-fetch.js";
 import { checkAnswer, type FileCalls } from "./file-calls.js";
@@ -198,7 +199,9 @@ export class FileRead {
           if (pieces !== undefined) return slot.result.resolve(pieces);
         }
       }
-      slot.result.reject(this.#unavailable(slot));
+      const recalled = await this.#recall(slot);
+      if (recalled === undefined) slot.result.reject(this.#unavailable(slot));
+      else slot.result.resolve(recalled);
     } catch (error) {
       slot.result.reject(error);
     }
@@ -217,6 +220,26 @@ export class FileRead {
       this.#noteFailure(node, error);
     } finally {
       answers.return().catch(() => undefined);
+    }
+    return undefined;
+  }
+
+  /** What no node of the member gave may be in a sealed copy at a friend of the member. */
+  async #recall({ index, ref, reasons }: Slot): Promise<readonly Uint8Array[] | undefined> {
+    const { path, first, calls } = this.#options;
+    const { etag } = first.entry;
+    const { signal } = this.#stop;
+    const pieces: Uint8Array[] = [];
+    try {
+      for (let offset = 0; offset < ref.sizeBytes; offset += limits.RECALL_BYTES_MAX) {
+        const request = { path, etag, chunk: index, offset };
+        pieces.push((await calls.repeated("file.recall", request, { signal })).body);
+      }
+      if (chunkIdOf(pieces) === ref.id) return pieces;
+      reasons.set("friends", "the copy there is damaged");
+    } catch (error) {
+      this.#stop.signal.throwIfAborted();
+      reasons.set("friends", reasonOf(error));
     }
     return undefined;
   }
