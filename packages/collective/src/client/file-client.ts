@@ -8,6 +8,7 @@ import type { Entry } from "../types.js";
 import { type PeekedSource, peekSource } from "./cut-chunks.js";
 import { checkAnswer, FileCalls } from "./file-calls.js";
 import { FileRead } from "./file-read.js";
+import { listPages } from "./list-pages.js";
 import type { FileClientOptions } from "./ports.js";
 import { Upload, type WriteProgress } from "./upload.js";
 
@@ -99,17 +100,10 @@ export class FileClient {
     return (await this.#calls.repeated("file.stat", { path }, { signal })).header.entry;
   }
 
-  /** The entries of a directory by name, fetched page by page. */
+  /** The entries of a directory by name, fetched page by page, one page ahead. */
   async *list(path: string, signal?: AbortSignal): AsyncGenerator<Entry, void, undefined> {
-    let after: string | undefined;
-    for (;;) {
-      const from: PageOptions = after === undefined ? {} : { after };
-      const page = await this.listPage(path, signal === undefined ? from : { ...from, signal });
-      yield* page.entries;
-      const last = page.entries.at(-1);
-      if (!page.more || last === undefined) return;
-      after = last.name;
-    }
+    const ask = (question: PageOptions) => this.listPage(path, question);
+    for await (const entries of listPages(ask, signal)) yield* entries;
   }
 
   /** One page of a directory: the entries after a name. It may be shorter than was asked. */
