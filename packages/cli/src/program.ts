@@ -47,6 +47,12 @@ import { nodeListCommand } from "./commands/node-list.js";
 import { nodeRemoveCommand } from "./commands/node-remove.js";
 import { nodeUndrainCommand } from "./commands/node-undrain.js";
 import { openCommand } from "./commands/open.js";
+import { peerAcceptCommand } from "./commands/peer-accept.js";
+import { peerInviteCommand } from "./commands/peer-invite.js";
+import { peerListCommand } from "./commands/peer-list.js";
+import { peerRefreshCommand } from "./commands/peer-refresh.js";
+import { peerRemoveCommand } from "./commands/peer-remove.js";
+import { peerShowCommand } from "./commands/peer-show.js";
 import { peersCommand } from "./commands/peers.js";
 import { readCommand } from "./commands/read.js";
 import { revokeCommand } from "./commands/revoke.js";
@@ -80,13 +86,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       joinCommand(cli),
       statusCommand(cli),
       openCommand(cli),
-      mkdirCommand(cli),
-      writeCommand(cli),
-      readCommand(cli),
-      lsCommand(cli),
-      statCommand(cli),
-      mvCommand(cli),
-      rmCommand(cli),
+      ...fileCommands(cli),
       ...keyValueGroups(cli),
       commandGroup("invite", "invite machines and people, and redeem invites", [
         inviteGenerateCommand(cli),
@@ -102,6 +102,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         identityListCommand(cli),
         identityRenewCommand(cli),
       ]),
+      peerGroup(cli),
       peersCommand(cli),
       routesCommand(cli),
       commandGroup("service", "programs on any node, reached through the mesh", [
@@ -154,6 +155,29 @@ function nodeGroup(cli: Cli): MeshCommand {
     nodeAllowCommand(cli),
     nodeIntroduceCommand(cli),
     nodeIntroducedCommand(cli),
+  ]);
+}
+
+function fileCommands(cli: Cli): MeshCommand[] {
+  return [
+    mkdirCommand(cli),
+    writeCommand(cli),
+    readCommand(cli),
+    lsCommand(cli),
+    statCommand(cli),
+    mvCommand(cli),
+    rmCommand(cli),
+  ];
+}
+
+function peerGroup(cli: Cli): MeshCommand {
+  return commandGroup("peer", "other members that this one trusts for their own people", [
+    peerInviteCommand(cli),
+    peerAcceptCommand(cli),
+    peerListCommand(cli),
+    peerShowCommand(cli),
+    peerRefreshCommand(cli),
+    peerRemoveCommand(cli),
   ]);
 }
 
