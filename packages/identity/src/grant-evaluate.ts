@@ -5,7 +5,6 @@
  * `/shared/private/mine:r` opens a part of it again.
  */
 import { isGrantPath, isWithin } from "./grant-path.js";
-import { RIGHTS } from "./grant-text.js";
 import type { Grant, Right } from "./types.js";
 
 export interface GrantDecision {
@@ -52,11 +51,16 @@ export function namesLeadingTo(grants: readonly Grant[], path: string, nowMs: nu
   return [...names].sort();
 }
 
-/** Whether the path, or something below it, is granted with any right: only then may it be seen. */
+/**
+ * Whether the name may be seen: it may be read, or a grant of any right is on the path itself or on
+ * something below it. So who may only write to a place finds the place, and not what others put
+ * there.
+ */
 export function isVisible(grants: readonly Grant[], path: string, nowMs: number): boolean {
   return (
-    RIGHTS.some((right) => evaluateGrants(grants, path, right, nowMs).allowed) ||
-    mayTraverse(grants, path, nowMs)
+    evaluateGrants(grants, path, "read", nowMs).allowed ||
+    (isGrantPath(path) &&
+      grants.some((grant) => isWithin(path, grant.path) && isOpen(grants, grant, nowMs)))
   );
 }
 

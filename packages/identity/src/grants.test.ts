@@ -186,7 +186,7 @@ describe("what may be seen, and what is whole", () => {
     );
     const seen = ["/", "/shared", "/shared/a", "/shared/private", "/shared/private/mine", "/drop"];
     for (const at of seen) expect([at, isVisible(list, at, 0)]).toEqual([at, true]);
-    for (const at of ["/shared/private/x", "/other", "/dro"]) {
+    for (const at of ["/shared/private/x", "/other", "/dro", "/drop/of-somebody"]) {
       expect([at, isVisible(list, at, 0)]).toEqual([at, false]);
     }
     expect(isDeniedBelow(list, "/shared", "delete", 0)).toBe(true);

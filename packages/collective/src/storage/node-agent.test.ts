@@ -143,6 +143,7 @@ describe("the node agent", () => {
     expect(registrations).toEqual([
       {
         receiptKey: Buffer.alloc(32, 9),
+        voids: [],
         epoch: 2,
         coordinatorPublicKey: coordinator.identity.publicKey,
       },

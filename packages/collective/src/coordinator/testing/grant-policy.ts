@@ -10,14 +10,17 @@ import {
   parseGrant,
   type Right,
 } from "@hearthmesh/identity";
+import { type AccessListener, AccessNews } from "../../authority/access-news.js";
 import type { AccessPolicy } from "../access.js";
 
 export class GrantPolicy implements AccessPolicy {
   readonly #grants = new Map<string, readonly Grant[]>();
+  readonly #news = new AccessNews();
 
   /** Grants as text, such as `/shared:read+write` or `!/shared/private:read`. */
   grant(principal: Principal, ...texts: readonly string[]): void {
     this.#grants.set(principal.spiffeId, texts.map(parseGrant));
+    this.#news.tell({ concerns: ({ spiffeId }) => spiffeId === principal.spiffeId });
   }
 
   authorize(principal: Principal, path: string, right: Right): void {
@@ -31,6 +34,14 @@ export class GrantPolicy implements AccessPolicy {
 
   deniedBelow(principal: Principal, path: string, right: Right): boolean {
     return isDeniedBelow(this.#of(principal), path, right, 0);
+  }
+
+  rightEndsAtMs(principal: Principal, path: string, right: Right): number | undefined {
+    return evaluateGrants(this.#of(principal), path, right, 0).grant?.notAfterMs;
+  }
+
+  onAccessChanged(listener: AccessListener): () => void {
+    return this.#news.onChange(listener);
   }
 
   #of(principal: Principal): readonly Grant[] {
