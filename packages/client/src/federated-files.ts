@@ -111,8 +111,8 @@ class ClientPeers implements PeerDirectory {
     }
     const { ways, pool, api } = this.#waysTo(contact);
     const { trustDomain } = contact;
-    const { clock } = this.#options;
-    const options = { peer: name, trustDomain, ways, memory: this.#memory, clock };
+    const { clock, log } = this.#options;
+    const options = { peer: name, trustDomain, ways, memory: this.#memory, clock, log };
     const files = { trustDomain, files: new PeerFiles(options) };
     this.#known.set(name, { files, pool, api, contact: text, askedAtMs });
     if (before !== undefined) await this.#retire(before);

@@ -1,5 +1,5 @@
 /** One peer over ways that the test breaks. */
-import { asUnsent, MeshError, systemClock } from "@hearthmesh/core";
+import { asUnsent, MeshError, silentLogger, systemClock } from "@hearthmesh/core";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Entry } from "../types.js";
 import { AwayFiles } from "./away-files.js";
@@ -103,7 +103,14 @@ beforeEach(() => {
   memory = new WayMemory();
   const ways = [straight, api, home];
   files = new PeerFiles({
-    ...{ peer: "bob", trustDomain: "garage.bob", ways, memory, clock: systemClock() },
+    ...{
+      peer: "bob",
+      trustDomain: "garage.bob",
+      ways,
+      memory,
+      clock: systemClock(),
+      log: silentLogger,
+    },
   });
 });
 
@@ -166,7 +173,8 @@ describe("looking at the files of a peer", () => {
       remove: async () => Number.NaN,
     };
     const way: PeerWay = { name: "straight", open: async () => lying };
-    const options = { peer: "bob", trustDomain: "garage.bob", memory, clock: systemClock() };
+    const parts = { memory, clock: systemClock(), log: silentLogger };
+    const options = { peer: "bob", trustDomain: "garage.bob", ...parts };
     const liar = new PeerFiles({ ...options, ways: [way] });
     const protocol = { code: "MESH_PROTOCOL", message: expect.stringMatching(/^bob: it answered/) };
     await expect(liar.stat("/x")).rejects.toMatchObject(protocol);

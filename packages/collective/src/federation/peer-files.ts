@@ -9,7 +9,14 @@
  * Errors are the peer's own with its name before them; `MESH_QUOTA` comes through as it is. When no
  * way leads there: `MESH_UNREACHABLE`, or what one of them said that tells more, with every way.
  */
-import { type Clock, isUnsent, limits, MeshError } from "@hearthmesh/core";
+import {
+  type Clock,
+  errorFields,
+  isUnsent,
+  type Logger,
+  limits,
+  MeshError,
+} from "@hearthmesh/core";
 import type {
   FileClient,
   OpenFile,
@@ -59,6 +66,7 @@ export interface PeerFilesOptions {
   readonly ways: readonly PeerWay[];
   readonly memory: WayMemory;
   readonly clock: Clock;
+  readonly log: Logger;
 }
 
 interface Opened extends OpenFile {
@@ -170,7 +178,7 @@ export class PeerFiles implements PagedFiles {
     options: ReadOptions,
     first: Opened,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { peer, trustDomain, memory, clock } = this.#options;
+    const { peer, trustDomain, memory } = this.#options;
     const { entry } = first;
     const { endInclusive = Number.POSITIVE_INFINITY, signal } = options;
     const end = Math.min(entry.sizeBytes, endInclusive + 1);
@@ -190,10 +198,9 @@ export class PeerFiles implements PagedFiles {
         signal?.throwIfAborted();
         const error = errorOf(thrown);
         if (!isWayFailure(error) || breaks >= READ_BREAKS_MAX) throw named(peer, error);
-        memory.failed(trustDomain, opened.way.name, "bytes", clock.monotonicMs());
         // A way that gave something may be tried again later.
         if (position > from) failures = [];
-        failures.push({ way: opened.way.name, error });
+        this.#failed(opened.way, "bytes", error, failures);
       }
       if (position >= end) return;
       opened = await this.#open(path, { ...options, start: position }, failures);
@@ -299,8 +306,9 @@ export class PeerFiles implements PagedFiles {
   }
 
   #failed(way: PeerWay, use: WayUse, error: MeshError, failures: WayFailure[]): void {
-    const { trustDomain, memory, clock } = this.#options;
+    const { trustDomain, memory, clock, log } = this.#options;
     memory.failed(trustDomain, way.name, use, clock.monotonicMs());
     failures.push({ way: way.name, error });
+    log.debug("a way to a peer failed", { trustDomain, route: way.name, ...errorFields(error) });
   }
 }

@@ -89,10 +89,10 @@ export class GatewayPeers implements Startable {
   #filesAt(name: string, principal: Principal): FilesAtPeer {
     const record = this.#options.peers.find(name);
     const { trustDomain } = record;
-    const { clock } = this.#options;
+    const { clock, log } = this.#options;
     const ways = this.#waysTo(this.#reachOf(record), principal);
-    const memory = this.#memory;
-    return { trustDomain, files: new PeerFiles({ peer: name, trustDomain, ways, memory, clock }) };
+    const options = { peer: name, trustDomain, ways, memory: this.#memory, clock, log };
+    return { trustDomain, files: new PeerFiles(options) };
   }
 
   #waysTo(reach: Reach, principal: Principal): PeerWay[] {
