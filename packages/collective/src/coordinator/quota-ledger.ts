@@ -101,13 +101,16 @@ export class QuotaLedger {
     return this.#usage.ofDomain(domain)?.files;
   }
 
-  /** Chunks that an upload may have at most; undefined without a bound. */
+  /**
+   * Chunks that an upload may bring to the nodes at most; undefined without a bound. A client is up
+   * to two segments ahead of what it has told, and is to learn of the quota when it tells it.
+   */
   chunksAllowed(principal: Principal, fileId: FileId): number | undefined {
     const offer = this.#offerOf(principal);
     if (offer === undefined) return undefined;
     const used = this.usedBytes(offer.trustDomain) ?? 0;
     const room = Math.max(0, offer.bytes - used) + (this.#uploads.get(fileId)?.bytes ?? 0);
-    return Math.ceil(room / limits.CHUNK_BYTES_MAX) + 1;
+    return Math.ceil(room / limits.CHUNK_BYTES_MAX) + 2 * limits.MANIFEST_SEGMENT_CHUNKS_MAX;
   }
 
   #offerOf({ kind, trustDomain }: Principal): QuotaOffer | undefined {

@@ -92,7 +92,8 @@ export class KeptScan {
 
   /** After a walk over all files. A person who asked for the run has every copy looked at. */
   async run(signal: AbortSignal, progress: Progress): Promise<void> {
-    const { store, friends, intervals, inTrash } = this.#options;
+    const { store, friends, offers, intervals, inTrash } = this.#options;
+    const silent = offers.friends().filter(({ failure }) => failure !== undefined);
     const before = this.#suspects;
     this.#suspects = new Set();
     const run: Run = {
@@ -100,7 +101,7 @@ export class KeptScan {
       progress,
       peers: new Set(friends.list().map(({ trustDomain }) => trustDomain)),
       trash: await inTrash(before),
-      away: new Set(),
+      away: new Set(silent.map(({ trustDomain }) => trustDomain)),
       checksLeft: intervals.checksPerRun,
       kept: 0,
     };
