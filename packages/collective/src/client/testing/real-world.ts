@@ -5,11 +5,18 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type NodeId, silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
+import {
+  type NodeId,
+  silentLogger,
+  systemClock,
+  systemRandom,
+  type TrustDomain,
+} from "@hearthmesh/core";
 import type { Principal, PrincipalKind } from "@hearthmesh/identity";
 import {
   dialLink,
   type Link,
+  type LinkHandlers,
   type LinkIdentity,
   type LinkOptions,
   listenLinks,
@@ -20,6 +27,7 @@ import {
 import { memoryStore } from "@hearthmesh/store";
 import { Coordinator } from "../../coordinator/coordinator.js";
 import { GrantPolicy, testPrincipal } from "../../coordinator/testing/grant-policy.js";
+import { PEER_CALL, PeerCalls } from "../../federation/peer-calls.js";
 import { fileDisk } from "../../storage/file-disk.js";
 import { NodeAgent } from "../../storage/node-agent.js";
 import { openPackStore, type PackStore } from "../../storage/pack-store.js";
@@ -62,7 +70,7 @@ export class RealWorld {
   async start(nodeCount: number): Promise<void> {
     this.#directory = await mkdtemp(join(tmpdir(), "hearthmesh-files-"));
     await this.coordinator.start();
-    const options = this.#options(this.#own, this.coordinator.handlers());
+    const options = this.#options(this.#own, this.#handlers());
     await listenLinks(this.#transport, { host: "coordinator", port: 9000 }, options, (link) =>
       this.coordinator.attach(link),
     );
@@ -85,13 +93,33 @@ export class RealWorld {
     const identity = newIdentity(name);
     const principal = this.admit("person", `${name}@home.alice`, identity);
     this.policy.grant(principal, ...grants);
+    const pool = this.links(identity);
+    return new FileClient({
+      coordinator: coordinatorOverLink((signal) => pool.linkTo(this.coordinatorNode, signal)),
+      links: pool,
+      self: principal.nodeId,
+      clock: this.#clock,
+      random: systemRandom(),
+      log: silentLogger,
+    });
+  }
+
+  /** Links with this key; hosts that `isCut` names cannot be dialled. */
+  links(identity: LinkIdentity, isCut: (host: string) => boolean = () => false): LinkPool {
     const pool = new LinkPool({
-      dial: (address, more) => this.dial(address.host, identity, more),
+      dial: async (address, more) => {
+        if (isCut(address.host)) throw new Error("no way through the router");
+        return this.dial(address.host, identity, more);
+      },
       clock: this.#clock,
       log: silentLogger,
     });
     this.#pools.push(pool);
-    const coordinator: NodeInfo = {
+    return pool;
+  }
+
+  get coordinatorNode(): NodeInfo {
+    return {
       nodeId: nodeIdOfPublicKey(this.#own.publicKey) as NodeId,
       name: "alice-coordinator",
       memberId: "alice" as NodeInfo["memberId"],
@@ -101,14 +129,23 @@ export class RealWorld {
       state: "online",
       lastSeenMs: 0,
     };
-    return new FileClient({
-      coordinator: coordinatorOverLink((signal) => pool.linkTo(coordinator, signal)),
-      links: pool,
-      self: principal.nodeId,
-      clock: this.#clock,
-      random: systemRandom(),
-      log: silentLogger,
-    });
+  }
+
+  /** Somebody of another member, as its certificate would say. */
+  admitForeign(
+    kind: PrincipalKind,
+    [trustDomain, name]: readonly [string, string],
+    identity: LinkIdentity,
+  ): Principal {
+    const principal: Principal = {
+      ...this.admit(kind, name, identity),
+      kind: "foreign",
+      foreignKind: kind,
+      spiffeId: `spiffe://${trustDomain}/${kind}/${name}`,
+      trustDomain: trustDomain as TrustDomain,
+    };
+    this.#principals.set(principal.nodeId, principal);
+    return principal;
   }
 
   admit(kind: PrincipalKind, name: string, identity: LinkIdentity): Principal {
@@ -126,6 +163,17 @@ export class RealWorld {
   listen(host: string, identity: LinkIdentity, handlers: LinkOptions["handlers"]) {
     const options = this.#options(identity, handlers);
     return listenLinks(this.#transport, { host, port: 9000 }, options, () => undefined);
+  }
+
+  /** As the links of a coordinator's node serve them. */
+  #handlers(): LinkHandlers {
+    const own = this.coordinator.handlers();
+    const peers = new PeerCalls({ call: (...call) => this.coordinator.call(...call) }).handlers();
+    const partOf = (method: string) => (method === PEER_CALL ? peers : own);
+    return {
+      onRequest: (request) => partOf(request.method).onRequest?.(request) ?? new Uint8Array(0),
+      ...(own.onStream === undefined ? {} : { onStream: own.onStream }),
+    };
   }
 
   #options(identity: LinkIdentity, handlers: LinkOptions["handlers"]): LinkOptions {
