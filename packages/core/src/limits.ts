@@ -85,6 +85,9 @@ export const WORKER_RATE_BYTES_MIN = 4_096;
 export const WORKER_TRANQUILITY_MAX = 1_000;
 /** Chunks that older records do not know, which are put together to files at a time. */
 export const LOST_CHUNKS_AT_A_TIME_MAX = 100_000;
+/** A check: findings of one kind that are kept, and files whose references are summed at a time. */
+export const FSCK_FINDINGS_MAX = 1_000;
+export const FSCK_FILES_IN_MEMORY_MAX = 200_000;
 /** Deleted chunks that are remembered while uploads are open; above it, deletion waits. */
 export const CONDEMNED_CHUNKS_MAX = 100_000;
 

@@ -1,7 +1,10 @@
 /** The background work of a coordinator: which workers there are, and what wakes them. */
 import { type Logger, sleep } from "@hearthmesh/core";
 import type { CoordinatorIntervals } from "./coordinator-options.js";
+import { Fsck } from "./fsck/fsck.js";
+import { FSCK_WORKER } from "./fsck/fsck-methods.js";
 import { Slots } from "./gates.js";
+import type { NamespaceContext } from "./namespace-context.js";
 import type { OpenUploads } from "./open-uploads.js";
 import type { Trash } from "./trash.js";
 import type { Uploads } from "./uploads.js";
@@ -31,6 +34,7 @@ export interface BackgroundOptions
   readonly intervals: CoordinatorIntervals;
   readonly run: string;
   readonly log: Logger;
+  readonly context: NamespaceContext;
   /** Whether people and programs use the files now. */
   busy(): boolean;
   readonly extraWorkers?: (() => readonly WorkerDefinition[]) | undefined;
@@ -39,6 +43,7 @@ export interface BackgroundOptions
 export class Background {
   readonly walk: RepairWalk;
   readonly queue: RepairQueue;
+  readonly fsck: Fsck;
   readonly registry: WorkerRegistry;
   /** Reasons for which nothing is deleted. */
   readonly hold = new GarbageHold();
@@ -63,6 +68,11 @@ export class Background {
       pauseMs: intervals.walkPauseMs,
     });
     this.queue = new RepairQueue({ ...options, placement: () => this.walk.placement() });
+    this.fsck = new Fsck({
+      ...options,
+      placement: () => this.walk.placement(),
+      onUnderReplicated: () => this.#repair.wake(),
+    });
     const sweeper = new Sweeper({ ...options, candidates, graceMs });
     const garbage = new Garbage({ ...options, candidates, sweeper, hold: this.hold });
     this.registry = new WorkerRegistry(options);
@@ -79,7 +89,8 @@ export class Background {
       intervalMs: intervals.repairMs,
       run: async (signal, progress) => {
         const isNew = this.#walkedVersion !== options.layout().version;
-        if (isNew || progress.asked) await this.#walkAll(signal, progress);
+        const isNeeded = isNew || options.drains.isUnfinished;
+        if (isNeeded || progress.asked) await this.#walkAll(signal, progress);
       },
     });
     this.#repairQueue = this.registry.add({
@@ -91,7 +102,18 @@ export class Background {
     });
     this.#addUpkeep(garbage);
     this.#addScrub();
+    this.#addFsck();
     for (const definition of options.extraWorkers?.() ?? []) this.registry.add(definition);
+  }
+
+  #addFsck(): void {
+    this.registry.add({
+      name: FSCK_WORKER,
+      purpose: "checks names, references and chunks against each other",
+      intervalMs: this.#options.intervals.fsckMs,
+      keepsHistory: true,
+      run: (signal, progress) => this.fsck.run(signal, progress),
+    });
   }
 
   #addScrub(): void {

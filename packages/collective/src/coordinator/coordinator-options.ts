@@ -80,6 +80,8 @@ export interface CoordinatorIntervals {
   readonly garbageGraceMs: number;
   /** Between two looks for uploads that were left alone. */
   readonly uploadsMs: number;
+  /** Between two checks of the rows against each other and the chunks. */
+  readonly fsckMs: number;
   /** Between two looks at how the nodes verify their chunks. */
   readonly scrubMs: number;
   /** Between two looks for what has been in the trash for its whole time. */
@@ -98,6 +100,7 @@ export const DEFAULT_INTERVALS: CoordinatorIntervals = {
   garbageMs: 60_000,
   garbageGraceMs: 3_600_000,
   uploadsMs: 60_000,
+  fsckMs: 604_800_000,
   scrubMs: 30_000,
   trashMs: 600_000,
   nodeLostMs: 900_000,

@@ -14,6 +14,7 @@ import { Directories } from "./directories.js";
 import { DrainWatch } from "./drain-watch.js";
 import type { StorageView } from "./durability.js";
 import { fileMethods } from "./file-methods.js";
+import { fsckMethods } from "./fsck/fsck-methods.js";
 import { KeyedMutex, SharedGate } from "./gates.js";
 import { LayoutBook } from "./layout-book.js";
 import { LayoutDesk } from "./layout-desk.js";
@@ -96,6 +97,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
     ...{ clock, log, epoch, run },
     intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
     layout: () => layouts.layout,
+    context,
     busy: () => activity.isBusy,
     extraWorkers: () => [
       lostFoundWorker(lostFound),
@@ -112,6 +114,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
     ...{ voider, copies, quotas: context.quotas },
     methods: {
       ...workerMethods(background.registry),
+      ...fsckMethods(background.fsck, background.registry),
       ...nodeMethods({ nodes, holds, store, clock }),
       ...layoutMethods(
         new LayoutDesk({

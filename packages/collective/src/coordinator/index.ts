@@ -13,6 +13,7 @@ export {
   type CoordinatorStatus,
   DEFAULT_INTERVALS,
 } from "./coordinator-options.js";
+export type { FsckFinding, FsckKind, FsckReport, FsckState } from "./fsck/fsck-report.js";
 export type { DrainAnswer, LayoutOverview } from "./layout-desk.js";
 export type { LayoutPreview } from "./layout-preview.js";
 export { type MeshPath, parsePath } from "./paths.js";

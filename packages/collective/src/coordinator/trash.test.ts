@@ -122,6 +122,18 @@ describe("what was removed", () => {
     expect(await codeOf(world.call("file.restore", { id: newest?.id }))).toBe("MESH_NOT_FOUND");
   });
 
+  it("is no file of the namespace, and comes back into its totals", async () => {
+    await start();
+    await world.put("/shared/a", bytesOf(10, 1));
+    await world.runWorker("usage");
+    const files = () => world.coordinator.status().totals?.files;
+    expect(files()).toBe(1);
+    await world.call("file.remove", { path: "/shared/a" });
+    expect(files()).toBe(0);
+    await world.call("file.restore", { id: (await only()).id });
+    expect(files()).toBe(1);
+  });
+
   it("is listed in pages, newest first", async () => {
     await start();
     for (let count = 0; count < 5; count++) {

@@ -87,6 +87,20 @@ export class Usage {
     return sum(sum(counted, this.#changed.of(domain)), trash);
   }
 
+  /** The totals as they are at a revision of the store, for whoever counts them again. */
+  snapshot(): Promise<{ readonly revision: number; readonly totals: Totals | undefined }> {
+    return this.#gate.alone(async () => {
+      const { revision } = await this.#store.range(keys.uploads, { limit: 1, keysOnly: true });
+      return { revision, totals: this.totals() };
+    });
+  }
+
+  /** Unknown until it has ended. */
+  async recount(signal: AbortSignal): Promise<void> {
+    this.#counted = undefined;
+    await this.count(signal);
+  }
+
   async count(signal: AbortSignal): Promise<void> {
     for (let attempt = 0; attempt < COUNT_ATTEMPTS && this.#counted === undefined; attempt++) {
       try {

@@ -40,6 +40,7 @@ const QUIET: CoordinatorIntervals = {
   garbageMs: 1e9,
   garbageGraceMs: 60_000,
   uploadsMs: 1e9,
+  fsckMs: 1e9,
   scrubMs: 1e9,
   trashMs: 1e9,
   nodeLostMs: 900_000,
