@@ -2,6 +2,8 @@
 import type { Cli } from "./cli.js";
 import { commandGroup, type MeshCommand } from "./command.js";
 import { auditCommand } from "./commands/audit.js";
+import { backupCreateCommand } from "./commands/backup-create.js";
+import { backupStatusCommand } from "./commands/backup-status.js";
 import { completionCommand } from "./commands/completion.js";
 import { configShowCommand } from "./commands/config-show.js";
 import { forwardCommand } from "./commands/forward.js";
@@ -55,6 +57,7 @@ import { peerRemoveCommand } from "./commands/peer-remove.js";
 import { peerShowCommand } from "./commands/peer-show.js";
 import { peersCommand } from "./commands/peers.js";
 import { readCommand } from "./commands/read.js";
+import { restoreCommand } from "./commands/restore.js";
 import { revokeCommand } from "./commands/revoke.js";
 import { rmCommand } from "./commands/rm.js";
 import { routesCommand } from "./commands/routes.js";
@@ -94,14 +97,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         inviteListCommand(cli),
         inviteRevokeCommand(cli),
       ]),
-      commandGroup("identity", "who you are, and which collectives you have joined", [
-        identityInitCommand(cli),
-        identityShowCommand(cli),
-        identitySwitchCommand(cli),
-        identityListCollectivesCommand(cli),
-        identityListCommand(cli),
-        identityRenewCommand(cli),
-      ]),
+      identityGroup(cli),
       peerGroup(cli),
       peersCommand(cli),
       routesCommand(cli),
@@ -124,6 +120,11 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         keyRevokeCommand(cli),
       ]),
       layoutGroup(cli),
+      commandGroup("backup", "what brings this member back when its home is gone", [
+        backupCreateCommand(cli),
+        backupStatusCommand(cli),
+      ]),
+      restoreCommand(cli),
       storeGroup(cli),
       commandGroup("worker", "what runs in the background: look, throttle, start", [
         workerListCommand(cli),
@@ -138,12 +139,24 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
     ],
   );
   return program
+    .enablePositionalOptions()
     .option("-V, --version", "the same as the command version")
     .withExamples(
       "mesh up",
       "mesh invite generate --grant /shared:read+write",
       "mesh write /shared/photo.jpg photo.jpg",
     );
+}
+
+function identityGroup(cli: Cli): MeshCommand {
+  return commandGroup("identity", "who you are, and which collectives you have joined", [
+    identityInitCommand(cli),
+    identityShowCommand(cli),
+    identitySwitchCommand(cli),
+    identityListCollectivesCommand(cli),
+    identityListCommand(cli),
+    identityRenewCommand(cli),
+  ]);
 }
 
 function nodeGroup(cli: Cli): MeshCommand {

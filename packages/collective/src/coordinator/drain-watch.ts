@@ -8,6 +8,12 @@
  */
 import type { ChunkId, NodeId } from "@hearthmesh/core";
 
+/**
+ * One walk copies, the next takes away, the third sees it. After so many without a change the next
+ * one comes in its time: somebody is away, or has no room.
+ */
+const WALKS_IN_VAIN_MAX = 3;
+
 /** What a walk tells about each chunk; see `workers/chunk-walk.ts`. */
 export interface ObservedChunk {
   readonly id: ChunkId;
@@ -31,13 +37,15 @@ export interface DrainProgress {
 export interface DrainWatchOptions {
   /** Connected nodes that should give away everything. */
   leaving(): readonly NodeId[];
-  /** A walk has found that there is more to do. */
+  /** A walk has found that there is more to do, and the walks before were not in vain. */
   onLeft(): void;
 }
 
 export class DrainWatch {
   readonly #options: DrainWatchOptions;
   readonly #left = new Map<NodeId, number>();
+  /** Walks one after the other that found no fewer chunks on the node than the one before. */
+  readonly #stuck = new Map<NodeId, number>();
   /** Counts of the walk that is under way; there is one at a time. */
   #open: Map<NodeId, number> | undefined;
 
@@ -72,9 +80,15 @@ export class DrainWatch {
     return { chunksLeft, drained: chunksLeft === 0 };
   }
 
+  /** Some node has something left, as far as is known. */
+  get isUnfinished(): boolean {
+    return [...this.#left.values()].some((left) => left > 0);
+  }
+
   /** What was known of the node, and what walks under way have seen of it, counts no more. */
   forget(nodeId: NodeId): void {
     this.#left.delete(nodeId);
+    this.#stuck.delete(nodeId);
     this.#open?.delete(nodeId);
   }
 
@@ -85,8 +99,11 @@ export class DrainWatch {
     for (const [nodeId, count] of counts) {
       // One that is not leaving any more, or whose list broke off.
       if (!leaving.has(nodeId) || (looked !== undefined && !looked.has(nodeId))) continue;
+      const before = this.#left.get(nodeId) ?? Number.POSITIVE_INFINITY;
+      const stuck = count < before ? 0 : (this.#stuck.get(nodeId) ?? 0) + 1;
       this.#left.set(nodeId, count);
-      if (count > 0) isMore = true;
+      this.#stuck.set(nodeId, stuck);
+      if (count > 0 && stuck < WALKS_IN_VAIN_MAX) isMore = true;
     }
     if (isMore) this.#options.onLeft();
   }
