@@ -22,6 +22,8 @@
 
 export { inviteIdOf, parseInvite } from "@hearthmesh/identity";
 export { ApiClient, type ApiClientOptions, type Credentials } from "./api-client.js";
+export { backupNow, backupStatus } from "./backup.js";
+export { probeCertificates } from "./certificate-probe.js";
 export type { CollectiveRecord } from "./collective-record.js";
 export { collectiveNames } from "./collective-record.js";
 export { connectFiles, type FileConnection } from "./connect-files.js";
@@ -30,6 +32,16 @@ export {
   CoordinatorFinder,
   type KnownCoordinators,
 } from "./coordinator-finder.js";
+export { coordinatorPort } from "./coordinator-port.js";
+export {
+  explainPolicy,
+  listPolicies,
+  listQuotas,
+  offerQuota,
+  removePolicy,
+  setPolicy,
+  withdrawQuota,
+} from "./copies.js";
 export { type LoadedCollective, type LoadOptions, loadCollective } from "./credentials.js";
 export { type Enrolment, type EnrolOptions, enrolWithInvite } from "./enrol.js";
 export {

@@ -1,9 +1,11 @@
 /** Headers of the methods about copies and quotas; see `copies/copy-methods.ts`. */
+import type { CopiesStatus } from "./copies/copies.js";
 import type { Friend } from "./copies/offer-book.js";
 import type { CopyPolicy } from "./copies/policy.js";
 
 export interface PolicyListResponse {
   policies: readonly CopyPolicy[];
+  copies: CopiesStatus;
 }
 export interface PolicySetResponse {
   policy: CopyPolicy;

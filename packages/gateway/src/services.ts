@@ -12,6 +12,7 @@ import type {
 } from "@hearthmesh/collective";
 import type { Clock, Logger, MemberId, NodeId, Random, TrustDomain } from "@hearthmesh/core";
 import type { Endpoint, Principal } from "@hearthmesh/identity";
+import type { BackupService } from "./backup-service.js";
 import type { CoordinatorView, HealthResponse, StatusResponse } from "./contracts/index.js";
 import type { IntroductionServices } from "./introduction-services.js";
 import type { MeshService } from "./mesh-service.js";
@@ -30,6 +31,7 @@ export type AuthorityService = Pick<
   | "introductions"
   | "allowLists"
   | "peers"
+  | "quotas"
   | "auditTrail"
   | "auditLength"
   | "verifyAudit"
@@ -91,6 +93,8 @@ export interface GatewayServices {
   metrics(): Promise<readonly MetricValue[]>;
   /** Undefined on a node that does not speak to other members itself. */
   readonly peering?: PeeringService | undefined;
+  /** Undefined on a node that keeps no store. */
+  readonly backup?: BackupService | undefined;
   /** Undefined on a node that keeps no store. */
   readonly keyValue?: KeyValues | undefined;
   /** Undefined on a node that keeps no store. */

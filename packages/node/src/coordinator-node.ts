@@ -1,7 +1,7 @@
 /** The parts of a node that is its member's coordinator, in the order in which they start. */
 
 import { writePrivate } from "@hearthmesh/client/private-files";
-import { Coordinator } from "@hearthmesh/collective";
+import { Coordinator, type CopiesOptions } from "@hearthmesh/collective";
 import { type NodeId, parseMemberId, type Startable } from "@hearthmesh/core";
 import { publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import type { PeerInfo } from "@hearthmesh/membership";
@@ -14,6 +14,7 @@ import type { MemberLeadership } from "./coordinators/member-leadership.js";
 import { type StoreDirections, secretsPart } from "./coordinators/member-secrets.js";
 import type { StoreSight } from "./coordinators/member-store.js";
 import { CredentialHolder } from "./credential-holder.js";
+import { homeCopies, peerQuotaPart, quotaTerms } from "./federation/copies.js";
 import { GatewayPeers, peerCallsPart } from "./federation/gateway-peers.js";
 import { type NodeFiles, type NodeRecord, nodeFiles, readCertificate, readKey } from "./home.js";
 import { keyPairOf } from "./key-pair.js";
@@ -24,6 +25,7 @@ import { Guests, isOfAnotherMember } from "./mesh/guests.js";
 import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
 import { PeerLinks } from "./peer-links.js";
+import { ensureStoreKey } from "./recovery/store-key.js";
 import { Renewal } from "./renewal.js";
 import type { Tools } from "./tools.js";
 
@@ -55,7 +57,14 @@ async function composeCoordinator(
   const { keyPem } = credentials.current;
   const { publicKeyPem } = keyPairOf(keyPem);
   const base = { config, record, files, ground, credentials, ...tools };
-  const startCoordinator = await coordinatorMaker(base);
+  const storeKey = await ensureStoreKey(files, tools.random);
+  const startCoordinator = await coordinatorMaker(base, (coordinator) =>
+    homeCopies({
+      ...{ nodeId: record.nodeId, authority, storeKey, coordinator, links: peers },
+      peers: filesOfPeers,
+      ...tools,
+    }),
+  );
   const callers = new LinkCallers(authority, new Guests(authority.introductions, tools.clock));
   const router = new MethodRouter((principal) => callers.check(principal));
   router.add(secretsPart(files, record.trustDomain, () => storeDirections(ground)));
@@ -85,6 +94,7 @@ async function composeCoordinator(
   const seat = coordinatorSeat({ record, ground, startCoordinator, links, peers, ...tools });
   router.add({ prefixes: ["node.", "file.", "coordinator."], handlers: seat.handlers() });
   router.add(peerCallsPart(seat));
+  router.add(peerQuotaPart(seat.handlers()));
   const filesOfPeers = new GatewayPeers({
     ...{ nodeId: record.nodeId, peers: authority.peers, doors: links, credentials },
     ...tools,
@@ -190,14 +200,17 @@ interface Base extends Tools {
 }
 
 /** Makes the coordinator of an epoch; each has a link to nobody and begins with what is stored. */
-async function coordinatorMaker(options: Base): Promise<(epoch: number) => Coordinator> {
+async function coordinatorMaker(
+  options: Base,
+  copiesOf: (coordinator: () => Coordinator) => CopiesOptions,
+): Promise<(epoch: number) => Coordinator> {
   const { config, record, files, ground, credentials, clock, random, log } = options;
   const { authority, store, leadership, memberStore } = ground;
   const { keyPem } = credentials.current;
   const coordinatorSecret = Buffer.from(await readKey(files.receiptSecret), "base64url");
   const shared = memberStore.engine === "etcd";
-  return (epoch) =>
-    new Coordinator({
+  return (epoch) => {
+    const coordinator: Coordinator = new Coordinator({
       store: leadership.fence(store),
       access: authority,
       sign: signerOf(keyPem),
@@ -218,8 +231,12 @@ async function coordinatorMaker(options: Base): Promise<(epoch: number) => Coord
           ? record.roles
           : (authority.identity(principal.nodeId)?.roles ?? []),
       intervals: { repairMs: config.repairIntervalMs, garbageGraceMs: config.garbageGraceMs },
+      quotas: quotaTerms(authority),
+      copies: copiesOf(() => coordinator),
       clock,
       random,
       log,
     });
+    return coordinator;
+  };
 }

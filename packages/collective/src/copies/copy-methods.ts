@@ -1,6 +1,6 @@
 /**
  * What the coordinator serves about copies: `policy.*` and `quota.list` to the operator,
- * `quota.mine` to the coordinators of peers, `file.recall` to whoever may read the file.
+ * `peer.quota` to the coordinators of peers, `file.recall` to whoever may read the file.
  */
 import { limits, MeshError } from "@hearthmesh/core";
 import type { Fields } from "../coordinator/fields.js";
@@ -45,9 +45,10 @@ function policyMethods({ copies }: CopyMethodsOptions): MethodTable {
   });
   const pathOf = (fields: Fields) => parsePath(fields.raw("path")).text;
   return {
-    "policy.list": operator(
-      async () => ({ policies: use().policies.list() }) satisfies PolicyListResponse,
-    ),
+    "policy.list": operator(async () => {
+      const { policies } = use();
+      return { policies: policies.list(), copies: use().status() } satisfies PolicyListResponse;
+    }),
     "policy.set": operator(async ({ fields, principal }) => {
       const request = readPolicyRequest({
         path: fields.raw("path"),
@@ -93,7 +94,7 @@ function quotaMethods({ context, copies, makeRoom }: CopyMethodsOptions): Method
         } satisfies QuotaListResponse,
       }),
     },
-    "quota.mine": {
+    "peer.quota": {
       policy: "enrolled",
       serve: async ({ principal }) => {
         if (principal.kind !== "foreign" || principal.foreignKind !== "coordinator") {

@@ -2,7 +2,10 @@
  * Every endpoint of the API with its shapes: the server's routes, the OpenAPI document and the
  * clients are made from this one table. `tag` groups them in the documentation.
  */
+
+import { BACKUP_ENDPOINTS } from "./backup.js";
 import { COORDINATOR_ENDPOINTS } from "./coordinators.js";
+import { COPIES_ENDPOINTS } from "./copies.js";
 import type { Endpoint } from "./endpoint.js";
 import * as files from "./files.js";
 import { GRANT_ENDPOINTS } from "./grants.js";
@@ -230,8 +233,10 @@ export const ENDPOINTS = {
   ...file,
   ...KV_ENDPOINTS,
   ...LOCK_ENDPOINTS,
+  ...BACKUP_ENDPOINTS,
   ...STORE_ENDPOINTS,
   ...WORKER_ENDPOINTS,
+  ...COPIES_ENDPOINTS,
 } as const;
 export type EndpointName = keyof typeof ENDPOINTS;
 

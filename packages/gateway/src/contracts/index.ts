@@ -9,8 +9,10 @@
  *
  * @packageDocumentation
  */
+export * from "./backup.js";
 export * from "./common.js";
 export * from "./coordinators.js";
+export * from "./copies.js";
 export type * from "./endpoint.js";
 export * from "./endpoints.js";
 export * from "./files.js";

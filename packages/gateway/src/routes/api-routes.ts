@@ -2,7 +2,9 @@
 import type { Route } from "../server/route.js";
 import type { GatewayServices } from "../services.js";
 import { auditRoutes } from "./audit-routes.js";
+import { backupRoutes } from "./backup-routes.js";
 import { coordinatorRoutes } from "./coordinator-routes.js";
+import { copiesRoutes } from "./copies-routes.js";
 import { documentRoute } from "./document-route.js";
 import { fileRoutes } from "./file-routes.js";
 import { grantRoutes } from "./grant-routes.js";
@@ -37,8 +39,10 @@ export function apiRoutes(services: GatewayServices): Route[] {
     ...fileRoutes(services),
     ...keyValueRoutes(services),
     ...keyValueMoreRoutes(services),
+    ...backupRoutes(services),
     ...storeRoutes(services),
     ...workerRoutes(services),
+    ...copiesRoutes(services),
     documentRoute(),
   ];
 }

@@ -59,6 +59,7 @@ function emptyView({ memberId }: NodeRecord): CoordinatorView {
       repairQueue: 0,
       uploadsOpen: 0,
       totals: undefined,
+      copies: undefined,
       workers: [],
     },
     operations: {},

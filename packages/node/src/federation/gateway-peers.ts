@@ -6,7 +6,14 @@
  * and shows the tickets with its own key. For the operator the HTTP API of the peer is a second
  * way; nobody else is taken there, because the API would take them for the operator.
  */
-import { ApiClient, apiWay, type PeerContact, peerFinder, straightWay } from "@hearthmesh/client";
+import {
+  ApiClient,
+  apiWay,
+  coordinatorPort,
+  type PeerContact,
+  peerFinder,
+  straightWay,
+} from "@hearthmesh/client";
 import {
   AwayFiles,
   claimFor,
@@ -86,7 +93,27 @@ export class GatewayPeers implements Startable {
     return new AwayFiles(directory);
   }
 
-  #filesAt(name: string, principal: Principal): FilesAtPeer {
+  /** The files of a peer in its own paths, for this principal. */
+  filesOf(trustDomain: TrustDomain, principal: Principal): PeerFiles {
+    return this.#filesAt(trustDomain, principal).files;
+  }
+
+  /** A method of the peer's coordinator, with this coordinator's own certificate. */
+  async callAt(
+    trustDomain: TrustDomain,
+    method: string,
+    header: object,
+    signal: AbortSignal,
+  ): Promise<object> {
+    const record = this.#options.peers.find(trustDomain);
+    const { pool, finder } = this.#reachOf(record);
+    if (finder === undefined) throw new MeshError("MESH_UNREACHABLE");
+    const { memberId } = contactOf(record);
+    const port = coordinatorPort({ pool, finder, memberId, clock: this.#options.clock });
+    return (await port.call(method, header, undefined, { signal })).header;
+  }
+
+  #filesAt(name: string, principal: Principal): FilesAtPeer & { readonly files: PeerFiles } {
     const record = this.#options.peers.find(name);
     const { trustDomain } = record;
     const { clock, log } = this.#options;

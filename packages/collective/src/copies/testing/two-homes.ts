@@ -264,7 +264,7 @@ export class TestHome {
         })),
       askOffer: async (domain) => {
         const port = coordinatorOverLink(() => this.#linkTo(domain));
-        return (await port.call("quota.mine", {})).header as Awaited<
+        return (await port.call("peer.quota", {})).header as Awaited<
           ReturnType<FriendsPort["askOffer"]>
         >;
       },
