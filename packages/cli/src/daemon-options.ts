@@ -16,6 +16,7 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["replicas", "<number>", "copies of every chunk"],
   ["acks", "<number>", "copies that must be on disk before a write is acknowledged"],
   ["repair-interval", "<time>", "time between two walks of the repairer"],
+  ["backup-interval", "<time>", "time between two snapshots of the records at friends"],
   ["garbage-grace", "<time>", "how long a chunk without a file is kept"],
   ["layout-auto-join", "<yes|no>", "whether a new storage node gets its share at once"],
   ["port-base", "<number>", "added to every default port"],

@@ -120,11 +120,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         keyRevokeCommand(cli),
       ]),
       layoutGroup(cli),
-      commandGroup("backup", "what brings this member back when its home is gone", [
-        backupCreateCommand(cli),
-        backupStatusCommand(cli),
-      ]),
-      restoreCommand(cli),
+      ...recoveryCommands(cli),
       storeGroup(cli),
       commandGroup("worker", "what runs in the background: look, throttle, start", [
         workerListCommand(cli),
@@ -157,6 +153,16 @@ function identityGroup(cli: Cli): MeshCommand {
     identityListCommand(cli),
     identityRenewCommand(cli),
   ]);
+}
+
+function recoveryCommands(cli: Cli): MeshCommand[] {
+  return [
+    commandGroup("backup", "what brings this member back when its home is gone", [
+      backupCreateCommand(cli),
+      backupStatusCommand(cli),
+    ]),
+    restoreCommand(cli),
+  ];
 }
 
 function nodeGroup(cli: Cli): MeshCommand {

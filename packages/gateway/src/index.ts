@@ -12,6 +12,7 @@
  *
  * @packageDocumentation
  */
+export type { BackupService } from "./backup-service.js";
 export { ApiDoor, type ApiDoorOptions } from "./doors/api-door.js";
 export { EnrolmentDoor, type EnrolmentDoorOptions } from "./doors/enrolment-door.js";
 export type { UpgradeHandler } from "./doors/http-door.js";

@@ -29,6 +29,18 @@ const READ_ATTEMPTS_MAX = 3;
 /** Rows that change without anything being different for a restore. */
 const VOLATILE = ["n/", "w/", "recovery/", "authority/key-use/"] as const;
 
+/** Of a run that a person waits for. */
+const UNHURRIED: Progress = {
+  done: () => undefined,
+  error: () => undefined,
+  bytes: () => undefined,
+  at: () => undefined,
+  portion: () => undefined,
+  pace: async () => undefined,
+  asked: true,
+  settings: { paused: false },
+};
+
 export interface BackupOptions {
   readonly store: Store;
   readonly keys: CopyKeys;
@@ -60,6 +72,7 @@ export class Backup {
   readonly #failures = new Map<string, string>();
   #record: BackupRecord = NO_BACKUP;
   #wanted = false;
+  #tail: Promise<void> = Promise.resolve();
 
   constructor(options: BackupOptions) {
     this.#options = options;
@@ -75,11 +88,6 @@ export class Backup {
     };
   }
 
-  /** The next run writes a snapshot, also when nothing has changed. */
-  want(): void {
-    this.#wanted = true;
-  }
-
   async status(): Promise<FriendBackupStatus[]> {
     const { store, friends } = this.#options;
     const record = await readBackup(store);
@@ -90,7 +98,20 @@ export class Backup {
     }));
   }
 
-  async run(signal: AbortSignal, progress: Progress): Promise<void> {
+  /** One at a time, whoever asks. */
+  run(signal: AbortSignal, progress: Progress): Promise<void> {
+    const run = this.#tail.then(() => this.#run(signal, progress));
+    this.#tail = run.catch(() => undefined);
+    return run;
+  }
+
+  /** Writes a snapshot now, also when nothing has changed. How it went is in `status`. */
+  runNow(signal: AbortSignal): Promise<void> {
+    this.#wanted = true;
+    return this.run(signal, UNHURRIED);
+  }
+
+  async #run(signal: AbortSignal, progress: Progress): Promise<void> {
     const { store } = this.#options;
     const isAsked = progress.asked || this.#wanted;
     this.#record = await readBackup(store);

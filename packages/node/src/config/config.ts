@@ -32,6 +32,8 @@ export interface Config {
   acks: number;
   repairIntervalMs: number;
   garbageGraceMs: number;
+  /** Between two snapshots of the records at friends. */
+  backupIntervalMs: number;
   /** New storage nodes become part of the layout by themselves. */
   layoutAutoJoin: boolean;
   mesh: MeshConfig;

@@ -4,7 +4,18 @@
  */
 import { MeshError } from "@hearthmesh/core";
 import { z } from "zod";
-import { type ConfigKey, duration, endpoints, flag, host, key, list, port, size } from "./key-forms.js";
+import { BACKUP_KEYS } from "./backup-keys.js";
+import {
+  type ConfigKey,
+  duration,
+  endpoints,
+  flag,
+  host,
+  key,
+  list,
+  port,
+  size,
+} from "./key-forms.js";
 import { capabilities, MESH_KEYS } from "./mesh-keys.js";
 import { STORE_KEYS } from "./store-keys.js";
 
@@ -216,6 +227,7 @@ export const CONFIG_KEYS = {
       "for `mesh layout show` and `mesh layout apply`.",
   ),
   ...MESH_KEYS,
+  ...BACKUP_KEYS,
   ...STORE_KEYS,
   "log.level": key(
     z.enum(["debug", "info", "warn", "error"]),

@@ -236,6 +236,7 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     acks: get("collective.acks"),
     repairIntervalMs: get("collective.repairInterval"),
     garbageGraceMs: get("collective.garbageGrace"),
+    backupIntervalMs: get("backup.interval"),
     layoutAutoJoin: get("layout.autoJoin"),
     mesh: meshConfig(get),
     store: storeConfig(get),

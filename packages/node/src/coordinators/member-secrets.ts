@@ -27,8 +27,8 @@ const SECRET_BYTES_MAX = 64 * 1024;
 
 /** The files that every coordinator of a member has, under the name in which they travel. */
 function secretFiles(files: NodeFiles): Readonly<Record<string, string>> {
-  const { caKey, receiptSecret, meshSecret, storeCaKey, storeCaCertificate } = files;
-  return { caKey, receiptSecret, meshSecret, storeCaKey, storeCaCertificate };
+  const { caKey, copiesKey, receiptSecret, meshSecret, storeCaKey, storeCaCertificate } = files;
+  return { caKey, copiesKey, receiptSecret, meshSecret, storeCaKey, storeCaCertificate };
 }
 
 /** Where the store is, for who comes to it for the first time. */

@@ -1,0 +1,40 @@
+/** How the state of the snapshots at friends is said to people. */
+import { formatBytes } from "@hearthmesh/core";
+import type { BackupResponse } from "@hearthmesh/gateway/contracts";
+import { plural } from "../text.js";
+
+const PATHS_SHOWN_MAX = 20;
+
+export function describeFriends({ friends }: BackupResponse): string[] {
+  if (friends.length === 0) {
+    return [
+      "No other member is a peer, so no snapshot of the records is anywhere else.",
+      "mesh peer invite makes a code for a friend; a friend gives room with mesh quota offer.",
+    ];
+  }
+  return friends.map(({ alias, trustDomain, snapshot, failure }) => {
+    const name = `${alias} (${trustDomain})`;
+    const why = failure === null ? "" : `; ${failure}`;
+    if (snapshot === null) return `${name}: no snapshot${why}`;
+    const { sequence, writtenAt, sealedBytes } = snapshot;
+    return `${name}: snapshot ${sequence} of ${writtenAt}, ${formatBytes(sealedBytes)}${why}`;
+  });
+}
+
+export function describeCoverage({ coverage }: BackupResponse): string[] {
+  if (coverage === null) return [];
+  const { all, inRecords, atFriends, uncovered, uncoveredPaths } = coverage;
+  const safe = inRecords.files + atFriends.files;
+  const lines = [
+    `${safe} of ${plural(all.files, "file")} would come back without this home: ` +
+      `${inRecords.files} small ones with the records, ${atFriends.files} from copies at friends.`,
+  ];
+  if (uncovered.files === 0) return lines;
+  lines.push(
+    `${plural(uncovered.files, "file")} (${formatBytes(uncovered.bytes)}) would be lost:`,
+    ...uncoveredPaths.slice(0, PATHS_SHOWN_MAX).map((path) => `  ${path}`),
+  );
+  const more = uncovered.files - Math.min(uncoveredPaths.length, PATHS_SHOWN_MAX);
+  if (more > 0) lines.push(`  and ${more} more`);
+  return lines;
+}
