@@ -3,8 +3,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { bytesOf, World } from "./testing/world.js";
 import type { TrashEntry } from "./trash.js";
 
-const DAY_MS = 86_400_000;
-const RETENTION_MS = 7 * DAY_MS;
+const RETENTION_MS = 600_000;
 const FULL = limits.CHUNK_BYTES_MAX;
 
 let world: World;

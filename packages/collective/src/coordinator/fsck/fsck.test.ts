@@ -178,23 +178,24 @@ describe("a check", () => {
 
   it("accuses nobody while clients write, move and remove", async () => {
     await someFiles();
-    let stopped = false;
+    let writing = 3;
     const writer = async (lane: number) => {
-      for (let round = 0; !stopped; round++) {
+      for (let round = 0; round < 30; round++) {
         const path = `/a/w${lane}-${round % 7}`;
         await world.put(path, bytesOf(4_000 + round, lane * 1_000 + round));
         if (round % 3 === 0) await world.call("file.move", { from: path, to: `${path}-z` });
         else if (round % 4 === 1) await world.call("file.remove", { path });
         if (round % 5 === 2) await world.runWorker("garbage");
-        await world.call("file.remove", { path: `${path}-z` }).catch(() => undefined);
+        const permanent = round % 2 === 0;
+        await world.call("file.remove", { path: `${path}-z`, permanent }).catch(() => undefined);
       }
+      writing--;
     };
     const writers = [0, 1, 2].map(writer);
-    for (let round = 0; round < 6; round++) {
+    for (let round = 0; writing > 0; round++) {
       const report = await check(round % 2 === 1);
       expect(report.findings).toEqual([]);
     }
-    stopped = true;
     await Promise.all(writers);
     expect(await check()).toMatchObject({ state: "clean" });
   });
