@@ -4,6 +4,7 @@ import { ENDPOINTS } from "../contracts/index.js";
 import { bodySource } from "../files/body-source.js";
 import { changeCondition } from "../files/conditions.js";
 import { sendFile } from "../files/send-file.js";
+import { TransferGuard } from "../files/transfer-guard.js";
 import { defineRoute, type Route } from "../server/route.js";
 import type { GatewayServices } from "../services.js";
 import { entryView } from "./views.js";
@@ -44,13 +45,20 @@ function directoryRoutes(services: GatewayServices): Route[] {
 }
 
 function contentRoutes(services: GatewayServices): Route[] {
+  const guard = new TransferGuard(services);
   return [
     defineRoute(
       ENDPOINTS.read,
       "files",
-      async ({ query, caller, signal, request, reply }) => {
-        const files = services.files(caller.principal);
+      async ({ query, caller: { principal }, signal: gone, request, reply }) => {
+        const files = services.files(principal);
         const { method, headers } = request;
+        const terms = { principal, path: query.path, right: "read", signal: gone } as const;
+        const { signal, end } = guard.begin(terms);
+        reply.raw.once("close", end);
+        // What was sent is the beginning of a file: only a broken connection says so.
+        const cut = () => void (reply.raw.headersSent && reply.raw.destroy());
+        signal.addEventListener("abort", cut, { once: true });
         await sendFile(reply, { files, query, method, headers, signal });
         return undefined;
       },
@@ -59,12 +67,17 @@ function contentRoutes(services: GatewayServices): Route[] {
     defineRoute(
       ENDPOINTS.write,
       "files",
-      async ({ query, caller, signal, request }) => {
+      async ({ query: { path }, caller: { principal }, signal: gone, request }) => {
         const ifMatch = changeCondition(request.headers);
+        const { signal, end } = guard.begin({ principal, path, right: "write", signal: gone });
         const options = ifMatch === undefined ? { signal } : { ifMatch, signal };
         const source = bodySource(request.raw);
-        const entry = await services.files(caller.principal).write(query.path, source, options);
-        return { entry: entryView(entry) };
+        try {
+          const entry = await services.files(principal).write(path, source, options);
+          return { entry: entryView(entry) };
+        } finally {
+          end();
+        }
       },
       { streamsBody: true },
     ),

@@ -72,7 +72,7 @@ export class MemoryFiles {
     principal: Principal,
     path: string,
     source: AsyncIterable<Uint8Array>,
-    { ifMatch }: WriteOptions = {},
+    { ifMatch, signal }: WriteOptions = {},
   ): Promise<Entry> {
     if (path.startsWith("/forbidden")) throw new MeshError("MESH_FORBIDDEN");
     this.#checkCondition(path, ifMatch);
@@ -82,6 +82,7 @@ export class MemoryFiles {
         this.bytesTaken += piece.length;
         pieces.push(piece);
         if (path.startsWith("/slow")) await this.hold;
+        signal?.throwIfAborted();
         if (path.startsWith("/full")) throw new MeshError("MESH_DISK_FULL");
       }
     } catch (error) {
