@@ -49,8 +49,19 @@ export function signTrustBundle(
   content: TrustBundleContent,
   caPrivateKeyPem: string,
 ): SignedTrustBundle {
-  const notAfterMs = content.issuedAtMs + limits.PEER_BUNDLE_VALIDITY_MS;
-  const unsigned = { v: 1 as const, ...content, notAfterMs };
+  const { trustDomain, memberId, sequence, issuedAtMs, revocations } = content;
+  const { caCertificatesPem, coordinators } = content;
+  const unsigned = {
+    v: 1 as const,
+    trustDomain,
+    memberId,
+    sequence,
+    issuedAtMs,
+    notAfterMs: issuedAtMs + limits.PEER_BUNDLE_VALIDITY_MS,
+    caCertificatesPem,
+    coordinators,
+    revocations,
+  };
   const signature = signerOf(caPrivateKeyPem)(signedBytes(unsigned));
   return { ...unsigned, signature: Buffer.from(signature).toString("base64") };
 }

@@ -9,6 +9,7 @@ import { limits, MeshError, type NodeId } from "@hearthmesh/core";
 import {
   checkCertificateRequest,
   type IdentityRecord,
+  isForeign,
   type Principal,
   recoveryMessage,
   verifySignature,
@@ -40,6 +41,12 @@ export async function renew(
   names: ServerNames = {},
 ): Promise<EnrolResult> {
   const { publicKeyDer, nodeId } = await checkCertificateRequest(csrPem);
+  // The same key may be known here: a certificate of another member says nothing about that.
+  if (isForeign(principal)) {
+    throw new MeshError("MESH_FORBIDDEN", {
+      message: `${principal.name} gets its certificates from ${principal.trustDomain}`,
+    });
+  }
   if (nodeId !== principal.nodeId) {
     throw new MeshError("MESH_CERT_INVALID", {
       message: "the request is for another key than the certificate that asks",

@@ -26,7 +26,7 @@ export function enrolmentRoutes(services: GatewayServices): Route[] {
       "public",
       async ({ body, request }) => {
         admit(request);
-        await authority.peers.redeem(body);
+        services.peering?.heardFrom(await authority.peers.redeem(body));
         return { bundle: { ...(await authority.peers.ownBundle()) } };
       },
       { bodyBytesMax: limits.PEER_BUNDLE_BYTES_MAX },
