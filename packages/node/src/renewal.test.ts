@@ -20,4 +20,8 @@ describe("a certificate", () => {
     expect(renewalStep(validity, 1000, 0)).toBe("recover");
     expect(renewalStep(validity, 1e12, 0)).toBe("recover");
   });
+
+  it("is recovered when it was given by a clock that was days ahead", () => {
+    expect(renewalStep(validity, -1, 0)).toBe("recover");
+  });
 });

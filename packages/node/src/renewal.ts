@@ -18,7 +18,7 @@ export interface RenewalOptions {
   credentials: CredentialHolder;
   /** A new certificate for the present key, while the old one is valid. */
   renew(): Promise<string>;
-  /** The same when the old one has ended. */
+  /** The same when the old one has ended, or has not begun. */
   recover(): Promise<string>;
   clock: Clock;
   random: Random;
@@ -36,7 +36,8 @@ export function renewalStep(
   nowMs: number,
   shift: number,
 ): RenewalStep {
-  if (nowMs >= validity.notAfterMs) return "recover";
+  // Before its time: it was given while a clock was ahead, and nobody takes it now.
+  if (nowMs >= validity.notAfterMs || nowMs < validity.notBeforeMs) return "recover";
   const lifeMs = validity.notAfterMs - validity.notBeforeMs;
   return nowMs >= validity.notBeforeMs + lifeMs * (0.5 + shift * 0.1) ? "renew" : "wait";
 }
