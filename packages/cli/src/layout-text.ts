@@ -14,7 +14,8 @@ export function printLayout(cli: Cli, answer: LayoutChangesResponse): void {
   print(cli, bold(`Layout ${layout.version}`));
   print(cli, `${layout.replicas} copies of every chunk, ${acks} before a write is answered`);
   if (!autoJoin) print(cli, dim("New storage nodes wait until they are added."));
-  const rows = layout.nodes.map((node) => [
+  const byName = [...layout.nodes].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const rows = byName.map((node) => [
     printable(node.name),
     printable(node.zone.site),
     formatBytes(node.drainingFromBytes ?? node.capacityBytes),

@@ -223,14 +223,16 @@ function safetyWarnings(before: Layout, after: Layout): LayoutWarning[] {
   if (copies < after.replicas) {
     warnings.push({
       code: "fewer-nodes",
-      message: `${copies} nodes take chunks: every chunk has ${copies} copies of ${after.replicas}`,
+      message:
+        `${copies === 1 ? "1 node takes" : `${copies} nodes take`} chunks: ` +
+        `every chunk has ${copies} of the ${after.replicas} copies that are wanted`,
       grave: copies < replicasPossible(before),
     });
   }
   if (zones < Math.min(after.replicas, copies)) {
     warnings.push({
       code: "fewer-zones",
-      message: `copies of a chunk lie in ${zones} places, though there are to be ${after.replicas}`,
+      message: `the ${copies} copies of a chunk lie in ${zones === 1 ? "one place" : `${zones} places`}`,
       grave: zones < spread(before),
     });
   }
