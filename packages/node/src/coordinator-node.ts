@@ -1,7 +1,7 @@
 /** The parts of a node that is its member's coordinator, in the order in which they start. */
 
 import { writePrivate } from "@hearthmesh/client/private-files";
-import { Coordinator, type CopiesOptions } from "@hearthmesh/collective";
+import { Coordinator, type CoordinatorOptions, type CopiesOptions } from "@hearthmesh/collective";
 import { type NodeId, parseMemberId, type Startable } from "@hearthmesh/core";
 import { publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import type { PeerInfo } from "@hearthmesh/membership";
@@ -25,6 +25,7 @@ import { Guests, isOfAnotherMember } from "./mesh/guests.js";
 import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
 import { PeerLinks } from "./peer-links.js";
+import { makeBackup } from "./recovery/backup-part.js";
 import { ensureStoreKey } from "./recovery/store-key.js";
 import { Renewal } from "./renewal.js";
 import type { Tools } from "./tools.js";
@@ -58,13 +59,13 @@ async function composeCoordinator(
   const { publicKeyPem } = keyPairOf(keyPem);
   const base = { config, record, files, ground, credentials, ...tools };
   const storeKey = await ensureStoreKey(files, tools.random);
-  const startCoordinator = await coordinatorMaker(base, (coordinator) =>
+  const copiesOf = (coordinator: () => Pick<Coordinator, "call">) =>
     homeCopies({
       ...{ nodeId: record.nodeId, authority, storeKey, coordinator, links: peers },
       peers: filesOfPeers,
       ...tools,
-    }),
-  );
+    });
+  const startCoordinator = await coordinatorMaker(base, copiesOf, () => [backup.worker()]);
   const callers = new LinkCallers(authority, new Guests(authority.introductions, tools.clock));
   const router = new MethodRouter((principal) => callers.check(principal));
   router.add(secretsPart(files, record.trustDomain, () => storeDirections(ground)));
@@ -99,8 +100,11 @@ async function composeCoordinator(
     ...{ nodeId: record.nodeId, peers: authority.peers, doors: links, credentials },
     ...tools,
   });
+  const { keys, friends } = copiesOf(() => seat);
+  const backup = makeBackup({ ...base, authority, store: ground.store, keys, friends });
   const part = new CoordinatorPart({
     ...base,
+    backup,
     seat,
     links,
     peers,
@@ -203,6 +207,7 @@ interface Base extends Tools {
 async function coordinatorMaker(
   options: Base,
   copiesOf: (coordinator: () => Coordinator) => CopiesOptions,
+  extraWorkers: NonNullable<CoordinatorOptions["extraWorkers"]>,
 ): Promise<(epoch: number) => Coordinator> {
   const { config, record, files, ground, credentials, clock, random, log } = options;
   const { authority, store, leadership, memberStore } = ground;
@@ -233,6 +238,7 @@ async function coordinatorMaker(
       intervals: { repairMs: config.repairIntervalMs, garbageGraceMs: config.garbageGraceMs },
       quotas: quotaTerms(authority),
       copies: copiesOf(() => coordinator),
+      extraWorkers,
       clock,
       random,
       log,

@@ -3,6 +3,7 @@
  * role may run beside it in the same process and speaks to it over a link in memory.
  */
 import {
+  type Backup,
   type CoordinatorSeat,
   EnrolmentLimiter,
   FederatedFiles,
@@ -49,6 +50,7 @@ import { meshMetrics } from "./mesh/mesh-metrics.js";
 import { NodeInviteFile } from "./node-invite-file.js";
 import { NodeReport } from "./node-report.js";
 import type { PeerLinks } from "./peer-links.js";
+import { backupService } from "./recovery/backup-part.js";
 import { sendRevocations } from "./revocation-mirror.js";
 import { probeStore } from "./store-probe.js";
 import type { Tools } from "./tools.js";
@@ -58,6 +60,7 @@ export interface CoordinatorPartOptions extends Tools {
   record: NodeRecord;
   ground: MemberGround;
   seat: CoordinatorSeat;
+  backup: Backup;
   credentials: CredentialHolder;
   links: LinkDoors;
   peers: PeerLinks;
@@ -267,6 +270,10 @@ function gatewayServices(
       ...meshMetrics(options.mesh?.mesh, record.name),
     ],
     keyValue,
+    backup: backupService({
+      ...{ config, authority, store, backup: options.backup },
+      requireLeading: () => leadership.requireLeading(),
+    }),
     store: storeService({
       source: memberStore.source,
       files: storeFiles(config, record),
