@@ -120,7 +120,7 @@ export class GrantBook {
   /** Grants that do not count because they were made for an earlier peer of the same domain. */
   earlierFor(principal: Principal): KnownGrant[] {
     return this.#found(principal)
-      .filter((record) => !this.#isOfPresent(record, principal))
+      .filter((one) => one.subject !== EVERYBODY && !this.#isOfPresent(one, principal))
       .map((record) => this.#asKnown(record));
   }
 

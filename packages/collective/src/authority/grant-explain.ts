@@ -11,6 +11,7 @@ import {
   isDeniedBelow,
   isGrantPath,
   isVisible,
+  isWithin,
   type Principal,
   type Right,
 } from "@hearthmesh/identity";
@@ -99,6 +100,7 @@ function judged(context: ExplainContext, asked: Asked): GrantExplanation {
   });
   const earlier = context.book
     .earlierFor(principal)
+    .filter(({ grant }) => isWithin(grant.path, path))
     .map((one) => ({ one, verdict: "earlier peer" as const }));
   const explained = [...looked, ...earlier]
     .sort((a, b) => compareVerdicts(a.verdict, b.verdict))
