@@ -7,6 +7,7 @@ import { backupStatusCommand } from "./commands/backup-status.js";
 import { completionCommand } from "./commands/completion.js";
 import { configShowCommand } from "./commands/config-show.js";
 import { forwardCommand } from "./commands/forward.js";
+import { fsckCommand } from "./commands/fsck.js";
 import { grantAddCommand } from "./commands/grant-add.js";
 import { grantExplainCommand } from "./commands/grant-explain.js";
 import { grantListCommand } from "./commands/grant-list.js";
@@ -56,6 +57,13 @@ import { peerRefreshCommand } from "./commands/peer-refresh.js";
 import { peerRemoveCommand } from "./commands/peer-remove.js";
 import { peerShowCommand } from "./commands/peer-show.js";
 import { peersCommand } from "./commands/peers.js";
+import { policyExplainCommand } from "./commands/policy-explain.js";
+import { policyListCommand } from "./commands/policy-list.js";
+import { policyRemoveCommand } from "./commands/policy-remove.js";
+import { policySetCommand } from "./commands/policy-set.js";
+import { quotaListCommand } from "./commands/quota-list.js";
+import { quotaOfferCommand } from "./commands/quota-offer.js";
+import { quotaWithdrawCommand } from "./commands/quota-withdraw.js";
 import { readCommand } from "./commands/read.js";
 import { restoreCommand } from "./commands/restore.js";
 import { revokeCommand } from "./commands/revoke.js";
@@ -71,6 +79,9 @@ import { storeMigrateCommand } from "./commands/store-migrate.js";
 import { storeRestoreCommand } from "./commands/store-restore.js";
 import { storeSnapshotCommand } from "./commands/store-snapshot.js";
 import { storeStatusCommand } from "./commands/store-status.js";
+import { trashEmptyCommand } from "./commands/trash-empty.js";
+import { trashListCommand } from "./commands/trash-list.js";
+import { trashRestoreCommand } from "./commands/trash-restore.js";
 import { upCommand } from "./commands/up.js";
 import { versionCommand } from "./commands/version.js";
 import { workerListCommand } from "./commands/worker-list.js";
@@ -90,6 +101,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       statusCommand(cli),
       openCommand(cli),
       ...fileCommands(cli),
+      trashGroup(cli),
       ...keyValueGroups(cli),
       commandGroup("invite", "invite machines and people, and redeem invites", [
         inviteGenerateCommand(cli),
@@ -120,13 +132,10 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         keyRevokeCommand(cli),
       ]),
       layoutGroup(cli),
+      ...copiesGroups(cli),
       ...recoveryCommands(cli),
       storeGroup(cli),
-      commandGroup("worker", "what runs in the background: look, throttle, start", [
-        workerListCommand(cli),
-        workerSetCommand(cli),
-        workerRunCommand(cli),
-      ]),
+      ...upkeepCommands(cli),
       revokeCommand(cli),
       auditCommand(cli),
       commandGroup("config", "the configuration of the node", [configShowCommand(cli)]),
@@ -142,6 +151,25 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       "mesh invite generate --grant /shared:read+write",
       "mesh write /shared/photo.jpg photo.jpg",
     );
+}
+
+function upkeepCommands(cli: Cli): MeshCommand[] {
+  return [
+    fsckCommand(cli),
+    commandGroup("worker", "what runs in the background: look, throttle, start", [
+      workerListCommand(cli),
+      workerSetCommand(cli),
+      workerRunCommand(cli),
+    ]),
+  ];
+}
+
+function trashGroup(cli: Cli): MeshCommand {
+  return commandGroup("trash", "what was removed and can be had back", [
+    trashListCommand(cli),
+    trashRestoreCommand(cli),
+    trashEmptyCommand(cli),
+  ]);
 }
 
 function identityGroup(cli: Cli): MeshCommand {
@@ -162,6 +190,22 @@ function recoveryCommands(cli: Cli): MeshCommand[] {
       backupStatusCommand(cli),
     ]),
     restoreCommand(cli),
+  ];
+}
+
+function copiesGroups(cli: Cli): MeshCommand[] {
+  return [
+    commandGroup("policy", "how many copies there are of what, and in how many homes", [
+      policySetCommand(cli),
+      policyListCommand(cli),
+      policyRemoveCommand(cli),
+      policyExplainCommand(cli),
+    ]),
+    commandGroup("quota", "how much members keep for each other", [
+      quotaOfferCommand(cli),
+      quotaListCommand(cli),
+      quotaWithdrawCommand(cli),
+    ]),
   ];
 }
 

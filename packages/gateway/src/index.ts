@@ -13,6 +13,7 @@
  * @packageDocumentation
  */
 export type { BackupService } from "./backup-service.js";
+export { copiesView } from "./copies-view.js";
 export { ApiDoor, type ApiDoorOptions } from "./doors/api-door.js";
 export { EnrolmentDoor, type EnrolmentDoorOptions } from "./doors/enrolment-door.js";
 export type { UpgradeHandler } from "./doors/http-door.js";

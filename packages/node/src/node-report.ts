@@ -7,7 +7,7 @@ import type {
   NodeInfo,
 } from "@hearthmesh/collective";
 import type { Clock } from "@hearthmesh/core";
-import type { MetricValue } from "@hearthmesh/gateway";
+import { copiesView, type MetricValue } from "@hearthmesh/gateway";
 import type {
   HealthCheck,
   HealthResponse,
@@ -73,6 +73,7 @@ export class NodeReport {
         ...(note === undefined ? {} : { note }),
         ...(walkMs === undefined ? {} : { lastRepairWalkMs: walkMs }),
       },
+      copies: copiesView(facts.copies),
       local_nodes: facts.storage.map(statusNode),
       remote_nodes: [],
       totals: {
@@ -102,6 +103,7 @@ export class NodeReport {
       this.#leaderCheck(),
       nodesCheck(facts),
       copiesCheck(facts),
+      ...friendsCheck(facts),
       this.#certificateCheck(),
     ]);
   }
@@ -221,6 +223,14 @@ function nodesCheck(facts: Facts): HealthCheck {
   if (away.length === 0) return { name, status: "ok" };
   const status = onlineCount(facts) < facts.acksNeeded ? "failing" : "degraded";
   return { name, status, reason: `not connected: ${away.join(", ")}` };
+}
+
+/** Nothing to say while no file waits, or nobody has looked yet: then nothing was asked for. */
+function friendsCheck({ copies }: Facts): HealthCheck[] {
+  const [first] = copies?.reasons ?? [];
+  if (copies?.files === undefined || first === undefined) return [];
+  const reason = `${copies.files} files wait for copies at friends: ${first.reason}`;
+  return [{ name: "friends", status: "degraded", reason }];
 }
 
 function copiesCheck(facts: Facts): HealthCheck {

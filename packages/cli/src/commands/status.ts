@@ -92,10 +92,23 @@ function describeStatus(cli: Cli, status: StatusResponse, via: string): string[]
         ? `; ${plural(replication.repairQueue, "chunk")} wait for repair`
         : ""),
     ...(replication.note === undefined ? [] : [`           ${printable(replication.note)}`]),
+    ...friendsLine(status),
     `certificate until ${status.certificate.notAfter}`,
     "",
     ...nodeTable(cli, status),
   ];
+}
+
+/** Only for a member that keeps copies at friends, or wants to. */
+function friendsLine({ copies }: StatusResponse): string[] {
+  if (copies === null || (copies.waiting === 0 && (copies.kept ?? 0) === 0)) return [];
+  const { waiting, kept } = copies;
+  const [first] = copies.reasons;
+  const have = kept === null ? "not counted yet" : plural(kept, "sealed copy", "sealed copies");
+  const wait =
+    waiting === null ? "not known how many files wait" : `${plural(waiting, "file")} wait`;
+  const why = first === undefined ? "" : ` (${printable(first.reason)})`;
+  return [`friends    ${have}; ${wait}${why}`];
 }
 
 /** Only where it says something: a member with one coordinator has no other leader. */

@@ -1,6 +1,7 @@
 /** Health, status, nodes and layout. */
 import { z } from "zod";
 import { Flag, NodeRole, TimeMs, Timestamp } from "./common.js";
+import { CopiesView } from "./copies.js";
 
 export const HealthState = z.enum(["ok", "degraded", "failing", "unknown"]);
 export type HealthState = z.infer<typeof HealthState>;
@@ -80,6 +81,7 @@ export const StatusResponse = z
       .exactOptional()
       .describe("The coordinator that leads; missing while none does"),
     replication: ReplicationStatus,
+    copies: CopiesView.nullable().describe("At friends; null where nobody knows of them now"),
     local_nodes: z.array(StatusNode).describe("Storage nodes of this member"),
     remote_nodes: z.array(StatusNode).describe("Storage nodes of other members"),
     totals: z.object({

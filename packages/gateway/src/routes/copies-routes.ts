@@ -1,6 +1,5 @@
 /** Policies and quotas, for operators: asked of the coordinator that leads, wherever it runs. */
 import type {
-  CopiesStatus,
   CopyPolicy,
   Friend,
   GivenQuota,
@@ -12,11 +11,11 @@ import type {
 import { isMeshError, parseTrustDomain, type TrustDomain } from "@hearthmesh/core";
 import {
   COPIES_ENDPOINTS,
-  type CopiesView,
   type CopyPolicyView,
   type FriendView,
   type QuotaView,
 } from "../contracts/copies.js";
+import { copiesView } from "../copies-view.js";
 import type { Caller } from "../server/policy.js";
 import { defineRoute, type Route } from "../server/route.js";
 import type { GatewayServices } from "../services.js";
@@ -116,16 +115,6 @@ function policyView({
   setBy,
 }: CopyPolicy): CopyPolicyView {
   return { path, strategy, replicas, members, setAtMs, setBy };
-}
-
-function copiesView(status: CopiesStatus | undefined): CopiesView | null {
-  if (status === undefined) return null;
-  return {
-    waiting: status.files ?? null,
-    reasons: status.reasons.map((one) => ({ ...one })),
-    kept: status.kept ?? null,
-    lostChunks: status.lostChunks,
-  };
 }
 
 function friendView({ trustDomain, alias, offer, heardAtMs, failure }: Friend): FriendView {

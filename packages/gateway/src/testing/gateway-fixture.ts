@@ -223,6 +223,7 @@ function emptyStatus(operator: Principal, clock: Clock): StatusResponse {
     node: { id: operator.nodeId, name: operator.name, roles: [], version: "0.1.0", uptimeMs: 1 },
     health: { status: "degraded", reasons: ["no storage node is online"] },
     replication: { replicas: 3, acksNeeded: 2, zonesAvailable: 0, repairQueue: 0 },
+    copies: null,
     local_nodes: [],
     remote_nodes: [],
     totals: { nodes: 0, online: 0, capacityBytes: 0, usedBytes: 0 },
