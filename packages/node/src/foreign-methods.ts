@@ -5,15 +5,14 @@
 import { MeshError } from "@hearthmesh/core";
 import type { ForeignPrincipal } from "@hearthmesh/identity";
 
-/**
- * Files by their grants, chunks by a ticket of the coordinator, and what members say to each other.
- */
-const PREFIXES: readonly string[] = ["file.", "peer."];
-const METHODS: readonly string[] = ["chunk.put", "chunk.get"];
+/** Files by their grants; each method of files has a policy of its own behind this. */
+const FILES = "file.";
+/** Chunks by a ticket of the coordinator, and what members say to each other. */
+const METHODS: readonly string[] = ["chunk.put", "chunk.get", "peer.call", "peer.quota"];
 
 /** Throws `MESH_FORBIDDEN`. */
 export function checkForeignCall(principal: ForeignPrincipal, method: string): void {
-  if (METHODS.includes(method) || PREFIXES.some((prefix) => method.startsWith(prefix))) return;
+  if (METHODS.includes(method) || method.startsWith(FILES)) return;
   const { name, trustDomain } = principal;
   throw new MeshError("MESH_FORBIDDEN", {
     message: `${name} is of ${trustDomain} and may not call ${method.slice(0, 64)} here`,

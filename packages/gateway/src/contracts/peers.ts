@@ -117,7 +117,7 @@ export type PeerEnrolRequest = z.input<typeof PeerEnrolRequest>;
 
 const Peer = z.object({ peer: z.string().min(1).max(255).describe("Alias, domain or member") });
 const Invite = z.object({ invite: z.string().min(1).max(64).describe("Its id") });
-export const FarewellResponse = z.object({ removed: z.boolean() });
+export const FarewellResponse = z.object({ heard: z.boolean() });
 export type FarewellResponse = z.infer<typeof FarewellResponse>;
 
 export const PEER_ENDPOINTS = {

@@ -1,6 +1,6 @@
 /** Peers: codes for new ones, who they are, exchange of bundles, and their end. */
 import { isPeerInviteOpen, type PeerInviteRecord, type PeerRecord } from "@hearthmesh/collective";
-import { MeshError, parseDurationMs } from "@hearthmesh/core";
+import { errorFields, MeshError, parseDurationMs } from "@hearthmesh/core";
 import { PEER_ENDPOINTS, type PeerInviteView, type PeerView } from "../contracts/peers.js";
 import type { PeeringService } from "../peering-service.js";
 import { defineRoute, type Route } from "../server/route.js";
@@ -50,7 +50,8 @@ function operatorRoutes(services: GatewayServices): Route[] {
 
 /** A bundle is for whoever knows this member; its own members may look at it too. */
 function bundleRoutes(services: GatewayServices): Route[] {
-  const { peers } = services.authority;
+  const { log, authority } = services;
+  const { peers } = authority;
   const ownBundle = async () => ({ bundle: { ...(await peers.ownBundle()) } });
   return [
     defineRoute(PEER_ENDPOINTS.ownBundle, "files", ownBundle),
@@ -60,9 +61,17 @@ function bundleRoutes(services: GatewayServices): Route[] {
       services.peering?.heardFrom(peer);
       return ownBundle();
     }),
-    defineRoute(PEER_ENDPOINTS.farewell, "peer", async ({ caller }) => {
-      await peers.removedBy(caller.principal);
-      return { removed: true };
+    defineRoute(PEER_ENDPOINTS.farewell, "peer", async ({ caller, reply }) => {
+      // Removal ends every connection of the peer, this one too: so the answer goes out first. If
+      // it were never removed then, it would only be a peer that refuses this member.
+      reply.header("connection", "close");
+      reply.raw.once("close", () => {
+        peers.removedBy(caller.principal).catch((error: unknown) => {
+          const { trustDomain } = caller.principal;
+          log.warn("a peer that left could not be removed", { trustDomain, ...errorFields(error) });
+        });
+      });
+      return { heard: true };
     }),
   ];
 }
