@@ -333,7 +333,7 @@ export class Authority {
     });
   }
 
-  /** Whether the principal has any right on the path or on something below it. */
+  /** Whether it may read the path, or a grant of any right is on the path or below it. */
   visible(principal: Principal, path: string): boolean {
     this.check(principal);
     return isVisible(this.grantsOf(principal), path, this.#context.clock.nowMs());

@@ -109,6 +109,7 @@ describe("a grant of the book", () => {
       ["*", "/x:read", "MESH_BAD_REQUEST"],
       ["*@*@*", "/x:read", "MESH_BAD_REQUEST"],
       ["*@garage.bob", "/@bob/x:read", "MESH_BAD_REQUEST"],
+      ["operator@garage.bob", "/.copies/garage.bob:read", "MESH_BAD_REQUEST"],
     ];
     for (const [subject, grant, error] of refused) {
       await expect(give(subject, grant), subject).rejects.toEqual(code(error));

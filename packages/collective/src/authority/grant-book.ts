@@ -31,12 +31,9 @@ import { grantTarget, type SubjectView } from "./grant-target.js";
 import { type Decision, put, unchanged } from "./ledger.js";
 import { boundSharedGrants } from "./sharing.js";
 
-/** Grants that follow from something else than an invite or the book, such as a quota offer. */
-export type GrantSource = (principal: Principal) => readonly Grant[];
-
 /** One grant of somebody, with where it is from. */
 export interface KnownGrant extends HeldGrant {
-  readonly origin: "invite" | "book" | "implied";
+  readonly origin: "invite" | "book";
   /** Of the book. */
   readonly record?: GrantRecord;
   /** Key of the person who passed it on. */
@@ -48,7 +45,6 @@ export class GrantBook {
   readonly #context: AuthorityContext;
   readonly #view: SubjectView;
   readonly #cache: GrantCache;
-  readonly #sources = new Set<GrantSource>();
   readonly #known = new Map<string, GrantRecord>();
   /** By subject or key; made anew when the book has changed. */
   #index: Map<string, GrantRecord[]> | undefined;
@@ -74,16 +70,6 @@ export class GrantBook {
     this.news.tell({ concerns });
   }
 
-  /** Adds grants that follow from something else; call `changedFor` when they change. */
-  addSource(source: GrantSource): () => void {
-    this.#sources.add(source);
-    this.#cache.clear();
-    return () => {
-      this.#sources.delete(source);
-      this.#cache.clear();
-    };
-  }
-
   /** One plain list for `evaluateGrants`, as of now. Not for coordinators of this member. */
   of(principal: Principal): readonly Grant[] {
     return this.#cache.get(principal, this.#context.cache.get(principal.nodeId), () =>
@@ -98,11 +84,9 @@ export class GrantBook {
 
   /** Every grant of a principal, in no order. */
   heldBy(principal: Principal): KnownGrant[] {
-    const implied = [...this.#sources].flatMap((source) => source(principal));
     return [
       ...this.#invited(principal),
       ...this.#recordsFor(principal).map((record) => this.#asKnown(record)),
-      ...implied.map((grant): KnownGrant => ({ grant, origin: "implied" })),
     ];
   }
 

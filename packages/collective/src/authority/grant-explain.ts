@@ -84,6 +84,7 @@ export function explainGrant(
   const nowMs = context.clock.nowMs();
   const asked = { ...whoAsks(context, subject, nowMs), path, right, nowMs };
   if (path.startsWith("/@")) return answered(asked, false, elsewhere(path));
+  if (isWithin("/.copies", path)) return answered(asked, false, copies(path));
   if (asked.shutOut === undefined && asked.principal.kind === "coordinator") {
     return answered(asked, true, { reason: `${asked.subject} is the operator of this member` });
   }
@@ -141,6 +142,14 @@ function elsewhere(path: string) {
   return {
     reason: `${path} belongs to the peer ${alias.slice(1)}, whose own grants decide`,
     advice: ["Ask the operator there: `mesh grant explain` at that member."],
+  };
+}
+
+/** See `copies-access.ts`: grants have no say there. */
+function copies(path: string) {
+  return {
+    reason: `${path} is for what members keep at each other, and no grant reaches it`,
+    advice: ["`mesh quota offer` gives a peer room for its copies."],
   };
 }
 

@@ -1,6 +1,6 @@
 /** What the book of grants keeps, and how a request for a grant is checked. */
 import { limits, MeshError, type NodeId, parseDurationMs } from "@hearthmesh/core";
-import { checkGrant, type Grant } from "@hearthmesh/identity";
+import { checkGrant, type Grant, isWithin } from "@hearthmesh/identity";
 import type { Versioned } from "./records.js";
 
 export interface GrantRecord extends Versioned {
@@ -27,6 +27,12 @@ export interface GrantRequest {
 /** The grant in its one form. `MESH_BAD_REQUEST` when it is not one, or has ended already. */
 export function checkBookGrant(value: unknown, nowMs: number): Grant {
   const grant = checkGrant(value);
+  if (isWithin("/.copies", grant.path)) {
+    throw new MeshError("MESH_BAD_REQUEST", {
+      message: `no grant reaches ${grant.path}: what members keep at each other is theirs`,
+      hint: "`mesh quota offer` gives a peer room for its copies.",
+    });
+  }
   if (grant.path.startsWith("/@")) {
     throw new MeshError("MESH_BAD_REQUEST", {
       message: `${grant.path} belongs to a peer, whose operator gives rights there`,

@@ -25,7 +25,7 @@ export { Authority, type AuthorityOptions } from "./authority.js";
 export type { CoordinatorContact } from "./coordinators.js";
 export type { CoordinatorRequest, EnrolRequest } from "./enrolment.js";
 export { EnrolmentLimiter, type EnrolmentLimits } from "./enrolment-limiter.js";
-export type { GrantBook, GrantSource, KnownGrant } from "./grant-book.js";
+export type { GrantBook, KnownGrant } from "./grant-book.js";
 export type { ExplainedGrant, GrantExplanation } from "./grant-explain.js";
 export { type GrantRecord, type GrantRequest, parseGrantEnd } from "./grant-record.js";
 export type { RevokedListener } from "./identity-cache.js";

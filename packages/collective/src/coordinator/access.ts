@@ -5,7 +5,7 @@
  *
  * | operation                        | rights                                               |
  * |----------------------------------|------------------------------------------------------|
- * | stat, open, list                 | read; directories on the way to a grant may be seen  |
+ * | stat, open, list                 | read; the way to a grant of any right may be seen    |
  * | put, begin, segment, commit      | write                                                |
  * | mkdir                            | write on every directory that is made                |
  * | remove                           | delete                                               |
@@ -20,7 +20,7 @@ import type { MeshPath } from "./paths.js";
 export interface AccessPolicy {
   /** Throws `MESH_FORBIDDEN` unless the principal has the right on the path. */
   authorize(principal: Principal, path: string, right: Right): void;
-  /** Whether the principal has any right on the path or on something below it. */
+  /** Whether it may read the path, or a grant of any right is on the path or below it. */
   visible(principal: Principal, path: string): boolean;
   /**
    * Whether the right is taken away somewhere below the path. Without this method nothing is: then

@@ -192,7 +192,7 @@ describe("who", () => {
     expect(await asReader("file.trash", {})).toEqual({ entries: [] });
     expect(await asReader("file.empty", {})).toEqual({ emptied: 0 });
     expect(await codeOf(asReader("file.restore", { id }))).toBe("MESH_NOT_FOUND");
-    expect(await codeOf(asReader("file.empty", { id }))).toBe("MESH_FORBIDDEN");
+    expect(await codeOf(asReader("file.empty", { id }))).toBe("MESH_NOT_FOUND");
     expect(await trash()).toHaveLength(1);
   });
 

@@ -134,7 +134,7 @@ export class Trash {
     const { id, path, beforeMs = Number.POSITIVE_INFINITY } = request;
     if (id !== undefined) {
       const found = await this.#find(id);
-      access.require(placeOf(found.record), "delete");
+      if (!mayDelete(access, found.record)) throw notThere();
       return (await this.#discard(found)) ? 1 : 0;
     }
     let emptied = 0;
@@ -206,10 +206,7 @@ export class Trash {
   async #find(id: string): Promise<Found> {
     const row = await this.#context.store.get(keyOfTrashId(id));
     if (row !== undefined) return { row, record: decodeTrash(row.value) };
-    throw new MeshError("MESH_NOT_FOUND", {
-      message: "there is no such entry in the trash",
-      hint: "It was restored or emptied; `mesh trash list` shows what is there.",
-    });
+    throw notThere();
   }
 
   async *#newestFirst(before: string | undefined): AsyncGenerator<Found, void, undefined> {
@@ -260,9 +257,7 @@ function mayDelete(access: Access, record: TrashRecord): boolean {
 
 /** What cannot be seen is not there. */
 function requireRestore(access: Access, record: TrashRecord, from: MeshPath, to: MeshPath): void {
-  if (!mayDelete(access, record)) {
-    throw new MeshError("MESH_NOT_FOUND", { message: "there is no such entry in the trash" });
-  }
+  if (!mayDelete(access, record)) throw notThere();
   if (to.names.length === 0) {
     throw new MeshError("MESH_PATH_EXISTS", { message: "the root directory is always there" });
   }
@@ -272,6 +267,14 @@ function requireRestore(access: Access, record: TrashRecord, from: MeshPath, to:
   if (record.entry.kind !== "directory") return;
   access.requireBelow(from, "read");
   access.requireBelow(to, "write");
+}
+
+/** The same for an entry that is not there and for one that somebody may not see. */
+function notThere(): MeshError {
+  return new MeshError("MESH_NOT_FOUND", {
+    message: "there is no such entry in the trash",
+    hint: "It was restored or emptied; `mesh trash list` shows what is there.",
+  });
 }
 
 function takenError(to: MeshPath): MeshError {

@@ -75,7 +75,7 @@ export type GrantExplainQuery = z.input<typeof GrantExplainQuery>;
 export const ExplainedGrant = z
   .object({
     text: z.string().describe("As people write it"),
-    origin: z.enum(["invite", "book", "implied"]),
+    origin: z.enum(["invite", "book"]),
     id: z.string().exactOptional().describe("Of the book: for removing it"),
     subject: z.string().exactOptional().describe("When it was made for a whole domain"),
     givenBy: z.string().exactOptional().describe("Name of the person who passed it on"),
