@@ -87,10 +87,10 @@ const port = (): FriendsPort => ({
   files: (trustDomain) => (friends.get(trustDomain) as MemoryFriend).port(),
 });
 
-function backupOn(target: MemoryStore): Backup {
+function backupOn(target: MemoryStore, intervalMs = 0): Backup {
   return new Backup({
     ...{ store: target, keys, memberId: "alice", ownDomain: "home.alice", owner: "spiffe://x" },
-    ...{ friends: port(), intervalMs: 1e9, clock, random, log: silentLogger },
+    ...{ friends: port(), intervalMs, clock, random, log: silentLogger },
     home: async () => ({ "node.json": "{}" }),
     spool: async (source) => {
       packs++;
@@ -171,6 +171,20 @@ describe("snapshots at friends", () => {
     await backup.run(signal, quiet);
     expect(packs).toBe(2);
     expect([...(friends.get("garage.bob")?.files.keys() ?? [])]).toEqual(before);
+  });
+
+  it("wait for their time, but not for a friend that has none yet", async () => {
+    const backup = backupOn(store, 3_600_000);
+    await backup.run(signal, quiet);
+    await write("f/1/a", "second");
+    await backup.run(signal, quiet);
+    expect(packs).toBe(1);
+    friends.set("shed.dave", new MemoryFriend());
+    await backup.run(signal, quiet);
+    expect((await plan()).candidates.map(({ sequence }) => sequence)).toContain(2);
+    await write("f/1/a", "third");
+    await backup.run(signal, { ...quiet, asked: true });
+    expect((await plan()).candidates[0]?.sequence).toBe(3);
   });
 
   it("are caught up with by a friend that was away or had no room", async () => {

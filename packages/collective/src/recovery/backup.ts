@@ -26,6 +26,8 @@ import { compareMarks, measured, type PackedSnapshot, type SnapshotMark } from "
 
 /** Reading all rows again because history went meanwhile. */
 const READ_ATTEMPTS_MAX = 3;
+/** How often is looked for a friend who gives room and has no snapshot yet. */
+const LOOK_EVERY_MS = 60_000;
 /** Rows that change without anything being different for a restore. */
 const VOLATILE = ["n/", "w/", "recovery/", "authority/key-use/"] as const;
 
@@ -72,6 +74,8 @@ export class Backup {
   readonly #failures = new Map<string, string>();
   #record: BackupRecord = NO_BACKUP;
   #wanted = false;
+  /** Steady clock: the last run that looked at the records. */
+  #lastMs = Number.NEGATIVE_INFINITY;
   #tail: Promise<void> = Promise.resolve();
 
   constructor(options: BackupOptions) {
@@ -82,7 +86,7 @@ export class Backup {
     return {
       name: "backup",
       purpose: "keeps sealed snapshots of the member's records at friends",
-      intervalMs: this.#options.intervalMs,
+      intervalMs: Math.min(this.#options.intervalMs, LOOK_EVERY_MS),
       runsAtStart: true,
       run: (signal, progress) => this.run(signal, progress),
     };
@@ -112,11 +116,12 @@ export class Backup {
   }
 
   async #run(signal: AbortSignal, progress: Progress): Promise<void> {
-    const { store } = this.#options;
+    const { store, clock } = this.#options;
     const isAsked = progress.asked || this.#wanted;
     this.#record = await readBackup(store);
     const able = await this.#friendsWithRoom(signal);
-    if (able.length === 0) return;
+    if (able.length === 0 || !(isAsked || this.#isDue(able))) return;
+    this.#lastMs = clock.monotonicMs();
     const { revision } = await store.status();
     const isCovered = revision === this.#record.coveredRevision && this.#allHaveIt(able);
     if (isCovered && !isAsked) return;
@@ -134,6 +139,15 @@ export class Backup {
     const isEverywhere = written.length === able.length;
     const record = this.#recordWith(written, { sequence: mark.sequence, rowsHash });
     await this.#save(record, isEverywhere ? readAt : undefined);
+  }
+
+  /** Its time has come, or a friend has none at all. */
+  #isDue(able: readonly string[]): boolean {
+    const { clock, intervalMs } = this.#options;
+    const hasNone = able.some(
+      (domain) => !this.#record.friends.some((one) => one.member === domain),
+    );
+    return hasNone || clock.monotonicMs() - this.#lastMs >= intervalMs;
   }
 
   /** Friends that give room now. A failure is noted and the friend left out of this run. */
