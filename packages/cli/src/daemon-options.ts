@@ -18,6 +18,7 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["repair-interval", "<time>", "time between two walks of the repairer"],
   ["backup-interval", "<time>", "time between two snapshots of the records at friends"],
   ["garbage-grace", "<time>", "how long a chunk without a file is kept"],
+  ["trash-retention", "<time>", "how long removed files can be had back; 0 is not at all"],
   ["layout-auto-join", "<yes|no>", "whether a new storage node gets its share at once"],
   ["port-base", "<number>", "added to every default port"],
   ["listen", "<host>", "host of the API, link and enrolment ports"],

@@ -114,12 +114,10 @@ export class HttpFiles implements FileAccess {
     await this.#json("POST", "/api/files/move", { body, signal });
   }
 
-  async remove(
-    path: string,
-    options: { recursive?: boolean; ifMatch?: string; signal?: AbortSignal } = {},
-  ): Promise<number> {
+  async remove(path: string, options: Parameters<FileClient["remove"]>[1] = {}): Promise<number> {
     const recursive = options.recursive === true ? "true" : undefined;
-    const target = `/api/files?${query({ path, recursive })}`;
+    const permanent = options.permanent === true ? "true" : undefined;
+    const target = `/api/files?${query({ path, recursive, permanent })}`;
     const headers = condition(options.ifMatch);
     const answer = await this.#json<FileRemoveResponse>("DELETE", target, {
       headers,

@@ -50,6 +50,7 @@ export {
   federateFiles,
 } from "./federated-files.js";
 export { FilesByWay } from "./files-by-way.js";
+export { fsckReport, runFsck } from "./fsck.js";
 export { addGrant, explainGrant, listGrants, removeGrant } from "./grants.js";
 export { type FileAccess, HttpFiles } from "./http-files.js";
 export { fetchHubContact, type HubContact } from "./hub-contact.js";
@@ -129,4 +130,5 @@ export {
   type TunnelOptions,
 } from "./services.js";
 export { storeMembers, storeSnapshot, storeStatus } from "./store.js";
+export { emptyTrash, listTrash, restoreTrash, type TrashEmptyRequest } from "./trash.js";
 export { listWorkers, runWorker, setWorker, waitForWorker } from "./workers.js";

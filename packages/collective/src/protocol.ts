@@ -202,6 +202,8 @@ export interface FileMoveRequest {
 export interface FileRemoveRequest {
   path: string;
   recursive?: boolean;
+  /** It does not go to the trash. */
+  permanent?: boolean;
   ifMatch?: string;
 }
 export interface FileRemoveResponse {

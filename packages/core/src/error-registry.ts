@@ -103,7 +103,12 @@ const daemon = {
     "this machine is already a node of a member",
     "Use another MESH_HOME to run a second node.",
   ),
-  MESH_DISK_FULL: define(507, 7, "the disk is full", "Free some space or add a storage node."),
+  MESH_DISK_FULL: define(
+    507,
+    7,
+    "the disk is full",
+    "Free some space or add a storage node; `mesh trash empty` lets removed files go for good.",
+  ),
   MESH_DISK_FAILED: define(
     500,
     8,

@@ -235,6 +235,7 @@ async function coordinatorMaker(
         principal.nodeId === record.nodeId
           ? record.roles
           : (authority.identity(principal.nodeId)?.roles ?? []),
+      trashRetentionMs: config.trashRetentionMs,
       intervals: { repairMs: config.repairIntervalMs, garbageGraceMs: config.garbageGraceMs },
       quotas: quotaTerms(authority),
       copies: copiesOf(() => coordinator),

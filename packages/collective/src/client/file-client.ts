@@ -27,6 +27,15 @@ export interface ReadOptions {
   signal?: AbortSignal;
 }
 
+export interface RemoveOptions {
+  /** Directories with all that is in them. */
+  recursive?: boolean;
+  /** It does not go to the trash. */
+  permanent?: boolean;
+  ifMatch?: string;
+  signal?: AbortSignal;
+}
+
 export interface PageOptions {
   /** The name after which the page begins. */
   after?: string;
@@ -131,12 +140,9 @@ export class FileClient {
   }
 
   /** How many were removed, as the coordinator counts: a directory with all in it may be one. */
-  async remove(
-    path: string,
-    options: { recursive?: boolean; ifMatch?: string; signal?: AbortSignal } = {},
-  ): Promise<number> {
-    const { ifMatch, signal } = options;
-    const request = { path, recursive: options.recursive ?? false };
+  async remove(path: string, options: RemoveOptions = {}): Promise<number> {
+    const { ifMatch, signal, recursive = false, permanent = false } = options;
+    const request = { path, recursive, permanent };
     const answer = await this.#calls.once(
       "file.remove",
       ifMatch === undefined ? request : { ...request, ifMatch },

@@ -8,6 +8,7 @@ import { COORDINATOR_ENDPOINTS } from "./coordinators.js";
 import { COPIES_ENDPOINTS } from "./copies.js";
 import type { Endpoint } from "./endpoint.js";
 import * as files from "./files.js";
+import { FSCK_ENDPOINTS } from "./fsck.js";
 import { GRANT_ENDPOINTS } from "./grants.js";
 import { KV_ENDPOINTS } from "./key-value.js";
 import { KEY_ENDPOINTS } from "./keys.js";
@@ -18,6 +19,7 @@ import { PEER_ENDPOINTS, PEER_ENROLMENT_ENDPOINTS } from "./peers.js";
 import { SERVICE_ENDPOINTS } from "./services.js";
 import * as status from "./status.js";
 import { STORE_ENDPOINTS } from "./store.js";
+import { TRASH_ENDPOINTS } from "./trash.js";
 import * as trust from "./trust.js";
 import { WORKER_ENDPOINTS } from "./workers.js";
 
@@ -236,6 +238,8 @@ export const ENDPOINTS = {
   ...BACKUP_ENDPOINTS,
   ...STORE_ENDPOINTS,
   ...WORKER_ENDPOINTS,
+  ...FSCK_ENDPOINTS,
+  ...TRASH_ENDPOINTS,
   ...COPIES_ENDPOINTS,
 } as const;
 export type EndpointName = keyof typeof ENDPOINTS;

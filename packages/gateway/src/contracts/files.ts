@@ -58,9 +58,13 @@ export const FileMoveResponse = z.object({ from: z.string(), to: z.string() });
 export type FileMoveResponse = z.infer<typeof FileMoveResponse>;
 
 /** With the header `If-Match`: only when the entry has not changed. */
-export const FileRemoveQuery = z.object({ path: Path, recursive: Flag.exactOptional() });
+export const FileRemoveQuery = z.object({
+  path: Path,
+  recursive: Flag.exactOptional(),
+  permanent: Flag.exactOptional().describe("It does not go to the trash"),
+});
 /** What a caller sends. */
-export type FileRemoveQuery = { path: string; recursive?: boolean };
+export type FileRemoveQuery = { path: string; recursive?: boolean; permanent?: boolean };
 
 export const FileRemoveResponse = z.object({
   removed: z.number().int().describe("Entries that are gone"),

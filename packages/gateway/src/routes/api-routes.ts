@@ -7,6 +7,7 @@ import { coordinatorRoutes } from "./coordinator-routes.js";
 import { copiesRoutes } from "./copies-routes.js";
 import { documentRoute } from "./document-route.js";
 import { fileRoutes } from "./file-routes.js";
+import { fsckRoutes } from "./fsck-routes.js";
 import { grantRoutes } from "./grant-routes.js";
 import { healthRoutes } from "./health-routes.js";
 import { introductionRoutes } from "./introduction-routes.js";
@@ -19,6 +20,7 @@ import { meshViewRoutes } from "./mesh-view-routes.js";
 import { peerRoutes } from "./peer-routes.js";
 import { serviceRoutes } from "./service-routes.js";
 import { storeRoutes } from "./store-routes.js";
+import { trashRoutes } from "./trash-routes.js";
 import { trustRoutes } from "./trust-routes.js";
 import { workerRoutes } from "./worker-routes.js";
 
@@ -42,6 +44,8 @@ export function apiRoutes(services: GatewayServices): Route[] {
     ...backupRoutes(services),
     ...storeRoutes(services),
     ...workerRoutes(services),
+    ...fsckRoutes(services),
+    ...trashRoutes(services),
     ...copiesRoutes(services),
     documentRoute(),
   ];

@@ -35,11 +35,11 @@ function directoryRoutes(services: GatewayServices): Route[] {
       return { from, to };
     }),
     defineRoute(ENDPOINTS.remove, "files", async ({ query, caller, signal, request }) => {
-      const { path, recursive = false } = query;
+      const { path, recursive = false, permanent = false } = query;
       const ifMatch = changeCondition(request.headers);
       const condition = ifMatch === undefined ? {} : { ifMatch };
       const files = services.files(caller.principal);
-      return { removed: await files.remove(path, { recursive, ...condition, signal }) };
+      return { removed: await files.remove(path, { recursive, permanent, ...condition, signal }) };
     }),
   ];
 }

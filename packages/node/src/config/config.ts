@@ -34,6 +34,8 @@ export interface Config {
   garbageGraceMs: number;
   /** Between two snapshots of the records at friends. */
   backupIntervalMs: number;
+  /** How long what was removed stays in the trash; 0: there is none. */
+  trashRetentionMs: number;
   /** New storage nodes become part of the layout by themselves. */
   layoutAutoJoin: boolean;
   mesh: MeshConfig;

@@ -218,6 +218,13 @@ export const CONFIG_KEYS = {
     ["MESH_GARBAGE_GRACE"],
     "How long a chunk without a file is kept. Longer than the longest upload pause.",
   ),
+  "files.trashRetention": key(
+    z.preprocess((value) => (value === "0" || value === 0 ? "0s" : value), duration),
+    "7d",
+    "trash-retention",
+    ["MESH_TRASH_RETENTION"],
+    "How long what was removed can be had back from the trash. 0: removed files are gone.",
+  ),
   "layout.autoJoin": key(
     flag,
     "true",

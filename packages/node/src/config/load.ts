@@ -237,6 +237,7 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     repairIntervalMs: get("collective.repairInterval"),
     garbageGraceMs: get("collective.garbageGrace"),
     backupIntervalMs: get("backup.interval"),
+    trashRetentionMs: get("files.trashRetention"),
     layoutAutoJoin: get("layout.autoJoin"),
     mesh: meshConfig(get),
     store: storeConfig(get),
