@@ -21,6 +21,7 @@ import { type FileAccess, HttpFiles } from "./http-files.js";
 import { memberLinks } from "./member-links.js";
 import { type PeerContact, peerBundle, peerContact, peerFinder } from "./peer-contact.js";
 import { apiWay, homeWay, straightWay } from "./peer-ways.js";
+import { sleepAlive } from "./sleep-alive.js";
 
 export interface FederatedFilesOptions {
   /** Files of the own member. */
@@ -113,7 +114,7 @@ class ClientPeers implements PeerDirectory {
     const { trustDomain } = contact;
     const { clock, log } = this.#options;
     const options = { peer: name, trustDomain, ways, memory: this.#memory, clock, log };
-    const files = { trustDomain, files: new PeerFiles(options) };
+    const files = { trustDomain, files: new PeerFiles({ ...options, pause: sleepAlive }) };
     this.#known.set(name, { files, pool, api, contact: text, askedAtMs });
     if (before !== undefined) await this.#retire(before);
     return files;

@@ -15,6 +15,11 @@ const WAY_CODES: readonly ErrorCode[] = [
 ];
 const AWAY: readonly ErrorCode[] = ["MESH_UNREACHABLE", "MESH_TIMEOUT", "MESH_STOPPING"];
 
+/** Nobody answers now; it may pass. */
+export function isAway(error: unknown): boolean {
+  return isMeshError(error) && AWAY.includes(error.code);
+}
+
 /** Errors that tell by themselves whose they are. */
 const TELL_WHOSE: readonly ErrorCode[] = ["MESH_QUOTA", "MESH_PEER_UNKNOWN", "MESH_CANCELLED"];
 
@@ -53,7 +58,7 @@ export function named(peer: string, thrown: unknown): MeshError {
 /** No way led to an answer. Distrust tells a person more than an absence. */
 export function allFailed(peer: string, failures: readonly WayFailure[]): MeshError {
   const [first] = failures;
-  const telling = failures.find(({ error }) => !AWAY.includes(error.code)) ?? first;
+  const telling = failures.find(({ error }) => !isAway(error)) ?? first;
   if (telling === undefined) {
     return new MeshError("MESH_UNREACHABLE", {
       message: `${peer}: no address of it is known`,
@@ -61,10 +66,10 @@ export function allFailed(peer: string, failures: readonly WayFailure[]): MeshEr
     });
   }
   const ways = failures.map(({ way, error }) => `${way}: ${plain(peer, error.message)}`);
-  const isAway = AWAY.includes(telling.error.code);
+  const away = isAway(telling.error);
   const error = new MeshError(telling.error.code, {
-    message: `${peer}: ${isAway ? "it cannot be reached" : "no way led there"} (${ways.join("; ")})`,
-    hint: isAway
+    message: `${peer}: ${away ? "it cannot be reached" : "no way led there"} (${ways.join("; ")})`,
+    hint: away
       ? `Check that ${peer} runs, and that its ports can be reached from here.`
       : telling.error.hint,
     details: { peer, ways: failures.map(({ way, error: { code } }) => ({ way, code })) },

@@ -1,6 +1,7 @@
 /** One peer over ways that the test breaks. */
-import { asUnsent, MeshError, silentLogger, systemClock } from "@hearthmesh/core";
-import { beforeEach, describe, expect, it } from "vitest";
+import { asUnsent, MeshError, silentLogger } from "@hearthmesh/core";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { IdleClock } from "../client/testing/idle-clock.js";
 import type { Entry } from "../types.js";
 import { AwayFiles } from "./away-files.js";
 import { FederatedFiles } from "./federated-files.js";
@@ -97,8 +98,11 @@ let api: TestWay;
 let home: TestWay;
 let memory: WayMemory;
 let files: PeerFiles;
+let clock: IdleClock;
 
+afterEach(() => clock.stop());
 beforeEach(() => {
+  clock = new IdleClock();
   [straight, api, home] = [new TestWay("straight"), new TestWay("its API"), new TestWay("home")];
   memory = new WayMemory();
   const ways = [straight, api, home];
@@ -108,7 +112,7 @@ beforeEach(() => {
       trustDomain: "garage.bob",
       ways,
       memory,
-      clock: systemClock(),
+      clock,
       log: silentLogger,
     },
   });
@@ -173,7 +177,7 @@ describe("looking at the files of a peer", () => {
       remove: async () => Number.NaN,
     };
     const way: PeerWay = { name: "straight", open: async () => lying };
-    const parts = { memory, clock: systemClock(), log: silentLogger };
+    const parts = { memory, clock, log: silentLogger };
     const options = { peer: "bob", trustDomain: "garage.bob", ...parts };
     const liar = new PeerFiles({ ...options, ways: [way] });
     const protocol = { code: "MESH_PROTOCOL", message: expect.stringMatching(/^bob: it answered/) };
@@ -204,6 +208,30 @@ describe("a read from a peer", () => {
     straight.breaksAfter = 4;
     api.etag = "v2";
     await expect(read("/film")).rejects.toMatchObject({ code: "MESH_PATH_CHANGED" });
+  });
+
+  it("waits for a peer that starts anew, as long as nobody refuses it", async () => {
+    const ways = [straight, api, home];
+    straight.breaksAfter = 4;
+    for (const way of ways) {
+      const openOf = way.open.bind(way);
+      let attempts = 0;
+      way.open = async () => {
+        if (straight.calls.length > 1 && attempts++ < 5) throw away();
+        return openOf();
+      };
+    }
+    expect(await read("/film")).toBe(CONTENT);
+    for (const way of ways) way.breaksAfter = 1;
+    const { stream } = await files.read("/film");
+    for (const way of ways) {
+      way.open = async () => {
+        throw new MeshError("MESH_CERT_UNTRUSTED", { message: "no peer any longer" });
+      };
+    }
+    const startMs = clock.monotonicMs();
+    await expect(text(stream)).rejects.toMatchObject({ code: "MESH_CERT_UNTRUSTED" });
+    expect(clock.monotonicMs()).toBe(startMs);
   });
 
   it("ends when no way gives another byte, and never with a part", async () => {

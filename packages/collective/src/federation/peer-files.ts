@@ -16,6 +16,7 @@ import {
   type Logger,
   limits,
   MeshError,
+  sleep,
 } from "@hearthmesh/core";
 import type {
   FileClient,
@@ -31,6 +32,7 @@ import {
   allFailed,
   brokeOff,
   errorOf,
+  isAway,
   isWayFailure,
   named,
   type WayFailure,
@@ -67,6 +69,8 @@ export interface PeerFilesOptions {
   readonly memory: WayMemory;
   readonly clock: Clock;
   readonly log: Logger;
+  /** Waits. A program that would end meanwhile has one of its own. */
+  readonly pause?: (clock: Clock, delayMs: number, signal?: AbortSignal) => Promise<void>;
 }
 
 interface Opened extends OpenFile {
@@ -74,7 +78,10 @@ interface Opened extends OpenFile {
 }
 
 /** How often one read goes on after it broke. */
-const READ_BREAKS_MAX = 16;
+const READ_BREAKS_MAX = 64;
+/** A read that no way can go on with waits so long for the peer, which may be starting anew. */
+const READ_PATIENCE_MS = 10_000;
+const READ_PAUSE_MS = 500;
 
 export class PeerFiles implements PagedFiles {
   readonly #options: PeerFilesOptions;
@@ -178,13 +185,14 @@ export class PeerFiles implements PagedFiles {
     options: ReadOptions,
     first: Opened,
   ): AsyncGenerator<Uint8Array, void, undefined> {
-    const { peer, trustDomain, memory } = this.#options;
+    const { peer, trustDomain, memory, clock } = this.#options;
     const { entry } = first;
     const { endInclusive = Number.POSITIVE_INFINITY, signal } = options;
     const end = Math.min(entry.sizeBytes, endInclusive + 1);
     let position = options.start ?? 0;
     let opened = first;
     let failures: WayFailure[] = [];
+    let patienceEndMs: number | undefined;
     for (let breaks = 0; ; breaks++) {
       const from = position;
       try {
@@ -200,12 +208,35 @@ export class PeerFiles implements PagedFiles {
         if (!isWayFailure(error) || breaks >= READ_BREAKS_MAX) throw named(peer, error);
         // A way that gave something may be tried again later.
         if (position > from) failures = [];
+        if (position > from) patienceEndMs = undefined;
         this.#failed(opened.way, "bytes", error, failures);
       }
       if (position >= end) return;
-      opened = await this.#open(path, { ...options, start: position }, failures);
+      patienceEndMs ??= clock.monotonicMs() + READ_PATIENCE_MS;
+      const rest = { ...options, start: position };
+      opened = await this.#openAgain(path, rest, failures, patienceEndMs);
       if (opened.entry.etag !== entry.etag) {
         throw named(peer, new MeshError("MESH_PATH_CHANGED", { message: `${path} was replaced` }));
+      }
+    }
+  }
+
+  /** Every way, and all of them again for a while: the peer may be starting anew. */
+  async #openAgain(
+    path: string,
+    options: ReadOptions,
+    failures: WayFailure[],
+    patienceEndMs: number,
+  ): Promise<Opened> {
+    const { clock, pause = sleep } = this.#options;
+    for (;;) {
+      try {
+        return await this.#open(path, options, failures);
+      } catch (error) {
+        const isOver = clock.monotonicMs() + READ_PAUSE_MS > patienceEndMs;
+        if (isOver || !isAway(error)) throw error;
+        failures.length = 0;
+        await pause(clock, READ_PAUSE_MS, options.signal);
       }
     }
   }

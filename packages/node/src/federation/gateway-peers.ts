@@ -132,7 +132,14 @@ export class GatewayPeers implements Startable {
     const isOperator = principal.kind === "coordinator";
     const api = isOperator ? this.#apiOf(reach) : undefined;
     if (api !== undefined) ways.push(apiWay(api));
-    return ways;
+    return ways.map((way) => ({
+      name: way.name,
+      open: async (signal) => {
+        // A peer that was removed is not tried again, and nobody waits for it.
+        this.#options.peers.find(record.trustDomain);
+        return way.open(signal);
+      },
+    }));
   }
 
   #reachOf(record: PeerRecord): Reach {
