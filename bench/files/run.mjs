@@ -1,224 +1,87 @@
 /**
- * `npm run bench -- files [--rounds 3] [--megabytes 300]`: files on one coordinator and three
- * storage nodes, all real processes on loopback, beside `dd` and bare TLS sockets in the same run.
- * Rounds take turns, the table shows medians, and every figure goes to `bench/results/files.json`.
+ * `npm run bench -- files [--only copies,listing,large] [--rounds 3] [--megabytes 300]
+ * [--entries 100000] [--gigabytes 10]`: files on real processes on loopback, beside `dd`, bare TLS
+ * sockets, `rclone serve webdav` and nginx with WebDAV, in the same run and on the same disk. Every
+ * figure goes to `bench/results/files.json`; what was not measured this time is left as it was.
  */
-import {
-  createReadStream,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { cpus, tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { connectFiles, IdentityHome, loadCollective } from "@hearthmesh/client";
-import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
 import { root, say } from "../../scripts/lib.mjs";
-import { MeshProcesses, meshOk } from "../../scripts/mesh-processes.mjs";
-import { makeRealFile } from "../../scripts/real-data.mjs";
-import { bareCertificate, bareRead, bareWrite, ddWrite } from "./bare-copy.mjs";
+import { copiesTable, measureCopies } from "./copies.mjs";
+import { freeBytes } from "./figures.mjs";
+import { largeTable, measureLarge } from "./large.mjs";
+import { listingTable, measureListing } from "./listing.mjs";
 
 const flag = (name, standard) => {
   const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? standard : Number(process.argv[at + 1]);
+  return at < 0 ? standard : process.argv[at + 1];
 };
-const rounds = flag("rounds", 3);
-const sizeBytes = flag("megabytes", 300) * 1e6;
-const SMALL_BYTES = 4096;
-const SMALL_SECONDS = 5;
-const WRITERS = 32;
-/** Long enough for start-up garbage to be collected and connections to settle. */
-const IDLE_MS = 10_000;
+const rounds = Number(flag("rounds", 3));
+const only = flag("only", "copies,listing,large").split(",");
+/** Three copies, a fourth of what a lost node had, and what was written before. */
+const DISK_FACTOR = 5;
 
-const folder = mkdtempSync(join(tmpdir(), "hearthmesh-bench-files-"));
-const figures = { writes: [], bareWrites: [], dd: [], reads: [], bareReads: [], small: [] };
+/** As much as was asked for, or as fits the disk. */
+function largeBytes(folder) {
+  const wanted = Number(flag("gigabytes", 10)) * 1e9;
+  const fits = Math.floor(freeBytes(folder) / DISK_FACTOR / 1e9) * 1e9;
+  if (fits < wanted)
+    say(`The disk has room for ${fits / 1e9} GB only, so that is what is written.`);
+  return Math.min(wanted, fits);
+}
 
-function residentMegabytes(pid) {
+const PARTS = {
+  copies: {
+    measure: (folder) =>
+      measureCopies({ folder, rounds, sizeBytes: Number(flag("megabytes", 300)) * 1e6 }),
+    table: copiesTable,
+  },
+  listing: {
+    measure: (folder) =>
+      measureListing({ folder, rounds, count: Number(flag("entries", 100_000)) }),
+    table: listingTable,
+  },
+  large: {
+    measure: (folder) => measureLarge({ folder, sizeBytes: largeBytes(folder) }),
+    table: largeTable,
+  },
+};
+
+const unknown = only.filter((name) => !(name in PARTS));
+if (unknown.length > 0) {
+  say(`--only is some of ${Object.keys(PARTS).join(", ")}, not ${unknown.join(", ")}`);
+  process.exit(2);
+}
+
+const path = join(root, "bench/results/files.json");
+function earlier() {
   try {
-    const kib = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
-    return Number(kib) / 1024;
+    const { parts } = JSON.parse(readFileSync(path, "utf8"));
+    return parts ?? {};
   } catch {
-    return undefined;
+    return {};
   }
 }
 
-async function connect(member) {
-  const home = join(folder, "client");
-  mkdirSync(home);
-  const generate = ["invite", "generate", "--grant", "/bench:all", "--json"];
-  const { code } = JSON.parse(await meshOk(member.coordinator.home, generate));
-  await meshOk(home, ["identity", "init", "--global-id", "bench@demo.example"]);
-  await meshOk(home, ["invite", "redeem", "-"], { input: code });
-  await meshOk(member.coordinator.home, ["mkdir", "/bench"]);
-  const clock = systemClock();
-  const random = systemRandom();
-  const collective = await loadCollective({
-    home: new IdentityHome(home),
-    clock,
-    log: silentLogger,
-  });
-  return connectFiles({ collective, clock, random, log: silentLogger });
-}
-
-async function bytesPerSecond(work) {
-  const startedMs = performance.now();
-  await work();
-  return sizeBytes / ((performance.now() - startedMs) / 1000);
-}
-
-async function readAll(files, path) {
-  const { stream } = await files.read(path);
-  let bytes = 0;
-  for await (const piece of stream) bytes += piece.length;
-  if (bytes !== sizeBytes) throw new Error(`${path} came back with ${bytes} bytes`);
-}
-
-async function* once(content) {
-  yield content;
-}
-
-/** Files per second of 32 writers that each wait for the acknowledgement. */
-async function smallFiles(files, round) {
-  const endMs = performance.now() + SMALL_SECONDS * 1000;
-  const latencies = [];
-  let count = 0;
-  await files.makeDirectory(`/bench/small-${round}`);
-  const writer = async () => {
-    while (performance.now() < endMs) {
-      const content = Buffer.alloc(SMALL_BYTES, `${round} ${count} ${Math.random()} `);
-      const startedMs = performance.now();
-      await files.write(`/bench/small-${round}/${count++}`, once(content));
-      latencies.push(performance.now() - startedMs);
-    }
-  };
-  const startedMs = performance.now();
-  await Promise.all(Array.from({ length: WRITERS }, writer));
-  latencies.sort((a, b) => a - b);
-  return {
-    perSecond: latencies.length / ((performance.now() - startedMs) / 1000),
-    p99Ms: latencies[Math.floor(latencies.length * 0.99)],
-  };
-}
-
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const mb = (bytes) => `${(bytes / 1e6).toFixed(0)} MB/s`;
-
-function table(idle) {
-  const write = median(figures.writes);
-  const bareWrite = median(figures.bareWrites);
-  const read = median(figures.reads);
-  const bare = median(figures.bareReads);
-  const dd = figures.dd.some((one) => one === undefined) ? undefined : median(figures.dd);
-  const small = median(figures.small.map((one) => one.perSecond));
-  const p99 = median(figures.small.map((one) => one.p99Ms));
-  const ratio = (ours, peer) => `${(ours / peer).toFixed(2)} of it`;
-  const met = (yes) => (yes ? "met" : "not met");
-  const row = (...cells) => `| ${cells.join(" | ")} |`;
-  const size = `${sizeBytes / 1e6} MB`;
-  const atMost = (value, limit) => met((value ?? Number.POSITIVE_INFINITY) <= limit);
-  const memory = (value) => `${value?.toFixed(0) ?? "?"} MB`;
-  const bareCopy = `bare copy over 3 TLS sockets, hashed and synced: ${mb(bareWrite)}`;
-  const bareSocket = `one bare TLS socket from disk: ${mb(bare)}`;
-  return [
-    row(`what (median of ${rounds} rounds, ${cpus().length} cores)`, "ours", "peer", "mark", ""),
-    "|---|---|---|---|---|",
-    row(
-      `write ${size}, 3 copies, TLS, synced`,
-      mb(write),
-      `${bareCopy}; ${ratio(write, bareWrite)}`,
-      ">= 0.8",
-      met(write >= 0.8 * bareWrite),
-    ),
-    row(
-      "the same beside `dd conv=fsync`, 3 times",
-      mb(write),
-      dd === undefined ? "no dd here" : `${mb(dd)}; ${ratio(write, dd)}`,
-      "",
-      "",
-    ),
-    row(
-      `read ${size}, every chunk checked`,
-      mb(read),
-      `${bareSocket}; ${ratio(read, bare)}`,
-      ">= 0.8",
-      met(read >= 0.8 * bare),
-    ),
-    row(
-      `create 4 KiB files, ${WRITERS} writers, 3 copies`,
-      `${small.toFixed(0)}/s, p99 ${p99.toFixed(0)} ms`,
-      "",
-      ">= 2,000/s",
-      met(small >= 2000),
-    ),
-    row(
-      "memory, idle: coordinator",
-      memory(idle.coordinator),
-      "",
-      "<= 110 MB",
-      atMost(idle.coordinator, 110),
-    ),
-    row(
-      "memory, idle: storage node (largest of 3)",
-      memory(idle.storage),
-      "",
-      "<= 80 MB",
-      atMost(idle.storage, 80),
-    ),
-  ].join("\n");
-}
-
-let member;
+const parts = earlier();
+const tables = [];
 let code = 0;
-try {
-  member = await MeshProcesses.start({ folder });
-  say("Measuring memory when idle ...");
-  await sleep(IDLE_MS);
-  const idle = {
-    coordinator: residentMegabytes(member.coordinator.pid),
-    storage: Math.max(...member.nodes.map((node) => residentMegabytes(node.pid) ?? Number.NaN)),
-  };
-  const input = join(folder, "input");
-  const certificate = await bareCertificate(join(folder, "bare"));
-  const connection = await connect(member);
-  const { files } = connection;
-  for (let round = 1; round <= rounds; round++) {
-    say(`Round ${round} of ${rounds} ...`);
-    // Other content each time: what is there already would only be compared, not stored.
-    await makeRealFile(input, sizeBytes, round);
-    figures.dd.push(ddWrite(input, sizeBytes, join(folder, "dd")));
-    figures.bareWrites.push(await bareWrite(input, sizeBytes, join(folder, "copies"), certificate));
-    const path = `/bench/file-${round}`;
-    const source = () => createReadStream(input, { highWaterMark: 1 << 20 });
-    figures.writes.push(await bytesPerSecond(() => files.write(path, source())));
-    figures.bareReads.push(await bareRead(input, sizeBytes, certificate));
-    figures.reads.push(await bytesPerSecond(() => readAll(files, path)));
-    figures.small.push(await smallFiles(files, round));
-    await files.remove(path);
+for (const name of only) {
+  const folder = mkdtempSync(join(tmpdir(), "hearthmesh-bench-files-"));
+  const loadBefore = loadavg()[0];
+  try {
+    const figures = await PARTS[name].measure(folder);
+    const machine = { at: new Date().toISOString(), node: process.version, cores: cpus().length };
+    parts[name] = { ...machine, loadBefore, loadAfter: loadavg()[0], ...figures };
+    tables.push(PARTS[name].table(figures));
+    rmSync(folder, { recursive: true, force: true });
+  } catch (error) {
+    say(`The part ${name} failed: ${error.stack}\nLogs are in ${folder}`);
+    code = 1;
   }
-  await connection.close();
-  const text = table(idle);
-  const result = {
-    at: new Date().toISOString(),
-    node: process.version,
-    cores: cpus().length,
-    sizeBytes,
-    rounds,
-    idle,
-    figures,
-  };
-  mkdirSync(join(root, "bench/results"), { recursive: true });
-  writeFileSync(
-    join(root, "bench/results/files.json"),
-    `${JSON.stringify(result, undefined, 2)}\n`,
-  );
-  say(`\n${text}\n\nRaw figures: bench/results/files.json`);
-} catch (error) {
-  say(`The benchmark failed: ${error.stack}\nLogs are in ${folder}`);
-  code = 1;
 }
-await member?.stop();
-if (code === 0) rmSync(folder, { recursive: true, force: true });
+mkdirSync(join(root, "bench/results"), { recursive: true });
+writeFileSync(path, `${JSON.stringify({ parts }, undefined, 2)}\n`);
+say(`\n${tables.join("\n\n")}\n\nRaw figures: bench/results/files.json`);
 process.exit(code);
