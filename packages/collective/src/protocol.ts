@@ -55,6 +55,8 @@ export interface CoordinatorPlace {
   nowMs?: number;
   /** Of its store. */
   revision?: number;
+  /** Names this run of it. */
+  run?: string;
 }
 
 /** `node.report`: every few seconds. */

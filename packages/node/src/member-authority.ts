@@ -28,6 +28,8 @@ export interface MemberGround {
   readonly store: Store;
   readonly authority: Authority;
   readonly leadership: MemberLeadership;
+  /** Of an embedded store before this process wrote to it. */
+  readonly openedRevision: number | undefined;
 }
 
 /**
@@ -45,6 +47,7 @@ export async function openMember(
   const memberStore = await openMemberStore({ config, record, directions, ...tools });
   const { store, engine } = memberStore;
   try {
+    const openedRevision = engine === "sqlite" ? (await store.status()).revision : undefined;
     const [privateKeyPem, certificatePem] = await Promise.all([
       readKey(files.caKey),
       readCertificate(files.caCertificate),
@@ -59,7 +62,7 @@ export async function openMember(
     const leadership = severalCoordinators
       ? new ElectedLeadership({ store, nodeId, data, leaseTimeMs, ...tools })
       : await loneLeadership(store, nodeId, data(), tools.log);
-    return { memberStore, store, authority, leadership };
+    return { memberStore, store, authority, leadership, openedRevision };
   } catch (error) {
     await memberStore.close();
     throw error;

@@ -36,6 +36,11 @@ export interface CoordinatorOptions {
    * to begin anew with a higher one. Until then nothing is deleted.
    */
   readonly onRolledBack?: ((epoch: number) => void) | undefined;
+  /**
+   * Revision of the store before this process wrote to it, when nobody else may: by it records that
+   * went back are told from those of an ordinary restart.
+   */
+  readonly openedRevision?: number | undefined;
   /** At least 32 bytes, the same after a restart; receipt keys are derived from it. */
   readonly coordinatorSecret: Uint8Array;
   /** Where every coordinator is, for nodes that may need another one. */

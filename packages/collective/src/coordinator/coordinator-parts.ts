@@ -88,9 +88,8 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const activity = new Activity(clock);
   const namespace = new Namespace(context);
   const trash = new Trash(context, namespace);
-  const { onRolledBack } = options;
-  const holds = new HoldBook({ store, epoch, clock, log, onRolledBack });
-  const { memberId } = options;
+  const { memberId, onRolledBack, openedRevision } = options;
+  const holds = new HoldBook({ store, epoch, run, openedRevision, clock, log, onRolledBack });
   const lostFound = { context, guard, open, memberId, clock, nodes, calls, holds, log };
   const background = new Background({
     ...{ store, nodes, calls, tickets, guard, drains, condemned, open, uploads, usage, trash },
@@ -115,7 +114,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
     methods: {
       ...workerMethods(background.registry),
       ...fsckMethods(background.fsck, background.registry),
-      ...nodeMethods({ nodes, holds, store, clock }),
+      ...nodeMethods({ nodes, holds, store, clock, run }),
       ...layoutMethods(
         new LayoutDesk({
           ...{ store, layouts, nodes, drains, calls, clock, log },

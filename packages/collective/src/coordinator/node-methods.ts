@@ -21,21 +21,22 @@ export interface NodeMethodsOptions {
   readonly holds: HoldBook;
   readonly store: Store;
   readonly clock: Clock;
+  /** Names this run of the coordinator. */
+  readonly run: string;
 }
 
-export function nodeMethods({ nodes, holds, store, clock }: NodeMethodsOptions): MethodTable {
+export function nodeMethods({ nodes, holds, store, clock, run }: NodeMethodsOptions): MethodTable {
   /** What every answer to a node says of this coordinator. */
   const place = async (): Promise<Required<CoordinatorPlace>> => {
     const { revision } = await store.range(keys.nodes, { limit: 1, keysOnly: true });
-    return { nowMs: clock.nowMs(), revision };
+    return { nowMs: clock.nowMs(), revision, run };
   };
   return {
     "node.register": {
       policy: "machine",
       serve: async (call) => {
         const request = readRegistration(call.fields);
-        const { revision } = await place();
-        await holds.judge(call.principal.nodeId, request.seen, revision);
+        await holds.judge(call.principal.nodeId, request.seen);
         const answer = await nodes.register(call.principal, peerOf(call), request);
         return { header: { ...answer, ...(await place()) } };
       },

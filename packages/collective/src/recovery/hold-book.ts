@@ -23,6 +23,10 @@ const RESTORE_SEEN_KEY = "recovery/restore-seen";
 export interface HoldBookOptions {
   readonly store: Store;
   readonly epoch: number;
+  /** Names this run. */
+  readonly run: string;
+  /** Of the store before this run wrote anything. Default: as it is at `load`. */
+  readonly openedRevision?: number | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /**
@@ -35,7 +39,7 @@ export interface HoldBookOptions {
 export class HoldBook {
   readonly #options: HoldBookOptions;
   #record: HoldRecord | undefined;
-  #startRevision = 0;
+  #loadedRevision = 0;
   #told = false;
 
   constructor(options: HoldBookOptions) {
@@ -62,7 +66,7 @@ export class HoldBook {
     const { store, epoch, log } = this.#options;
     const row = await store.get(HOLD_KEY);
     this.#record = row === undefined ? undefined : decodeJson<HoldRecord>(row.value);
-    this.#startRevision = (await store.status()).revision;
+    this.#loadedRevision = (await store.status()).revision;
     const restored = await store.get(RESTORED_KEY);
     if (restored === undefined) return;
     const seen = await store.get(RESTORE_SEEN_KEY);
@@ -72,17 +76,18 @@ export class HoldBook {
     log.warn("the records were restored: what they do not know is kept until it was looked at");
   }
 
-  /** What a node said when it registered; `revision` is that of the store now. */
-  async judge(nodeId: NodeId, seen: unknown, revision: number): Promise<void> {
-    const { epoch, log, onRolledBack } = this.#options;
+  /** What a node said when it registered. */
+  async judge(nodeId: NodeId, seen: unknown): Promise<void> {
+    const { epoch, run, log, onRolledBack } = this.#options;
     if (this.#told) return;
     const mark = readMark(seen);
-    const verdict = judgeMark(mark, { epoch, revision, hold: this.#record });
+    const { openedRevision = this.#loadedRevision } = this.#options;
+    const verdict = judgeMark(mark, { epoch, run, openedRevision, hold: this.#record });
     if (verdict === "unbelievable") log.warn("a node names an impossible epoch", { nodeId });
     if (verdict !== "rolled-back" || mark === undefined) return;
     this.#told = true;
     log.error("the records are older than what a node remembers: nothing is deleted for now", {
-      ...{ nodeId, epoch, revision },
+      ...{ nodeId, epoch, revision: openedRevision },
       reason: `it remembers revision ${mark.revision} of epoch ${mark.epoch}`,
     });
     // The mark of a restore makes the next leader begin a hold, under an epoch that nobody has seen.
@@ -109,7 +114,7 @@ export class HoldBook {
     const record: HoldRecord = {
       v: 1,
       sinceEpoch: epoch,
-      baseRevision: this.#startRevision,
+      baseRevision: this.#loadedRevision,
       atMs: clock.nowMs(),
       scanned: [],
       files: 0,

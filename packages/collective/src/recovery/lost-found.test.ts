@@ -228,18 +228,24 @@ describe("judging what a node remembers", () => {
     ...{ v: 1, sinceEpoch: 100, baseRevision: 5, atMs: 0 },
     ...{ scanned: ["a" as NodeId], files: 0, incomplete: 0 },
   };
-  const own = { epoch: 7, revision: 50, hold: undefined };
+  const own = { epoch: 7, run: "this", openedRevision: 50, hold: undefined };
 
   it("suspects what is ahead of the records, and nothing else", () => {
     expect(judgeMark(undefined, own)).toBe("known");
-    expect(judgeMark({ epoch: 6, revision: 50 }, own)).toBe("known");
-    expect(judgeMark({ epoch: 6, revision: 51 }, own)).toBe("rolled-back");
-    expect(judgeMark({ epoch: 8, revision: 1 }, own)).toBe("rolled-back");
+    expect(judgeMark({ epoch: 6, revision: 50, run: "before" }, own)).toBe("known");
+    expect(judgeMark({ epoch: 6, revision: 51, run: "before" }, own)).toBe("rolled-back");
+    expect(judgeMark({ epoch: 8, revision: 1, run: "later" }, own)).toBe("rolled-back");
     expect(judgeMark({ epoch: 2 ** 50, revision: 1 }, own)).toBe("unbelievable");
   });
 
+  it("tells its own run from one of another life with the same epoch", () => {
+    expect(judgeMark({ epoch: 7, revision: 900, run: "this" }, own)).toBe("known");
+    expect(judgeMark({ epoch: 7, revision: 2, run: "other" }, own)).toBe("rolled-back");
+    expect(judgeMark({ epoch: 7, revision: 2 }, own)).toBe("rolled-back");
+  });
+
   it("knows the time before a rollback that it dealt with", () => {
-    const after = { epoch: 101, revision: 50, hold };
+    const after = { ...own, epoch: 101, hold };
     expect(judgeMark({ epoch: 99, revision: 9000 }, after)).toBe("known");
     expect(judgeMark({ epoch: 100, revision: 9000 }, after)).toBe("rolled-back");
   });

@@ -2,10 +2,12 @@
  * Whether the records of this coordinator are older than what a storage node has heard of them, and
  * what is held back until everything that nobody remembers was looked at. Pure functions.
  *
- * A coordinator begins every run with a higher epoch, so with records that are whole a node has
- * heard of a lower epoch and of a revision that is not above the present one. A restore, and the
- * discovery of one, let the epoch leap to one that nobody has seen: marks of lower epochs are of the
- * time before it, and are known.
+ * A coordinator begins every run with a higher epoch, so with records that are whole a node comes
+ * with the mark of this very run, or with one of a lower epoch whose revision is not above that with
+ * which the store was opened: nothing is told before it is in the store. Records that went back may
+ * count the same epochs again, in a run of another name. A restore, and the discovery of one, let
+ * the epoch leap to one that nobody has seen: marks of lower epochs are of the time before it, and
+ * are known.
  *
  *     none --a node remembers more, or the store was restored--> held --every node was looked at-->
  *     over --a node remembers more than this epoch--> held (anew)
@@ -33,7 +35,9 @@ export const EPOCH_MAX = 2 ** 48;
 
 export interface OwnPlace {
   readonly epoch: number;
-  readonly revision: number;
+  readonly run: string;
+  /** Of the store before this run wrote anything. */
+  readonly openedRevision: number;
   readonly hold: HoldRecord | undefined;
 }
 
@@ -50,7 +54,8 @@ export function judgeMark(
   // Of before the last time that the records went back, which is known.
   if (own.hold !== undefined && seen.epoch < own.hold.sinceEpoch) return "known";
   if (seen.epoch > own.epoch) return "rolled-back";
-  return seen.revision > own.revision ? "rolled-back" : "known";
+  if (seen.epoch === own.epoch) return seen.run === own.run ? "known" : "rolled-back";
+  return seen.revision > own.openedRevision ? "rolled-back" : "known";
 }
 
 /** Whether chunks without a row must stay: some node that is there was not looked at. */

@@ -1,6 +1,6 @@
 /**
- * The furthest that a storage node has heard its coordinator be: the epoch, and within it the
- * revision of the store. Kept on the node's disk and told at every registration, so that a
+ * The furthest that a storage node has heard its coordinator be: the epoch, within it the revision
+ * of the store, and which run of the coordinator said so. Kept on the node's disk and told at every registration, so that a
  * coordinator whose records went back in time (restored from a backup, or a machine set back to an
  * older state) finds out before it takes chunks for garbage whose rows it has lost.
  */
@@ -8,7 +8,11 @@
 export interface SeenMark {
   readonly epoch: number;
   readonly revision: number;
+  /** Which run of a coordinator said so: two lives of the records may count the same epochs. */
+  readonly run?: string;
 }
+
+const RUN_LENGTH_MAX = 64;
 
 /** Of another epoch: the later epoch. Of the same: the higher revision. */
 export function laterMark(known: SeenMark | undefined, heard: SeenMark): SeenMark {
@@ -19,9 +23,11 @@ export function laterMark(known: SeenMark | undefined, heard: SeenMark): SeenMar
 
 /** Undefined for what is no mark, such as from an older version. */
 export function readMark(value: unknown): SeenMark | undefined {
-  const { epoch, revision } = (value ?? {}) as Partial<Record<keyof SeenMark, unknown>>;
+  const { epoch, revision, run } = (value ?? {}) as Partial<Record<keyof SeenMark, unknown>>;
   const isCount = (one: unknown): one is number => Number.isSafeInteger(one) && Number(one) >= 0;
-  return isCount(epoch) && isCount(revision) ? { epoch, revision } : undefined;
+  if (!isCount(epoch) || !isCount(revision)) return undefined;
+  const isNamed = typeof run === "string" && run.length <= RUN_LENGTH_MAX;
+  return isNamed ? { epoch, revision, run } : { epoch, revision };
 }
 
 export interface SeenMarkKeeperOptions {

@@ -81,6 +81,8 @@ export class World {
   readonly #machines = new Map<string, Machine>();
   readonly #secret = randomBytes(32);
   readonly #own: Machine;
+  /** Every start is one more, as in the daemon. */
+  #nextEpoch = 1;
 
   private constructor(options: WorldOptions) {
     this.#options = options;
@@ -264,7 +266,7 @@ export class World {
       clock: this.clock,
       random: this.random,
       log: silentLogger,
-      epoch: 1,
+      epoch: this.#nextEpoch++,
       coordinatorSecret: this.#secret,
       trashRetentionMs,
       extraWorkers,
