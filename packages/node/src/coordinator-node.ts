@@ -5,6 +5,7 @@ import { Coordinator, type CoordinatorOptions, type CopiesOptions } from "@heart
 import { type NodeId, parseMemberId, type Startable } from "@hearthmesh/core";
 import { publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import type { PeerInfo } from "@hearthmesh/membership";
+import { certificatesWorker } from "./certificates-worker.js";
 import type { Config } from "./config/config.js";
 import { CoordinatorPart } from "./coordinator-part.js";
 import { coordinatorSeat } from "./coordinators/coordinator-seat.js";
@@ -55,8 +56,7 @@ async function composeCoordinator(
   const { authority } = ground;
   const startedAtMs = tools.clock.monotonicMs();
   const credentials = await ownCredentials(config, record, files, ground);
-  const { keyPem } = credentials.current;
-  const { publicKeyPem } = keyPairOf(keyPem);
+  const { publicKeyPem } = keyPairOf(credentials.current.keyPem);
   const base = { config, record, files, ground, credentials, ...tools };
   const storeKey = await ensureStoreKey(files, tools.random);
   const copiesOf = (coordinator: () => Pick<Coordinator, "call">) =>
@@ -65,7 +65,11 @@ async function composeCoordinator(
       peers: filesOfPeers,
       ...tools,
     });
-  const startCoordinator = await coordinatorMaker(base, copiesOf, () => [backup.worker()]);
+  const renewal = ownRenewal(base);
+  const startCoordinator = await coordinatorMaker(base, copiesOf, () => [
+    backup.worker(),
+    certificatesWorker({ renewal, peers: authority.peers, peering: part.peering }),
+  ]);
   const callers = new LinkCallers(authority, new Guests(authority.introductions, tools.clock));
   const router = new MethodRouter((principal) => callers.check(principal));
   router.add(secretsPart(files, record.trustDomain, () => storeDirections(ground)));
@@ -102,16 +106,8 @@ async function composeCoordinator(
   });
   const { keys, friends } = copiesOf(() => seat);
   const backup = makeBackup({ ...base, authority, store: ground.store, keys, friends });
-  const part = new CoordinatorPart({
-    ...base,
-    backup,
-    seat,
-    links,
-    peers,
-    filesOfPeers,
-    mesh,
-    startedAtMs,
-  });
+  const shared = { backup, seat, links, peers, filesOfPeers, mesh, startedAtMs };
+  const part = new CoordinatorPart({ ...base, ...shared });
   const parts: Startable[] = [
     { name: "store", start, stop: () => closeGround(ground) },
     ground.leadership,
@@ -124,9 +120,7 @@ async function composeCoordinator(
     router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
     parts.push(storage);
   }
-  const renew = () => coordinatorCertificate(authority, config, record, keyPem);
-  parts.push(filesOfPeers, { name: "peer links", start, stop: () => peers.close() });
-  parts.push(new Renewal({ credentials, renew, recover: renew, ...tools }));
+  parts.push(filesOfPeers, { name: "peer links", start, stop: () => peers.close() }, renewal);
   return parts;
 }
 
@@ -203,6 +197,12 @@ interface Base extends Tools {
   credentials: CredentialHolder;
 }
 
+function ownRenewal({ config, record, ground, credentials, clock, random, log }: Base): Renewal {
+  const { keyPem } = credentials.current;
+  const renew = () => coordinatorCertificate(ground.authority, config, record, keyPem);
+  return new Renewal({ credentials, renew, recover: renew, clock, random, log });
+}
+
 /** Makes the coordinator of an epoch; each has a link to nobody and begins with what is stored. */
 async function coordinatorMaker(
   options: Base,
@@ -225,6 +225,7 @@ async function coordinatorMaker(
       epoch,
       requireLeading: () => leadership.requireLeading(),
       onRolledBack: (epoch) => leadership.leapAbove(epoch),
+      openedRevision: ground.openedRevision,
       ...(shared ? { coordinators: () => authority.coordinators.list() } : {}),
       coordinatorSecret,
       replicas: config.replicas,

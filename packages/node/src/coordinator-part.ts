@@ -75,7 +75,7 @@ export class CoordinatorPart implements Startable {
   readonly #options: CoordinatorPartOptions;
   readonly #parts: readonly Startable[];
   readonly #keyValue: KeyValueService;
-  readonly #peering: Peering;
+  readonly peering: Peering;
   #stopFollowing: () => void = () => undefined;
 
   constructor(options: CoordinatorPartOptions) {
@@ -85,8 +85,8 @@ export class CoordinatorPart implements Startable {
     this.#keyValue = new KeyValueService({ store, policy, clock, log });
     const { leadership } = options.ground;
     const leads = () => leadership.state.role === "leader";
-    this.#peering = new Peering({ ...options, peers: policy.peers, leads });
-    const services = gatewayServices(options, this.#keyValue, this.#peering);
+    this.peering = new Peering({ ...options, peers: policy.peers, leads });
+    const services = gatewayServices(options, this.#keyValue, this.peering);
     const upgrade = serviceUpgrade(services);
     const metrics = new HttpMetrics(() => services.metrics());
     const tls = { services, metrics, credentials: doorCredentials(credentials.current) };
@@ -108,7 +108,7 @@ export class CoordinatorPart implements Startable {
       api,
       http,
       ...nodeInviteFile(options, services),
-      this.#peering,
+      this.peering,
     ];
   }
 
@@ -120,7 +120,7 @@ export class CoordinatorPart implements Startable {
       links.cut(nodeId, new MeshError("MESH_CERT_REVOKED"));
       for (const link of links.links()) this.#tellRevocations(link);
       this.#options.mesh?.mesh.forget(nodeId);
-      this.#peering.tellSoon();
+      this.peering.tellSoon();
       log.info("revoked", { nodeId });
     });
     this.#stopFollowing = () => {

@@ -19,6 +19,7 @@ import type { NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import { processMetrics } from "./process-metrics.js";
 import { VERSION } from "./version.js";
+import { workerMetrics } from "./worker-metrics.js";
 
 /** Status, health and metrics use a probe of the store up to this age; readiness makes its own. */
 const PROBE_AGE_MS_MAX = 10_000;
@@ -152,6 +153,7 @@ export class NodeReport {
       },
       { name: "mesh_coordinator_epoch", labels: member, value: leadership.state.epoch },
       ...operations,
+      ...workerMetrics(facts.workers, member),
       ...processMetrics(this.#options),
     ];
   }

@@ -48,6 +48,7 @@ export class Renewal implements Startable {
   readonly #shift: number;
   #timer: { cancel(): void } | undefined;
   #stopped = false;
+  #renewing: Promise<RenewalStep> | undefined;
 
   constructor(options: RenewalOptions) {
     this.#options = options;
@@ -65,14 +66,31 @@ export class Renewal implements Startable {
     this.#timer?.cancel();
   }
 
-  async #look(): Promise<void> {
+  /**
+   * What was done: by what is due, or at once with `now`. One at a time: whoever comes meanwhile
+   * gets the same. Rejects as the renewal does.
+   */
+  renew(now = false): Promise<RenewalStep> {
+    this.#renewing ??= this.#renew(now).finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #renew(now: boolean): Promise<RenewalStep> {
     const { credentials, renew, recover, clock, log } = this.#options;
-    const step = renewalStep(credentials.validity, clock.nowMs(), this.#shift);
+    const due = renewalStep(credentials.validity, clock.nowMs(), this.#shift);
+    const step = now && due === "wait" ? "renew" : due;
+    if (step === "wait") return step;
+    await credentials.replace(step === "renew" ? await renew() : await recover());
+    log.info(step === "renew" ? "certificate renewed" : "certificate recovered");
+    return step;
+  }
+
+  async #look(): Promise<void> {
+    const { clock, log } = this.#options;
     try {
-      if (step !== "wait") {
-        await credentials.replace(step === "renew" ? await renew() : await recover());
-        log.info(step === "renew" ? "certificate renewed" : "certificate recovered");
-      }
+      await this.renew();
     } catch (error) {
       log.warn("the certificate could not be renewed; trying again", errorFields(error));
     }

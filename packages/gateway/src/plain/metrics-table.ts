@@ -60,6 +60,42 @@ const collective = {
     ["member"],
     'collective_repair_queue_chunks{member="alice"} 0',
   ),
+  collective_worker_done_total: metric(
+    "counter",
+    "Things that a worker has done since its leader started, such as chunks copied",
+    ["member", "worker"],
+    'collective_worker_done_total{member="alice",worker="repair"} 12',
+  ),
+  collective_worker_errors_total: metric(
+    "counter",
+    "Things that failed in a worker since its leader started",
+    ["member", "worker"],
+    'collective_worker_errors_total{member="alice",worker="repair"} 0',
+  ),
+  collective_worker_bytes_total: metric(
+    "counter",
+    "Bytes that a worker has read or moved since its leader started",
+    ["member", "worker"],
+    'collective_worker_bytes_total{member="alice",worker="scrub"} 734003200',
+  ),
+  collective_worker_queue: metric(
+    "gauge",
+    "Things that a worker knows to be left",
+    ["member", "worker"],
+    'collective_worker_queue{member="alice",worker="garbage"} 0',
+  ),
+  collective_worker_state: metric(
+    "gauge",
+    "What a worker does: 0 stopped, 1 idle, 2 running, 3 paused",
+    ["member", "worker"],
+    'collective_worker_state{member="alice",worker="scrub"} 1',
+  ),
+  collective_worker_last_run_timestamp_seconds: metric(
+    "gauge",
+    "When the last run of a worker ended, in seconds since 1970; missing before the first",
+    ["member", "worker"],
+    'collective_worker_last_run_timestamp_seconds{member="alice",worker="fsck"} 1795276800',
+  ),
 } as const satisfies Record<string, MetricDefinition>;
 
 const storage = {
