@@ -21,7 +21,7 @@ export interface ChunkRestoreOptions {
   readonly clock: Clock;
   /** Whose key the tickets are shown with. */
   readonly self: NodeId;
-  link(nodeId: NodeId): Link | undefined;
+  link(nodeId: NodeId): Promise<Link>;
   /** Nodes that may take it, best first. */
   nodesFor(id: ChunkId): readonly NodeId[];
 }
@@ -60,8 +60,7 @@ async function putOn(
   owner: string,
   bytes: Uint8Array,
 ): Promise<void> {
-  const open = link(nodeId);
-  if (open === undefined) throw new MeshError("MESH_UNREACHABLE");
+  const open = await link(nodeId);
   const { ticket } = tickets.forRestoring({ holder: self, nodes: [nodeId] }, fileId, owner);
   const header = Buffer.concat(encodeMessage({ ticket } satisfies ChunkPutOpen));
   const raw = await open.openStream("chunk.put", header, { priority: "bulk" });

@@ -1,5 +1,5 @@
 /** The copies at friends, joined to the parts of a coordinator. */
-import { type FileId, limits } from "@hearthmesh/core";
+import { type FileId, limits, MeshError, type NodeId } from "@hearthmesh/core";
 import { Copies } from "../copies/copies.js";
 import { copyMethods } from "../copies/copy-methods.js";
 import type { Placement } from "../storage/placement.js";
@@ -36,6 +36,7 @@ export function makeCopies(
 ): Copies | undefined {
   const { store, clock, random, log, nodeId } = options;
   if (options.copies === undefined) return undefined;
+  const { links } = options.copies;
   return new Copies({
     ...options.copies,
     ...{ store, directories, clock, random },
@@ -49,7 +50,11 @@ export function makeCopies(
         placement()
           .order(chunk.id)
           .filter((one) => there.has(one));
-      const link = nodes.link.bind(nodes);
+      const link = async (target: NodeId) => {
+        const info = nodes.info(target);
+        if (info === undefined) throw new MeshError("MESH_UNREACHABLE");
+        return links.linkTo(info);
+      };
       return restoreChunk({ tickets, clock, self: nodeId, link, nodesFor }, chunk, owner, bytes);
     },
   });

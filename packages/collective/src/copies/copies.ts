@@ -15,6 +15,7 @@ import {
 } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { Operation, Store } from "@hearthmesh/store";
+import type { NodeLinks } from "../client/ports.js";
 import type { Directories } from "../coordinator/directories.js";
 import type { Progress, WorkerDefinition } from "../coordinator/workers/worker-definition.js";
 import type { CopyKeys } from "./copy-keys.js";
@@ -35,6 +36,8 @@ export interface CopiesOptions {
   readonly ownDomain: string;
   readonly friends: FriendsPort;
   readonly home: HomeFiles;
+  /** To this home's storage nodes. */
+  readonly links: NodeLinks;
   readonly intervals?: Partial<CopyIntervals>;
 }
 
@@ -80,7 +83,7 @@ export class Copies {
     const { policies, offers } = this;
     const shared = { ...options, policies, offers, notes, maker };
     const onWanted = (files: number) => this.#grew(files);
-    this.#queue = new CopyQueue(shared);
+    this.#queue = new CopyQueue({ ...shared, onMade: () => this.#scan.changed(1) });
     this.#walk = new CopyWalk({ ...shared, onWanted });
     this.#scan = new KeptScan({ ...shared, intervals: this.#intervals, onWanted });
     this.recall = new Recall(shared);
@@ -157,6 +160,7 @@ export class Copies {
         name: "copies-walk",
         purpose: "compares files with their policies, and asks friends for their copies",
         intervalMs: this.#intervals.walkMs,
+        runsAtStart: true,
         run: (signal, progress) => this.#lookAtAll(signal, progress),
       },
     ];

@@ -44,6 +44,7 @@ export interface CopyQueueOptions {
   readonly maker: CopyMaker;
   readonly notes: CopyNotes;
   readonly log: Logger;
+  onMade(): void;
 }
 
 /** How many files wait, and for what. */
@@ -147,6 +148,7 @@ export class CopyQueue {
         copies = [...copies.filter(({ member }) => member !== made.member), made];
         const present = await notes.kept(fileId);
         if (!(await notes.keep(file, copies, present))) throw new MeshError("MESH_STORE_BUSY");
+        this.#options.onMade();
       }
       choice = choose();
     }

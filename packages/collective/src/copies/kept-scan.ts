@@ -90,6 +90,11 @@ export class KeptScan {
     return this.#kept;
   }
 
+  /** So many copies more, or fewer, than the last scan saw. */
+  changed(copies: number): void {
+    if (this.#kept !== undefined) this.#kept += copies;
+  }
+
   /** After a walk over all files. A person who asked for the run has every copy looked at. */
   async run(signal: AbortSignal, progress: Progress): Promise<void> {
     const { store, friends, offers, intervals, inTrash } = this.#options;

@@ -105,6 +105,7 @@ export class Recall {
   async #mendOne(id: ChunkId, signal: AbortSignal, progress: Progress): Promise<boolean> {
     const { store, log, notes, restore } = this.#options;
     const { entries } = await store.range(keys.referencesOf(id), { limit: REFERENCES_MAX });
+    const reasons: unknown[] = [];
     for (const row of entries) {
       const chunk = { id, fileId: fileOfReference(row.key), ...decodeReference(row.value) };
       try {
@@ -116,9 +117,14 @@ export class Recall {
         return true;
       } catch (error) {
         signal.throwIfAborted();
-        log.debug("a copy of a file did not give a chunk", errorFields(error));
+        reasons.push(error);
       }
     }
+    const [first] = reasons;
+    log.warn("no friend brought a lost chunk back", {
+      count: reasons.length,
+      ...errorFields(first),
+    });
     return false;
   }
 

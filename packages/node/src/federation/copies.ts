@@ -35,6 +35,7 @@ export function homeCopies(options: HomeCopiesOptions): CopiesOptions {
   return {
     keys: new CopyKeys(storeKey),
     ownDomain: authority.trustDomain,
+    links,
     home: new FileClient({
       coordinator: {
         call: (method, header, body) =>

@@ -180,6 +180,7 @@ export class TestHome {
         keys: new CopyKeys(randomBytes(32)),
         ownDomain: domain,
         home: this.operator,
+        links: this.#pool,
         friends: this.#friends(),
         // Tests say when they run.
         intervals: { queueMs: DAY_MS, walkMs: DAY_MS, lookMs: 0, ...intervals },
