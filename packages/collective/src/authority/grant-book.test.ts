@@ -77,7 +77,7 @@ describe("a grant of the book", () => {
     expect(alice.authority.grants.stateOf(alice.authority.grants.list()[0]!)).toBe("ended");
   });
 
-  it("is bound to the key of a local person, and not to a name that another takes later", async () => {
+  it("is bound to the key of a local person, and not to a name that others take", async () => {
     const carol = await person(alice, "carol@office.carol");
     await give(carol.name, "/shared:read");
     await alice.authority.revoke(alice.operator, carol.name, "lost");

@@ -168,7 +168,8 @@ function reasonOf(
   }
   const { path: at, effect } = decided.grant;
   const verb = effect === "allow" ? "has" : "is denied";
-  return `${subject} ${verb} ${right} on ${at}, which is ${at === path ? "this path" : "the nearest that says so"}`;
+  const which = at === path ? "this path" : "the nearest that says so";
+  return `${subject} ${verb} ${right} on ${at}, which is ${which}`;
 }
 
 function adviceFor(

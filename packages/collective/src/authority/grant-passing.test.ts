@@ -152,7 +152,7 @@ describe("what was passed on", () => {
     expect([may(guest, "/team"), may(guest, "/mine")]).toEqual([false, true]);
   });
 
-  it("is told of to whoever must judge anew, for those whom it concerns and no others", async () => {
+  it("is told of to whoever must judge anew, for those whom it concerns alone", async () => {
     const own = await give(giver, "/team:read+share");
     await give(dave, "/team:read", giver);
     const erin = await person("erin@home.alice", "/erin:read");

@@ -21,7 +21,7 @@ export const EVERYBODY = "*@*";
 const ANY = "*";
 const OPERATOR = "operator";
 
-export type SubjectKind = "person" | "domain" | "everybody" | "operator";
+type SubjectKind = "person" | "domain" | "everybody" | "operator";
 
 /** A subject in its one spelling. */
 export interface Subject {

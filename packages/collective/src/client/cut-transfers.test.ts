@@ -1,4 +1,4 @@
-/** Transfers in the middle of a large file when the right for them is gone; real links and nodes. */
+/** Transfers in the middle of a large file when their right is gone; real links and nodes. */
 import { randomBytes } from "node:crypto";
 import { limits, type NodeId } from "@hearthmesh/core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";

@@ -63,7 +63,7 @@ describe("a ticket", () => {
     ).toThrow();
   });
 
-  it("is issued at times that never go back, and later than what was taken back before", async () => {
+  it("is issued at times that never go back, and later than what was taken back", async () => {
     const { clock, policy, office } = parts();
     const carol = person("carol");
     policy.grant(carol, "/:read");
@@ -139,7 +139,7 @@ describe("a change of rights", () => {
 });
 
 describe("the book of tickets that were taken back", () => {
-  it("keeps each for as long as a ticket may be good, and one entry for everybody when full", async () => {
+  it("keeps each while a ticket may be good, and one entry for everybody when full", async () => {
     const clock = new ManualClock();
     const book = new VoidBook(clock);
     for (let at = 0; at < limits.VOIDED_HOLDERS_MAX; at++) book.add(id(`${at}`), at);

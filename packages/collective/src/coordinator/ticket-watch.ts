@@ -42,8 +42,8 @@ export class TicketWatch {
   }
 
   /**
-   * Holders whose tickets are to be taken back. `may` says whether a reason still holds; `everybody`
-   * is true when one that was forgotten may be among them.
+   * Holders whose tickets are to be taken back. `may` says whether a reason still holds;
+   * `everybody` is true when one that was forgotten may be among them.
    */
   lost(
     change: AccessChange,
