@@ -33,6 +33,7 @@ describe("what would come back without this home", () => {
     const copy = { member: "garage.bob", sealedBytes: 1, madeAtMs: 0, seenAtMs: 0, checkedAtMs: 0 };
     const kept: KeptRecord = {
       ...{ v: 1, path: "/photos/2026/a.jpg", directoryId: id("e"), name: "a.jpg" },
+      owner: "spiffe://home.alice/person/alice",
       copies: [copy],
     };
     await store.transact({ success: [put(keys.copiesKept(id("1")), encodeJson(kept))] });
