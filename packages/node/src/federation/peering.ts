@@ -24,10 +24,11 @@ import type { CredentialHolder } from "../credential-holder.js";
 import type { Tools } from "../tools.js";
 
 const EXCHANGE_EVERY_MS = 300_000;
-/** After an exchange that failed, and for peers that have to be told of the end. */
-const AGAIN_MS = 30_000;
-/** How often it is looked whether something is due. */
+/** After a failure: twice as long after each, up to `EXCHANGE_EVERY_MS`. */
+const AGAIN_MS = 2_000;
+/** How often it is looked whether the own bundle has changed. */
 const LOOK_EVERY_MS = 15_000;
+const REST_MS_MIN = 500;
 /** Peers that are spoken to at once. */
 const AT_ONCE_MAX = 8;
 /** How long a removal waits for the peer to answer. */
@@ -48,9 +49,12 @@ export interface PeeringOptions extends Tools {
   leads(): boolean;
 }
 
-/** When a peer is spoken to next, and what it got last. */
+/** When a peer is spoken to next. */
 interface Turn {
   readonly dueMs: number;
+  /** In a row. */
+  readonly failures: number;
+  /** Of the bundle that it got last. */
   readonly sequence: number;
 }
 
@@ -59,7 +63,7 @@ export class Peering implements PeeringService, Startable {
   readonly #options: PeeringOptions;
   readonly #exchanges = new Map<TrustDomain, PeerExchange>();
   readonly #turns = new Map<TrustDomain, Turn>();
-  readonly #farewellsDueMs = new Map<TrustDomain, number>();
+  readonly #farewells = new Map<TrustDomain, Turn>();
   readonly #stopping = new AbortController();
   #resting = new AbortController();
   #loop: Promise<void> | undefined;
@@ -119,6 +123,7 @@ export class Peering implements PeeringService, Startable {
     const timer = clock.setTimeout(() => limit.abort(), FAREWELL_WAIT_MS);
     const told = await this.#tellEnd(farewell, limit.signal);
     timer.cancel();
+    if (!told) this.tellSoon();
     return { peer, told };
   }
 
@@ -141,7 +146,7 @@ export class Peering implements PeeringService, Startable {
         log.warn("the peers could not be told what is new", errorFields(error));
       }
       if (signal.aborted) return;
-      await sleep(clock, LOOK_EVERY_MS, this.#resting.signal).catch(() => undefined);
+      await sleep(clock, this.#restMs(), this.#resting.signal).catch(() => undefined);
     }
   }
 
@@ -156,8 +161,24 @@ export class Peering implements PeeringService, Startable {
     const nowMs = clock.monotonicMs();
     const farewells = peers
       .farewells()
-      .filter(({ trustDomain }) => (this.#farewellsDueMs.get(trustDomain) ?? 0) <= nowMs);
+      .filter(({ trustDomain }) => (this.#farewells.get(trustDomain)?.dueMs ?? 0) <= nowMs);
     await atOnce(farewells, (farewell) => this.#tellEnd(farewell, this.#stopping.signal));
+  }
+
+  /** Until something is due, which another coordinator may have to do. */
+  #restMs(): number {
+    const nowMs = this.#options.clock.monotonicMs();
+    const dueMs = [...this.#turns.values(), ...this.#farewells.values()].map((turn) => turn.dueMs);
+    return Math.max(REST_MS_MIN, Math.min(LOOK_EVERY_MS, ...dueMs.map((due) => due - nowMs)));
+  }
+
+  /** The turn after this one, which failed. */
+  #again(before: Turn | undefined, sequence: number): Turn {
+    const { clock, random } = this.#options;
+    const failures = (before?.failures ?? 0) + 1;
+    const longest = Math.min(EXCHANGE_EVERY_MS, AGAIN_MS * 2 ** Math.min(failures - 1, 16));
+    const dueMs = clock.monotonicMs() + longest * (0.75 + 0.25 * random.float());
+    return { dueMs, failures, sequence };
   }
 
   #isDue({ trustDomain }: PeerRecord, { sequence }: SignedTrustBundle): boolean {
@@ -176,24 +197,18 @@ export class Peering implements PeeringService, Startable {
       const bundle = await exchangeBundles(peer, own, speak);
       await peers.refresh(trustDomain, bundle);
       const delayMs = EXCHANGE_EVERY_MS * (0.8 + 0.4 * random.float());
-      this.#turns.set(trustDomain, {
-        dueMs: clock.monotonicMs() + delayMs,
-        sequence: own.sequence,
-      });
+      const dueMs = clock.monotonicMs() + delayMs;
+      this.#turns.set(trustDomain, { dueMs, failures: 0, sequence: own.sequence });
       this.heardFrom(peer);
     } catch (error) {
       this.#stopping.signal.throwIfAborted();
-      this.#turns.set(trustDomain, {
-        dueMs: clock.monotonicMs() + AGAIN_MS,
-        sequence: own.sequence,
-      });
+      this.#turns.set(trustDomain, this.#again(this.#turns.get(trustDomain), own.sequence));
       const state = isRefusal(error) ? "refused" : "unreachable";
       const reason = error instanceof Error ? error.message : String(error);
       const { lastOkMs } = before;
       const last = lastOkMs === undefined ? {} : { lastOkMs };
-      if (peers.get(trustDomain) !== undefined) {
-        this.#exchanges.set(trustDomain, { state, reason, ...last });
-      }
+      if (peers.get(trustDomain) === undefined) this.#turns.delete(trustDomain);
+      else this.#exchanges.set(trustDomain, { state, reason, ...last });
       if (before.state !== state) {
         log.warn("a peer did not exchange bundles", { trustDomain, ...errorFields(error) });
       }
@@ -210,13 +225,13 @@ export class Peering implements PeeringService, Startable {
       if (!isOver) await sayFarewell(farewell, { credentials: credentials.current, clock, signal });
     } catch (error) {
       if (!isRefusal(error)) {
-        this.#farewellsDueMs.set(trustDomain, clock.monotonicMs() + AGAIN_MS);
+        this.#farewells.set(trustDomain, this.#again(this.#farewells.get(trustDomain), 0));
         log.debug("a removed peer was not told yet", { trustDomain, ...errorFields(error) });
         return false;
       }
     }
     await peers.forgetFarewell(trustDomain);
-    this.#farewellsDueMs.delete(trustDomain);
+    this.#farewells.delete(trustDomain);
     return true;
   }
 }
