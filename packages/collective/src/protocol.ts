@@ -270,6 +270,8 @@ export interface ChunkCopyRequest {
 }
 export interface ChunkCopyResponse {
   copied: readonly ChunkId[];
+  /** That were fetched for it; an older node does not say. */
+  bytes?: number;
   failed: readonly { id: ChunkId; error: unknown }[];
 }
 

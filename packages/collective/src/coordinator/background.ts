@@ -22,6 +22,8 @@ import { WorkerRegistry } from "./workers/worker-registry.js";
 
 /** A walk that could not copy what it should is repeated after this. */
 const REPAIR_RETRY_MS = 30_000;
+/** Copies that are missing are worth half of the time. */
+const REPAIR_REST_WHILE_BUSY = 1;
 const USAGE_RETRY_MS = 600_000;
 
 export interface BackgroundOptions
@@ -81,6 +83,7 @@ export class Background {
       purpose: "walks all chunks and brings missing copies back",
       intervalMs: intervals.repairMs,
       runsAtStart: true,
+      restWhileBusy: REPAIR_REST_WHILE_BUSY,
       run: (signal, progress) => this.#walkAll(signal, progress),
     });
     this.#rebalance = this.registry.add({
@@ -97,6 +100,7 @@ export class Background {
       name: "repair-queue",
       purpose: "completes chunks that were written with fewer copies than they should have",
       intervalMs: intervals.queueMs,
+      restWhileBusy: REPAIR_REST_WHILE_BUSY,
       run: (signal, progress) => this.queue.run(signal, progress),
       queue: () => this.queue.length,
     });

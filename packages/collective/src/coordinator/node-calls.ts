@@ -61,6 +61,7 @@ export class NodeCalls {
     return {
       copied: Array.isArray(header.copied) ? header.copied : [],
       failed: Array.isArray(header.failed) ? header.failed : [],
+      ...(isCount(header.bytes) ? { bytes: header.bytes } : {}),
     };
   }
 
@@ -136,7 +137,6 @@ export class NodeCalls {
 function isHead(value: unknown): value is ChunkHeader {
   const head = (value ?? {}) as Partial<Record<keyof ChunkHeader, unknown>>;
   const { id, fileId, index, owner, atMs, sizeBytes } = head;
-  const isCount = (one: unknown): one is number => Number.isSafeInteger(one) && Number(one) >= 0;
   return (
     typeof id === "string" &&
     typeof fileId === "string" &&
@@ -147,6 +147,10 @@ function isHead(value: unknown): value is ChunkHeader {
     isCount(sizeBytes) &&
     sizeBytes <= limits.CHUNK_BYTES_MAX
   );
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 /** Counts that are none are 0: they are shown, and nothing is decided by them. */

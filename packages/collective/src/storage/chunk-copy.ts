@@ -36,6 +36,7 @@ export async function copyChunks(
 ): Promise<ChunkCopyResponse> {
   const missing = new Map<ChunkId, MeshError>();
   const copied: ChunkId[] = [];
+  const fetched = { bytes: 0 };
   for (const id of request.ids) {
     if (parts.chunkStore.has(id)) copied.push(id);
     else missing.set(id, new MeshError("MESH_CHUNK_UNAVAILABLE"));
@@ -43,14 +44,14 @@ export async function copyChunks(
   for (const source of request.sources) {
     if (missing.size === 0 || signal.aborted) break;
     try {
-      await copyFrom(parts, request, source, missing, copied, signal);
+      await copyFrom(parts, request, source, missing, copied, fetched, signal);
     } catch (error) {
       const reason = fromWireError(error);
       for (const id of missing.keys()) missing.set(id, reason);
     }
   }
   const failed = [...missing].map(([id, error]) => ({ id, error: toErrorRecord(error) }));
-  return { copied, failed };
+  return { copied, failed, bytes: fetched.bytes };
 }
 
 async function copyFrom(
@@ -59,6 +60,7 @@ async function copyFrom(
   source: CopySource,
   missing: Map<ChunkId, MeshError>,
   copied: ChunkId[],
+  fetched: { bytes: number },
   signal: AbortSignal,
 ): Promise<void> {
   const link = await parts.dial(source);
@@ -73,6 +75,7 @@ async function copyFrom(
       await keep(parts.chunkStore, id, header, pieces);
       missing.delete(id);
       copied.push(id);
+      fetched.bytes += header.sizeBytes;
     } catch (error) {
       missing.set(id, fromWireError(error));
     }

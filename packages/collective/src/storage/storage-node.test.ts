@@ -315,7 +315,7 @@ describe("a storage node", () => {
       expect((await newcomer.store.get(id)).header).toMatchObject({ fileId, index, owner });
     }
     const again = await ask(boss, "chunk.copy", { ticket: "none", ids: ids.slice(0, 2), sources });
-    expect(again.header).toEqual({ copied: ids.slice(0, 2), failed: [] });
+    expect(again.header).toEqual({ copied: ids.slice(0, 2), failed: [], bytes: 0 });
   });
 
   it("checks no ticket before it has registered", async () => {

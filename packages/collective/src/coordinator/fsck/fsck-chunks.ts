@@ -6,6 +6,7 @@
 import { type ChunkId, type Logger, limits, type NodeId } from "@hearthmesh/core";
 import type { Store } from "@hearthmesh/store";
 import type { Placement } from "../../storage/placement.js";
+import { portionAt } from "../../storage/scrub-plan.js";
 import { keys } from "../keys.js";
 import { replicasPossible } from "../layout-change.js";
 import type { NodeCalls } from "../node-calls.js";
@@ -55,7 +56,7 @@ export async function lookAtChunks(options: ChunksOptions): Promise<ChunksSeen> 
     looked = chunk.looked;
     if (++steps % PACE_EVERY_CHUNKS === 0) {
       progress.at(`chunk ${chunk.id.slice(0, 12)}`);
-      progress.portion(0.5 + Number.parseInt(chunk.id.slice(0, 8), 16) / 2 ** 33);
+      progress.portion(0.5 + portionAt(chunk.id) / 2);
       await progress.pace(0);
     }
     if (!chunk.referenced) {

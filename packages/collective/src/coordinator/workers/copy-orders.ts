@@ -1,6 +1,7 @@
 /**
  * Orders nodes to fetch chunks from each other. One order at a time for each node, a bounded number
- * of chunks in each: that is the throttle, and a node that is slow holds up only itself.
+ * of chunks in each, and a rest after it as the worker's pace says: a node that is slow holds up
+ * only itself.
  */
 import { type ChunkId, errorFields, type Logger, limits, type NodeId } from "@hearthmesh/core";
 import type { NodeCalls } from "../node-calls.js";
@@ -87,9 +88,11 @@ export class CopyOrders {
       return info === undefined ? [] : [{ nodeId, addresses: info.addresses }];
     });
     let copied = new Set<ChunkId>();
+    let bytes = 0;
     try {
       const answer = await calls.copy(target, { ticket, ids, sources: known });
       copied = new Set(answer.copied);
+      bytes = answer.bytes ?? copied.size * limits.CHUNK_BYTES_MAX;
     } catch (error) {
       log.warn("a repair order failed", {
         nodeId: target,
@@ -103,5 +106,8 @@ export class CopyOrders {
       else progress.error(1);
       onSettled(id, target, done);
     }
+    progress.bytes(bytes);
+    // The next order to this node waits for it; when the worker stops, it waits no longer.
+    await progress.pace(bytes).catch(() => undefined);
   }
 }

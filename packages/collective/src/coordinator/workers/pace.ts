@@ -26,6 +26,8 @@ export interface PaceOptions {
   readonly settings: () => WorkerSettings;
   /** Whether people and programs use the files now. */
   readonly busy?: () => boolean;
+  /** Default `PACE_BUSY`. */
+  readonly restWhileBusy?: number;
   /** A run that a person asked for goes on while the worker is paused. */
   readonly ignoresPause?: () => boolean;
 }
@@ -84,7 +86,7 @@ export class Pace {
   }
 
   #tranquility(): number {
-    const { settings, busy } = this.#options;
-    return settings().tranquility ?? (busy?.() === true ? PACE_BUSY : PACE_QUIET);
+    const { settings, busy, restWhileBusy = PACE_BUSY } = this.#options;
+    return settings().tranquility ?? (busy?.() === true ? restWhileBusy : PACE_QUIET);
   }
 }

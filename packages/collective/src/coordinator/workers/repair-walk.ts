@@ -9,6 +9,7 @@
 import { type ChunkId, type Clock, type Logger, type NodeId, sleep } from "@hearthmesh/core";
 import type { Store } from "@hearthmesh/store";
 import { Placement } from "../../storage/placement.js";
+import { portionAt } from "../../storage/scrub-plan.js";
 import type { Layout } from "../../types.js";
 import type { ChunkGuard } from "../chunk-guard.js";
 import type { DrainWatch } from "../drain-watch.js";
@@ -22,6 +23,8 @@ import { ExcessCopies } from "./excess-copies.js";
 import type { GarbageCandidates } from "./garbage-candidates.js";
 import { type ReplicationState, ReplicationTally } from "./replication-tally.js";
 import type { Progress } from "./worker.js";
+
+const TELL_EVERY_CHUNKS = 256;
 
 export interface RepairWalkOptions {
   readonly store: Store;
@@ -76,10 +79,18 @@ export class RepairWalk {
     if (online.length === 0) return;
     const tally = new ReplicationTally();
     const pass = new WalkPass(this.#options, this.placement(), tally, progress);
-    const pause = () => this.#pause(signal);
+    const pause = async () => {
+      await this.#pause(signal);
+      await progress.pace(0);
+    };
+    let seen = 0;
     const observation = this.#options.drains.observe(online);
     for await (const chunk of walkChunks({ ...this.#options, nodes: online, signal, pause })) {
       observation.see(chunk);
+      if (seen++ % TELL_EVERY_CHUNKS === 0) {
+        progress.at(`chunk ${chunk.id.slice(0, 12)}`);
+        progress.portion(portionAt(chunk.id));
+      }
       await pass.see(chunk);
     }
     await pass.finish();

@@ -37,6 +37,8 @@ export interface WorkerDefinition {
   queue?(): number;
   /** Its first run comes at once and not after an interval. */
   readonly runsAtStart?: boolean;
+  /** Rest for each unit of work while somebody uses the files. Default `PACE_BUSY`. */
+  readonly restWhileBusy?: number;
   /** The end of every run is kept in the store, so that a new leader knows it. */
   readonly keepsHistory?: boolean;
 }

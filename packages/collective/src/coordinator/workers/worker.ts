@@ -9,7 +9,7 @@
  * step; what woke it meanwhile counts when it goes on.
  */
 import { type Clock, errorFields, isMeshError, type Logger, type Timer } from "@hearthmesh/core";
-import { Pace } from "./pace.js";
+import { PACE_BUSY, Pace } from "./pace.js";
 import {
   type Progress,
   STANDARD_SETTINGS,
@@ -280,12 +280,12 @@ export class WorkerLoop implements Worker {
   }
 
   async #run(asked: boolean): Promise<void> {
-    const { clock, busy } = this.#options;
+    const { clock, busy, restWhileBusy = PACE_BUSY } = this.#options;
     const { signal } = this.#stop;
     const settings = () => this.#settings;
     const ignoresPause = () => asked || this.#nextAsked;
     const pace = new Pace({
-      ...{ clock, signal, settings, ignoresPause },
+      ...{ clock, signal, settings, ignoresPause, restWhileBusy },
       ...(busy === undefined ? {} : { busy }),
     });
     const progress = new RunProgress(asked, pace, settings);
