@@ -153,6 +153,11 @@ describe("whom a grant matches", () => {
     await makePeers(alice, office);
     const foreign = await person(office, "carol@office.carol");
     expect([may(local, "/home"), may(foreign, "/home")]).toEqual([true, false]);
+    await give("spiffe://office.carol/person/carol@office.carol", "/office:read");
+    // Whoever garage.bob lets in under that name is not vouched for by office.carol.
+    const guest = await person(garage, "carol@office.carol");
+    const all = [local, foreign, guest];
+    expect(all.map((who) => may(who, "/office"))).toEqual([false, true, false]);
     await office.authority.close();
   });
 
@@ -163,18 +168,27 @@ describe("whom a grant matches", () => {
     const pretender = await person(alice, "eve@garage.bob");
     const machine = await garage.join(await garage.inviteNode(), "node-1");
     const node = seen(machine.result.certificatePem);
+    const called = await person(garage, "operator@garage.bob");
     const operator = await operatorOf(garage);
-    const all = [bob, guest, operator, dave, pretender, node];
+    const all = [bob, guest, operator, dave, pretender, node, called];
     const matches = async (subject: string) => {
       const record = await give(subject, "/here:read");
       const found = all.map((who) => may(who, "/here"));
       await alice.authority.grants.take({ principal: alice.operator }, record.id);
       return found;
     };
-    expect(await matches("*@garage.bob")).toEqual([true, true, true, false, false, false]);
-    expect(await matches("*@home.alice")).toEqual([false, false, false, true, true, false]);
-    expect(await matches("*@*")).toEqual([true, true, true, true, true, false]);
-    expect(await matches("operator@garage.bob")).toEqual([false, false, true, false, false, false]);
+    expect(await matches("*@garage.bob")).toEqual([true, true, true, false, false, false, true]);
+    expect(await matches("*@home.alice")).toEqual([false, false, false, true, true, false, false]);
+    expect(await matches("*@*")).toEqual([true, true, true, true, true, false, true]);
+    expect(await matches("operator@garage.bob")).toEqual([
+      false,
+      false,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ]);
   });
 
   it("a foreign operator like anybody else: it never has everything", async () => {
@@ -186,6 +200,7 @@ describe("whom a grant matches", () => {
   it("nobody of a domain that was removed, nor of a later peer of that name", async () => {
     const bob = await person(garage, "bob@garage.bob");
     const record = await give("bob@garage.bob", "/shared:read");
+    await give("*@garage.bob", "/old:read");
     await give("*@*", "/all:read");
     await alice.authority.peers.remove({ principal: alice.operator }, "bob");
     expect(() => alice.authority.authorize(bob, "/shared", "read")).toThrow(/no peer/);
@@ -194,6 +209,7 @@ describe("whom a grant matches", () => {
     await makePeers(alice, garage);
     const again = await person(garage, "robert@garage.bob");
     expect([may(again, "/all"), alice.authority.grants.stateOf(record)]).toEqual([true, "no-peer"]);
+    expect(may(again, "/old")).toBe(false);
     await give("*@garage.bob", "/shared:read");
     expect(may(again, "/shared")).toBe(true);
   });
