@@ -88,11 +88,12 @@ describe("workers", () => {
   it("wait at their next step while they are paused, but for what a person asks", async () => {
     const told: number[] = [];
     let go = () => {};
-    world = await extra(async (_signal, progress: Progress) => {
+    world = await extra(async (signal, progress: Progress) => {
       for (let step = 0; step < 3; step++) {
         told.push(step);
         await new Promise<void>((resolve) => {
           go = resolve;
+          signal.addEventListener("abort", () => resolve(), { once: true });
         });
         await progress.pace(0);
       }
@@ -113,7 +114,6 @@ describe("workers", () => {
     await world.call("worker.run", { name: "extra" });
     await world.clock.advance(1_000);
     expect(told).toEqual([0, 1, 2]);
-    go();
   });
 
   it("tell of their last error, and go on", async () => {
