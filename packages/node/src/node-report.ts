@@ -231,7 +231,8 @@ function nodesCheck(facts: Facts): HealthCheck {
 function friendsCheck({ copies }: Facts): HealthCheck[] {
   const [first] = copies?.reasons ?? [];
   if (copies?.files === undefined || first === undefined) return [];
-  const reason = `${copies.files} files wait for copies at friends: ${first.reason}`;
+  const wait = copies.files === 1 ? "1 file waits" : `${copies.files} files wait`;
+  const reason = `${wait} for copies at friends: ${first.reason}`;
   return [{ name: "friends", status: "degraded", reason }];
 }
 

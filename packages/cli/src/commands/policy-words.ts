@@ -18,16 +18,20 @@ export function copiesWords(copies: CopiesView | null): string[] {
   }
   const { waiting, kept, lostChunks, reasons } = copies;
   const have = kept === null ? "" : ` ${plural(kept, "copy", "copies")} are at friends.`;
-  const first = waiting === 0 ? "No file waits" : `${plural(waiting, "file")} wait`;
   const lost =
     lostChunks === 0 ? [] : [`${plural(lostChunks, "chunk")} are to be fetched from friends.`];
   return [
-    `${first} for copies at friends.${have}`,
+    `For copies at friends ${filesWait(waiting)}.${have}`,
     ...lost,
     ...reasons
       .slice(0, REASONS_SHOWN_MAX)
       .map(({ reason, files }) => `  ${plural(files, "file")}: ${printable(reason)}`),
   ];
+}
+
+export function filesWait(count: number): string {
+  if (count === 0) return "no file waits";
+  return count === 1 ? "1 file waits" : `${count} files wait`;
 }
 
 /** What a friend offers, in a few words. */

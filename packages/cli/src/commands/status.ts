@@ -12,6 +12,7 @@ import {
 } from "../door.js";
 import { formatTable } from "../table.js";
 import { formatDuration, plural, printable } from "../text.js";
+import { filesWait } from "./policy-words.js";
 
 export function statusCommand(cli: Cli): MeshCommand {
   const command = new MeshCommand("status")
@@ -105,8 +106,7 @@ function friendsLine({ copies }: StatusResponse): string[] {
   const { waiting, kept } = copies;
   const [first] = copies.reasons;
   const have = kept === null ? "not counted yet" : plural(kept, "sealed copy", "sealed copies");
-  const wait =
-    waiting === null ? "not known how many files wait" : `${plural(waiting, "file")} wait`;
+  const wait = waiting === null ? "not known how many files wait" : filesWait(waiting);
   const why = first === undefined ? "" : ` (${printable(first.reason)})`;
   return [`friends    ${have}; ${wait}${why}`];
 }

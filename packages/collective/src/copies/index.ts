@@ -4,6 +4,7 @@
  */
 export { ChunkIdHash, ContentHash } from "./content-hash.js";
 export type { CopiesOptions, CopiesStatus } from "./copies.js";
+export { CopiesAccess } from "./copies-access.js";
 export type { CopyHeader } from "./copy-header.js";
 export { CopyKeys, newSalt, newStoreKey, STORE_KEY_BYTES } from "./copy-keys.js";
 export { copiesDirectory, copyPath } from "./copy-records.js";

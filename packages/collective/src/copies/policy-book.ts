@@ -3,6 +3,7 @@ import { limits, MeshError } from "@hearthmesh/core";
 import { type Operation, put, remove, type Store } from "@hearthmesh/store";
 import { keys } from "../coordinator/keys.js";
 import { decodeJson, encodeJson } from "../coordinator/records.js";
+import { isInCopies } from "./copies-access.js";
 import { type CopyPolicy, liesIn, movedPath, nearestPolicy } from "./policy.js";
 
 export class PolicyBook {
@@ -28,7 +29,9 @@ export class PolicyBook {
     return [...this.#policies.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
   }
 
+  /** None for what friends keep here: it is theirs to copy. */
   nearest(path: string): CopyPolicy | undefined {
+    if (isInCopies(path)) return undefined;
     return nearestPolicy(this.#policies.values(), path);
   }
 

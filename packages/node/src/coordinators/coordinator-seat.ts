@@ -3,6 +3,7 @@ import {
   type Coordinator,
   CoordinatorSeat,
   type CoordinatorView,
+  CopiesAccess,
   FileReader,
 } from "@hearthmesh/collective";
 import { parseMemberId, parseTrustDomain } from "@hearthmesh/core";
@@ -24,12 +25,13 @@ export interface SeatOptions extends Tools {
 export function coordinatorSeat(options: SeatOptions): CoordinatorSeat {
   const { record, ground, links, peers, clock, random, log } = options;
   const { authority, store, leadership } = ground;
+  const access = new CopiesAccess(authority, (domain) => authority.quotas.get(domain));
   return new CoordinatorSeat({
     nodeId: record.nodeId,
     trustDomain: parseTrustDomain(record.trustDomain),
     leadership,
     makeCoordinator: (epoch) => options.startCoordinator(epoch),
-    reader: new FileReader({ store, access: authority, clock, random }),
+    reader: new FileReader({ store, access, clock, random }),
     emptyView: emptyView(record),
     linkTo: ({ nodeId, data }) => peers.linkToAddresses(nodeId, data.linkAddresses),
     links: () => links.links(),
