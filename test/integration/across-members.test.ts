@@ -110,9 +110,14 @@ describe("a person of Alice", () => {
     expect(dialled).not.toContain(apiPort(bob.coordinator));
   });
 
-  it("goes by Bob's API when his storage node stands behind a router", async () => {
+  it("goes by Bob's coordinator when his storage node stands behind a router", async () => {
     const blocked = [linkPort(bob.nodes[0]!)];
-    const dialled = await behindFirewall(blocked, () => roundTrip("api"));
+    const dialled = await behindFirewall(blocked, () => roundTrip("relayed"));
+    expect(dialled).not.toContain(apiPort(bob.coordinator));
+  });
+
+  it("goes by Bob's API when no link can be made", async () => {
+    const dialled = await behindFirewall(bob.containers.map(linkPort), () => roundTrip("api"));
     expect(dialled).toContain(apiPort(bob.coordinator));
   });
 

@@ -43,12 +43,12 @@ export function coordinatorPort(options: CoordinatorPortOptions): CoordinatorPor
   };
 }
 
-/** Resolves when a coordinator can be reached; rejects with why none can. */
-export async function reachCoordinator(
+/** The link to a coordinator that can be reached; rejects with why none can. */
+export function linkToCoordinator(
   options: CoordinatorPortOptions,
   signal: AbortSignal | undefined,
-): Promise<void> {
-  await atCoordinator(options, { isRepeatable: true, signal, work: async () => undefined });
+): Promise<Link> {
+  return atCoordinator(options, { isRepeatable: true, signal, work: async (link) => link });
 }
 
 interface Errand<Answer> {

@@ -20,7 +20,7 @@ import type { LoadedCollective } from "./credentials.js";
 import { type FileAccess, HttpFiles } from "./http-files.js";
 import { memberLinks } from "./member-links.js";
 import { type PeerContact, peerBundle, peerContact, peerFinder } from "./peer-contact.js";
-import { apiWay, homeWay, straightWay } from "./peer-ways.js";
+import { apiWay, homeWay, linkWays } from "./peer-ways.js";
 import { sleepAlive } from "./sleep-alive.js";
 
 export interface FederatedFilesOptions {
@@ -137,7 +137,7 @@ class ClientPeers implements PeerDirectory {
     if (contact.coordinators.length > 0) {
       const finder = peerFinder(contact, clock);
       const parts = { peer: contact, finder, pool, self: keyPair.nodeId };
-      ways.push(straightWay({ ...parts, clock, random, log }));
+      ways.push(...linkWays({ ...parts, clock, random, log }));
     }
     const addresses = contact.coordinators.flatMap(({ apiAddresses }) => apiAddresses);
     const api =

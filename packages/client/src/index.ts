@@ -104,7 +104,7 @@ export {
 export { LockClient, type LockClientOptions, type LockOptions } from "./locks.js";
 export type { HeldLock } from "./locks-held.js";
 export { type PeerContact, peerFinder } from "./peer-contact.js";
-export { apiWay, straightWay } from "./peer-ways.js";
+export { apiWay, linkWays } from "./peer-ways.js";
 export { exchangeBundles, type OtherMember, redeemPeering, sayFarewell } from "./peering.js";
 export {
   acceptPeer,

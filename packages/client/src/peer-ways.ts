@@ -1,16 +1,19 @@
 /**
  * The ways to a peer, for a client and for a coordinator that acts for somebody:
  *
- * - `straightWay`: over links to the peer's coordinator and storage nodes.
+ * - `linkWays`: over links to the peer's coordinator, and the bytes to its storage nodes or, where
+ *   those cannot be reached, to the coordinator too.
  * - `apiWay`: the HTTP API of the peer, with the caller's own certificate.
  * - `homeWay`: the HTTP API of the own coordinator, which goes to the peer for the caller.
  */
 import {
+  claimFor,
   type LinkPool,
   linkWay,
   onBehalfOf,
   type PeerWay,
   pathAt,
+  relayWay,
   type WayFiles,
 } from "@hearthmesh/collective";
 import type { Clock, Logger, NodeId, Random } from "@hearthmesh/core";
@@ -18,7 +21,7 @@ import type { Principal } from "@hearthmesh/identity";
 import { readJson } from "./answers.js";
 import type { ApiClient } from "./api-client.js";
 import type { CoordinatorFinder } from "./coordinator-finder.js";
-import { coordinatorPort, reachCoordinator } from "./coordinator-port.js";
+import { coordinatorPort, linkToCoordinator } from "./coordinator-port.js";
 import { HttpFiles } from "./http-files.js";
 import type { PeerContact } from "./peer-contact.js";
 
@@ -28,7 +31,7 @@ type Entry = Awaited<ReturnType<WayFiles["stat"]>>;
 const CONNECT_TIMEOUT_MS = 3_000;
 const ANSWER_TIMEOUT_MS = 5_000;
 
-export interface StraightWayOptions {
+export interface LinkWaysOptions {
   readonly peer: PeerContact;
   readonly finder: CoordinatorFinder;
   /** Accepts machines of the peer alone. */
@@ -42,20 +45,25 @@ export interface StraightWayOptions {
   readonly log: Logger;
 }
 
-export function straightWay(options: StraightWayOptions): PeerWay {
+/** Straight, and by the peer's coordinator. */
+export function linkWays(options: LinkWaysOptions): PeerWay[] {
   const { peer, finder, pool, self, clock, random, log } = options;
   const parts = { pool, finder, memberId: peer.memberId, clock };
   const port = coordinatorPort(parts);
-  return linkWay({
+  const link = (signal: AbortSignal | undefined) => linkToCoordinator(parts, signal);
+  const { onBehalfOf: whom } = options;
+  const straight = linkWay({
     name: "straight",
-    coordinator: options.onBehalfOf === undefined ? port : onBehalfOf(options.onBehalfOf, port),
-    reach: (signal) => reachCoordinator(parts, signal),
+    coordinator: whom === undefined ? port : onBehalfOf(whom, port),
+    reach: link,
     links: pool,
     self,
     clock,
     random,
     log,
   });
+  const claim = whom === undefined ? {} : { claim: claimFor(whom) };
+  return [straight, relayWay({ name: "by its coordinator", straight, link, ...claim, clock })];
 }
 
 /** `api`: of the peer's coordinators. */

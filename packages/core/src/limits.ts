@@ -64,6 +64,8 @@ export const LAYOUT_PREVIEW_CHUNKS_MAX = 100_000;
 export const WAY_REPLAY_BYTES_MAX = 64 << 20;
 /** Calls of one coordinator of a peer, on behalf of its people, that are under way at a time. */
 export const PEER_CALLS_IN_FLIGHT_MAX = 64;
+/** Transfers of one caller of a peer through the coordinator that are under way at a time. */
+export const PEER_STREAMS_MAX = 32;
 /** Addresses that one node may announce, and the length of each. */
 export const NODE_ADDRESSES_MAX = 16;
 export const NODE_ADDRESS_BYTES_MAX = 300;
@@ -197,6 +199,8 @@ export const PEER_INVITES_OPEN_MAX = 64;
 export const PEER_BUNDLE_VALIDITY_MS = 7 * 86_400_000;
 /** A trust bundle as JSON: CAs, addresses of coordinators, revoked keys. */
 export const PEER_BUNDLE_BYTES_MAX = 512 * 1024;
+/** What storage nodes are told of all peers together; it fits one message on a link. */
+export const PEER_TRUST_BYTES_MAX = 768 * 1024;
 /** Networks of one allow-list. */
 export const ALLOWED_NETWORKS_MAX = 64;
 /** Capabilities that one node or service names, and the length of each. */

@@ -16,7 +16,8 @@ import { type StoreDirections, secretsPart } from "./coordinators/member-secrets
 import type { StoreSight } from "./coordinators/member-store.js";
 import { CredentialHolder } from "./credential-holder.js";
 import { homeCopies, peerQuotaPart, quotaTerms } from "./federation/copies.js";
-import { GatewayPeers, peerCallsPart } from "./federation/gateway-peers.js";
+import { GatewayPeers } from "./federation/gateway-peers.js";
+import { peerMethods } from "./federation/peer-methods.js";
 import { type NodeFiles, type NodeRecord, nodeFiles, readCertificate, readKey } from "./home.js";
 import { keyPairOf } from "./key-pair.js";
 import { LinkDoors } from "./link-doors.js";
@@ -98,7 +99,8 @@ async function composeCoordinator(
   const peers = new PeerLinks(record, links, () => mesh?.mesh.parts.links, tools);
   const seat = coordinatorSeat({ record, ground, startCoordinator, links, peers, ...tools });
   router.add({ prefixes: ["node.", "file.", "coordinator."], handlers: seat.handlers() });
-  router.add(peerCallsPart(seat));
+  const own = { nodeId: record.nodeId, coordinator: seat, links: peers, authority };
+  router.add(peerMethods({ ...own, ...tools }));
   router.add(peerQuotaPart(seat.handlers()));
   const filesOfPeers = new GatewayPeers({
     ...{ nodeId: record.nodeId, peers: authority.peers, doors: links, credentials },

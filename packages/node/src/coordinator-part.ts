@@ -7,7 +7,6 @@ import {
   type CoordinatorSeat,
   EnrolmentLimiter,
   FederatedFiles,
-  FileClient,
   KeyValueService,
 } from "@hearthmesh/collective";
 import {
@@ -40,6 +39,7 @@ import { storeFiles } from "./etcd/store-files.js";
 import { storeService } from "./etcd/store-service.js";
 import { followPeers, tellPeers } from "./federation/follow-peers.js";
 import type { GatewayPeers } from "./federation/gateway-peers.js";
+import { homeFiles } from "./federation/home-files.js";
 import { withListingsAway } from "./federation/listing-away.js";
 import { Peering } from "./federation/peering.js";
 import type { NodeCredentials, NodeRecord } from "./home.js";
@@ -248,18 +248,8 @@ function gatewayServices(
     coordinator: withListingsAway(seat, (principal) => filesOfPeers.away(principal)),
     coordinators: async () => coordinatorViews(ground),
     files: (principal) => {
-      const home = new FileClient({
-        // The gateway acts for the caller and shows the tickets with its own key.
-        coordinator: {
-          call: (method, header, body) =>
-            seat.call(principal, method, header, body, { holder: record.nodeId }),
-        },
-        links: peers,
-        self: record.nodeId,
-        clock,
-        random,
-        log,
-      });
+      const own = { nodeId: record.nodeId, coordinator: seat, links: peers };
+      const home = homeFiles({ ...own, clock, random, log }, principal);
       return new FederatedFiles(home, filesOfPeers.away(principal));
     },
     status: () => report.status(),

@@ -11,7 +11,7 @@ const PACKAGES = join(import.meta.dirname, "../..");
 const FAMILIES = "chunk|node|file|mesh|route|relay|service|coordinator|peer|member|secrets";
 const NAME = new RegExp(`"((?:${FAMILIES})\\.[a-z][a-z-]*)"`, "g");
 /** What somebody of a peer may call. A new name here needs a thought about who may call it. */
-const OPEN = [/^file\./, /^chunk\.(put|get)$/, /^peer\.(call|quota)$/];
+const OPEN = [/^file\./, /^chunk\.(put|get)$/, /^peer\.(call|quota|read|write)$/];
 
 /** Names in the sources that look like methods; more than there are does no harm. */
 function namesInSources(): string[] {

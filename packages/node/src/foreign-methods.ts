@@ -8,7 +8,14 @@ import type { ForeignPrincipal } from "@hearthmesh/identity";
 /** Files by their grants; each method of files has a policy of its own behind this. */
 const FILES = "file.";
 /** Chunks by a ticket of the coordinator, and what members say to each other. */
-const METHODS: readonly string[] = ["chunk.put", "chunk.get", "peer.call", "peer.quota"];
+const METHODS: readonly string[] = [
+  "chunk.put",
+  "chunk.get",
+  "peer.call",
+  "peer.quota",
+  "peer.read",
+  "peer.write",
+];
 
 /** Throws `MESH_FORBIDDEN`. */
 export function checkForeignCall(principal: ForeignPrincipal, method: string): void {

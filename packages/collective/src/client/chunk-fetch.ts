@@ -79,7 +79,7 @@ function check(chunk: ChunkRef, result: ChunkGetResult, pieces: readonly Uint8Ar
  * The stream's bytes. Counts only the time in which somebody waits for them, with one timer for the
  * whole stream: a timer for each of a thousand pieces would cost more than the pieces.
  */
-async function* withStallTimeout(
+export async function* withStallTimeout(
   stream: LinkStream,
   clock: Clock,
 ): AsyncGenerator<Uint8Array, void, undefined> {

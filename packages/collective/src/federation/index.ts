@@ -3,7 +3,8 @@ export { leadsAway, PEERS_PATH, pathAt, splitPath } from "./across-path.js";
 export { AwayFiles, type FilesAtPeer, type PeerDirectory } from "./away-files.js";
 export { FederatedFiles } from "./federated-files.js";
 export { type LinkWayOptions, linkWay } from "./link-way.js";
-export { claimFor, onBehalfOf, PEER_CALL, PeerCalls, type PeerCallsOptions } from "./peer-calls.js";
+export { onBehalfOf, PEER_CALL, PeerCalls, type PeerCallsOptions } from "./peer-calls.js";
+export { claimFor } from "./peer-claim.js";
 export {
   type FileOperations,
   PeerFiles,
@@ -11,4 +12,6 @@ export {
   type PeerWay,
   type WayFiles,
 } from "./peer-files.js";
+export { PEER_READ, PEER_WRITE, PeerStreams, type PeerStreamsOptions } from "./peer-streams.js";
+export { type RelayWayOptions, relayWay } from "./relay-way.js";
 export { WayMemory } from "./way-memory.js";

@@ -18,7 +18,10 @@ import { newIdentity } from "../client/testing/small-node.js";
 import { inPieces, joined, pattern } from "../client/testing/small-world.js";
 import { linkWay } from "./link-way.js";
 import { onBehalfOf, PEER_CALL, PeerCalls } from "./peer-calls.js";
+import { claimFor } from "./peer-claim.js";
 import { PeerFiles, type PeerWay } from "./peer-files.js";
+import { PEER_READ } from "./peer-streams.js";
+import { relayWay } from "./relay-way.js";
 import { WayMemory } from "./way-memory.js";
 
 const MIB = limits.CHUNK_BYTES_MAX;
@@ -40,6 +43,15 @@ interface Caller {
 function foreigner(kind: "person" | "coordinator" | "node", name: string, domain = ALICE): Caller {
   const identity = newIdentity(`${name} of ${domain}`);
   return { identity, principal: bob.admitForeign(kind, [domain, name], identity) };
+}
+
+/** The bytes through Bob's coordinator. */
+function relay(caller: Caller, options: WayOptions = {}): PeerWay {
+  const straight = way(caller, options);
+  const pool = bob.links(caller.identity, options.isCut);
+  const link = (signal?: AbortSignal) => pool.linkTo(bob.coordinatorNode, signal);
+  const claim = options.behalfOf === undefined ? {} : { claim: claimFor(options.behalfOf) };
+  return relayWay({ name: "by its coordinator", straight, link, ...claim, clock });
 }
 
 interface WayOptions {
@@ -178,6 +190,109 @@ describe("the straight way to a peer", () => {
       hint: expect.stringContaining("mesh stat"),
     });
     expect((await filesOver(other).stat("/f")).sizeBytes).toBe(9);
+  });
+});
+
+describe("the way by the peer's coordinator", () => {
+  const behindRouter = { isCut: (host: string) => host.startsWith("node-") };
+
+  it("takes whoever reaches nothing else there, for itself or for somebody", async () => {
+    const carol = foreigner("person", "carol@home.alice");
+    const coordinator = foreigner("coordinator", "alice-coordinator");
+    bob.policy.grant(carol.principal, "/:read+write");
+    await roundTrip(filesOver(way(carol, behindRouter), relay(carol, behindRouter)), "/a");
+    const behalfOf = atHome(carol.principal);
+    const forCarol = filesOver(relay(coordinator, { ...behindRouter, behalfOf }));
+    await roundTrip(forCarol, "/b");
+    expect((await forCarol.stat("/b")).owner).toBe(carol.principal.spiffeId);
+    bob.policy.grant(coordinator.principal, "/own:read+write");
+    const operator = { ...coordinator.principal, kind: "coordinator" as const };
+    const own = filesOver(relay(coordinator, { behalfOf: operator }));
+    await expect(own.read("/b")).rejects.toMatchObject({ code: "MESH_FORBIDDEN" });
+    const written = own.write("/b", inPieces(pattern(9), 9));
+    await expect(written).rejects.toMatchObject({ code: "MESH_FORBIDDEN" });
+  });
+
+  it("keeps to conditions, and to what was asked", async () => {
+    const carol = foreigner("person", "carol@home.alice");
+    bob.policy.grant(carol.principal, "/:read+write");
+    const files = filesOver(relay(carol));
+    const { etag } = await files.write("/f", inPieces(pattern(9), 9), { ifMatch: "" });
+    const again = files.write("/f", inPieces(pattern(8), 8), { ifMatch: "" });
+    await expect(again).rejects.toMatchObject({ code: "MESH_PATH_CHANGED" });
+    await files.write("/f", inPieces(pattern(7), 7), { ifMatch: etag });
+    await expect(files.read("/g")).rejects.toMatchObject({ code: "MESH_PATH_NOT_FOUND" });
+    const outside = files.read("/f", { start: 99 });
+    await expect(outside).rejects.toMatchObject({ code: "MESH_RANGE_INVALID" });
+  });
+
+  it("ends a transfer with the right that it rests on, and keeps nothing of a write", async () => {
+    const carol = foreigner("person", "carol@home.alice");
+    bob.policy.grant(carol.principal, "/:read+write");
+    const files = filesOver(relay(carol));
+    await files.write("/film", inPieces(pattern(40 * MIB), MIB));
+    const { stream } = await files.read("/film");
+    let bytes = 0;
+    const read = async () => {
+      for await (const piece of stream) {
+        bytes += piece.length;
+        bob.policy.grant(carol.principal, "/:write");
+      }
+    };
+    await expect(read()).rejects.toMatchObject({ code: "MESH_FORBIDDEN" });
+    expect(bytes).toBeLessThan(40 * MIB);
+    const source = async function* () {
+      yield* inPieces(pattern(3 * MIB), MIB);
+      bob.policy.grant(carol.principal, "/:read");
+      yield* inPieces(pattern(MIB), MIB);
+    };
+    await expect(files.write("/new", source())).rejects.toMatchObject({ code: "MESH_FORBIDDEN" });
+    const gone = { code: "MESH_PATH_NOT_FOUND" };
+    await expect(files.stat("/new")).rejects.toMatchObject(gone);
+    // The source itself failing is nobody else's fault, and leaves nothing either.
+    bob.policy.grant(carol.principal, "/:read+write");
+    const broken = async function* () {
+      yield* inPieces(pattern(3 * MIB), MIB);
+      throw new Error("the disk went");
+    };
+    await expect(files.write("/new", broken())).rejects.toThrow("the disk went");
+    await expect(files.stat("/new")).rejects.toMatchObject(gone);
+    await expect.poll(() => bob.coordinator.status().uploadsOpen).toBe(0);
+  });
+
+  it("is for people of peers, and for coordinators of peers with a claim", async () => {
+    const carol = foreigner("person", "carol@home.alice");
+    const coordinator = foreigner("coordinator", "alice-coordinator");
+    const node = foreigner("node", "alice-node-01");
+    const own = { identity: newIdentity("own"), principal: carol.principal };
+    bob.admit("person", "bobby@garage.bob", own.identity);
+    for (const { principal } of [carol, coordinator, node]) bob.policy.grant(principal, "/:read");
+    const claim = claimFor(atHome(carol.principal));
+    const code = async ({ identity }: Caller, principal?: unknown, method = PEER_READ) => {
+      const link = await bob.dial("coordinator", identity);
+      const header = Buffer.concat(encodeMessage({ path: "/none", principal }));
+      const stream = await link.openStream(method, header);
+      try {
+        for await (const _ of stream.readable);
+        return "answered";
+      } catch (error) {
+        return fromWireError(error).code;
+      }
+    };
+    // Let in, and told that the file is not there.
+    expect(await code(carol)).toBe("MESH_PATH_NOT_FOUND");
+    expect(await code(coordinator, claim)).toBe("MESH_PATH_NOT_FOUND");
+    for (const refused of [
+      await code(carol, claim),
+      await code(coordinator),
+      await code(node),
+      await code(node, claim),
+      await code(own),
+      await code(carol, undefined, "peer.remove"),
+      await code(coordinator, { ...claim, spiffeId: "spiffe://office.dave/person/dave@x.y" }),
+    ]) {
+      expect(refused).toBe("MESH_FORBIDDEN");
+    }
   });
 });
 

@@ -21,26 +21,16 @@ import {
   limits,
   MeshError,
   type NodeId,
-  parseNodeId,
   resetWith,
 } from "@hearthmesh/core";
-import { type Principal, parseSpiffeId } from "@hearthmesh/identity";
+import type { Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, LinkHandlers } from "@hearthmesh/qwormhole";
 import type { CoordinatorPort } from "../client/ports.js";
 import type { CallOptions } from "../coordinator/coordinator.js";
 import { Fields } from "../coordinator/fields.js";
+import { claimFor, principalOfClaim } from "./peer-claim.js";
 
 export const PEER_CALL = "peer.call";
-
-/** For whom a coordinator calls; what it knows about its own people is theirs to say. */
-export interface PeerCallClaim {
-  readonly kind: "person" | "operator";
-  /** For a person: as its certificate says it. */
-  readonly spiffeId?: string;
-  readonly nodeId?: NodeId;
-  readonly serial?: string;
-  readonly notAfterMs?: number;
-}
 
 /** What may be called. Everything else does not exist here. */
 const METHODS: ReadonlySet<string> = new Set([
@@ -59,8 +49,6 @@ const METHODS: ReadonlySet<string> = new Set([
 ]);
 
 const METHOD_LENGTH_MAX = 32;
-const SERIAL_LENGTH_MAX = 128;
-const SPIFFE_ID_LENGTH_MAX = 1024;
 
 export interface PeerCallsOptions {
   /** The coordinator's methods in this process. */
@@ -152,49 +140,7 @@ function readPeerCall(
   }
   const claim = fields.object("principal");
   if (claim === undefined) throw fields.bad("principal");
-  return { principal: principalOf(claim, caller), method, header: inner };
-}
-
-function principalOf(claim: Fields, caller: Principal): Principal {
-  const kind = claim.text("kind", 16);
-  if (kind === "operator") return caller;
-  if (kind !== "person") throw claim.bad("kind");
-  const spiffeId = claim.text("spiffeId", SPIFFE_ID_LENGTH_MAX);
-  const id = parseSpiffeId(spiffeId);
-  if (id.kind !== "person" || id.trustDomain !== caller.trustDomain) {
-    throw new MeshError("MESH_FORBIDDEN", {
-      message: `a coordinator of ${caller.trustDomain} calls for its own people alone`,
-    });
-  }
-  const notAfterMs = claim.integer("notAfterMs");
-  return {
-    kind: "foreign",
-    foreignKind: "person",
-    spiffeId,
-    trustDomain: caller.trustDomain,
-    name: id.name,
-    nodeId: parseNodeId(claim.text("nodeId", SERIAL_LENGTH_MAX)),
-    serial: claim.text("serial", SERIAL_LENGTH_MAX),
-    // A claim is no better than the certificate of who makes it.
-    notAfterMs: Math.min(notAfterMs, caller.notAfterMs),
-  };
-}
-
-/**
- * The claim for a principal of the caller's own member. `MESH_FORBIDDEN` for anybody who cannot
- * have one: nodes have no business with files, and people of other members go to their own home.
- */
-export function claimFor(principal: Principal): PeerCallClaim {
-  const { kind, spiffeId, nodeId, serial, notAfterMs } = principal;
-  if (kind === "coordinator") return { kind: "operator" };
-  if (kind === "person") return { kind, spiffeId, nodeId, serial, notAfterMs };
-  throw new MeshError("MESH_FORBIDDEN", {
-    message: `${principal.name} cannot go on from here to another member`,
-    hint:
-      kind === "foreign"
-        ? "Ask that member itself, or your own coordinator."
-        : "Only people and the operator use the files of other members.",
-  });
+  return { principal: principalOfClaim(claim, caller), method, header: inner };
 }
 
 /** The file methods of a peer, on behalf of a principal, over a port that reaches its coordinator. */

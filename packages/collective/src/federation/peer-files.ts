@@ -145,6 +145,8 @@ export class PeerFiles implements PagedFiles {
         },
         () => replay.isWhole,
       );
+    } catch (error) {
+      throw replay.failure === undefined ? error : replay.failure.error;
     } finally {
       replay.close();
     }

@@ -15,6 +15,7 @@ export class ReplaySource {
   /** Number of the first piece that is kept. */
   #first = 0;
   #isKeeping = true;
+  #failure: { readonly error: unknown } | undefined;
   #pull: Promise<boolean> | undefined;
 
   constructor(source: AsyncIterable<Uint8Array>, bytesMax: number) {
@@ -25,6 +26,11 @@ export class ReplaySource {
   /** Whether a new `stream` would begin with the first byte. */
   get isWhole(): boolean {
     return this.#isKeeping && this.#first === 0;
+  }
+
+  /** How the source underneath failed, which is not the fault of who reads it. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
   }
 
   /** Nobody will need to read it again. */
@@ -61,7 +67,11 @@ export class ReplaySource {
   }
 
   async #take(): Promise<boolean> {
-    const next = await this.#iterator.next();
+    const next = await this.#iterator.next().catch((error: unknown) => {
+      this.#failure = { error };
+      this.release();
+      throw error;
+    });
     if (next.done === true) return false;
     this.#pieces.push(next.value);
     this.#keptBytes += next.value.length;

@@ -10,19 +10,16 @@ import {
   ApiClient,
   apiWay,
   coordinatorPort,
+  linkWays,
   type PeerContact,
   peerFinder,
-  straightWay,
 } from "@hearthmesh/client";
 import {
   AwayFiles,
   claimFor,
   type FilesAtPeer,
   LinkPool,
-  PEER_CALL,
   type PeerBook,
-  PeerCalls,
-  type PeerCallsOptions,
   type PeerDirectory,
   PeerFiles,
   type PeerRecord,
@@ -34,7 +31,7 @@ import type { Principal } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
 import type { CredentialHolder } from "../credential-holder.js";
 import type { LinkDoors } from "../link-doors.js";
-import { type MethodPart, principalOf } from "../method-router.js";
+import { principalOf } from "../method-router.js";
 import type { Tools } from "../tools.js";
 
 export interface GatewayPeersOptions extends Tools {
@@ -128,7 +125,7 @@ export class GatewayPeers implements Startable {
     if (finder === undefined) return [];
     const peer = contactOf(record);
     const parts = { peer, finder, pool, self: nodeId, onBehalfOf: principal };
-    const ways = [straightWay({ ...parts, clock, random, log })];
+    const ways = linkWays({ ...parts, clock, random, log });
     const isOperator = principal.kind === "coordinator";
     const api = isOperator ? this.#apiOf(reach) : undefined;
     if (api !== undefined) ways.push(apiWay(api));
@@ -202,12 +199,6 @@ export class GatewayPeers implements Startable {
     reach.api?.client.close();
     void reach.pool.close();
   }
-}
-
-/** `peer.call` on the links of this node: what coordinators of peers ask for their people. */
-export function peerCallsPart(coordinator: PeerCallsOptions): MethodPart {
-  const calls = new PeerCalls({ call: (...call) => coordinator.call(...call) });
-  return { prefixes: [PEER_CALL], handlers: calls.handlers() };
 }
 
 /** A peer names its nodes itself; a machine of anybody else is not spoken to as one of them. */

@@ -73,7 +73,7 @@ async function send(trust: NodeTrust, content: unknown, kind: Principal["kind"] 
   const [part] = trust.methods();
   return part?.handlers.onRequest?.({
     method: "node.peers",
-    body: Buffer.concat(encodeMessage({ list: content })),
+    body: Buffer.concat(encodeMessage({}, Buffer.from(JSON.stringify(content) ?? ""))),
     signal: new AbortController().signal,
     peer: { identity: { kind, name: "somebody" } },
   } as unknown as IncomingRequest);

@@ -86,8 +86,7 @@ export class TrustMirror implements KnownMembers {
         message: `${sender.name} may not say who the peers of this member are`,
       });
     }
-    const { header } = decodeMessage<{ list?: unknown }>(body);
-    const list = verifyPeerTrustList(header.list, this.#options.bundle);
+    const list = verifyPeerTrustList(readList(body), this.#options.bundle);
     const taken = this.#tail.then(() => this.#takeNewer(list));
     this.#tail = taken.catch(() => undefined);
     await taken;
@@ -113,8 +112,18 @@ export class TrustMirror implements KnownMembers {
   }
 }
 
+/** The list is the body: it may be longer than a header. */
+function readList(message: Uint8Array): unknown {
+  const text = Buffer.from(decodeMessage(message).body).toString("utf8");
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new MeshError("MESH_CERT_INVALID", { message: "the list of peers is not JSON" });
+  }
+}
+
 /** Coordinator: sends the newest list over a link to a node. */
 export async function sendPeerTrust(link: Link, list: PeerTrustList): Promise<void> {
   const options = { priority: "control" as const, timeoutMs: TIMEOUT_MS };
-  await link.request(METHOD, encodeMessage({ list }), options);
+  await link.request(METHOD, encodeMessage({}, Buffer.from(JSON.stringify(list))), options);
 }

@@ -28,6 +28,7 @@ import { memoryStore } from "@hearthmesh/store";
 import { Coordinator } from "../../coordinator/coordinator.js";
 import { GrantPolicy, testPrincipal } from "../../coordinator/testing/grant-policy.js";
 import { PEER_CALL, PeerCalls } from "../../federation/peer-calls.js";
+import { PeerStreams } from "../../federation/peer-streams.js";
 import { fileDisk } from "../../storage/file-disk.js";
 import { NodeAgent } from "../../storage/node-agent.js";
 import { openPackStore, type PackStore } from "../../storage/pack-store.js";
@@ -49,6 +50,7 @@ export class RealWorld {
   readonly #own = newIdentity("alice-coordinator");
   readonly #clock = systemClock();
   readonly #pools: LinkPool[] = [];
+  readonly #ownLinks = this.links(this.#own);
   #directory = "";
 
   constructor() {
@@ -169,11 +171,29 @@ export class RealWorld {
   #handlers(): LinkHandlers {
     const own = this.coordinator.handlers();
     const peers = new PeerCalls({ call: (...call) => this.coordinator.call(...call) }).handlers();
+    const files = (principal: Principal) => this.#filesFor(principal);
+    const streams = new PeerStreams({ files, access: this.policy }).handlers();
     const partOf = (method: string) => (method === PEER_CALL ? peers : own);
     return {
       onRequest: (request) => partOf(request.method).onRequest?.(request) ?? new Uint8Array(0),
-      ...(own.onStream === undefined ? {} : { onStream: own.onStream }),
+      ...streams,
     };
+  }
+
+  /** As the coordinator's node acts for somebody: with its own key. */
+  #filesFor(principal: Principal): FileClient {
+    const self = this.coordinatorNode.nodeId;
+    return new FileClient({
+      coordinator: {
+        call: (method, header, body) =>
+          this.coordinator.call(principal, method, header, body, { holder: self }),
+      },
+      links: this.#ownLinks,
+      self,
+      clock: this.#clock,
+      random: systemRandom(),
+      log: silentLogger,
+    });
   }
 
   #options(identity: LinkIdentity, handlers: LinkOptions["handlers"]): LinkOptions {
