@@ -172,6 +172,8 @@ function checkTimes({ issuedAtMs, notAfterMs }: SignedTrustBundle, nowMs: number
 function readBundle(value: unknown): SignedTrustBundle {
   const bundle = (value ?? {}) as Partial<SignedTrustBundle>;
   const { caCertificatesPem, coordinators } = bundle;
+  const sizeBytes = Buffer.byteLength(JSON.stringify(value) ?? "");
+  if (sizeBytes > limits.PEER_BUNDLE_BYTES_MAX) throw invalid("it is too large");
   const isOfForm =
     bundle.v === 1 &&
     isNatural(bundle.sequence) &&

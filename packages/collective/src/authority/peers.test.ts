@@ -262,6 +262,31 @@ describe("a peer", () => {
     expect(() => verifyPeerTrustList(changed, trustBundle)).toThrow(code("MESH_CERT_UNTRUSTED"));
   });
 
+  it("that says too much keeps nobody else from the list of storage nodes", async () => {
+    const alice = await authorityFixture();
+    const bob = await member(alice);
+    await befriend(alice, bob);
+    const { peers } = alice.authority;
+    const known = peers.get("garage.bob" as TrustDomain)!;
+    for (let i = 0; i < 20; i++) {
+      const trustDomain = `loud${i}.example`;
+      const loud = { ...known, trustDomain, alias: `loud${i}` };
+      const entries = Array.from({ length: limits.REVOCATIONS_MAX }, (_, at) => ({
+        nodeId: `${at}-${i}`.padStart(52, "a"),
+      }));
+      const record = { ...loud, revocations: { ...known.revocations, entries } };
+      const value = Buffer.from(JSON.stringify(record));
+      const key = `authority/peer/${trustDomain}`;
+      await alice.store.transact({ success: [{ type: "put", key, value }] });
+    }
+    const again = await alice.reopen();
+    expect(again.peers.list()).toHaveLength(21);
+    const list = again.peers.trustList();
+    expect(list.peers[0]?.trustDomain).toBe("garage.bob");
+    expect(list.peers.length).toBeLessThan(21);
+    expect(JSON.stringify(list).length).toBeLessThan(limits.PEER_TRUST_BYTES_MAX + 1024);
+  });
+
   it("has a place among 64 at most", async () => {
     const alice = await authorityFixture();
     const record = { v: 1, alias: "x", caCertificatesPem: [] };

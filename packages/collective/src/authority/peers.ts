@@ -2,7 +2,7 @@
  * The peers of this member: other members whose people, nodes and coordinators are known here by
  * the bundle of their own domain, and by nothing else. What any of them may do is said by grants.
  */
-import { MeshError, type NodeId, type TrustDomain } from "@hearthmesh/core";
+import { limits, MeshError, type NodeId, type TrustDomain } from "@hearthmesh/core";
 import {
   caPinOf,
   type ForeignPrincipal,
@@ -16,6 +16,7 @@ import {
   type SignedTrustBundle,
   signerOf,
   signPeerTrustList,
+  type TrustedPeer,
   verifyTrustBundle,
 } from "@hearthmesh/identity";
 import { type Actor, actorText } from "./api-keys.js";
@@ -143,12 +144,16 @@ export class PeerBook {
     const record = records.get<PeerTrustRecord>(PEER_TRUST_KEY, PEER_TRUST_KEY);
     const sequence = record?.sequence ?? 0;
     if (this.#trustList?.sequence === sequence) return this.#trustList;
-    const peers = this.list().map((peer) => ({
-      trustDomain: peer.trustDomain,
-      caCertificatesPem: peer.caCertificatesPem,
-      bundleNotAfterMs: peer.bundleNotAfterMs,
-      revokedNodeIds: [...this.#revokedIn(peer.revocations)],
-    }));
+    const peers = withinBytes(
+      this.list().map((peer) => ({
+        trustDomain: peer.trustDomain,
+        caCertificatesPem: peer.caCertificatesPem,
+        bundleNotAfterMs: peer.bundleNotAfterMs,
+        revokedNodeIds: [...this.#revokedIn(peer.revocations)],
+      })),
+      ({ trustDomain }) =>
+        this.#context.log.warn("too much is revoked: storage nodes refuse a peer", { trustDomain }),
+    );
     this.#trustList = signPeerTrustList({ trustDomain, sequence, peers }, ca.privateKeyPem);
     return this.#trustList;
   }
@@ -256,6 +261,24 @@ export class PeerBook {
     this.#trustList = undefined;
     for (const listener of this.#listeners) listener({ trustDomain, before, after });
   }
+}
+
+/**
+ * As many as storage nodes can be told of, the shortest first. They refuse the others: a peer that
+ * says too much must not keep the removal of another from them.
+ */
+function withinBytes(all: readonly TrustedPeer[], onLeftOut: (peer: TrustedPeer) => void) {
+  const sizeOf = (peer: TrustedPeer) => JSON.stringify(peer).length;
+  const bySize = all
+    .map((peer) => ({ peer, bytes: sizeOf(peer) }))
+    .sort((a, b) => a.bytes - b.bytes);
+  let left = limits.PEER_TRUST_BYTES_MAX;
+  return bySize.flatMap(({ peer, bytes }) => {
+    left -= bytes;
+    if (left >= 0) return [peer];
+    onLeftOut(peer);
+    return [];
+  });
 }
 
 /** Defence in depth: the doors let only operators come here. */

@@ -1,6 +1,6 @@
 /** Peers: codes for new ones, who they are, exchange of bundles, and their end. */
 import { isPeerInviteOpen, type PeerInviteRecord, type PeerRecord } from "@hearthmesh/collective";
-import { errorFields, MeshError, parseDurationMs } from "@hearthmesh/core";
+import { errorFields, limits, MeshError, parseDurationMs } from "@hearthmesh/core";
 import { PEER_ENDPOINTS, type PeerInviteView, type PeerView } from "../contracts/peers.js";
 import type { PeeringService } from "../peering-service.js";
 import { defineRoute, type Route } from "../server/route.js";
@@ -55,12 +55,17 @@ function bundleRoutes(services: GatewayServices): Route[] {
   const ownBundle = async () => ({ bundle: { ...(await peers.ownBundle()) } });
   return [
     defineRoute(PEER_ENDPOINTS.ownBundle, "files", ownBundle),
-    defineRoute(PEER_ENDPOINTS.exchangeBundles, "peer", async ({ body, caller }) => {
-      const { trustDomain } = caller.principal;
-      const peer = await peers.refresh(trustDomain, body.bundle);
-      services.peering?.heardFrom(peer);
-      return ownBundle();
-    }),
+    defineRoute(
+      PEER_ENDPOINTS.exchangeBundles,
+      "peer",
+      async ({ body, caller }) => {
+        const { trustDomain } = caller.principal;
+        const peer = await peers.refresh(trustDomain, body.bundle);
+        services.peering?.heardFrom(peer);
+        return ownBundle();
+      },
+      { bodyBytesMax: limits.PEER_BUNDLE_BYTES_MAX },
+    ),
     defineRoute(PEER_ENDPOINTS.farewell, "peer", async ({ caller, reply }) => {
       // Removal ends every connection of the peer, this one too: so the answer goes out first. If
       // it were never removed then, it would only be a peer that refuses this member.
