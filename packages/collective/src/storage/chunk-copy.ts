@@ -15,6 +15,9 @@ import { readMessages } from "../message-stream.js";
 import type { ChunkCopyRequest, ChunkCopyResponse, ChunkGetResult } from "../protocol.js";
 import type { ChunkStore } from "../types.js";
 
+/** Chunks of one order that are in memory, on their way to the disk. */
+const CHUNKS_STORING_MAX = 8;
+
 /** A node to copy from. */
 export type CopySource = ChunkCopyRequest["sources"][number];
 
@@ -67,18 +70,27 @@ async function copyFrom(
   const open = Buffer.concat(encodeMessage({ ticket: request.ticket, ids: [...missing.keys()] }));
   const stream = await link.openStream("chunk.get", open, { signal, priority: "bulk" });
   stream.end();
-  // One chunk at a time: repair is to be kind to a node that also serves people.
-  for await (const { header, pieces } of readMessages<ChunkGetResult>(stream.readable)) {
-    const id = parseChunkId(String(header.id));
-    if (!missing.has(id)) continue;
+  // Several wait for the disk together, so that they share its syncs; never many at once.
+  const storing = new Set<Promise<void>>();
+  const store = async (id: ChunkId, header: ChunkGetResult, pieces: readonly Uint8Array[]) => {
     try {
       await keep(parts.chunkStore, id, header, pieces);
-      missing.delete(id);
-      copied.push(id);
+      if (missing.delete(id)) copied.push(id);
       fetched.bytes += header.sizeBytes;
     } catch (error) {
       missing.set(id, fromWireError(error));
     }
+  };
+  try {
+    for await (const { header, pieces } of readMessages<ChunkGetResult>(stream.readable)) {
+      const id = parseChunkId(String(header.id));
+      if (!missing.has(id)) continue;
+      const stored = store(id, header, pieces).finally(() => storing.delete(stored));
+      storing.add(stored);
+      if (storing.size >= CHUNKS_STORING_MAX) await Promise.race(storing);
+    }
+  } finally {
+    await Promise.all(storing);
   }
 }
 
