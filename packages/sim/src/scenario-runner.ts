@@ -3,7 +3,8 @@ import { Scenario } from "./scenario.js";
 import { fileCommands } from "./scenario-file-commands.js";
 import { machineCommands } from "./scenario-machine-commands.js";
 import { setUpCommands } from "./scenario-setup-commands.js";
+import { upkeepCommands } from "./scenario-upkeep-commands.js";
 
 export function createScenario(): Scenario {
-  return new Scenario({ ...setUpCommands, ...machineCommands, ...fileCommands });
+  return new Scenario({ ...setUpCommands, ...machineCommands, ...fileCommands, ...upkeepCommands });
 }

@@ -4,12 +4,15 @@ import {
   Authority,
   Coordinator,
   type CoordinatorIntervals,
+  type FsckReport,
   type NodeInfo,
+  type WorkerInspection,
 } from "@hearthmesh/collective";
 import type { Clock, MemberId } from "@hearthmesh/core";
-import type { MemberCa, Principal } from "@hearthmesh/identity";
+import { type MemberCa, type Principal, parseGrant } from "@hearthmesh/identity";
 import { type LinkHandlers, listenLinks } from "@hearthmesh/qwormhole";
 import type { MemoryHistory } from "@hearthmesh/store";
+import type { GrantKeeper } from "./grant-turns.js";
 import { SIM_DOMAIN, SIM_MEMBER, type SimIdentity } from "./sim-identities.js";
 import { LINK_PORT, simLinkOptions } from "./sim-links.js";
 import type { ProcessContext } from "./sim-machine.js";
@@ -32,6 +35,11 @@ export interface SimCoordinatorOptions {
 
 export interface RunningCoordinator {
   listNodes(): readonly NodeInfo[];
+  /** What its operator may do with grants. */
+  readonly grants: GrantKeeper;
+  /** One run of a worker, as its operator asks for it: what it has done. */
+  runWorker(name: string): Promise<Pick<WorkerInspection, "done" | "errors">>;
+  fsck(repair: boolean): Promise<FsckReport>;
 }
 
 export async function startCoordinator(
@@ -65,7 +73,46 @@ export async function startCoordinator(
   });
   await coordinator.start();
   await listen(options, authority, coordinator);
-  return { listNodes: () => coordinator.nodes() };
+  const operator = (): Principal => authority.localOperator();
+  const grants = grantKeeper(authority);
+  return { listNodes: () => coordinator.nodes(), grants, ...upkeepOf(coordinator, operator) };
+}
+
+function grantKeeper(authority: Authority): GrantKeeper {
+  const by = { principal: authority.localOperator() };
+  return {
+    give: async (person, grant) => {
+      const request = { subject: `${person}@${SIM_DOMAIN}`, grant: parseGrant(grant) };
+      return (await authority.grants.give(by, request)).id;
+    },
+    take: async (id) => void (await authority.grants.take(by, id)),
+  };
+}
+
+function upkeepOf(
+  coordinator: Coordinator,
+  operator: () => Principal,
+): Pick<RunningCoordinator, "runWorker" | "fsck"> {
+  const runWorker = async (name: string) => {
+    const worker = coordinator.workers().find((one) => one.name === name);
+    if (worker === undefined) throw new Error(`there is no worker ${name}`);
+    const before = worker.inspect();
+    await worker.runOnce();
+    const { done, errors } = worker.inspect();
+    return { done: done - before.done, errors: errors - before.errors };
+  };
+  return {
+    runWorker,
+    fsck: async (repair) => {
+      await coordinator.call(operator(), "fsck.run", { repair });
+      await coordinator
+        .workers()
+        .find((one) => one.name === "fsck")
+        ?.ended();
+      const { body } = await coordinator.call(operator(), "fsck.report", {});
+      return JSON.parse(Buffer.from(body).toString("utf8")).report as FsckReport;
+    },
+  };
 }
 
 function openStore({ process, history, machineClock }: SimCoordinatorOptions): VirtualStore {

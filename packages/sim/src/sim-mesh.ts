@@ -3,10 +3,11 @@
  * that ship, on simulated machines. The harness drives it with `settle`, which lets virtual time
  * run until some work is done.
  */
-import { type CoordinatorIntervals, chunkIdOf } from "@hearthmesh/collective";
-import type { ChunkId } from "@hearthmesh/core";
+import { type CoordinatorIntervals, chunkIdOf, type FsckReport } from "@hearthmesh/collective";
+import { type ChunkId, MeshError } from "@hearthmesh/core";
 import type { ReplicaView } from "./checkers/replica-checker.js";
 import { FaultInjector } from "./fault-injector.js";
+import type { GrantKeeper } from "./grant-turns.js";
 import type { MeshClient } from "./mesh-client.js";
 import { type SeededRandom, seededRandom } from "./seeded-random.js";
 import { type InspectingClient, startClient } from "./sim-client.js";
@@ -141,10 +142,36 @@ export class SimMesh implements ReplicaView {
     return this.#client(name);
   }
 
+  /** The operator at the coordinator that runs now; `MESH_UNREACHABLE` while none does. */
+  get grants(): GrantKeeper {
+    const present = (): GrantKeeper => {
+      if (this.#coordinator !== undefined) return this.#coordinator.grants;
+      throw new MeshError("MESH_UNREACHABLE");
+    };
+    return {
+      give: async (person, grant) => present().give(person, grant),
+      take: async (id) => present().take(id),
+    };
+  }
+
   /** As the coordinator sees it; `unknown` while it does not run or has never seen it. */
   nodeState(name: string): string {
     const node = this.#coordinator?.listNodes().find((one) => one.name === name);
     return node?.state ?? "unknown";
+  }
+
+  /** As the operator asks for it. The coordinator must run. */
+  runWorker(name: string): Promise<{ readonly done: number; readonly errors: number }> {
+    return this.#leading().runWorker(name);
+  }
+
+  fsck(repair = false): Promise<FsckReport> {
+    return this.#leading().fsck(repair);
+  }
+
+  #leading(): RunningCoordinator {
+    if (this.#coordinator === undefined) throw new Error("the coordinator does not run");
+    return this.#coordinator;
   }
 
   /** For each chunk of the file, the storage nodes that have it. */

@@ -8,8 +8,10 @@ import { damagedReplicas, missingReplicas } from "./checkers/replica-checker.js"
 import { checkTree } from "./checkers/tree-checker.js";
 import type { FaultInjector } from "./fault-injector.js";
 import { describePlan, type FaultKind, type FaultPlan, planFaults } from "./faults.js";
+import { runGrantTurns } from "./grant-turns.js";
 import { runGrantWorkload } from "./grant-workload.js";
 import { RegisterWorkload } from "./register-workload.js";
+import { describeFindings } from "./scenario-upkeep-commands.js";
 import { seededRandom } from "./seeded-random.js";
 import { SimMesh } from "./sim-mesh.js";
 import { type FileContent, TreeWorkload } from "./tree-workload.js";
@@ -44,6 +46,8 @@ const PEOPLE = {
   alice: ["/home/alice:read+write+delete", "/shared:read+write+delete"],
   bob: ["/home/bob:read+write+delete", "/shared:read+write+delete"],
   mallory: ["/media:read"],
+  /** Is given `/drop` now and then. */
+  wanda: ["/media:read"],
   /** Prepares the directories and reads the shared files in the end. */
   olivia: ["/:read+write+delete"],
 };
@@ -173,7 +177,7 @@ class Simulation {
 
   async #prepare(): Promise<void> {
     const olivia = this.#mesh.client("olivia");
-    const paths = ["/home", "/home/alice", "/home/bob", "/shared", "/media"];
+    const paths = ["/home", "/home/alice", "/home/bob", "/shared", "/media", "/drop"];
     for (const path of paths) await olivia.makeDirectory(path);
   }
 
@@ -200,6 +204,16 @@ class Simulation {
         forbidden: ["/home/alice", "/home/bob", "/shared", "/no-such-place"],
         readOnly: "/media",
       }),
+      runGrantTurns({
+        client: this.#mesh.client("wanda"),
+        keeper: this.#mesh.grants,
+        clock,
+        trace,
+        violations,
+        random: random.fork("wanda"),
+        turns: Math.ceil(this.#options.steps / 4),
+        path: "/drop",
+      }),
     ]);
   }
 
@@ -223,6 +237,15 @@ class Simulation {
       for (const problem of checkRegister(history)) violations.add(problem);
     }
     await this.#checkReplicas();
+    await this.#checkRows();
+  }
+
+  /** Names, references and chunks agree, whatever broke in between. */
+  async #checkRows(): Promise<void> {
+    const { violations } = this.#mesh;
+    const report = await this.#mesh.settle(this.#mesh.fsck(), WORK_LIMIT_MS);
+    for (const line of describeFindings(report)) violations.add(`the check says: ${line}`);
+    if (report.state !== "clean") violations.add(`the check ends with: ${report.state}`);
   }
 
   /** Damage is found first, then repair has to bring every copy back. */

@@ -70,6 +70,8 @@ export interface Worker {
   readonly state: WorkerState;
   /** Resolves when a run that began after the call has ended; rejects when that run failed. */
   runOnce(asked?: boolean): Promise<void>;
+  /** Resolves when no run is under way, whether the last one failed or not. */
+  ended(): Promise<void>;
   inspect(): WorkerInspection;
 }
 
@@ -241,6 +243,10 @@ export class WorkerLoop implements Worker {
         return this.#begin(isAsked);
       });
     return this.#next;
+  }
+
+  async ended(): Promise<void> {
+    while (this.#running !== undefined) await this.#running.catch(() => undefined);
   }
 
   inspect(): WorkerInspection {
