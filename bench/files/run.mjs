@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- files [--only copies,listing,large] [--rounds 3] [--megabytes 300]
+ * `npm run bench -- files [--only copies,listing,scrub,large] [--rounds 3] [--megabytes 300]
  * [--entries 100000] [--gigabytes 10]`: files on real processes on loopback, beside `dd`, bare TLS
  * sockets, `rclone serve webdav` and nginx with WebDAV, in the same run and on the same disk. Every
  * figure goes to `bench/results/files.json`; what was not measured this time is left as it was.
@@ -12,13 +12,14 @@ import { copiesTable, measureCopies } from "./copies.mjs";
 import { freeBytes } from "./figures.mjs";
 import { largeTable, measureLarge } from "./large.mjs";
 import { listingTable, measureListing } from "./listing.mjs";
+import { measureScrub, scrubTable } from "./scrub.mjs";
 
 const flag = (name, standard) => {
   const at = process.argv.indexOf(`--${name}`);
   return at < 0 ? standard : process.argv[at + 1];
 };
 const rounds = Number(flag("rounds", 3));
-const only = flag("only", "copies,listing,large").split(",");
+const only = flag("only", "copies,listing,scrub,large").split(",");
 /** Three copies, a fourth of what a lost node had, and what was written before. */
 const DISK_FACTOR = 5;
 
@@ -41,6 +42,11 @@ const PARTS = {
     measure: (folder) =>
       measureListing({ folder, rounds, count: Number(flag("entries", 100_000)) }),
     table: listingTable,
+  },
+  scrub: {
+    measure: (folder) =>
+      measureScrub({ folder, rounds, sizeBytes: Number(flag("megabytes", 300)) * 1e6 }),
+    table: scrubTable,
   },
   large: {
     measure: (folder) => measureLarge({ folder, sizeBytes: largeBytes(folder) }),
