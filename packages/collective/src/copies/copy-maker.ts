@@ -39,11 +39,13 @@ export class CopyMaker {
     this.#options = options;
   }
 
+  /** What a copy takes at a friend's; without a look at the manifest. */
+  sizeOf(path: string, record: FileRecord): number {
+    return sealedSizeOf(headerOf(path, record, ANY_HASH));
+  }
+
   async source(path: string, record: FileRecord): Promise<CopySource> {
-    const { fileId, owner, sizeBytes, createdAtMs, modifiedAtMs } = record;
-    const contentHash = await this.#contentHash(record);
-    const facts = { path, owner, sizeBytes, createdAtMs, modifiedAtMs, contentHash };
-    const header: CopyHeader = { v: 1, label: fileId, ...facts };
+    const header = headerOf(path, record, await this.#contentHash(record));
     return { path, record, header, sealedBytes: sealedSizeOf(header) };
   }
 
@@ -172,6 +174,15 @@ export class CopyMaker {
       range = keys.segmentsAfter(fileId, last);
     }
   }
+}
+
+/** As long as every other one. */
+const ANY_HASH = "0".repeat(64);
+
+function headerOf(path: string, record: FileRecord, contentHash: string): CopyHeader {
+  const { fileId, owner, sizeBytes, createdAtMs, modifiedAtMs } = record;
+  const facts = { path, owner, sizeBytes, createdAtMs, modifiedAtMs, contentHash };
+  return { v: 1, label: fileId, ...facts };
 }
 
 /** Rests as the worker's settings say. */

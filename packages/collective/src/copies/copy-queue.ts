@@ -27,7 +27,7 @@ import { pagesOf } from "../coordinator/store-helpers.js";
 import type { Progress } from "../coordinator/workers/worker-definition.js";
 import { chooseFriends } from "./choose-friends.js";
 import type { CopyMaker, CopySource } from "./copy-maker.js";
-import type { CopyNotes, FoundFile, Kept } from "./copy-notes.js";
+import type { CopyNotes, FoundFile } from "./copy-notes.js";
 import type { KeptCopy, WantedRecord } from "./copy-records.js";
 import type { Friend, OfferBook } from "./offer-book.js";
 import { friendTarget } from "./policy.js";
@@ -85,6 +85,7 @@ export class CopyQueue {
     const run: Run = { signal, progress, reasons: new Map(), left: 0 };
     for await (const page of pagesOf(this.#options.store, "c", { limit: PAGE_ROWS, signal })) {
       await Promise.all(page.map((row) => this.#slots.run(() => this.#settle(row, run))));
+      await progress.pace(0);
     }
     this.#waiting = run.left;
     this.#reasons = run.reasons;
@@ -110,49 +111,38 @@ export class CopyQueue {
 
   /** Undefined when the file needs nothing more, else what it waits for. */
   async #work(fileId: FileId, path: string, run: Run): Promise<string | undefined> {
-    const { policies, notes, maker } = this.#options;
+    const { policies, offers, notes, maker } = this.#options;
     const file = await this.#find(fileId, path);
-    if (file === undefined) return undefined;
     const target = friendTarget(policies.nearest(path));
-    const kept = await notes.kept(fileId);
-    if (target.wanted === 0) return undefined;
+    if (file === undefined || target.wanted === 0) return undefined;
     run.progress.at(path);
-    const source = await sourceOf(maker, file);
-    return source === undefined ? undefined : this.#bring(file, source, kept, run);
-  }
-
-  async #bring(
-    file: FoundFile,
-    source: CopySource,
-    before: Kept | undefined,
-    run: Run,
-  ): Promise<string | undefined> {
-    const { policies, offers, notes } = this.#options;
-    const { fileId } = file.record;
-    const target = friendTarget(policies.nearest(file.path));
-    let copies: readonly KeptCopy[] = before?.record.copies ?? [];
-    const choose = () => {
-      const { sealedBytes } = source;
-      return chooseFriends({
-        fileId,
-        target,
-        friends: offers.friends(),
-        kept: copies,
-        sealedBytes,
-      });
-    };
+    const sealedBytes = maker.sizeOf(path, file.record);
+    let copies: readonly KeptCopy[] = (await notes.kept(fileId))?.record.copies ?? [];
+    const choose = () =>
+      chooseFriends({ fileId, target, friends: offers.friends(), kept: copies, sealedBytes });
     let choice = choose();
+    // The manifest of a long file is read only when somebody takes it.
+    const source = choice.make.length === 0 ? undefined : await sourceOf(maker, file);
     for (let [next] = choice.make; next !== undefined; [next] = choice.make) {
+      if (source === undefined) return undefined;
       const made = await this.#make(source, next, run);
-      if (made !== undefined) {
-        copies = [...copies.filter(({ member }) => member !== made.member), made];
-        const present = await notes.kept(fileId);
-        if (!(await notes.keep(file, copies, present))) throw new MeshError("MESH_STORE_BUSY");
-        this.#options.onMade();
-      }
+      if (made !== undefined) copies = await this.#note(file, copies, made);
       choice = choose();
     }
     return choice.missing === 0 ? undefined : choice.reason;
+  }
+
+  async #note(
+    file: FoundFile,
+    copies: readonly KeptCopy[],
+    made: KeptCopy,
+  ): Promise<readonly KeptCopy[]> {
+    const { notes, onMade } = this.#options;
+    const after = [...copies.filter(({ member }) => member !== made.member), made];
+    const present = await notes.kept(file.record.fileId);
+    if (!(await notes.keep(file, after, present))) throw new MeshError("MESH_STORE_BUSY");
+    onMade();
+    return after;
   }
 
   /** Undefined when this friend cannot take it now; then nobody asks it again in this run. */
