@@ -33,7 +33,7 @@ export interface NamespaceContext {
 }
 
 /** What the copies at friends have to do with a change of the namespace. */
-export interface CopyHooks {
+interface CopyHooks {
   /** What a transaction that puts a content at a path writes for its copies; then `linked`. */
   linking(path: string, fileId: FileId): readonly Operation[];
   linked(path: string): void;

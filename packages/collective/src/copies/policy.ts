@@ -41,7 +41,7 @@ export interface FriendTarget {
   readonly wanted: number;
 }
 
-export const NO_FRIENDS: FriendTarget = { needed: 0, wanted: 0 };
+const NO_FRIENDS: FriendTarget = { needed: 0, wanted: 0 };
 
 export function friendTarget(policy: CopyPolicy | undefined): FriendTarget {
   if (policy === undefined) return NO_FRIENDS;
