@@ -246,7 +246,8 @@ describe("a storage node", () => {
 
   it("obeys orders of the coordinator only, and serves no method without a policy", async () => {
     const link = await mesh.dial(client, served.machine);
-    for (const method of ["chunk.store", "chunk.copy", "chunk.list", "chunk.delete"]) {
+    const orders = ["store", "copy", "list", "heads", "delete", "scrub"];
+    for (const method of orders.map((order) => `chunk.${order}`)) {
       expect(await codeOf(ask(link, method, {}))).toBe("MESH_FORBIDDEN");
     }
     const boss = await mesh.dial(coordinator, served.machine);
@@ -257,6 +258,29 @@ describe("a storage node", () => {
       const stream = await openStream(boss, method, {});
       expect(await codeOf(readMessages(stream.readable).next())).toBe("MESH_FORBIDDEN");
     }
+  });
+
+  it("takes no name of a chunk that could be a path, from anybody", async () => {
+    const { id, bytes } = chunk("a");
+    const names = ["../../etc/passwd", "/etc/passwd", `../${id.slice(3)}`, `${id}\0`, `${id}/..`];
+    names.push(id.toUpperCase(), id.slice(1), `${id}0`, "", "..", "scrub.json");
+    const boss = await mesh.dial(coordinator, served.machine);
+    const link = await mesh.dial(client, served.machine);
+    const before = served.disk.paths();
+    for (const name of names) {
+      const order = { fileId, index: 0, id: name, owner };
+      const asked = [
+        ask(boss, "chunk.store", order, bytes),
+        ask(boss, "chunk.delete", { ids: [name], epoch: 1 }),
+        ask(boss, "chunk.heads", { ids: [name] }),
+        ask(boss, "chunk.list", { after: name, limit: 1 }),
+        ask(boss, "chunk.copy", { ticket: "none", ids: [name], sources: [] }),
+        get(link, ticketFor(client, { operation: "read" }), [name as ChunkId]),
+      ];
+      for (const one of asked) expect(await codeOf(one)).toMatch(/^MESH_[A-Z_]+$/);
+    }
+    expect(served.disk.paths()).toEqual(before);
+    expect(await served.store.report()).toMatchObject({ chunkCount: 0 });
   });
 
   it("stores, lists and deletes for the coordinator", async () => {
