@@ -38,7 +38,8 @@ import type { HoldBook } from "./hold-book.js";
 import { LostFileWriter, type LostFileWriterOptions } from "./lost-file-writer.js";
 import { groupLostChunks, type LostChunk, lostFileOf } from "./lost-files.js";
 
-const LOOK_EVERY_MS = 10_000;
+/** It is nothing to do while the records never went back. */
+const LOOK_EVERY_MS = 2_000;
 /** Chunks whose heads one request asks for: the node reads and verifies them. */
 const HEADS_PER_REQUEST = 32;
 
