@@ -15,7 +15,7 @@ import type { ChunkId, NodeId } from "@hearthmesh/core";
 const WALKS_IN_VAIN_MAX = 3;
 
 /** What a walk tells about each chunk; see `workers/chunk-walk.ts`. */
-export interface ObservedChunk {
+interface ObservedChunk {
   readonly id: ChunkId;
   readonly referenced: boolean;
   readonly holders: ReadonlySet<NodeId>;

@@ -13,12 +13,12 @@ import type { Layout, NodeInfo } from "../types.js";
 import { replicasPossible } from "./layout-change.js";
 
 /** Chunks and their bytes. In a sample they are estimates for all chunks. */
-export interface Amount {
+interface Amount {
   readonly chunks: number;
   readonly bytes: number;
 }
 
-export interface NodeForecast {
+interface NodeForecast {
   readonly nodeId: NodeId;
   readonly name: string;
   readonly capacityBeforeBytes: number;

@@ -33,7 +33,7 @@ export interface NodePatch {
 }
 
 /** A value, and whether it stays when the node says something else. */
-export interface Choice<Value> {
+interface Choice<Value> {
   readonly value: Value;
   readonly chosen: boolean;
 }
