@@ -36,7 +36,7 @@ export function grantListCommand(cli: Cli): MeshCommand {
   });
 }
 
-function rowOf(cli: Cli, { id, subject, grant, state, givenBy, createdBy }: GrantEntry): string[] {
+function rowOf(cli: Cli, { id, subject, grant, state, givenBy }: GrantEntry): string[] {
   const { effect, path, rights, notAfterMs } = grant;
   return [
     id,
@@ -44,6 +44,6 @@ function rowOf(cli: Cli, { id, subject, grant, state, givenBy, createdBy }: Gran
     printable(`${effect === "deny" ? "!" : ""}${path}:${rights.join("+")}`),
     state === "open" ? cli.colours.green(state) : state,
     notAfterMs === undefined ? "" : formatTime(notAfterMs),
-    printable(givenBy ?? createdBy),
+    printable(givenBy ?? "operator"),
   ];
 }

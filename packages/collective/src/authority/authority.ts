@@ -52,6 +52,7 @@ import {
 } from "./enrolment.js";
 import { GrantBook } from "./grant-book.js";
 import { explainGrant, type GrantExplanation } from "./grant-explain.js";
+import { subjectFor } from "./grant-subject.js";
 import { subjectView } from "./grant-target.js";
 import type { RevokedListener } from "./identity-cache.js";
 import type { EnrolResult } from "./identity-write.js";
@@ -328,7 +329,7 @@ export class Authority {
     if (decision.allowed) return;
     throw new MeshError("MESH_FORBIDDEN", {
       message: `${principal.name} may not ${right} ${path}`,
-      hint: `Ask the operator: mesh grant add ${principal.name} "${path}:${right}".`,
+      hint: `Ask the operator: mesh grant add ${subjectFor(principal)} "${path}:${right}".`,
       details: { principal: principal.spiffeId, path, right, reason: decision.reason },
     });
   }

@@ -195,6 +195,15 @@ describe("whom a grant matches", () => {
     const operator = await operatorOf(garage);
     expect(alice.authority.grantsOf(operator)).toEqual([]);
     expect(may(operator, "/")).toBe(false);
+    const guest = await person(garage, "carol@office.carol");
+    for (const [who, hint] of [
+      [operator, 'mesh grant add operator@garage.bob "/x:read"'],
+      [guest, `mesh grant add '*@garage.bob' "/x:read"`],
+      [await person(garage, "bob@garage.bob"), 'mesh grant add bob@garage.bob "/x:read"'],
+    ] as const) {
+      const refused = expect.objectContaining({ hint: expect.stringContaining(hint) });
+      expect(() => alice.authority.authorize(who, "/x", "read")).toThrow(refused);
+    }
   });
 
   it("nobody of a domain that was removed, nor of a later peer of that name", async () => {

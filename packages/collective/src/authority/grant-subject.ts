@@ -44,6 +44,14 @@ export function parseSubject(text: string): Subject {
   return { text: parseGlobalId(plain), kind: "person", domain };
 }
 
+/** How a grant for somebody is addressed: by its name, when its domain vouches for that. */
+export function subjectFor(principal: Principal): string {
+  const { kind, foreignKind, trustDomain, name } = principal;
+  if (kind !== "foreign") return name;
+  if (foreignKind === "coordinator") return `${OPERATOR}@${trustDomain}`;
+  return name.endsWith(`@${trustDomain}`) ? name : `'${ANY}@${trustDomain}'`;
+}
+
 /** What a record of the book says about whom it is for. */
 export interface GrantTarget {
   readonly subject: string;
