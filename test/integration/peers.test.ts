@@ -79,14 +79,14 @@ function bobsOwn(): Shown {
   };
 }
 
-async function bobsFriend(personName: string): Promise<Shown & { name: string; keyPair: KeyPairPem }> {
+async function bobsFriend(personName: string): Promise<Shown & { keyPair: KeyPairPem }> {
   const generate = ["invite", "generate", "--grant", "/:read", "--quiet"];
   const inviteText = await meshOk(bob.home, generate);
   const keyPair = generateKeyPair();
   const name = `${personName}@garage.bob`;
   const enrolled = await enrolWithInvite({ inviteText, kind: "person", name, keyPair, clock });
   const { privateKeyPem: keyPem } = keyPair;
-  return { ...bobsOwn(), keyPem, certificatePem: enrolled.certificatePem, name, keyPair };
+  return { ...bobsOwn(), keyPem, certificatePem: enrolled.certificatePem, keyPair };
 }
 
 /** Status of Alice's API under mutual TLS; 0 when the connection itself is refused. */

@@ -21,8 +21,9 @@ export function describePeer(cli: Cli, peer: PeerView): string[] {
   const { memberId, trustDomain, reason, lastExchange, coordinators, revoked } = peer;
   const last = lastExchange === undefined ? "not yet" : formatTime(Date.parse(lastExchange));
   const why = reason === undefined ? "" : ` (${printable(reason)})`;
+  const who = `the member ${printable(memberId)} (${printable(trustDomain)})`;
   return [
-    `${cli.colours.bold(peer.alias)}: the member ${printable(memberId)} (${printable(trustDomain)})`,
+    `${cli.colours.bold(peer.alias)}: ${who}`,
     `  state         ${stateOf(cli, peer)}${why}`,
     `  words         ${printable(peer.words)}`,
     `  last exchange ${last}`,

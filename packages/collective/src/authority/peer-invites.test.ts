@@ -36,7 +36,7 @@ describe("a code", () => {
     expect(alice.authority.peers.list()).toHaveLength(1);
   });
 
-  it("is refused with a wrong secret, after its end, when revoked, without the CA's key", async () => {
+  it("is refused with a wrong secret, after its end, when revoked, unproven", async () => {
     const alice = await authorityFixture();
     const bob = await member(alice);
     const eve = await member(alice, "eve", "home.eve");

@@ -32,7 +32,7 @@ export interface PeerRecord extends Versioned, KnownMember {
   readonly coordinators: readonly PeerContact[];
   readonly revocations: RevocationList;
   readonly acceptedAtMs: number;
-  /** SPIFFE id of the operator that took the code, or `peer-invite/<id>` when the peer took ours. */
+  /** Operator that took the code (SPIFFE id), or `peer-invite/<id>` when the peer took ours. */
   readonly acceptedBy: string;
 }
 

@@ -120,7 +120,7 @@ describe("a bundle", () => {
     await expect(refresh(renamed)).rejects.toThrow(invalid);
   });
 
-  it("that names a CA key of another domain is refused, whatever its certificate says", async () => {
+  it("that names a CA key of another domain is refused, whatever its name", async () => {
     const alice = await authorityFixture();
     const bob = await member(alice, "bob", "garage.bob", sameKeys());
     await befriend(alice, bob);
