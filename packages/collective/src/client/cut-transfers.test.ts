@@ -57,6 +57,26 @@ describe("a reader whose right is gone", () => {
   });
 });
 
+describe("a writer who loses another right", () => {
+  it("goes on with a new ticket", async () => {
+    const carol = world.client("carol", "/:read+write");
+    const { stream } = await carol.read("/big");
+    const reading = stream[Symbol.asyncIterator]();
+    await reading.next();
+    let taken = 0;
+    async function* source() {
+      for await (const piece of inPieces(bytes, MIB)) {
+        taken += piece.length;
+        if (taken === 12 * MIB) setGrants("carol", "/carol:write");
+        yield piece;
+      }
+    }
+    const entry = await carol.write("/carol", source());
+    expect(entry.sizeBytes).toBe(bytes.length);
+    await expect(readOn(reading, 0)).rejects.toMatchObject({ code: "MESH_FORBIDDEN" });
+  });
+});
+
 describe("a writer whose right is gone", () => {
   it("is cut in the middle, nothing of it is visible, and another one goes on", async () => {
     let taken = 0;

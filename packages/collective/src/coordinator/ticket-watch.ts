@@ -51,8 +51,16 @@ export class TicketWatch {
   ): { holders: NodeId[]; everybody: boolean } {
     this.#forgetEnded();
     const holders = new Set<NodeId>();
+    // Tickets are many and principals few: each is asked about once.
+    const concerned = new Map<string, boolean>();
+    const concerns = (principal: Principal): boolean => {
+      const who = `${principal.nodeId} ${principal.spiffeId}`;
+      const known = concerned.get(who) ?? change.concerns(principal);
+      concerned.set(who, known);
+      return known;
+    };
     for (const [key, watched] of this.#watched) {
-      if (!change.concerns(watched.principal) || may(watched)) continue;
+      if (!concerns(watched.principal) || may(watched)) continue;
       holders.add(watched.holder);
       this.#watched.delete(key);
     }
