@@ -40,6 +40,8 @@ export interface RunningCoordinator {
   /** One run of a worker, as its operator asks for it: what it has done. */
   runWorker(name: string): Promise<Pick<WorkerInspection, "done" | "errors">>;
   fsck(repair: boolean): Promise<FsckReport>;
+  /** A method that its operator may call, such as `layout.drain`. */
+  operate(method: string, header: object): Promise<object>;
 }
 
 export async function startCoordinator(
@@ -92,7 +94,7 @@ function grantKeeper(authority: Authority): GrantKeeper {
 function upkeepOf(
   coordinator: Coordinator,
   operator: () => Principal,
-): Pick<RunningCoordinator, "runWorker" | "fsck"> {
+): Pick<RunningCoordinator, "runWorker" | "fsck" | "operate"> {
   const runWorker = async (name: string) => {
     const worker = coordinator.workers().find((one) => one.name === name);
     if (worker === undefined) throw new Error(`there is no worker ${name}`);
@@ -103,6 +105,7 @@ function upkeepOf(
   };
   return {
     runWorker,
+    operate: async (method, header) => (await coordinator.call(operator(), method, header)).header,
     fsck: async (repair) => {
       await coordinator.call(operator(), "fsck.run", { repair });
       await coordinator

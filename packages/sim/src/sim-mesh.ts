@@ -169,6 +169,11 @@ export class SimMesh implements ReplicaView {
     return this.#leading().fsck(repair);
   }
 
+  /** A method of the coordinator that is for its operator. */
+  operate(method: string, header: object): Promise<object> {
+    return this.#leading().operate(method, header);
+  }
+
   #leading(): RunningCoordinator {
     if (this.#coordinator === undefined) throw new Error("the coordinator does not run");
     return this.#coordinator;
