@@ -8,9 +8,9 @@
  *
  * A text in it is one byte of length and ASCII. The bytes are written in base32, 32 characters in a
  * line with the number of the line in front and two check characters behind it, so that a line that
- * was mistyped, left out or put in the wrong place is named before anything else is looked at. Lines
- * that begin with `#` are for people and may be left out. A message about a bad kit says where it is
- * bad and repeats nothing of it: whoever has the kit has the member.
+ * was mistyped, left out or put in the wrong place is named before anything else is looked at.
+ * Lines that begin with `#` are for people and may be left out. A message about a bad kit says
+ * where it is bad and repeats nothing of it: whoever has the kit has the member.
  */
 import { createHash } from "node:crypto";
 import {

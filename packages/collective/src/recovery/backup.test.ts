@@ -203,7 +203,7 @@ describe("snapshots at friends", () => {
     expect((await backup.status()).map(({ newest }) => newest?.sequence)).toEqual([2, 2]);
   });
 
-  it("of an older copy of this coordinator never take the place of those of the restored one", async () => {
+  it("of the coordinator before a restore never take the place of those after it", async () => {
     await backupOn(store).run(signal, quiet);
     const restored = memoryStore({ clock });
     await write("coordinator/epoch", "1000005", restored);

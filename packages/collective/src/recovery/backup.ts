@@ -2,9 +2,9 @@
  * The worker that keeps sealed snapshots of the records at every friend who gives room.
  *
  * A run reads all rows at one revision into a packed file on this machine, seals it for each friend
- * and writes it into the slot of its number there. Nothing is written while nothing has changed, and
- * nothing where a snapshot of a higher epoch lies: then this member was restored elsewhere, and this
- * coordinator is the one that was replaced.
+ * and writes it into the slot of its number there. Nothing is written while nothing has changed,
+ * and nothing where a snapshot of a higher epoch lies: then this member was restored elsewhere, and
+ * this coordinator is the one that was replaced.
  */
 import { createHash } from "node:crypto";
 import { type Clock, errorFields, type Logger, MeshError, type Random } from "@hearthmesh/core";

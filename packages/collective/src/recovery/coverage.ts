@@ -17,7 +17,7 @@ const DIRECTORIES_MAX = 200_000;
 /** What others keep here is theirs. */
 const OTHERS = "/.copies/";
 
-export interface FileCount {
+interface FileCount {
   readonly files: number;
   readonly bytes: number;
 }

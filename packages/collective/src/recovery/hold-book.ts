@@ -90,7 +90,7 @@ export class HoldBook {
       ...{ nodeId, epoch, revision: openedRevision },
       reason: `it remembers revision ${mark.revision} of epoch ${mark.epoch}`,
     });
-    // The mark of a restore makes the next leader begin a hold, under an epoch that nobody has seen.
+    // The mark of a restore makes the next leader begin a hold, under an epoch that is new.
     const { store } = this.#options;
     await store.transact({ success: [put(RESTORED_KEY, Buffer.from(String(mark.revision)))] });
     onRolledBack?.(Math.max(mark.epoch, epoch));

@@ -2,11 +2,10 @@
  * From chunks that nobody refers to, back to files: the header of a chunk says which file it was
  * written for, at which place, whose it was and when. Pure functions.
  *
- * A file is whole when it has every place from the first on and only the last chunk is short. Should
- * the end of a file have been lost as well, and the rest be full chunks, that cannot be seen; the
- * size shows it. A chunk that was on the nodes already when the file was written has the header of
- * the file before, so a file that shared chunks with others is put together only as far as they
- * name it.
+ * A file is whole when it has every place from the first on and only the last chunk is short.
+ * Should its end have been lost as well, and the rest be full chunks, that cannot be seen; the size
+ * shows it. A chunk that was on the nodes already when the file was written has the header of the
+ * file before, so a file that shared chunks with others is put together only as far as they name it.
  */
 import { type FileId, limits } from "@hearthmesh/core";
 import type { ChunkHeader } from "../types.js";
@@ -56,7 +55,7 @@ function isWhole(ordered: readonly LostChunk[]): boolean {
   );
 }
 
-/** The lost file that an upload of an earlier, broken-off run is of; undefined for other uploads. */
+/** The lost file that an upload of a broken-off run is of; undefined for other uploads. */
 export function lostFileOf(path: string): FileId | undefined {
   const [, fileId] = /^\/lost\+found\/\d{8,}-([0-9a-f]{32})$/.exec(path) ?? [];
   return fileId as FileId | undefined;

@@ -107,7 +107,7 @@ describe("a coordinator on records of yesterday", () => {
     expect(chunksOn(parts[0] as Uint8Array)).toBe(1);
   });
 
-  it("puts long files together, from segments that were told and chunks that were not", async () => {
+  it("puts long files together from segments that were told and chunks that were not", async () => {
     world = await World.start({ replicas: 1, acks: 1, nodes: 1 });
     const parts = Array.from({ length: 70 }, (_, at) => bytesOf(MIB, at + 1));
     const begun = await world.begin("/long.bin");

@@ -3,11 +3,11 @@
  * what is held back until everything that nobody remembers was looked at. Pure functions.
  *
  * A coordinator begins every run with a higher epoch, so with records that are whole a node comes
- * with the mark of this very run, or with one of a lower epoch whose revision is not above that with
- * which the store was opened: nothing is told before it is in the store. Records that went back may
- * count the same epochs again, in a run of another name. A restore, and the discovery of one, let
- * the epoch leap to one that nobody has seen: marks of lower epochs are of the time before it, and
- * are known.
+ * with the mark of this very run, or with one of a lower epoch whose revision is not above that
+ * with which the store was opened: nothing is told before it is in the store. Records that went
+ * back may count the same epochs again, in a run of another name. A restore, and the discovery of
+ * one, let the epoch leap to one that nobody has seen: marks of lower epochs are of the time before
+ * it, and are known.
  *
  *     none --a node remembers more, or the store was restored--> held --every node was looked at-->
  *     over --a node remembers more than this epoch--> held (anew)
@@ -31,7 +31,7 @@ export interface HoldRecord {
 }
 
 /** Above this no node has ever been: who says more is not believed. */
-export const EPOCH_MAX = 2 ** 48;
+const EPOCH_MAX = 2 ** 48;
 
 export interface OwnPlace {
   readonly epoch: number;

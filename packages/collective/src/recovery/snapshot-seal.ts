@@ -22,7 +22,7 @@ import {
 import { decodeSnapshot, type OpenSnapshot } from "./snapshot-format.js";
 
 /** Snapshots that are kept at each friend. */
-export const SNAPSHOTS_KEPT = 3;
+const SNAPSHOTS_KEPT = 3;
 const LABEL = /^snapshot\/(\d{1,16})\/(\d{1,16})$/;
 
 /** Which of two snapshots is newer, without looking into them. */

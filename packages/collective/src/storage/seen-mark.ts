@@ -1,8 +1,9 @@
 /**
  * The furthest that a storage node has heard its coordinator be: the epoch, within it the revision
- * of the store, and which run of the coordinator said so. Kept on the node's disk and told at every registration, so that a
- * coordinator whose records went back in time (restored from a backup, or a machine set back to an
- * older state) finds out before it takes chunks for garbage whose rows it has lost.
+ * of the store, and which run of the coordinator said so. Kept on the node's disk and told at every
+ * registration, so that a coordinator whose records went back in time (restored from a backup, or a
+ * machine set back to an older state) finds out before it takes chunks for garbage whose rows are
+ * lost.
  */
 
 export interface SeenMark {

@@ -1,4 +1,4 @@
-/** The recovery kit of a home, from the files of its coordinator. It goes to nobody but the caller. */
+/** The recovery kit of a home, from the files of its coordinator; nobody but the caller gets it. */
 import { MeshError, parseMemberId, parseTrustDomain } from "@hearthmesh/core";
 import {
   formatRecoveryKit,

@@ -164,7 +164,7 @@ function requireSomething(
   });
   const isSilent = findings.every(({ failure }) => failure !== undefined);
   throw new MeshError(isSilent ? "MESH_UNREACHABLE" : "MESH_NOT_FOUND", {
-    message: `no friend gave a snapshot of the records (${reasons.join("; ") || "the kit names none"})`,
+    message: `no friend gave a snapshot of the records (${reasons.join("; ") || "it has none"})`,
     hint: "Name the address of a friend's API with `--from host:port`, or try again later.",
   });
 }
