@@ -131,10 +131,19 @@ describe("the straight way to a peer", () => {
     const files = filesOver(behindRouter, other);
     await roundTrip(files, "/film");
     const alone = filesOver(behindRouter);
-    await expect(alone.write("/g", inPieces(pattern(2 * MIB), MIB))).rejects.toMatchObject({
+    let taken = 0;
+    const source = async function* () {
+      for await (const piece of inPieces(pattern(8 * MIB), MIB)) {
+        taken++;
+        yield piece;
+      }
+    };
+    await expect(alone.write("/g", source())).rejects.toMatchObject({
       code: "MESH_NO_STORAGE",
       message: expect.stringContaining("no way through the router"),
     });
+    // What tells a small file from a large one, and nothing for nodes that are not there.
+    expect(taken).toBe(1);
     await expect(alone.stat("/g")).rejects.toMatchObject({ code: "MESH_PATH_NOT_FOUND" });
     await expect.poll(() => bob.coordinator.status().uploadsOpen).toBe(0);
   });
