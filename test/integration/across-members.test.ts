@@ -190,6 +190,30 @@ describe("Alice's operator", () => {
   });
 });
 
+describe("a quota that Bob offers", () => {
+  it("holds people and programs of Alice to it, and the refusal says whose it is", async () => {
+    await atBob("quota", "offer", "alice", "24MB");
+    const refused = await mesh(dora, ["write", "/@bob/garage/more", local("film")]);
+    expect([refused.code, refused.stderr]).toEqual([
+      7,
+      expect.stringMatching(/home\.alice has used .* that garage\.bob offers it.*MESH_QUOTA/s),
+    ]);
+    const body = Uint8Array.from(film);
+    const overHttp = await fetch(contentUrl("/@bob/garage/more"), { method: "PUT", body });
+    expect([overHttp.status, await overHttp.json()]).toEqual([
+      507,
+      expect.objectContaining({ code: "MESH_QUOTA" }),
+    ]);
+    expect(await codeAt("/@bob/garage/more")).toBe("MESH_PATH_NOT_FOUND");
+    const { given } = JSON.parse(await atBob("quota", "list", "--json")) as {
+      given: { trustDomain: string; usedBytes: number }[];
+    };
+    expect(given).toMatchObject([{ trustDomain: "home.alice" }]);
+    expect(given[0]?.usedBytes).toBeGreaterThanOrEqual(4 * film.length);
+    await atBob("quota", "offer", "alice", "1GB");
+  });
+});
+
 describe("faults", () => {
   it("a cut in the middle of a write leaves nothing half visible, and a retry works", async () => {
     let left = 48;

@@ -15,6 +15,7 @@ import {
   MeshError,
 } from "@hearthmesh/core";
 import type { Store } from "@hearthmesh/store";
+import { Slots } from "../coordinator/gates.js";
 import { fileOfReference, keys } from "../coordinator/keys.js";
 import { decodeReference } from "../coordinator/records.js";
 import type { Progress } from "../coordinator/workers/worker-definition.js";
@@ -51,6 +52,8 @@ export class Recall {
   readonly #open = new Map<string, Promise<OpenCopyAtFriend>>();
   readonly #chunks = new Map<ChunkId, Promise<Uint8Array>>();
   readonly #lost = new Set<ChunkId>();
+  /** Many readers of lost files share the line to the friends, and the memory for pieces. */
+  readonly #slots = new Slots(limits.COPIES_AT_A_TIME_MAX);
   /** Readers share what is under way, so no one of them may break it off. */
   readonly #stop = new AbortController();
 
@@ -77,7 +80,7 @@ export class Recall {
   chunk(chunk: LostChunk): Promise<Uint8Array> {
     const known = this.#chunks.get(chunk.id);
     if (known !== undefined) return known;
-    const reading = this.#read(chunk);
+    const reading = this.#slots.run(() => this.#read(chunk));
     this.#chunks.set(chunk.id, reading);
     reading.catch(() => this.#chunks.delete(chunk.id));
     for (const id of this.#chunks.keys()) {

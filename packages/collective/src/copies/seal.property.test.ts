@@ -7,6 +7,7 @@ import { ContentHash } from "./content-hash.js";
 import type { CopyHeader } from "./copy-header.js";
 import { CopyKeys } from "./copy-keys.js";
 import { CopyReader, firstPieceBytes, openCopy } from "./open-copy.js";
+import { openPiece, sealPiece } from "./piece-cipher.js";
 import { sealCopy, sealedSizeOf } from "./seal-copy.js";
 
 const MIB = 1 << 20;
@@ -186,6 +187,27 @@ describe("a copy that is not as it was written", () => {
       }),
       { numRuns: 50 },
     );
+  });
+});
+
+describe("one piece", () => {
+  it("opens in its place alone: in this store, of this copy, with this number, last or not", () => {
+    const key = randomBytes(32);
+    const place = { storeId: randomBytes(16), name, index: 3, last: true };
+    const sealed = sealPiece(key, place, Buffer.from("a piece"));
+    expect(openPiece(key, place, sealed).toString()).toBe("a piece");
+    const elsewhere = [
+      { last: false },
+      { index: 2 },
+      { index: 2 ** 33 + 3 },
+      { name: keys.nameOfFile(fileId, "office.carol") },
+      { storeId: randomBytes(16) },
+    ];
+    for (const more of elsewhere) {
+      const open = () => openPiece(key, { ...place, ...more }, sealed);
+      expect(open).toThrow(expect.objectContaining(damagedError));
+    }
+    expect(() => openPiece(key, place, sealed.subarray(0, 10))).toThrow();
   });
 });
 
