@@ -15,10 +15,10 @@ export {
   rejoinStore,
   restoreStore,
 } from "./etcd/store-restore.js";
+export { type JoinOptions, joinMember } from "./join-member.js";
 export { type KitFriendNames, type MadeKit, makeRecoveryKit } from "./recovery/make-kit.js";
 export {
   type RestoreMemberOptions,
   type RestoreReport,
   restoreMember,
 } from "./recovery/restore-member.js";
-export { type JoinOptions, joinMember } from "./join-member.js";
