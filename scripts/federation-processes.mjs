@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { freePortBase, MeshProcess, PORT_STEP } from "./mesh-processes.mjs";
 
 /** As in examples/federation/docker-compose.yml. */
-export const MEMBERS = [
+const MEMBERS = [
   { id: "alice", domain: "home.alice" },
   { id: "bob", domain: "garage.bob" },
   { id: "carol", domain: "office.carol" },
@@ -102,7 +102,8 @@ export class FederationProcesses {
   #portBase;
 
   /**
-   * `nodes`: how many storage nodes each member has; one without any stores at its coordinator.
+   * `nodes`: how many storage nodes each member has, for as many members as there are numbers;
+   * one without any stores at its coordinator.
    * Resolves when every process is ready and every node has registered.
    * @param {{ folder: string, nodes?: readonly number[] }} options
    */
@@ -110,7 +111,7 @@ export class FederationProcesses {
     const federation = new FederationProcesses();
     const count = nodes.reduce((sum, one) => sum + one + 1, 0);
     federation.#portBase = await freePortBase(count + SPARE);
-    federation.members = MEMBERS.map((member, index) => {
+    federation.members = MEMBERS.slice(0, nodes.length).map((member, index) => {
       const portBase = federation.#nextPortBase();
       const isStoring = (nodes[index] ?? 0) === 0;
       const made = new FederationMember({ ...member, folder, portBase, isStoring });
