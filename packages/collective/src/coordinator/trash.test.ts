@@ -181,6 +181,30 @@ describe("the place", () => {
   });
 });
 
+describe("an entry", () => {
+  it("comes back once, to whichever place was first, and is not emptied then", async () => {
+    await start();
+    for (let round = 0; round < 10; round++) {
+      await world.put("/shared/a", bytesOf(5_000, round));
+      await world.call("file.remove", { path: "/shared/a" });
+      const { id } = await only();
+      const codes = await Promise.all([
+        codeOf(world.call("file.restore", { id, to: "/shared/b" })),
+        codeOf(world.call("file.restore", { id, to: "/shared/c" })),
+        world.call<{ emptied: number }>("file.empty", { id }).then(
+          ({ emptied }) => (emptied === 1 ? "fine" : "MESH_NOT_FOUND"),
+          (error: MeshError) => error.code,
+        ),
+      ]);
+      expect(codes.sort()).toEqual(["MESH_NOT_FOUND", "MESH_NOT_FOUND", "fine"]);
+      for (const path of ["/shared/b", "/shared/c"]) {
+        await world.call("file.remove", { path, permanent: true }).catch(() => undefined);
+      }
+      expect([await trash(), (await world.rows("d/")).length]).toEqual([[], round + 1]);
+    }
+  });
+});
+
 describe("who", () => {
   it("may not delete a path sees nothing of it in the trash", async () => {
     await start();
