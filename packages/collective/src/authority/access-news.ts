@@ -16,7 +16,7 @@ export class AccessNews {
     return () => this.#listeners.delete(listener);
   }
 
-  /** A listener that throws keeps the news from nobody else; the first error is thrown at the end. */
+  /** A listener that throws keeps the news from nobody else; the first error comes at the end. */
   tell(change: AccessChange): void {
     const failures: unknown[] = [];
     for (const listener of this.#listeners) {
