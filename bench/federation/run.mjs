@@ -2,17 +2,17 @@
  * `npm run bench -- federation [--rounds 3] [--megabytes 300]`: two members on loopback, all real
  * processes: Bob with a coordinator and three storage nodes, Alice with a coordinator that stores
  * too. A person of Alice's writes and reads in Bob's home, beside a person of Bob's own and beside
- * WebDAV servers of Debian on the same disk (`rclone serve webdav`, nginx), when they are
- * installed. Figures go to `bench/results/federation.json`.
+ * WebDAV servers on the same disk (`rclone serve webdav`, nginx; no TLS, one copy, no checks), when
+ * they are installed. Figures go to `bench/results/federation.json`.
  */
 import { createReadStream, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { root, say } from "../../scripts/lib.mjs";
 import { makeRealFile } from "../../scripts/real-data.mjs";
+import { davRead, davWrite, startPeers } from "../files/webdav-peers.mjs";
 import { homes } from "./homes.mjs";
 import { rows } from "./table.mjs";
-import { davServers } from "./webdav.mjs";
 
 const flag = (name, standard) => {
   const at = process.argv.indexOf(`--${name}`);
@@ -67,7 +67,7 @@ async function smallFiles(files, directory) {
   return count / ((performance.now() - startedMs) / 1000);
 }
 
-async function round(number, { ann, ben, gateway }, servers, input) {
+async function round(number, { ann, ben, gateway }, webdav, input) {
   say(`Round ${number} of ${rounds} ...`);
   let content = 0;
   // Other content each time: what is there already would only be compared, not stored.
@@ -80,24 +80,26 @@ async function round(number, { ann, ben, gateway }, servers, input) {
   figures.through.push(await writeAndRead(gateway, `/@bob/garage/through-${number}`, input));
   figures.smallWithin.push(await smallFiles(ben, `/garage/small-own-${number}`));
   figures.small.push(await smallFiles(ann, `/@bob/garage/small-across-${number}`));
-  for (const server of servers) {
-    if (server.missing !== undefined) continue;
+  for (const server of webdav.peers) {
     await renew();
+    const name = `file-${number}`;
+    const write = await davWrite(server, name, input, sizeBytes);
+    const read = await davRead(server, name, sizeBytes);
     figures.dav[server.name] ??= [];
-    const measured = await server.writeAndRead(input, `file-${number}`, bytesPerSecond, readAll);
-    figures.dav[server.name].push(measured);
+    figures.dav[server.name].push({ write, read });
+    rmSync(join(server.files, name));
   }
 }
 
 let federation;
-let servers = [];
+let webdav = { peers: [], missing: [] };
 let code = 0;
 try {
   federation = await homes(folder);
-  servers = await davServers(folder);
+  webdav = await startPeers(folder);
   const input = join(folder, "input");
   for (let number = 1; number <= rounds; number++) {
-    await round(number, federation, servers, input);
+    await round(number, federation, webdav, input);
   }
   const result = {
     at: new Date().toISOString(),
@@ -109,13 +111,13 @@ try {
   mkdirSync(join(root, "bench/results"), { recursive: true });
   const path = join(root, "bench/results/federation.json");
   writeFileSync(path, `${JSON.stringify(result, undefined, 2)}\n`);
-  say(`\n${rows(figures, { rounds, sizeBytes, cores: cpus().length, servers })}`);
+  say(`\n${rows(figures, { rounds, sizeBytes, cores: cpus().length, webdav })}`);
   say("\nRaw figures: bench/results/federation.json");
 } catch (error) {
   say(`The benchmark failed: ${error.stack}\nLogs are in ${folder}`);
   code = 1;
 }
-await Promise.all(servers.map((server) => server.stop?.()));
+await Promise.all(webdav.peers.map((server) => server.stop()));
 await federation?.stop();
 if (code === 0) rmSync(folder, { recursive: true, force: true });
 process.exit(code);

@@ -8,15 +8,14 @@ const met = (yes) => (yes ? "met" : "**short**");
 /** A crossing between two members may cost this much of the same way at home. */
 const ACROSS = 0.9;
 
-export function rows(figures, { rounds, sizeBytes, cores, servers }) {
+export function rows(figures, { rounds, sizeBytes, cores, webdav }) {
   const of = (list, what) => median(list.map((one) => one[what]));
   const size = `${sizeBytes / 1e6} MB`;
   const beside = (what) =>
-    servers
-      .map(({ name, missing }) => {
-        return missing === undefined ? `${name}: ${rate(of(figures.dav[name], what))}` : missing;
-      })
-      .join("; ");
+    [
+      ...webdav.peers.map(({ name }) => `${name}: ${rate(of(figures.dav[name], what))}`),
+      ...webdav.missing.map((name) => `${name} is not installed`),
+    ].join("; ");
   const line = (words, list, what, mark) => {
     const ours = of(list, what);
     const home = of(figures.within, what);
