@@ -1,4 +1,4 @@
-/** Upkeep with real processes: flipped bits on a disk, the check, the trash, settings of workers. */
+/** Upkeep with real processes: flipped bits, the check, the trash, settings of workers. */
 import { randomBytes } from "node:crypto";
 import {
   closeSync,

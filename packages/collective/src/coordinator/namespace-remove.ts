@@ -1,7 +1,8 @@
 /**
  * Removing an entry. A tree goes in one transaction: its top row is deleted, and in the same moment
- * it is put in the trash, or a note for the sweeper is left when there is no trash for it. Nothing leads to what is below any more; rows and chunks are
- * taken away later, in batches, by the garbage collector.
+ * it is put in the trash, or a note for the sweeper is left when there is no trash for it. Nothing
+ * leads to what is below any more; rows and chunks are taken away later, in batches, by the garbage
+ * collector.
  */
 import { MeshError } from "@hearthmesh/core";
 import { expectRevision, type Operation, put, remove } from "@hearthmesh/store";

@@ -93,7 +93,7 @@ describe("what was removed", () => {
     expect(endsAtMs).toBe(deletedAtMs + RETENTION_MS);
   });
 
-  it("goes at once when that is asked for, when there is no trash, and for copies of peers", async () => {
+  it("goes at once when that is asked for, and when it is a copy of a peer", async () => {
     await start();
     await world.call("file.mkdir", { path: "/.copies" });
     for (const path of ["/shared/a", "/.copies/b"]) {
@@ -220,7 +220,7 @@ describe("who", () => {
     expect(await trash()).toHaveLength(1);
   });
 
-  it("may delete but not read brings it back, and cannot carry it elsewhere to read it", async () => {
+  it("may delete but not read brings it back, and nowhere else to read it", async () => {
     await start();
     await world.put("/shared/a", bytesOf(10, 1));
     await world.call("file.remove", { path: "/shared/a" });

@@ -127,7 +127,7 @@ describe("the scrub of a node", () => {
     expect(again.scrubber.serve({}).lastPassAtMs).toBeGreaterThan(0);
   });
 
-  it("takes a damaged chunk out, sets its bytes aside and names it until it is there again", async () => {
+  it("takes a damaged chunk out, keeps its bytes, names it until it is there again", async () => {
     const node = await filled();
     node.disk.damage("packs/0000000001.pack", 2_000);
     await node.scrubber.start();

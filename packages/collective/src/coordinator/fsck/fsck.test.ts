@@ -41,7 +41,7 @@ function losesEverywhere(id: ChunkId): void {
 }
 
 describe("a check", () => {
-  it("finds nothing where nothing is wrong, also in the trash, while uploading, and swept", async () => {
+  it("finds nothing where nothing is wrong, in the trash and while uploading too", async () => {
     await someFiles();
     await world.put("/gone", bytesOf(6_000, 5));
     await world.call("file.remove", { path: "/gone" });
@@ -120,7 +120,7 @@ describe("a check", () => {
     expect(await world.rows("d/")).toEqual([]);
   });
 
-  it("tells of references, segments and queue rows of nobody, and takes no content away", async () => {
+  it("tells of rows of nobody, and takes no content away", async () => {
     await someFiles();
     const nobody = "2".repeat(32) as FileId;
     const id = chunkIdOf([bytesOf(10, 8)]);
