@@ -36,13 +36,15 @@ let machine: Machine;
 let node: StorageNode;
 let store: PackStore;
 let ids: ChunkId[];
+let nowMs: number;
 
 beforeEach(async () => {
   mesh = new TestMesh();
   coordinator = mesh.machine("coordinator", "coordinator");
   [carol, dave] = [mesh.machine("carol", "person"), mesh.machine("dave", "person")];
   machine = mesh.machine("node-1");
-  const clock = systemClock();
+  nowMs = 1_800_000_000_000;
+  const clock = { ...systemClock(), nowMs: () => nowMs };
   store = await openPackStore({
     disk: new FaultyDisk().process(),
     clock,
@@ -93,7 +95,7 @@ function ticketFor(holder: Machine, change: Partial<Ticket> = {}): string {
     chunkIds: ids,
     epoch: 1,
     issuedAtMs: ISSUED_MS,
-    notAfterMs: Date.now() + 600_000,
+    notAfterMs: nowMs + 60_000,
     ...change,
   };
   return signTicket(ticket, coordinator.identity.sign);
@@ -138,6 +140,14 @@ describe("a ticket that was taken back", () => {
     expect(await codeOf(readAll(again))).toBe("MESH_TICKET_INVALID");
     const fresh = await openGet(links[0]!, ticketFor(carol, { issuedAtMs: ISSUED_MS + 1 }));
     await readAll(fresh);
+  });
+
+  it("is as good as one that ends on the way, which is cut too", async () => {
+    const link = await mesh.dial(carol, machine);
+    const messages = await openGet(link, ticketFor(carol));
+    await messages.next();
+    nowMs += 60_001;
+    expect(await codeOf(readAll(messages))).toBe("MESH_TICKET_INVALID");
   });
 
   it("takes no further chunk of a writer", async () => {
