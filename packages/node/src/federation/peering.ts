@@ -47,7 +47,21 @@ export interface PeeringOptions extends Tools {
   readonly credentials: CredentialHolder;
   /** Whether this coordinator leads: the others only do what they are asked. */
   leads(): boolean;
+  /** How other members are spoken to. Default: by their doors. */
+  readonly speech?: PeerSpeech;
 }
+
+export interface PeerSpeech {
+  readonly redeem: typeof redeemPeering;
+  readonly exchange: typeof exchangeBundles;
+  readonly farewell: typeof sayFarewell;
+}
+
+const BY_DOORS: PeerSpeech = {
+  redeem: redeemPeering,
+  exchange: exchangeBundles,
+  farewell: sayFarewell,
+};
 
 /** When a peer is spoken to next. */
 interface Turn {
@@ -61,6 +75,7 @@ interface Turn {
 export class Peering implements PeeringService, Startable {
   readonly name = "peering";
   readonly #options: PeeringOptions;
+  readonly #speech: PeerSpeech;
   readonly #exchanges = new Map<TrustDomain, PeerExchange>();
   readonly #turns = new Map<TrustDomain, Turn>();
   readonly #farewells = new Map<TrustDomain, Turn>();
@@ -71,6 +86,7 @@ export class Peering implements PeeringService, Startable {
 
   constructor(options: PeeringOptions) {
     this.#options = options;
+    this.#speech = options.speech ?? BY_DOORS;
   }
 
   async start(): Promise<void> {
@@ -102,7 +118,7 @@ export class Peering implements PeeringService, Startable {
     const { alias, signal } = request;
     const code = parsePeering(request.code);
     const redemption = await peers.redemptionOf(code, alias);
-    const bundle = await redeemPeering(code, redemption, { clock, signal });
+    const bundle = await this.#speech.redeem(code, redemption, { clock, signal });
     const peer = await peers.accept(by, code, { bundle, alias });
     this.heardFrom(peer);
     return peer;
@@ -142,6 +158,7 @@ export class Peering implements PeeringService, Startable {
       this.#resting = new AbortController();
       try {
         if (this.#options.leads()) await this.#doWhatIsDue();
+        else this.#forgetTurns();
       } catch (error) {
         log.warn("the peers could not be told what is new", errorFields(error));
       }
@@ -165,7 +182,13 @@ export class Peering implements PeeringService, Startable {
     await atOnce(farewells, (farewell) => this.#tellEnd(farewell, this.#stopping.signal));
   }
 
-  /** Until something is due, which another coordinator may have to do. */
+  /** Another coordinator has them now; this one begins anew should it lead again. */
+  #forgetTurns(): void {
+    this.#turns.clear();
+    this.#farewells.clear();
+  }
+
+  /** Until something is due. */
   #restMs(): number {
     const nowMs = this.#options.clock.monotonicMs();
     const dueMs = [...this.#turns.values(), ...this.#farewells.values()].map((turn) => turn.dueMs);
@@ -194,7 +217,7 @@ export class Peering implements PeeringService, Startable {
     const before = this.exchangeWith(peer);
     try {
       const speak = { credentials: credentials.current, clock, signal: this.#stopping.signal };
-      const bundle = await exchangeBundles(peer, own, speak);
+      const bundle = await this.#speech.exchange(peer, own, speak);
       await peers.refresh(trustDomain, bundle);
       const delayMs = EXCHANGE_EVERY_MS * (0.8 + 0.4 * random.float());
       const dueMs = clock.monotonicMs() + delayMs;
@@ -222,7 +245,10 @@ export class Peering implements PeeringService, Startable {
     const { trustDomain, removedAtMs } = farewell;
     const isOver = clock.nowMs() > removedAtMs + limits.PEER_BUNDLE_VALIDITY_MS;
     try {
-      if (!isOver) await sayFarewell(farewell, { credentials: credentials.current, clock, signal });
+      if (!isOver) {
+        const speak = { credentials: credentials.current, clock, signal };
+        await this.#speech.farewell(farewell, speak);
+      }
     } catch (error) {
       if (!isRefusal(error)) {
         this.#farewells.set(trustDomain, this.#again(this.#farewells.get(trustDomain), 0));
