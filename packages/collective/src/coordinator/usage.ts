@@ -1,9 +1,9 @@
 /**
  * How many files the namespace holds and how many bytes they have, in all and by the trust domain
  * of their owners. Counted once from the rows as they were at one revision, then kept by adding up
- * what the coordinator changes. Unknown until the count has ended. A removed tree counts until it is
- * swept. What is in the trash belongs to its owner still, so it counts for the quota of a domain,
- * and is no file of the namespace any more.
+ * what the coordinator changes. Unknown until the count has ended. A removed tree counts until it
+ * is swept. What is in the trash belongs to its owner still, so it counts for the quota of a
+ * domain, and is no file of the namespace any more.
  */
 import { isMeshError } from "@hearthmesh/core";
 import type { RangeResult, Store } from "@hearthmesh/store";

@@ -3,7 +3,9 @@
  * by which they were asked for, so that a program can go on with it. A name that is no peer's is
  * `MESH_PEER_UNKNOWN`. Nothing moves from one member to another: `MESH_ACROSS_MEMBERS`.
  */
+
 import { MeshError } from "@hearthmesh/core";
+import type { RemoveOptions } from "../client/file-client.js";
 import type { OpenFile, PageOptions, ReadOptions, WriteOptions } from "../client/index.js";
 import { ROOT_ID } from "../coordinator/keys.js";
 import { childPath } from "../coordinator/paths.js";
@@ -99,10 +101,7 @@ export class AwayFiles implements PagedFiles {
     await source.files.move(source.path, target.path, options);
   }
 
-  async remove(
-    path: string,
-    options: { recursive?: boolean; ifMatch?: string; signal?: AbortSignal } = {},
-  ): Promise<number> {
+  async remove(path: string, options: RemoveOptions = {}): Promise<number> {
     const place = await this.#place(path, options.signal);
     return place.files.remove(place.path, options);
   }

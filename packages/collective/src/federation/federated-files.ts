@@ -1,4 +1,5 @@
 /** One tree over all members: what is at home as it is, and under `/@bob` what is at the peer Bob. */
+import type { RemoveOptions } from "../client/file-client.js";
 import type { OpenFile, ReadOptions, WriteOptions } from "../client/index.js";
 import type { Entry } from "../types.js";
 import { leadsAway } from "./across-path.js";
@@ -51,10 +52,7 @@ export class FederatedFiles implements FileOperations {
     await this.#of(from).move(from, to, options);
   }
 
-  remove(
-    path: string,
-    options: { recursive?: boolean; ifMatch?: string; signal?: AbortSignal } = {},
-  ): Promise<number> {
+  remove(path: string, options: RemoveOptions = {}): Promise<number> {
     return this.#of(path).remove(path, options);
   }
 

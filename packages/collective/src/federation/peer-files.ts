@@ -9,6 +9,7 @@
  * Errors are the peer's own with its name before them; `MESH_QUOTA` comes through as it is. When no
  * way leads there: `MESH_UNREACHABLE`, or what one of them said that tells more, with every way.
  */
+
 import {
   type Clock,
   errorFields,
@@ -18,6 +19,7 @@ import {
   MeshError,
   sleep,
 } from "@hearthmesh/core";
+import type { RemoveOptions } from "../client/file-client.js";
 import type {
   FileClient,
   OpenFile,
@@ -171,10 +173,7 @@ export class PeerFiles implements PagedFiles {
     );
   }
 
-  remove(
-    path: string,
-    options: { recursive?: boolean; ifMatch?: string; signal?: AbortSignal } = {},
-  ): Promise<number> {
+  remove(path: string, options: RemoveOptions = {}): Promise<number> {
     return this.#change("names", "the removal", options.signal, async (files) => {
       const removed = await files.remove(path, options);
       if (Number.isSafeInteger(removed) && removed >= 0) return removed;
