@@ -41,6 +41,7 @@ import { followPeers, tellPeers } from "./federation/follow-peers.js";
 import type { GatewayPeers } from "./federation/gateway-peers.js";
 import { homeFiles } from "./federation/home-files.js";
 import { withListingsAway } from "./federation/listing-away.js";
+import { peerMetrics } from "./federation/peer-metrics.js";
 import { Peering } from "./federation/peering.js";
 import type { NodeCredentials, NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
@@ -258,6 +259,7 @@ function gatewayServices(
     metrics: async () => [
       ...(await report.metrics()),
       ...meshMetrics(options.mesh?.mesh, record.name),
+      ...peerMetrics({ member: record.memberId, peers: authority.peers, peering, clock }),
     ],
     keyValue,
     backup: backupService({

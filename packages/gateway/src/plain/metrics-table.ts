@@ -54,6 +54,18 @@ const collective = {
     ["member", "operation"],
     'collective_file_operations_total{member="alice",operation="write"} 42',
   ),
+  collective_peer_up: metric(
+    "gauge",
+    "Whether the last exchange of bundles with a peer went well; NaN when there was none here",
+    ["member", "peer"],
+    'collective_peer_up{member="alice",peer="bob"} 1',
+  ),
+  collective_peer_trust_seconds: metric(
+    "gauge",
+    "Time until nobody of a peer is believed any longer, unless a newer bundle comes",
+    ["member", "peer"],
+    'collective_peer_trust_seconds{member="alice",peer="bob"} 600000',
+  ),
   collective_repair_queue_chunks: metric(
     "gauge",
     "Chunks that wait for another copy",
