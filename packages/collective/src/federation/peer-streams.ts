@@ -48,7 +48,7 @@ export interface PeerStreamAnswer {
 }
 
 /** Of a piece in either direction, and of the end of a write. */
-export interface PeerStreamPiece {
+interface PeerStreamPiece {
   sizeBytes?: number;
   end?: true;
 }
