@@ -175,6 +175,17 @@ export interface FileOpenResponse {
   ticket?: SignedTicket;
 }
 
+/**
+ * `file.recall`: bytes of a chunk that no storage node gave, from a friend's copy, at most
+ * `RECALL_BYTES_MAX` from the offset; the caller checks the hash of the whole chunk.
+ */
+export interface FileRecallRequest {
+  path: string;
+  etag: string;
+  chunk: number;
+  offset: number;
+}
+
 export interface FileStatRequest {
   path: string;
 }

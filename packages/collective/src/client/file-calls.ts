@@ -1,6 +1,5 @@
 /** The coordinator's `file.*` methods with their types, deadlines and retries. */
 import { type Clock, MeshError, type Random } from "@hearthmesh/core";
-import type { FileRecallRequest } from "../copies-protocol.js";
 import type {
   FileAbortRequest,
   FileBeginRequest,
@@ -15,6 +14,7 @@ import type {
   FileOpenResponse,
   FilePutRequest,
   FilePutResponse,
+  FileRecallRequest,
   FileRemoveRequest,
   FileRemoveResponse,
   FileSegmentRequest,

@@ -1,7 +1,7 @@
 /**
- * Holds peers to what was offered to them: the bytes of all files whose owners are of a peer's trust
- * domain, the uploads that are under way included. Checked before anything is written, so a write
- * that does not fit leaves nothing behind.
+ * Holds peers to what was offered to them: the bytes of all files whose owners are of a peer's
+ * trust domain, the uploads that are under way included. Checked before anything is written, so a
+ * write that does not fit leaves nothing behind.
  *
  * Without an offer there is no bound here: then the grants of the peer's people are the only one,
  * and its coordinator may not bring copies at all. While the files are not counted yet, a peer with

@@ -9,7 +9,7 @@ import { chunkIdOf } from "../storage/blake3.js";
 
 const CHUNK_BYTES = limits.CHUNK_BYTES_MAX;
 
-/** From the ids of the chunks. An empty content has none; one in its entry has the one of it all. */
+/** From the ids of the chunks. An empty content has none; an inline one has the id of it all. */
 export class ChunkIdHash {
   readonly #hash = createHash("sha256");
   #count = 0;

@@ -73,7 +73,7 @@ export function isInCopies(path: string): boolean {
 
 function refusal(principal: Principal, path: string, right: Right): MeshError {
   return new MeshError("MESH_FORBIDDEN", {
-    message: `${principal.name} may not ${right} ${path}: what members keep at each other is theirs`,
+    message: `${principal.name} may not ${right} ${path}: what a member keeps here is its own`,
     hint: "`mesh quota offer` gives a peer room for its copies.",
     details: { principal: principal.spiffeId, path, right },
   });

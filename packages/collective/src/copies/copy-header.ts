@@ -25,7 +25,8 @@ export function encodeHeader(header: CopyHeader): Buffer {
   const json = Buffer.from(JSON.stringify(header), "utf8");
   if (json.length > limits.COPY_HEADER_BYTES_MAX) {
     throw new MeshError("MESH_LIMIT", {
-      message: `what is noted about ${header.path} has more than ${limits.COPY_HEADER_BYTES_MAX} bytes`,
+      message: `what is noted about a file has over ${limits.COPY_HEADER_BYTES_MAX} bytes`,
+      details: { path: header.path },
     });
   }
   const length = Buffer.alloc(HEADER_LENGTH_BYTES);

@@ -10,12 +10,12 @@ import { parsePath } from "../coordinator/paths.js";
 import type { QuotaOffer } from "../coordinator/quota-ledger.js";
 import { openFile } from "../coordinator/reading.js";
 import type {
-  FileRecallRequest,
   PolicyExplainResponse,
   PolicyListResponse,
   PolicySetResponse,
   QuotaListResponse,
 } from "../copies-protocol.js";
+import type { FileRecallRequest } from "../protocol.js";
 import { type Copies, noCopies } from "./copies.js";
 import { copiesDirectory } from "./copy-records.js";
 import type { FriendOffer } from "./friends.js";

@@ -1,8 +1,8 @@
 /**
  * The look at all copies that friends have: `k/<file id>` rows.
  *
- * - A content that is gone from the namespace: its copies are removed. It is gone when its entry has
- *   not been where it was seen last, nor in the trash, in two scans with a walk over all files
+ * - A content that is gone from the namespace: its copies are removed. It is gone when its entry
+ *   has not been where it was seen last, nor in the trash, in two scans with a walk over all files
  *   between them (the walk notes the new place of a file that was moved).
  * - A peer that was removed: what it has is written off, and the file waits for another copy.
  * - A copy that a friend does not have any more, or in another size: written off in the same way.

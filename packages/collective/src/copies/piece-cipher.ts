@@ -1,6 +1,6 @@
 /**
- * One piece, sealed and opened: AES-256-GCM. What is authenticated beside the bytes binds a piece to
- * its store, its copy, its place and whether it is the last, so that a copy that was cut short,
+ * One piece, sealed and opened: AES-256-GCM. What is authenticated beside the bytes binds a piece
+ * to its store, its copy, its place and whether it is the last, so that a copy that was cut short,
  * put in another order or made of pieces of others does not open.
  */
 import { createCipheriv, createDecipheriv } from "node:crypto";

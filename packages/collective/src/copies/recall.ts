@@ -1,7 +1,7 @@
 /**
  * Brings chunks back that no node of this home has any more, from a friend's copy. For readers at
- * once (`chunk`), and for the home itself (`mend`): a chunk that came back is put on a storage node,
- * from which repair makes the others.
+ * once (`chunk`), and for the home itself (`mend`): a chunk that came back is put on a storage
+ * node, from which repair makes the others.
  *
  * Whatever a friend gives is believed only when it opens with the store's key and the chunk has the
  * hash that the manifest names.
