@@ -32,7 +32,9 @@ export async function downloadTree(
     walk(files, options.remote, cli.signal),
     FILES_AT_A_TIME_MAX,
     async (entry) => {
-      const local = localPath(output, entry.path.slice(root.length + 1));
+      // The peers themselves are listed in `/@`, and are called `/@bob`.
+      const isBelow = entry.path.startsWith(`${root}/`);
+      const local = localPath(output, entry.path.slice(isBelow ? root.length + 1 : 1));
       if (entry.kind === "directory") {
         await mkdir(local, { recursive: true });
         done.directories++;
