@@ -25,6 +25,7 @@ import {
   checkBookRoom,
   type GrantRecord,
   type GrantRequest,
+  longEnded,
 } from "./grant-record.js";
 import { EVERYBODY, indexKeyOf, indexKeysFor, parseSubject } from "./grant-subject.js";
 import { grantTarget, type SubjectView } from "./grant-target.js";
@@ -143,13 +144,18 @@ export class GrantBook {
       const kept = this.#all();
       const same = kept.find((one) => this.#isSame(one, record));
       if (same !== undefined) return { result: same };
-      checkBookRoom(kept, record);
+      const over = longEnded(kept, nowMs);
+      checkBookRoom(
+        kept.filter((one) => !over.includes(one)),
+        record,
+      );
       const key = GRANT_PREFIX + record.id;
+      const forgotten = over.map(({ id }) => ({ type: "delete" as const, key: GRANT_PREFIX + id }));
       return {
         result: record,
         change: {
           compare: [{ key, target: "version", is: "=", value: 0 }],
-          operations: [put(key, record)],
+          operations: [put(key, record), ...forgotten],
           audit: { by: record.createdBy, action: "grant.add", ...auditOf(record) },
         },
       };

@@ -46,6 +46,18 @@ export function checkBookGrant(value: unknown, nowMs: number): Grant {
   return grant;
 }
 
+/** Ended grants are kept this long, so that it can be explained why something is over. */
+const ENDED_KEPT_MS = 30 * 86_400_000;
+/** Forgotten in one go at most, so that the transaction stays small. */
+const FORGET_BATCH = 32;
+
+/** Those that ended long ago: they go when another one comes. */
+export function longEnded(kept: readonly GrantRecord[], nowMs: number): GrantRecord[] {
+  const isOver = ({ grant }: GrantRecord) =>
+    grant.notAfterMs !== undefined && nowMs - grant.notAfterMs > ENDED_KEPT_MS;
+  return kept.filter(isOver).slice(0, FORGET_BATCH);
+}
+
 const DATE = /^\d{4}-\d\d-\d\d(?:T[0-9:.]+(?:Z|[+-]\d\d:\d\d))?$/;
 
 /** `7d` from now, or a date. `MESH_BAD_REQUEST`. */
@@ -59,15 +71,21 @@ export function parseGrantEnd(text: string, nowMs: number): number {
   });
 }
 
-/** Whether the book has room for one more. `MESH_LIMIT`. */
+/**
+ * Whether the book has room for one more. What people pass on is counted apart, so that it never
+ * keeps the operator from giving or denying something. `MESH_LIMIT`.
+ */
 export function checkBookRoom(kept: readonly GrantRecord[], added: GrantRecord): void {
+  const isPassedOn = added.givenBy !== undefined;
+  const alike = kept.filter(({ givenBy }) => (givenBy !== undefined) === isPassedOn);
   const ofSubject = (one: GrantRecord) =>
     one.subject === added.subject && one.nodeId === added.nodeId;
-  const ofGiver = ({ givenBy }: GrantRecord) => givenBy !== undefined && givenBy === added.givenBy;
+  const ofGiver = ({ givenBy }: GrantRecord) => isPassedOn && givenBy === added.givenBy;
+  const bookMax = isPassedOn ? limits.GRANTS_PASSED_ON_MAX : limits.GRANTS_MAX;
   const rooms: readonly [number, number, string][] = [
-    [kept.length, limits.GRANTS_MAX, "the book"],
-    [kept.filter(ofSubject).length, limits.GRANTS_PER_SUBJECT_MAX, added.subject],
-    [kept.filter(ofGiver).length, limits.GRANTS_GIVEN_MAX, "what one person gave"],
+    [alike.length, bookMax, "the book"],
+    [alike.filter(ofSubject).length, limits.GRANTS_PER_SUBJECT_MAX, added.subject],
+    [alike.filter(ofGiver).length, limits.GRANTS_GIVEN_MAX, "what one person gave"],
   ];
   const full = rooms.find(([count, max]) => count >= max);
   if (full === undefined) return;

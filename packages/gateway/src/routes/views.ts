@@ -83,7 +83,7 @@ export function identityView(record: IdentityRecord): IdentityView {
     name,
     nodeId,
     roles: [...record.roles],
-    grants: record.grants.map(grantView),
+    grants: [...record.grants, ...(record.passedOn?.grants ?? [])].map(grantView),
     ...(inviteId === undefined ? {} : { inviteId }),
     enrolledAtMs,
     certificateNotAfterMs: record.certificateNotAfterMs,
