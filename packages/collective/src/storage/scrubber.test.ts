@@ -1,4 +1,11 @@
-import { type ChunkId, type FileId, limits, type Random, silentLogger } from "@hearthmesh/core";
+import {
+  type ChunkId,
+  type FileId,
+  limits,
+  type Random,
+  silentLogger,
+  sleep,
+} from "@hearthmesh/core";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { ManualClock, turns } from "../coordinator/testing/manual-clock.js";
@@ -27,6 +34,8 @@ interface Node {
   store: PackStore;
   scrubber: Scrubber;
   busy: boolean;
+  /** By the clock of the test. */
+  readMs: number;
   read: ChunkId[];
 }
 
@@ -44,8 +53,9 @@ async function openNode(before?: Node): Promise<Node> {
   });
   const read: ChunkId[] = [];
   const watched: PackStore = Object.assign(Object.create(store), {
-    get: (id: ChunkId) => {
+    get: async (id: ChunkId) => {
       read.push(id);
+      if (node.readMs > 0) await sleep(clock, node.readMs);
       return store.get(id);
     },
     list: (after: ChunkId | undefined, limit: number) => store.list(after, limit),
@@ -54,10 +64,10 @@ async function openNode(before?: Node): Promise<Node> {
   });
   const random: Random = { bytes: (length) => new Uint8Array(length).fill(0x80), float: () => 0 };
   const scrubber: Scrubber = new Scrubber({
-    ...{ chunkStore: watched, disk: disk.process(), clock, random, log: silentLogger },
+    ...{ chunkStore: watched, disk: disk.process(), clock, random, log: silentLogger, sleep },
     busy: () => node.busy,
   });
-  const node: Node = { disk, clock, store, scrubber, busy: false, read };
+  const node: Node = { disk, clock, store, scrubber, busy: false, readMs: 0, read };
   opened.push(node);
   return node;
 }
@@ -175,6 +185,21 @@ describe("the scrub of a node", () => {
     expect(node.read.length).toBeLessThanOrEqual(14);
     await node.clock.advance(1_500);
     expect(node.scrubber.serve({}).passes).toBe(1);
+  });
+
+  it("leaves most of the time to those who use the files, when a person asks too", async () => {
+    for (const busy of [false, true]) {
+      const node = await filled();
+      node.busy = busy;
+      node.readMs = 10;
+      node.scrubber.serve({ run: true });
+      await node.scrubber.start();
+      await node.clock.advance(200);
+      // All reads take 100 ms, and four times as long a rest behind them.
+      expect(node.scrubber.serve({}).passes).toBe(busy ? 0 : 1);
+      await node.clock.advance(400);
+      expect(node.scrubber.serve({}).passes).toBe(1);
+    }
   });
 
   it("sets a bounded number of damaged records aside", async () => {

@@ -172,13 +172,13 @@ export class Scrubber implements Startable {
     return scrubRestMs(this.#record, chunkCount, clock.nowMs());
   }
 
-  /** From the first chunk to the last, as fast as the settings allow. */
+  /** From the first chunk to the last, as fast as the settings and people's use allow. */
   async #fullPass(): Promise<void> {
     const { chunkStore, clock, busy } = this.#options;
     const { signal } = this.#stop;
     this.#record = this.#nextPass();
     this.#isFull = true;
-    const settings = () => ({ tranquility: 0, ...this.#settings });
+    const settings = () => (busy() ? this.#settings : { tranquility: 0, ...this.#settings });
     const pace = new Pace({ clock, signal, settings, busy, ignoresPause: () => true });
     try {
       for (;;) {

@@ -57,6 +57,8 @@ import { readTicketVoids, type TicketVoid } from "./ticket-voids.js";
 /** Streams and requests that the node serves at the same time, for all its peers. */
 const STREAMS_OPEN_MAX = 256;
 const REQUESTS_OPEN_MAX = 128;
+/** Between two files of one copy there is no stream. */
+const BUSY_FOR_MS = 3_000;
 const COPY_SOURCES_MAX = limits.REPLICAS_MAX;
 
 export interface StorageNodeOptions {
@@ -86,6 +88,7 @@ export class StorageNode {
   readonly #intake = new ByteBudget(limits.CHUNK_INTAKE_BYTES_MAX, STREAMS_OPEN_MAX);
   readonly #buffers = new ChunkBuffers();
   readonly #streams = new OpenStreams();
+  #usedMs = Number.NEGATIVE_INFINITY;
   #openRequests = 0;
 
   constructor(options: StorageNodeOptions) {
@@ -113,9 +116,10 @@ export class StorageNode {
     return this.#access.epoch;
   }
 
-  /** Chunks are asked for or stored now. */
+  /** Chunks are asked for or stored, now or a moment ago. */
   get isBusy(): boolean {
-    return this.#streams.size > 0;
+    const sinceMs = this.#options.clock.monotonicMs() - this.#usedMs;
+    return this.#streams.size > 0 || sinceMs < BUSY_FOR_MS;
   }
 
   /** Before the first registration every ticket is refused. */
@@ -145,6 +149,7 @@ export class StorageNode {
       throw asWireError(error);
     } finally {
       served();
+      this.#usedMs = this.#options.clock.monotonicMs();
     }
   }
 
@@ -185,6 +190,7 @@ export class StorageNode {
   }
 
   async #store({ header, body }: Message<ChunkStoreRequest>): Answer {
+    this.#usedMs = this.#options.clock.monotonicMs();
     const { chunkStore } = this.#options;
     const id = parseChunkId(String(header.id));
     const fileId = parseFileId(String(header.fileId));
