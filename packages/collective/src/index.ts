@@ -2,7 +2,8 @@
  * `@hearthmesh/collective`: what the mesh keeps: chunks, layout, placement, namespace, repair.
  *
  * `storage/` runs on every storage node, `coordinator/` and `authority/` on the coordinator,
- * `client/` wherever somebody reads or writes files.
+ * `client/` wherever somebody reads or writes files, `federation/` wherever files of other members
+ * are used.
  *
  * @packageDocumentation
  */
