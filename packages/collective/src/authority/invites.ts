@@ -119,7 +119,7 @@ export async function revokeInvite(
 
 /** Operators see every invite, people those that they made. */
 export function maySee(record: InviteRecord, by: Principal): boolean {
-  return by.kind === "coordinator" || record.sharedBy === by.nodeId;
+  return by.kind === "coordinator" || (by.kind === "person" && record.sharedBy === by.nodeId);
 }
 
 /** Whether it could still be redeemed. */

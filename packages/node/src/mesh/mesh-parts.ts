@@ -161,7 +161,8 @@ function makeSwim(
 }
 
 function requireMachine({ kind, name }: Principal): void {
-  if (kind === "person") throw new Error(`${name} is a person and no node`);
+  if (kind === "node" || kind === "coordinator") return;
+  throw new Error(`${name} is no node of this member`);
 }
 
 function makeRoutes(
