@@ -11,7 +11,7 @@ const MIB = limits.CHUNK_BYTES_MAX;
 // Real disks sync at their own pace.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
-const bytes = randomBytes(48 * MIB);
+const bytes = randomBytes(32 * MIB);
 let world: RealWorld;
 beforeEach(async () => {
   world = new RealWorld();
