@@ -9,6 +9,7 @@ import { ApiDoor, EnrolmentDoor, LoopbackDoor } from "../../gateway/src/index.js
 import { type GatewayFixture, gatewayFixture } from "../../gateway/src/testing/index.js";
 import { memoryStore } from "../../store/src/index.js";
 import { ApiClient } from "./api-client.js";
+import { backupNow, backupStatus } from "./backup.js";
 import { enrolWithInvite } from "./enrol.js";
 import { HttpFiles } from "./http-files.js";
 import { KeyValueClient } from "./key-value.js";
@@ -126,6 +127,7 @@ describe("ApiClient with the real doors", () => {
     await maybe(registerNode(local, { nodeUrl: "", nodeName: "x", capabilities: [] }));
     await Promise.all([knownNodes(local), allowNode(local, "x", [])].map(maybe));
     await Promise.all([maybe(local.coordinators()), askKeyValue(local)]);
+    await Promise.all([backupNow(local), backupStatus(local, true)].map(maybe));
     // `mesh store` asks for these by their paths.
     const store = ["status", "members", "snapshot"].map((name) => `/api/store/${name}`);
     await Promise.all(store.map((path) => maybe(local.call("GET", path))));
