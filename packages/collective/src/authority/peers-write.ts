@@ -2,7 +2,7 @@
  * Changes of peers. Each writes the peer and the sequence number of the list that storage nodes
  * get, and compares that number: two coordinators therefore never take two peers of one name.
  */
-import { MeshError, type TrustDomain } from "@hearthmesh/core";
+import { canonicalJson, MeshError, type TrustDomain } from "@hearthmesh/core";
 import {
   type BundleAnchor,
   caPinOf,
@@ -24,6 +24,9 @@ import {
 } from "./peers-records.js";
 import { readAll } from "./read-all.js";
 import { decodeRecord, type Versioned } from "./records.js";
+
+/** A bundle that says nothing new is taken when it is good for so much longer. */
+const RENEWAL_STEP_MS = 3_600_000;
 
 /** `authority/peer-trust`. */
 export interface PeerTrustRecord extends Versioned {
@@ -109,7 +112,9 @@ export async function refreshPeer(
     const { caCertificatesPem } = known;
     const anchor: BundleAnchor = { trustDomain, caCertificatesPem };
     const bundle = verifyTrustBundle(value, anchor, clock.nowMs());
-    if (bundle.sequence <= known.sequence) return { result: known };
+    if (bundle.sequence <= known.sequence || saysNothingNew(known, bundle)) {
+      return { result: known };
+    }
     const own = { trustDomain: context.trustDomain, caCertificatesPem: [ca.certificatePem] };
     refuseConfusable(bundle, own, peers);
     if (bundle.memberId !== known.memberId) {
@@ -132,6 +137,18 @@ export async function refreshPeer(
     const change = { ...write([put(peerKey(trustDomain), record)]), audit };
     return { result: record, change };
   });
+}
+
+/**
+ * The same again, and good for hardly longer: it is not worth a record in the audit trail, which a
+ * peer could else fill.
+ */
+function saysNothingNew(known: PeerRecord, bundle: SignedTrustBundle): boolean {
+  const content = (of: object) =>
+    canonicalJson({ ...of, sequence: 0, issuedAtMs: 0, bundleNotAfterMs: 0 });
+  const { alias: _a, acceptedAtMs: _t, acceptedBy: _b, v: _v, ...before } = known;
+  const isLonger = bundle.notAfterMs >= known.bundleNotAfterMs + RENEWAL_STEP_MS;
+  return !isLonger && content(before) === content(bundleFields(bundle));
 }
 
 /**

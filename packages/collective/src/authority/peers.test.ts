@@ -81,11 +81,18 @@ describe("a bundle", () => {
     const domain = "garage.bob" as TrustDomain;
     const old = await bob.authority.peers.ownBundle();
     const { sequence } = peers.get(domain)!;
-    const newer = await bundleOf(bob, { sequence: sequence + 5, coordinators: [] });
-    expect((await peers.refresh(domain, newer)).coordinators).toEqual([]);
+    const addresses = { apiAddresses: ["b:1"], linkAddresses: [], enrolmentAddresses: [] };
+    const coordinators = [{ nodeId: alice.operator.nodeId, name: "hub", ...addresses }];
+    const newer = await bundleOf(bob, { sequence: sequence + 5, coordinators });
+    expect((await peers.refresh(domain, newer)).coordinators).toEqual(coordinators);
     const replayed = await bundleOf(bob, { sequence: sequence + 4 });
     expect((await peers.refresh(domain, replayed)).sequence).toBe(sequence + 5);
     expect((await peers.refresh(domain, old)).sequence).toBe(sequence + 5);
+    // The same again changes nothing, however high its number.
+    const length = await alice.authority.auditLength();
+    const same = await bundleOf(bob, { sequence: sequence + 99, coordinators });
+    expect((await peers.refresh(domain, same)).sequence).toBe(sequence + 5);
+    expect(await alice.authority.auditLength()).toBe(length);
     const foreign = await alice.authority.peers.ownBundle();
     await expect(peers.refresh(domain, foreign)).rejects.toThrow(code("MESH_BUNDLE_INVALID"));
     await expect(peers.refresh("home.eve" as TrustDomain, newer)).rejects.toThrow(

@@ -1,11 +1,19 @@
 /** Peers: codes for new ones, who they are, exchange of bundles, and their end. */
-import { isPeerInviteOpen, type PeerInviteRecord, type PeerRecord } from "@hearthmesh/collective";
+import {
+  EnrolmentLimiter,
+  isPeerInviteOpen,
+  type PeerInviteRecord,
+  type PeerRecord,
+} from "@hearthmesh/collective";
 import { errorFields, limits, MeshError, parseDurationMs } from "@hearthmesh/core";
 import { PEER_ENDPOINTS, type PeerInviteView, type PeerView } from "../contracts/peers.js";
 import type { PeeringService } from "../peering-service.js";
 import { defineRoute, type Route } from "../server/route.js";
 import type { GatewayServices } from "../services.js";
 import { actorOf } from "./key-routes.js";
+
+/** Of each peer: one exchange in five minutes is the rule, a few more when something changes. */
+const EXCHANGE_LIMITS = { perAddressPerMinute: 12, what: "bundles" } as const;
 
 export function peerRoutes(services: GatewayServices): Route[] {
   return [...operatorRoutes(services), ...bundleRoutes(services), contactRoute(services)];
@@ -50,7 +58,8 @@ function operatorRoutes(services: GatewayServices): Route[] {
 
 /** A bundle is for whoever knows this member; its own members may look at it too. */
 function bundleRoutes(services: GatewayServices): Route[] {
-  const { log, authority } = services;
+  const { clock, log, authority } = services;
+  const limiter = new EnrolmentLimiter(EXCHANGE_LIMITS);
   const { peers } = authority;
   const ownBundle = async () => ({ bundle: { ...(await peers.ownBundle()) } });
   return [
@@ -60,6 +69,7 @@ function bundleRoutes(services: GatewayServices): Route[] {
       "peer",
       async ({ body, caller }) => {
         const { trustDomain } = caller.principal;
+        limiter.admit(trustDomain, clock.monotonicMs());
         const peer = await peers.refresh(trustDomain, body.bundle);
         services.peering?.heardFrom(peer);
         return ownBundle();
