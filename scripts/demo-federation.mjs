@@ -108,7 +108,8 @@ async function report(federation) {
   say("\n  result");
   for (const member of federation.members) {
     const { totals, health } = await member.status();
-    const files = `${totals.files ?? 0} files, ${Math.round(totals.usedBytes / 1e6)} MB with all copies`;
+    const megabytes = Math.round(totals.usedBytes / 1e6);
+    const files = `${totals.files ?? 0} files, ${megabytes} MB with all copies`;
     say(`    ${member.id.padEnd(6)} ${health.status}, ${totals.online} nodes online, ${files}`);
   }
   if (process.platform !== "linux") return;

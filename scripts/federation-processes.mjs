@@ -143,7 +143,7 @@ export class FederationProcesses {
     return this.members.flatMap((member) => member.containers);
   }
 
-  /** Addresses of the coordinators' APIs, for MESH_COORDINATOR: the ports 8001 to 8003 elsewhere. */
+  /** Of the coordinators' APIs, for MESH_COORDINATOR: what ports 8001 to 8003 are elsewhere. */
   get apiAddresses() {
     return this.members.map(({ coordinator }) => coordinator.apiAddress);
   }

@@ -4,7 +4,7 @@
  * The containers need root on Linux, the programs of the packages iproute2, curl, podman and
  * podman-compose, the image node:20-slim (it is not pulled), and the npm registry while they build.
  */
-import { execFile, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +15,7 @@ import { configurationPage } from "@hearthmesh/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { commandReference, describeCommands } from "../../packages/cli/src/index.js";
 import { readPage } from "../support/code-blocks.js";
+import { podmanEnvironment, whyNoContainers } from "../support/podman.js";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -24,52 +25,10 @@ const composeFile = read("docker-compose.yml");
 const exampleEnv = read(".env.example");
 const dockerfile = read("Dockerfile");
 
-/** The limits are lower than podman's own, which need the right to raise them. */
-const PODMAN_SETTINGS = [
-  "[containers]",
-  'default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]',
-  "[engine]",
-  ...(hasProgram("runc") ? ['runtime = "runc"'] : []),
-].join("\n");
 const PODMAN = "podman";
-const BASE_IMAGE = "node:20-slim";
 const BUILD_MS = 600_000;
 /** Of the range for documentation (RFC 5737): addresses that no other machine has. */
 const ADDRESSES = { alice: "198.51.100.201", bob: "198.51.100.202", spoke: "198.51.100.203" };
-
-function hasProgram(name: string): boolean {
-  return spawnSync("sh", ["-c", 'command -v "$1"', "sh", name]).status === 0;
-}
-
-function whyNoContainers(): string | undefined {
-  if (process.platform !== "linux") return "needs Linux";
-  if (process.getuid?.() !== 0) return "needs root";
-  for (const name of [PODMAN, "podman-compose", "ip", "curl"]) {
-    if (!hasProgram(name)) return `needs the program ${name}`;
-  }
-  if (spawnSync(PODMAN, ["image", "exists", BASE_IMAGE]).status !== 0) {
-    return `needs the image: podman pull ${BASE_IMAGE}`;
-  }
-  const folder = mkdtempSync(join(tmpdir(), "hearthmesh-compose-"));
-  try {
-    const flags = ["run", "--rm", "--pull=never", "-p", "127.0.0.1::3000", BASE_IMAGE];
-    const trial = spawnSync(PODMAN, [...flags, "npm", "ping", "--loglevel=error"], {
-      env: podmanEnvironment(folder),
-      encoding: "utf8",
-    });
-    if (trial.status === 0) return undefined;
-    return `no container reaches the npm registry: ${trial.stderr.trim().split("\n").at(-1)}`;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
-}
-
-function podmanEnvironment(folder: string): NodeJS.ProcessEnv {
-  const settings = join(folder, "containers.conf");
-  writeFileSync(settings, PODMAN_SETTINGS);
-  // The OCI format of images knows no HEALTHCHECK.
-  return { CONTAINERS_CONF: settings, BUILDAH_FORMAT: "docker", ...process.env };
-}
 
 describe("the files of examples/federation-node", () => {
   const rows = configurationPage()

@@ -1,7 +1,7 @@
 /**
  * The homelab guide, pasted line by line against three members as real processes: the guide itself
  * where it is there, else our own page, which holds the same commands. `docker compose` is acted
- * out on the processes; examples/federation is tested in packages/node/src/config.
+ * out on the processes; examples/federation is tested in compose-federation.test.ts.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";

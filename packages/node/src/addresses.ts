@@ -4,8 +4,9 @@ import { formatEndpoint } from "@hearthmesh/identity";
 import type { HostPort } from "./config/config.js";
 
 /**
- * What the door is published as, then the hosts an operator named, else, for a door that listens everywhere, every address of the
- * machine's network cards (loopback last, for nodes on the same machine), else the door's own host.
+ * What the door is published as, then the hosts an operator named, else, for a door that listens
+ * everywhere, every address of the machine's network cards (loopback last, for nodes on the same
+ * machine), else the door's own host.
  */
 export function reachableAddresses(door: HostPort, advertise: readonly string[]): string[] {
   const everywhere = door.host === "0.0.0.0" || door.host === "::";

@@ -126,7 +126,7 @@ describe("the files", () => {
     await again.close();
   });
 
-  it("may be replaced by a copy of themselves, running or not, which is then what counts", async () => {
+  it("may be replaced by a copy of themselves while they are used: that one counts", async () => {
     const running = await open();
     await running.transact({ success: [put("before", marked("x"))] });
     const copies = readdirSync(directory).map(
