@@ -58,7 +58,7 @@ afterAll(async () => {
 });
 
 describe("a collective", () => {
-  it("a. sends the secret of an invite to the member that it pins, and to nobody else", async () => {
+  it("a. sends the secret of an invite to the member that it pins, and to no other", async () => {
     const { code } = await atAlice.invite(["/shared:read"]);
     const invite = parseInvite(code);
     const at = (...ports: number[]) => {
@@ -100,7 +100,7 @@ describe("a collective", () => {
     await expect(fetch(plain)).rejects.toThrow();
   });
 
-  it("c. keeps, lists and revokes invites, and loses none to a bad request or a crash", async () => {
+  it("c. keeps, lists and revokes invites, and loses none to bad requests or crashes", async () => {
     const [kept, revoked] = [
       await atAlice.invite(["/shared:read"]),
       await atAlice.invite(["/:read"]),
