@@ -307,6 +307,23 @@ describe("a quota", () => {
     expect(names).not.toContain(".copies");
   });
 
+  it("is for copies that end there: a friend does not copy them on to its own friends", async () => {
+    const carol = await around.home("office.carol", 1);
+    carol.offer(bob, GIB);
+    bob.peers.add("office.carol");
+    await bob.call("policy.set", { path: "/", strategy: "backup", replicas: 2, members: 2 });
+    await backup();
+    await write(alice, "/photos/a", randomBytes(5000));
+    await alice.run("copies");
+    await bob.run("copies-walk");
+    await bob.run("copies");
+    expect(bob.coordinator.status().copies).toMatchObject({ files: 0, kept: 0 });
+    expect(await copiesAt(bob, alice)).toHaveLength(1);
+    await write(bob, "/own", randomBytes(100));
+    await bob.run("copies");
+    expect(bob.coordinator.status().copies).toMatchObject({ files: 0, kept: 1 });
+  });
+
   it("does not let content of two members be one: the same file is stored twice", async () => {
     const content = randomBytes(2 * MIB);
     await bob.operator.makeDirectory("/films");
