@@ -187,6 +187,14 @@ describe("the scrub of a node", () => {
     expect(node.scrubber.serve({}).passes).toBe(1);
   });
 
+  it("takes its rests between chunks for no work that would have to be rested from", async () => {
+    const node = await filled();
+    node.busy = true;
+    await node.scrubber.start();
+    await node.clock.advance(10 * 60_000);
+    expect(node.read.length).toBeGreaterThanOrEqual(9);
+  });
+
   it("leaves most of the time to those who use the files, when a person asks too", async () => {
     for (const busy of [false, true]) {
       const node = await filled();

@@ -164,6 +164,7 @@ export class Scrubber implements Startable {
       if (!isEmpty) await this.#endPass();
       return isEmpty ? IDLE_MS : 0;
     }
+    this.#pace.resume();
     const bytes = await this.#verify(id);
     this.#advance(id);
     await this.#pace.step(bytes);

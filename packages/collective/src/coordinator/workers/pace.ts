@@ -46,6 +46,11 @@ export class Pace {
     this.#workedFromMs = nowMs;
   }
 
+  /** Work begins now: what lies between the last step and this was no work. */
+  resume(): void {
+    this.#workedFromMs = this.#options.clock.monotonicMs();
+  }
+
   /** After a piece of work of so many bytes. Rejects with the signal's reason. */
   async step(bytes: number): Promise<void> {
     const { clock, signal, settings } = this.#options;
