@@ -80,6 +80,7 @@ let peering: Peering;
 let saidAtMs: number[] = [];
 let farewellsAtMs: number[] = [];
 let isAway = false;
+let isSilent = false;
 let leads = true;
 
 beforeEach(async () => {
@@ -88,6 +89,7 @@ beforeEach(async () => {
   saidAtMs = [];
   farewellsAtMs = [];
   isAway = false;
+  isSilent = false;
   leads = true;
   const { clock } = moved;
   const away = () => new MeshError("MESH_UNREACHABLE", { message: "nobody answers" });
@@ -96,8 +98,13 @@ beforeEach(async () => {
       await bob.peers.redeem(redemption);
       return bob.peers.ownBundle();
     },
-    async exchange(_peer, bundle) {
+    async exchange(_peer, bundle, { signal }) {
       saidAtMs.push(clock.monotonicMs());
+      if (isSilent) {
+        await new Promise((_resolve, reject) =>
+          signal?.addEventListener("abort", () => reject(new Error("aborted"))),
+        );
+      }
       if (isAway) throw away();
       await bob.peers.refresh("home.alice" as TrustDomain, bundle);
       return bob.peers.ownBundle();
@@ -176,6 +183,17 @@ describe("bundles are exchanged", () => {
     isAway = false;
     await moved.advance(5 * MINUTE_MS);
     expect(peering.exchangeWith(peer).state).toBe("ok");
+  });
+
+  it("for half a minute at most with a peer that lets this one wait", async () => {
+    const peer = await befriend();
+    isSilent = true;
+    await peering.start();
+    await moved.advance(29_000);
+    expect(peering.exchangeWith(peer).state).toBe("ok");
+    await moved.advance(2_000);
+    const { state, reason } = peering.exchangeWith(peer);
+    expect([state, reason]).toEqual(["unreachable", "no answer came within 30 s"]);
   });
 
   it("anew before they are old", async () => {

@@ -31,6 +31,8 @@ const LOOK_EVERY_MS = 15_000;
 const REST_MS_MIN = 500;
 /** Peers that are spoken to at once. */
 const AT_ONCE_MAX = 8;
+/** For one peer, whatever addresses it names: others wait meanwhile. */
+const EXCHANGE_MS_MAX = 30_000;
 /** How long a removal waits for the peer to answer. */
 const FAREWELL_WAIT_MS = 5_000;
 /** What a peer says that does not know this member (any longer). */
@@ -131,14 +133,11 @@ export class Peering implements PeeringService, Startable {
   }
 
   async remove(by: Actor, name: string): Promise<{ peer: PeerRecord; told: boolean }> {
-    const { peers, clock } = this.#options;
+    const { peers } = this.#options;
     const peer = await peers.remove(by, name);
     const farewell = peers.farewells().find((one) => one.trustDomain === peer.trustDomain);
     if (farewell === undefined) return { peer, told: true };
-    const limit = new AbortController();
-    const timer = clock.setTimeout(() => limit.abort(), FAREWELL_WAIT_MS);
-    const told = await this.#tellEnd(farewell, limit.signal);
-    timer.cancel();
+    const told = await this.#tellEnd(farewell, FAREWELL_WAIT_MS);
     if (!told) this.tellSoon();
     return { peer, told };
   }
@@ -179,7 +178,7 @@ export class Peering implements PeeringService, Startable {
     const farewells = peers
       .farewells()
       .filter(({ trustDomain }) => (this.#farewells.get(trustDomain)?.dueMs ?? 0) <= nowMs);
-    await atOnce(farewells, (farewell) => this.#tellEnd(farewell, this.#stopping.signal));
+    await atOnce(farewells, (farewell) => this.#tellEnd(farewell, EXCHANGE_MS_MAX));
   }
 
   /** Another coordinator has them now; this one begins anew should it lead again. */
@@ -216,8 +215,9 @@ export class Peering implements PeeringService, Startable {
     const { trustDomain } = peer;
     const before = this.exchangeWith(peer);
     try {
-      const speak = { credentials: credentials.current, clock, signal: this.#stopping.signal };
-      const bundle = await this.#speech.exchange(peer, own, speak);
+      const bundle = await this.#within(EXCHANGE_MS_MAX, (signal) =>
+        this.#speech.exchange(peer, own, { credentials: credentials.current, clock, signal }),
+      );
       await peers.refresh(trustDomain, bundle);
       const delayMs = EXCHANGE_EVERY_MS * (0.8 + 0.4 * random.float());
       const dueMs = clock.monotonicMs() + delayMs;
@@ -239,15 +239,32 @@ export class Peering implements PeeringService, Startable {
     }
   }
 
+  /** `MESH_TIMEOUT` when it takes longer. */
+  async #within<T>(limitMs: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const limit = new AbortController();
+    const timer = this.#options.clock.setTimeout(() => {
+      const message = `no answer came within ${limitMs / 1000} s`;
+      limit.abort(new MeshError("MESH_TIMEOUT", { message }));
+    }, limitMs);
+    try {
+      return await work(AbortSignal.any([limit.signal, this.#stopping.signal]));
+    } catch (error) {
+      throw limit.signal.aborted ? limit.signal.reason : error;
+    } finally {
+      timer.cancel();
+    }
+  }
+
   /** Whether the peer knows now, or need not be told any longer. */
-  async #tellEnd(farewell: FarewellRecord, signal: AbortSignal): Promise<boolean> {
+  async #tellEnd(farewell: FarewellRecord, limitMs: number): Promise<boolean> {
     const { peers, credentials, clock, log } = this.#options;
     const { trustDomain, removedAtMs } = farewell;
     const isOver = clock.nowMs() > removedAtMs + limits.PEER_BUNDLE_VALIDITY_MS;
     try {
       if (!isOver) {
-        const speak = { credentials: credentials.current, clock, signal };
-        await this.#speech.farewell(farewell, speak);
+        await this.#within(limitMs, (signal) =>
+          this.#speech.farewell(farewell, { credentials: credentials.current, clock, signal }),
+        );
       }
     } catch (error) {
       if (!isRefusal(error)) {
@@ -268,5 +285,8 @@ function isRefusal(error: unknown): boolean {
 
 async function atOnce<T>(all: readonly T[], run: (one: T) => Promise<unknown>): Promise<void> {
   const left = [...all];
-  while (left.length > 0) await Promise.all(left.splice(0, AT_ONCE_MAX).map(run));
+  const oneByOne = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) await run(next);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE_MAX }, oneByOne));
 }
