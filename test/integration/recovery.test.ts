@@ -141,6 +141,7 @@ describe("a coordinator that was restored from yesterday's backup", () => {
     const hashes = await Promise.all(found.map(({ path }) => shaInOwnFile(path)));
     expect(hashes.sort()).toEqual([sha(later), sha(small)].sort());
     expect(await shaOf(home, "/shared/before.bin")).toBe(sha(before));
+    expect(await meshOk(home, ["backup", "status"])).toContain("2 files came to /lost+found");
     await write("/shared/after.bin", later);
     expect(await shaOf(home, "/shared/after.bin")).toBe(sha(later));
   });

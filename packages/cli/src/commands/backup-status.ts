@@ -1,7 +1,7 @@
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
-import { describeCoverage, describeFriends } from "./backup-words.js";
+import { describeCoverage, describeFriends, describeLostFound } from "./backup-words.js";
 
 export function backupStatusCommand(cli: Cli): MeshCommand {
   const command = new MeshCommand("status")
@@ -15,6 +15,7 @@ export function backupStatusCommand(cli: Cli): MeshCommand {
       if (options.json === true) return printJson(cli, backup);
       for (const line of describeFriends(backup)) print(cli, line);
       for (const line of describeCoverage(backup)) print(cli, line);
+      for (const line of describeLostFound(backup)) print(cli, line);
     });
   });
 }

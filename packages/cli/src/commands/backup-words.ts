@@ -21,6 +21,16 @@ export function describeFriends({ friends }: BackupResponse): string[] {
   });
 }
 
+export function describeLostFound({ lostFound }: BackupResponse): string[] {
+  if (lostFound === null) return [];
+  const { since, files, incomplete } = lostFound;
+  const parts = incomplete === 0 ? "" : `, and parts of ${incomplete} more`;
+  return [
+    `The records went back in time, as of ${since}: what they did not know is kept.`,
+    `${plural(files, "file")} came to /lost+found${parts}.`,
+  ];
+}
+
 export function describeCoverage({ coverage }: BackupResponse): string[] {
   if (coverage === null) return [];
   const { all, inRecords, atFriends, uncovered, uncoveredPaths } = coverage;

@@ -20,6 +20,12 @@ export const RESTORED_KEY = "store/restored";
 /** Which restore the hold is about: the revision that wrote `RESTORED_KEY` last. */
 const RESTORE_SEEN_KEY = "recovery/restore-seen";
 
+/** Undefined while the records never went back. */
+export async function readHold(store: Store): Promise<HoldRecord | undefined> {
+  const row = await store.get(HOLD_KEY);
+  return row === undefined ? undefined : decodeJson<HoldRecord>(row.value);
+}
+
 export interface HoldBookOptions {
   readonly store: Store;
   readonly epoch: number;
@@ -64,8 +70,7 @@ export class HoldBook {
   /** Before anything is deleted. Notices a restore that was made while nobody ran. */
   async load(): Promise<void> {
     const { store, epoch, log } = this.#options;
-    const row = await store.get(HOLD_KEY);
-    this.#record = row === undefined ? undefined : decodeJson<HoldRecord>(row.value);
+    this.#record = await readHold(store);
     this.#loadedRevision = (await store.status()).revision;
     const restored = await store.get(RESTORED_KEY);
     if (restored === undefined) return;

@@ -6,7 +6,7 @@ export { Backup, type BackupOptions, type FriendBackupStatus } from "./backup.js
 export { type FriendBackup, readBackup } from "./backup-records.js";
 export { type Coverage, coverageOf } from "./coverage.js";
 export type { FoundSnapshot, SnapshotPlaces } from "./friend-snapshots.js";
-export { RESTORED_KEY } from "./hold-book.js";
+export { RESTORED_KEY, readHold } from "./hold-book.js";
 export {
   type FriendFindings,
   lookAtFriends,

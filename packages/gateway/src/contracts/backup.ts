@@ -41,6 +41,14 @@ export const BackupResponse = z
   .object({
     friends: z.array(BackupFriend),
     intervalMs: z.number(),
+    lostFound: z
+      .object({
+        since: Timestamp,
+        files: z.number().int().describe("Whole files under /lost+found"),
+        incomplete: z.number().int().describe("Files of which a part is missing"),
+      })
+      .nullable()
+      .describe("When the records were last found to be older than the chunks; null: never"),
     coverage: BackupCoverage.nullable().describe("null unless it was asked for"),
   })
   .meta({ id: "Backup" });

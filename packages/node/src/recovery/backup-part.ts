@@ -8,6 +8,7 @@ import {
   type CopyKeys,
   coverageOf,
   type FriendsPort,
+  readHold,
 } from "@hearthmesh/collective";
 import type { BackupService } from "@hearthmesh/gateway";
 import type { BackupFriend, BackupResponse } from "@hearthmesh/gateway/contracts";
@@ -73,6 +74,7 @@ export function backupService(options: BackupServiceOptions): BackupService {
   const status: BackupService["status"] = async ({ coverage, signal }) => ({
     friends: await friendViews(options),
     intervalMs: options.config.backupIntervalMs,
+    lostFound: await lostFoundView(options.store),
     coverage: coverage ? await coverageView(options.store, signal) : null,
   });
   return {
@@ -88,6 +90,13 @@ export function backupService(options: BackupServiceOptions): BackupService {
 async function coverageView(store: Store, signal: AbortSignal) {
   const coverage = await coverageOf(store, signal);
   return { ...coverage, uncoveredPaths: [...coverage.uncoveredPaths] };
+}
+
+async function lostFoundView(store: Store): Promise<BackupResponse["lostFound"]> {
+  const hold = await readHold(store);
+  if (hold === undefined) return null;
+  const { atMs, files, incomplete } = hold;
+  return { since: new Date(atMs).toISOString(), files, incomplete };
 }
 
 async function friendViews({ backup, authority }: BackupServiceOptions): Promise<BackupFriend[]> {
