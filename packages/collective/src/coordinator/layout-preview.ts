@@ -232,7 +232,7 @@ function safetyWarnings(before: Layout, after: Layout): LayoutWarning[] {
   if (zones < Math.min(after.replicas, copies)) {
     warnings.push({
       code: "fewer-zones",
-      message: `the ${copies} copies of a chunk lie in ${zones === 1 ? "one place" : `${zones} places`}`,
+      message: `the ${copies} copies of a chunk lie in ${placesText(zones)}`,
       grave: zones < spread(before),
     });
   }
@@ -244,6 +244,10 @@ function safetyWarnings(before: Layout, after: Layout): LayoutWarning[] {
     });
   }
   return warnings;
+}
+
+function placesText(count: number): string {
+  return count === 1 ? "one place" : `${count} places`;
 }
 
 /** Distinct zones that the copies of one chunk can have. */

@@ -136,7 +136,7 @@ export function revertStaged({ layout, staged }: LayoutState): LayoutState {
   return { layout, staged: { v: 1, version, ...kept, nodes: [] } };
 }
 
-/** A change that is made at once; staged ones get a new number, for another layout is under them. */
+/** A change that is made at once; staged ones get a new number: another layout is under them. */
 export function changeAtOnce(state: LayoutState, alter: (layout: Layout) => Layout): LayoutState {
   const { layout, staged } = state;
   const altered = alter(layout);
