@@ -44,7 +44,9 @@ export interface GatewayPeersOptions extends Tools {
 /** What is open to one peer, whoever asks. */
 interface Reach {
   record: PeerRecord;
-  readonly pool: LinkPool;
+  pool: LinkPool;
+  /** Links with the certificate of before, which is good for what is under way on them. */
+  retired?: LinkPool;
   finder: ReturnType<typeof peerFinder> | undefined;
   /** With the certificate that it was made with. */
   api?: { readonly client: ApiClient; readonly certificatePem: string };
@@ -62,6 +64,8 @@ export class GatewayPeers implements Startable {
     this.#stopFollowing = options.peers.onChange(({ trustDomain, after }) => {
       if (after === undefined) this.#forget(trustDomain);
     });
+    // A link is as good as the certificate that it was opened with: the peer refuses it afterwards.
+    options.credentials.onChange(() => this.#renewLinks());
   }
 
   async start(): Promise<void> {}
@@ -71,7 +75,7 @@ export class GatewayPeers implements Startable {
     const pools = [...this.#reaches.values()];
     for (const { api } of pools) api?.client.close();
     this.#reaches.clear();
-    await Promise.all(pools.map(({ pool }) => pool.close()));
+    await Promise.all(pools.map(closeLinks));
   }
 
   /** What lies under `/@` for this principal. Others than people and the operator get nothing. */
@@ -143,19 +147,29 @@ export class GatewayPeers implements Startable {
     const { trustDomain } = record;
     const known = this.#reaches.get(trustDomain);
     if (known !== undefined) return this.#renewed(known, record);
-    const { clock, log } = this.#options;
-    const reach: Reach = {
-      record,
-      pool: new LinkPool({
-        dial: async (address, options) =>
-          requireMember(await this.#options.doors.dial(address, options), trustDomain),
-        clock,
-        log,
-      }),
-      finder: this.#finderOf(record),
-    };
+    const pool = this.#newPool(trustDomain);
+    const reach: Reach = { record, pool, finder: this.#finderOf(record) };
     this.#reaches.set(trustDomain, reach);
     return reach;
+  }
+
+  #newPool(trustDomain: TrustDomain): LinkPool {
+    const { doors, clock, log } = this.#options;
+    return new LinkPool({
+      dial: async (address, options) =>
+        requireMember(await doors.dial(address, options), trustDomain),
+      clock,
+      log,
+    });
+  }
+
+  /** Certificates are renewed at half of their life, so links of two renewals ago are of no use. */
+  #renewLinks(): void {
+    for (const [trustDomain, reach] of this.#reaches) {
+      void reach.retired?.close();
+      reach.retired = reach.pool;
+      reach.pool = this.#newPool(trustDomain);
+    }
   }
 
   /** A newer bundle may name other addresses; links that are open stay. */
@@ -197,8 +211,12 @@ export class GatewayPeers implements Startable {
     if (reach === undefined) return;
     this.#reaches.delete(trustDomain);
     reach.api?.client.close();
-    void reach.pool.close();
+    void closeLinks(reach);
   }
+}
+
+async function closeLinks({ pool, retired }: Reach): Promise<void> {
+  await Promise.all([pool.close(), retired?.close()]);
 }
 
 /** A peer names its nodes itself; a machine of anybody else is not spoken to as one of them. */
