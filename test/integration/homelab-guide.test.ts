@@ -19,6 +19,8 @@ const hasOriginal = existsSync(original);
 const commandsOf = (path: string) => shellCommands(readFileSync(path, "utf8"));
 const programs = ["curl", "jq", "tar"];
 const missing = programs.filter((name) => spawnSync(name, ["--version"]).status !== 0);
+/** Some fifty programs, one after the other; a limit for what hangs on a busy machine. */
+const GUIDE_MS_MAX = 400_000;
 /** What is typed elsewhere: a browser, Prometheus, a build. */
 const ELSEWHERE = /^(cd|go build|npm run build|open)\b/;
 const QUERY = /^(sum by \(member\) \()?(collective_\w+)/;
@@ -136,33 +138,37 @@ describe.skipIf(missing.length > 0)(
       expect(await shell.paste(movie)).toBe("");
     };
 
-    it("work as they are shown", async () => {
-      for (const command of commandsOf(hasOriginal ? original : own)) {
-        if (ELSEWHERE.test(command)) continue;
-        const [, , metric] = QUERY.exec(command) ?? [];
-        if (metric !== undefined) {
-          await query(metric, command.startsWith("sum") ? federation.members : [alice()]);
-          continue;
+    it(
+      "work as they are shown",
+      async () => {
+        for (const command of commandsOf(hasOriginal ? original : own)) {
+          if (ELSEWHERE.test(command)) continue;
+          const [, , metric] = QUERY.exec(command) ?? [];
+          if (metric !== undefined) {
+            await query(metric, command.startsWith("sum") ? federation.members : [alice()]);
+            continue;
+          }
+          const [, words] = /^docker[ -]compose (.*)$/.exec(command) ?? [];
+          if (words !== undefined) {
+            await compose(words);
+            continue;
+          }
+          // Both ways of switching are shown; the page goes on as Alice's guest.
+          if (command.includes("/shared/test.txt")) {
+            await shell.paste("./bin/collective identity switch alice-homelab");
+          }
+          const filled = command.replace(/\b(YOUR_INVITE|BOB_INVITE|INVITE)_CODE\b/, code);
+          const printed = await shell.paste(filled);
+          for (const [about, check] of checks) if (about.test(command)) await check(printed);
+          if (command.includes("alice-coordinator.key >")) {
+            const key = "alice-coordinator/collective/certs/coordinators/alice-coordinator.key";
+            expect(statSync(join(containers, key)).mode & 0o777).toBe(0o600);
+          }
         }
-        const [, words] = /^docker[ -]compose (.*)$/.exec(command) ?? [];
-        if (words !== undefined) {
-          await compose(words);
-          continue;
-        }
-        // Both ways of switching are shown; the page goes on as Alice's guest.
-        if (command.includes("/shared/test.txt")) {
-          await shell.paste("./bin/collective identity switch alice-homelab");
-        }
-        const filled = command.replace(/\b(YOUR_INVITE|BOB_INVITE|INVITE)_CODE\b/, code);
-        const printed = await shell.paste(filled);
-        for (const [about, check] of checks) if (about.test(command)) await check(printed);
-        if (command.includes("alice-coordinator.key >")) {
-          const key = "alice-coordinator/collective/certs/coordinators/alice-coordinator.key";
-          expect(statSync(join(containers, key)).mode & 0o777).toBe(0o600);
-        }
-      }
-      expect(done.at(-1)).toBe("down --rmi all");
-      expect(done).toContain("up -d --scale alice-node=5");
-    });
+        expect(done.at(-1)).toBe("down --rmi all");
+        expect(done).toContain("up -d --scale alice-node=5");
+      },
+      GUIDE_MS_MAX,
+    );
   },
 );
