@@ -5,7 +5,8 @@
  * A file is whole when it has every place from the first on and only the last chunk is short.
  * Should its end have been lost as well, and the rest be full chunks, that cannot be seen; the size
  * shows it. A chunk that was on the nodes already when the file was written has the header of the
- * file before, so a file that shared chunks with others is put together only as far as they name it.
+ * file before, so a file that shared chunks with others is put together only as far as they name
+ * it.
  */
 import { type FileId, limits } from "@hearthmesh/core";
 import type { ChunkHeader } from "../types.js";
