@@ -3,7 +3,7 @@
  * nodes each, all of them real processes on loopback. Each has a folder of its own that stands for
  * its container's file system: `data` (MESH_HOME) and `collective/certs` are in it.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePortBase, MeshProcess, PORT_STEP } from "./mesh-processes.mjs";
 
@@ -39,6 +39,12 @@ class Container extends MeshProcess {
     const all = { ...common, ...variables };
     super({ name, home, portBase, args: ["up"], isCoordinator, variables: all });
     this.folder = folder;
+  }
+
+  /** The end of what it printed, for people. */
+  lastLines() {
+    const lines = readFileSync(join(this.home, "daemon.out"), "utf8").trim().split("\n");
+    return [`${this.name}:`, ...lines.slice(-3)].join("\n  ");
   }
 
   get apiAddress() {
@@ -122,7 +128,13 @@ export class FederationProcesses {
     });
     // All at once, as `docker compose up` does it: nodes wait for their coordinator's invite.
     for (const container of federation.containers) container.start();
-    await federation.ready();
+    try {
+      await federation.ready();
+    } catch (error) {
+      const logs = federation.containers.map((one) => one.lastLines());
+      await Promise.all(federation.containers.map((container) => container.kill("SIGKILL")));
+      throw new Error(`${error.message}\n${logs.join("\n")}`);
+    }
     return federation;
   }
 
