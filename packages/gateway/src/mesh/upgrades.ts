@@ -8,7 +8,8 @@ import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { errorFields, MeshError } from "@hearthmesh/core";
 import { joinDuplexes, type ServiceCandidate, timeLimit } from "@hearthmesh/membership";
-import { PROBLEM_CONTENT_TYPE, problemOf, toMeshError } from "../server/problem.js";
+// Not `problem.js`: every storage node loads this file, and none needs a web framework.
+import { PROBLEM_CONTENT_TYPE, plainMeshError, problemOf } from "../server/problem-body.js";
 import { answerHeaders } from "./answer-head.js";
 import { type CandidateFailure, failureOf, forHttp } from "./candidate-failures.js";
 import { CANDIDATES_TRIED_MAX, FIRST_BYTE_MS_DEFAULT } from "./limits.js";
@@ -102,7 +103,7 @@ export async function connectTcp(
 
 /** Answers an upgrade with the problem, and ends the connection. */
 export function refuseUpgrade(socket: Duplex, thrown: unknown): void {
-  const error = toMeshError(thrown);
+  const error = plainMeshError(thrown);
   const body = JSON.stringify(problemOf(error));
   socket.on("error", () => {});
   socket.end(
@@ -129,7 +130,7 @@ async function openFirst(
         const opening = access.openConnection(candidate, { signal: gone.signal, requestId });
         return { connection: await opening, candidate };
       } catch (error) {
-        failures.push({ candidate, reason: toMeshError(error) });
+        failures.push({ candidate, reason: plainMeshError(error) });
         if (gone.signal.aborted) break;
       }
     }

@@ -1,5 +1,5 @@
 /** The body of RFC 9457 for an error; loads neither fastify nor zod. */
-import { ERROR_REGISTRY, type MeshError } from "@hearthmesh/core";
+import { ERROR_REGISTRY, isMeshError, MeshError } from "@hearthmesh/core";
 import type { Problem } from "../contracts/common.js";
 
 export const PROBLEM_CONTENT_TYPE = "application/problem+json; charset=utf-8";
@@ -21,6 +21,14 @@ export function problemOf(error: MeshError, instance?: string): Problem {
     ...(isFieldList(fields) ? { errors: fields } : {}),
     ...(Object.keys(details).length === 0 ? {} : { details }),
   };
+}
+
+/** Any thrown value as the error that may be shown, where no framework throws its own. */
+export function plainMeshError(error: unknown): MeshError {
+  if (isMeshError(error)) return error;
+  const { name } = (error ?? {}) as { name?: unknown };
+  if (name === "AbortError") return new MeshError("MESH_CANCELLED");
+  return new MeshError("MESH_INTERNAL", { cause: error });
 }
 
 export interface WrongField {
