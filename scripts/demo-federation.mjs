@@ -84,7 +84,6 @@ async function crossMembers(federation) {
   if (written.code === 0) fail("the guest could write at Bob's");
   detail(written.stderr.split("\n")[0]);
   const explain = ["grant", "explain", "*@home.alice", "/garage/mine", "write"];
-  // Its exit status says no.
   const why = await mesh(bob, explain);
   detail(`Bob asks why: ${why.stdout.split("\n")[0]}`);
   step("Bob ends the peering with Alice");
