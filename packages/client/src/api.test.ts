@@ -10,7 +10,18 @@ import { type GatewayFixture, gatewayFixture } from "../../gateway/src/testing/i
 import { memoryStore } from "../../store/src/index.js";
 import { ApiClient } from "./api-client.js";
 import { backupNow, backupStatus } from "./backup.js";
+import {
+  explainPolicy,
+  listPolicies,
+  listQuotas,
+  offerQuota,
+  removePolicy,
+  setPolicy,
+  withdrawQuota,
+} from "./copies.js";
 import { enrolWithInvite } from "./enrol.js";
+import { fsckReport, runFsck } from "./fsck.js";
+import { addGrant, explainGrant, listGrants, removeGrant } from "./grants.js";
 import { HttpFiles } from "./http-files.js";
 import { KeyValueClient } from "./key-value.js";
 import {
@@ -33,8 +44,19 @@ import {
   undrainNode,
 } from "./layout.js";
 import { LockClient } from "./locks.js";
+import { peerContact } from "./peer-contact.js";
+import {
+  acceptPeer,
+  invitePeer,
+  listPeers,
+  refreshPeer,
+  removePeer,
+  revokePeerInvite,
+} from "./peers.js";
 import { addService, listServices, removeService } from "./services.js";
 import { SettableClock } from "./testing/small-member.js";
+import { emptyTrash, listTrash, restoreTrash } from "./trash.js";
+import { listWorkers, runWorker, setWorker } from "./workers.js";
 
 const clock = new SettableClock();
 let fixture: GatewayFixture;
@@ -64,6 +86,28 @@ async function joined(stream: AsyncIterable<Uint8Array>): Promise<Buffer> {
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
+}
+
+const asked = (calls: readonly Promise<unknown>[]) => Promise.allSettled(calls);
+
+/** Every call about workers, the check and the trash once. */
+async function askUpkeep(door: ApiClient): Promise<void> {
+  await asked([listWorkers(door), setWorker(door, "repair", {}), runWorker(door, "repair")]);
+  await asked([runFsck(door, false), fsckReport(door), listTrash(door, "").next()]);
+  await asked([restoreTrash(door, { id: "x" }), emptyTrash(door, {})]);
+}
+
+/** Every call about peers, grants and copies at friends once. */
+async function askFederation(door: ApiClient): Promise<void> {
+  await asked([listPeers(door), invitePeer(door, {}), revokePeerInvite(door, "x")]);
+  await asked([acceptPeer(door, { code: "x" }), removePeer(door, "bob"), refreshPeer(door, "bob")]);
+  await asked([peerContact(door, "bob"), listGrants(door), removeGrant(door, "x")]);
+  const [subject, path, right] = ["carol@office.carol", "/shared", "read"] as const;
+  await asked([addGrant(door, { subject, grant: `${path}:${right}` })]);
+  await asked([explainGrant(door, { subject, path, right })]);
+  await asked([listPolicies(door), setPolicy(door, { path, strategy: "backup" })]);
+  await asked([removePolicy(door, path), explainPolicy(door, path)]);
+  await asked([listQuotas(door), offerQuota(door, "bob", 1), withdrawQuota(door, "bob")]);
 }
 
 /** Every call of `KeyValueClient` and `LockClient` once; the member of this test has no keys. */
@@ -128,6 +172,8 @@ describe("ApiClient with the real doors", () => {
     await Promise.all([knownNodes(local), allowNode(local, "x", [])].map(maybe));
     await Promise.all([maybe(local.coordinators()), askKeyValue(local)]);
     await Promise.all([backupNow(local), backupStatus(local, true)].map(maybe));
+    await askUpkeep(local);
+    await askFederation(local);
     // `mesh store` asks for these by their paths.
     const store = ["status", "members", "snapshot"].map((name) => `/api/store/${name}`);
     await Promise.all(store.map((path) => maybe(local.call("GET", path))));
@@ -144,7 +190,10 @@ describe("ApiClient with the real doors", () => {
     expect(missed.map(({ path }) => path)).toEqual([
       "/health/live",
       "/health/ready",
-      // Other programs ask for these: load balancers, other meshes.
+      // Other programs ask for these: load balancers, coordinators of peers, other meshes.
+      "/api/peers/bundle",
+      "/api/peers/bundle",
+      "/api/peers/farewell",
       "/api/mesh/identity",
       "/api/mesh/nodes/:node",
     ]);
