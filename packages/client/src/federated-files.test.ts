@@ -65,7 +65,7 @@ describe("the files of all members, for a client", () => {
     expect(alice.received).toEqual([]);
   });
 
-  it("asks once where a peer is, and goes through its own coordinator without an address", async () => {
+  it("asks once where a peer is; without an address it goes the way home", async () => {
     expect(await connection.files.stat("/@bob/film")).toMatchObject({ path: "/@bob/film" });
     expect(await connection.files.stat("/@bob")).toMatchObject({ path: "/@bob", name: "@bob" });
     await connection.files.makeDirectory("/@bob/new");

@@ -174,7 +174,9 @@ export const ENROL_ADDRESSES_MAX = 4096;
 /** Grants in the book of a member: those that the operator gave, and all that people passed on. */
 export const GRANTS_MAX = 10_000;
 export const GRANTS_PASSED_ON_MAX = 5000;
-/** Of one subject, counted for the operator and for people apart; and those that one person gave. */
+/**
+ * Of one subject, counted for the operator and for people apart; and those that one person gave.
+ */
 export const GRANTS_PER_SUBJECT_MAX = 256;
 export const GRANTS_GIVEN_MAX = 256;
 /** Callers whose grants are kept ready; the one that asked longest ago is forgotten. */

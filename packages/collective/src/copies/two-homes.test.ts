@@ -307,7 +307,7 @@ describe("a quota", () => {
     expect(names).not.toContain(".copies");
   });
 
-  it("is for copies that end there: a friend does not copy them on to its own friends", async () => {
+  it("is for copies that end there: a friend does not copy them on to its friends", async () => {
     const carol = await around.home("office.carol", 1);
     carol.offer(bob, GIB);
     bob.peers.add("office.carol");

@@ -148,6 +148,6 @@ function listOnly(): MeshError {
 
 export function acrossMembers(from: string, to: string): MeshError {
   return new MeshError("MESH_ACROSS_MEMBERS", {
-    message: `${from} and ${to} are of two members, and no file moves from one to another by itself`,
+    message: `${from} and ${to} are of two members, and no file moves between them by itself`,
   });
 }

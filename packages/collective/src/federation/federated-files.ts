@@ -1,4 +1,6 @@
-/** One tree over all members: what is at home as it is, and under `/@bob` what is at the peer Bob. */
+/**
+ * One tree over all members: what is at home as it is, and under `/@bob` what is at the peer Bob.
+ */
 import type { RemoveOptions } from "../client/file-client.js";
 import type { OpenFile, ReadOptions, WriteOptions } from "../client/index.js";
 import type { Entry } from "../types.js";

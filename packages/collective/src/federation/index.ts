@@ -1,4 +1,6 @@
-/** Files of other members: paths that lead away, the ways there, and calls on behalf of somebody. */
+/**
+ * Files of other members: paths that lead away, the ways there, and calls on behalf of somebody.
+ */
 export { leadsAway, PEERS_PATH, pathAt, splitPath } from "./across-path.js";
 export { AwayFiles, type FilesAtPeer, type PeerDirectory } from "./away-files.js";
 export { FederatedFiles } from "./federated-files.js";

@@ -144,7 +144,9 @@ function withoutMark(error: MeshError): MeshError {
   return new MeshError(code, { message, hint, cause: error, ...(details && { details }) });
 }
 
-/** A peer names its nodes itself: as many addresses as a node may have, and no more, are dialled. */
+/**
+ * A peer names its nodes itself: as many addresses as a node may have, and no more, are dialled.
+ */
 function boundedLinks(links: NodeLinks): NodeLinks {
   return {
     linkTo(node, signal) {

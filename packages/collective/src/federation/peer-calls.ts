@@ -143,7 +143,9 @@ function readPeerCall(
   return { principal: principalOfClaim(claim, caller), method, header: inner };
 }
 
-/** The file methods of a peer, on behalf of a principal, over a port that reaches its coordinator. */
+/**
+ * The file methods of a peer, on behalf of a principal, over a port that reaches its coordinator.
+ */
 export function onBehalfOf(principal: Principal, port: CoordinatorPort): CoordinatorPort {
   const claim = claimFor(principal);
   return {

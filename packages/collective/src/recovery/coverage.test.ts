@@ -15,17 +15,18 @@ describe("what would come back without this home", () => {
       store.transact({ success: [put(keys.entry(directory, name), encodeEntry(record))] });
     const common = { createdAtMs: 0, modifiedAtMs: 0, owner: "spiffe://home.alice/person/a@b.c" };
     const directory = (fileId: FileId) => ({ kind: "directory", fileId, ...common }) as const;
-    const file = (fileId: FileId, sizeBytes: number) =>
-      ({
-        ...{ kind: "file", fileId, sizeBytes, chunkCount: 1, ...common },
-        chunks: ["a".repeat(64) as ChunkId],
-      }) as const;
+    const file = (fileId: FileId, sizeBytes: number): EntryRecord => ({
+      kind: "file",
+      ...{ fileId, sizeBytes, chunkCount: 1, ...common },
+      chunks: ["a".repeat(64) as ChunkId],
+    });
     await entry(ROOT_ID, "photos", directory(id("d")));
     await entry(id("d"), "2026", directory(id("e")));
     await entry(id("e"), "a.jpg", file(id("1"), 5000));
     await entry(id("e"), "b.jpg", file(id("2"), 7000));
     await entry(ROOT_ID, "note", {
-      ...{ kind: "file", fileId: id("3"), sizeBytes: 4, chunkCount: 0, ...common },
+      kind: "file",
+      ...{ fileId: id("3"), sizeBytes: 4, chunkCount: 0, ...common },
       inline: Buffer.from("note"),
     });
     await entry(ROOT_ID, ".copies", directory(id("c")));

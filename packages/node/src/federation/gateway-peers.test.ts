@@ -145,7 +145,7 @@ describe("files of peers at the gateway", () => {
     expect(asked).toEqual([]);
   });
 
-  it("are reached over new links when the certificate is new, and not at all after the end", async () => {
+  it("are reached over new links with a new certificate, and not after the end", async () => {
     const away = peers.away(principal("person"));
     await away.stat("/@bob/x");
     renewed();
