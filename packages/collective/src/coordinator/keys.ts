@@ -51,11 +51,7 @@ export const keys = {
   entries: { prefix: "f/" } as KeyRange,
 
   segment: (fileId: FileId, segment: number) => `m/${fileId}/${fixed(segment, SEGMENT_DIGITS)}`,
-  segments: (fileId: FileId): KeyRange => ({ prefix: `m/${fileId}/` }),
-  segmentsAfter: (fileId: FileId, key: string): KeyRange => ({
-    start: `${key}\u0001`,
-    end: `m/${fileId}0`,
-  }),
+  segments: (fileId: FileId) => ({ prefix: `m/${fileId}/` }) satisfies KeyRange,
 
   reference: (chunkId: ChunkId, fileId: FileId) => `r/${chunkId}/${fileId}`,
   referencesOf: (chunkId: ChunkId): KeyRange => ({ prefix: `r/${chunkId}/` }),

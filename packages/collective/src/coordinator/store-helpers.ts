@@ -20,17 +20,17 @@ export async function withRetries<Result>(
   });
 }
 
-/** The rows of a kind in pages, each read when it is asked for. */
+/** The rows of a kind in pages, each read when it is asked for: as they are then, or were. */
 export async function* pagesOf(
   store: Store,
   kind: WalkedKind,
-  options: { limit: number; keysOnly?: boolean; signal?: AbortSignal },
+  options: { limit: number; keysOnly?: boolean; revision?: number; signal?: AbortSignal },
 ): AsyncGenerator<readonly KeyValue[], void, undefined> {
-  const { limit, keysOnly = false, signal } = options;
+  const { signal, ...range } = options;
   let last: string | undefined;
   for (;;) {
     signal?.throwIfAborted();
-    const page: RangeResult = await store.range(rowsAfter(kind, last), { limit, keysOnly });
+    const page: RangeResult = await store.range(rowsAfter(kind, last), range);
     if (page.entries.length > 0) yield page.entries;
     last = page.entries.at(-1)?.key;
     if (!page.more || last === undefined) return;

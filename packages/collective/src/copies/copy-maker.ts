@@ -1,8 +1,8 @@
 /** Brings one copy to one friend, looks at it, reads it back, takes it away. */
 import { type Clock, type FileId, isMeshError, MeshError, type Random } from "@hearthmesh/core";
-import type { KeyRange, Store } from "@hearthmesh/store";
-import { keys } from "../coordinator/keys.js";
-import { decodeSegment, type FileRecord } from "../coordinator/records.js";
+import type { Store } from "@hearthmesh/store";
+import type { FileRecord } from "../coordinator/records.js";
+import { segmentsOf } from "../coordinator/segments.js";
 import { chunkIdOf } from "../storage/blake3.js";
 import { ChunkIdHash } from "./content-hash.js";
 import type { CopyHeader } from "./copy-header.js";
@@ -165,14 +165,8 @@ export class CopyMaker {
   }
 
   async #addSegments(fileId: FileId, hash: ChunkIdHash): Promise<void> {
-    let range: KeyRange = keys.segments(fileId);
-    for (;;) {
-      const page = await this.#options.store.range(range, { limit: SEGMENTS_PER_PAGE });
-      for (const row of page.entries) hash.add(decodeSegment(row.value));
-      const last = page.entries.at(-1)?.key;
-      if (!page.more || last === undefined) return;
-      range = keys.segmentsAfter(fileId, last);
-    }
+    const options = { limit: SEGMENTS_PER_PAGE };
+    for await (const ids of segmentsOf(this.#options.store, fileId, options)) hash.add(ids);
   }
 }
 

@@ -24,16 +24,11 @@ import {
 import { fileOfKey, keys } from "../coordinator/keys.js";
 import type { NodeCalls } from "../coordinator/node-calls.js";
 import type { NodeDirectory } from "../coordinator/node-directory.js";
-import {
-  decodeJson,
-  decodeReference,
-  decodeSegment,
-  type UploadRecord,
-} from "../coordinator/records.js";
+import { decodeJson, decodeReference, type UploadRecord } from "../coordinator/records.js";
+import { segmentsOf } from "../coordinator/segments.js";
 import { pagesOf } from "../coordinator/store-helpers.js";
 import { walkChunks } from "../coordinator/workers/chunk-walk.js";
 import type { Progress, WorkerDefinition } from "../coordinator/workers/worker-definition.js";
-import { pagesOfPrefix } from "../key-value/pages.js";
 import type { HoldBook } from "./hold-book.js";
 import { LostFileWriter, type LostFileWriterOptions } from "./lost-file-writer.js";
 import { groupLostChunks, type LostChunk, lostFileOf } from "./lost-files.js";
@@ -175,8 +170,8 @@ class LostFound {
   async #chunksTold(uploadId: FileId): Promise<Pick<LostChunk, "id" | "index" | "sizeBytes">[]> {
     const { store } = this.#options.context;
     const told: Pick<LostChunk, "id" | "index" | "sizeBytes">[] = [];
-    for await (const page of pagesOfPrefix(store, `m/${uploadId}/`)) {
-      for (const id of page.entries.flatMap(({ value }) => decodeSegment(value))) {
+    for await (const ids of segmentsOf(store, uploadId)) {
+      for (const id of ids) {
         const reference = await store.get(keys.reference(id, uploadId));
         if (reference === undefined) continue;
         const { sizeBytes } = decodeReference(reference.value);

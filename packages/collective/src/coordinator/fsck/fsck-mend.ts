@@ -5,7 +5,6 @@
  */
 import { type ChunkId, type FileId, newFileId } from "@hearthmesh/core";
 import { expectExists, expectMissing, expectRevision, put, remove } from "@hearthmesh/store";
-import { pagesOfPrefix } from "../../key-value/pages.js";
 import type { ChunkGuard } from "../chunk-guard.js";
 import { keys, ROOT_ID } from "../keys.js";
 import type { NamespaceContext } from "../namespace-context.js";
@@ -13,11 +12,11 @@ import {
   chunkSizeAt,
   type DirectoryRecord,
   decodeEntry,
-  decodeSegment,
   encodeEntry,
   encodeReference,
   type FileRecord,
 } from "../records.js";
+import { segmentsOf } from "../segments.js";
 import { decodeTrash } from "../trash-records.js";
 
 const LOST_AND_FOUND = "lost+found";
@@ -137,9 +136,7 @@ export class FsckMend {
   async #chunksOf({ fileId, chunkCount, chunks }: FileRecord): Promise<readonly ChunkId[]> {
     if (chunkCount === 0 || chunks !== undefined) return chunks ?? [];
     const all: ChunkId[] = [];
-    for await (const page of pagesOfPrefix(this.#context.store, `m/${fileId}/`)) {
-      for (const row of page.entries) all.push(...decodeSegment(row.value));
-    }
+    for await (const ids of segmentsOf(this.#context.store, fileId)) all.push(...ids);
     return all;
   }
 }

@@ -7,9 +7,11 @@
  * The sums of a part of all files are in memory at a time; more files make more passes.
  */
 import { type ChunkId, type FileId, limits } from "@hearthmesh/core";
-import type { KeyValue, RangeResult, Store } from "@hearthmesh/store";
-import { chunkOfReference, fileOfKey, keys, ROOT_ID, rowsAfter, type WalkedKind } from "../keys.js";
-import { decodeDead, decodeEntry, decodeSegment, type FileRecord } from "../records.js";
+import type { KeyValue, Store } from "@hearthmesh/store";
+import { chunkOfReference, fileOfKey, fileOfReference, ROOT_ID, type WalkedKind } from "../keys.js";
+import { decodeDead, decodeEntry, type FileRecord } from "../records.js";
+import { segmentsOf } from "../segments.js";
+import { pagesOf } from "../store-helpers.js";
 import { decodeTrash } from "../trash-records.js";
 import type { Progress } from "../workers/worker-definition.js";
 
@@ -166,15 +168,11 @@ class RowsPass {
   async #segmentsOf(fileId: FileId): Promise<readonly ChunkId[]> {
     const { store, revision, signal, progress } = this.#options;
     const chunks: ChunkId[] = [];
-    let page: RangeResult | undefined;
-    do {
-      signal.throwIfAborted();
-      const last: string | undefined = page?.entries.at(-1)?.key;
-      const range = last === undefined ? keys.segments(fileId) : keys.segmentsAfter(fileId, last);
-      page = await store.range(range, { limit: PAGE_ROWS, revision });
-      for (const segment of page.entries) chunks.push(...decodeSegment(segment.value));
+    for await (const ids of segmentsOf(store, fileId, { limit: PAGE_ROWS, revision })) {
+      for (const id of ids) chunks.push(id);
       await progress.pace(0);
-    } while (page.more && page.entries.length > 0);
+      signal.throwIfAborted();
+    }
     return chunks;
   }
 
@@ -191,7 +189,7 @@ class RowsPass {
   }
 
   #reference(row: KeyValue): void {
-    const fileId = row.key.slice(-32) as FileId;
+    const fileId = fileOfReference(row.key);
     if (this.#isFirst) this.#seen.references++;
     if (!this.#isMine(fileId)) return;
     const sums = this.#sums.get(fileId);
@@ -214,17 +212,12 @@ class RowsPass {
 
   async *#rows(kind: WalkedKind, keysOnly = false): AsyncGenerator<KeyValue, void, undefined> {
     const { store, revision, signal, progress } = this.#options;
-    let last: string | undefined;
-    for (;;) {
-      signal.throwIfAborted();
-      const options = { limit: PAGE_ROWS, revision, keysOnly };
-      const page: RangeResult = await store.range(rowsAfter(kind, last), options);
-      yield* page.entries;
-      last = page.entries.at(-1)?.key;
-      if (last !== undefined) progress.at(`rows ${last.slice(0, 12)}`);
-      progress.done(page.entries.length);
+    const options = { limit: PAGE_ROWS, revision, keysOnly, signal };
+    for await (const page of pagesOf(store, kind, options)) {
+      yield* page;
+      progress.at(`rows ${page.at(-1)?.key.slice(0, 12)}`);
+      progress.done(page.length);
       await progress.pace(0);
-      if (!page.more || last === undefined) return;
     }
   }
 }

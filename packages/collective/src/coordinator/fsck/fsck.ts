@@ -17,7 +17,7 @@ import {
 import type { Store } from "@hearthmesh/store";
 import type { Placement } from "../../storage/placement.js";
 import type { ChunkGuard } from "../chunk-guard.js";
-import { fileOfKey, keys } from "../keys.js";
+import { fileOfKey, fileOfReference, keys } from "../keys.js";
 import type { NamespaceContext } from "../namespace-context.js";
 import type { NodeCalls } from "../node-calls.js";
 import type { NodeDirectory } from "../node-directory.js";
@@ -201,7 +201,7 @@ class FsckRun {
     for (const id of gone) {
       const { entries } = await this.#store.range(keys.referencesOf(id), { keysOnly: true });
       for (const row of entries) {
-        const fileId = row.key.slice(-32) as FileId;
+        const fileId = fileOfReference(row.key);
         byFile.set(fileId, (byFile.get(fileId) ?? 0) + 1);
       }
     }
