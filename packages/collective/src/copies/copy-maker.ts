@@ -9,8 +9,9 @@ import type { CopyHeader } from "./copy-header.js";
 import { type CopyKeys, newSalt } from "./copy-keys.js";
 import { copyPath, type KeptCopy } from "./copy-records.js";
 import type { FriendFiles, FriendsPort, HomeFiles } from "./friends.js";
-import { CopyReader, firstPieceBytes, openCopy } from "./open-copy.js";
+import { type CopyReader, openCopy } from "./open-copy.js";
 import { sealCopy, sealedSizeOf } from "./seal-copy.js";
+import { openSealed, readSealed, writeSealed } from "./sealed-file.js";
 
 const SEGMENTS_PER_PAGE = 64;
 
@@ -57,14 +58,7 @@ export class CopyMaker {
     const files = this.#options.friends.files(member);
     const name = this.#options.keys.nameOfFile(source.record.fileId, member);
     const path = copyPath(this.#options.ownDomain, name);
-    try {
-      await this.#write(source, files, name, path, pace, signal);
-    } catch (error) {
-      if (!isMeshError(error, "MESH_PARENT_MISSING")) throw error;
-      const parent = path.slice(0, path.lastIndexOf("/"));
-      await files.makeDirectory(parent, { parents: true, signal });
-      await this.#write(source, files, name, path, pace, signal);
-    }
+    await writeSealed(files, path, () => this.#seal(source, name, pace, signal), signal);
     await this.#checkEnds(files, name, path, source, signal);
     const nowMs = this.#options.clock.nowMs();
     const { sealedBytes } = source;
@@ -111,32 +105,30 @@ export class CopyMaker {
     const files = friends.files(copy.member);
     const path = this.#pathOf(fileId, copy);
     const { sealedBytes } = copy;
-    const readSealed = (start: number, endInclusive: number) =>
-      readRange(files, path, start, endInclusive, signal);
-    const first = await readSealed(0, firstPieceBytes(sealedBytes) - 1);
     const name = copyKeys.nameOfFile(fileId, copy.member);
-    return new OpenCopyAtFriend(new CopyReader(copyKeys, { name, sealedBytes }, first), readSealed);
+    const reader = await openSealed(copyKeys, files, path, { name, sealedBytes }, signal);
+    return new OpenCopyAtFriend(reader, (start, endInclusive) =>
+      readSealed(files, path, start, endInclusive, signal),
+    );
   }
 
   #pathOf(fileId: FileId, { member }: KeptCopy): string {
     return copyPath(this.#options.ownDomain, this.#options.keys.nameOfFile(fileId, member));
   }
 
-  async #write(
+  async #seal(
     { path, record, header }: CopySource,
-    files: FriendFiles,
     name: string,
-    target: string,
     pace: Pace,
     signal: AbortSignal,
-  ): Promise<void> {
+  ): Promise<AsyncIterable<Uint8Array>> {
     const { keys: copyKeys, home, random } = this.#options;
     const { entry, stream } = await home.read(path, { signal });
     if (entry.fileId !== record.fileId) {
       throw new MeshError("MESH_PATH_CHANGED", { message: `${path} was replaced` });
     }
     const input = { name, header, content: stream, salt: newSalt(random) };
-    await files.write(target, paced(sealCopy(copyKeys, input), pace), { signal });
+    return paced(sealCopy(copyKeys, input), pace);
   }
 
   /** The first part and the last one, opened: what lies between is a matter of `readBack`. */
@@ -147,12 +139,12 @@ export class CopyMaker {
     { sealedBytes }: CopySource,
     signal: AbortSignal,
   ): Promise<void> {
-    const first = await readRange(files, path, 0, firstPieceBytes(sealedBytes) - 1, signal);
-    const reader = new CopyReader(this.#options.keys, { name, sealedBytes }, first);
+    const copy = { name, sealedBytes };
+    const reader = await openSealed(this.#options.keys, files, path, copy, signal);
     const last = reader.pieces - 1;
     if (last === 0) return;
     const { start, endInclusive } = reader.rangeOf(last);
-    reader.contentOf(last, await readRange(files, path, start, endInclusive, signal));
+    reader.contentOf(last, await readSealed(files, path, start, endInclusive, signal));
   }
 
   async #contentHash({ fileId, inline, chunks, chunkCount }: FileRecord): Promise<string> {
@@ -226,17 +218,4 @@ async function* paced(
     yield piece;
     await pace(piece.length);
   }
-}
-
-async function readRange(
-  files: FriendFiles,
-  path: string,
-  start: number,
-  endInclusive: number,
-  signal: AbortSignal,
-): Promise<Uint8Array> {
-  const { stream } = await files.read(path, { start, endInclusive, signal });
-  const pieces: Uint8Array[] = [];
-  for await (const piece of stream) pieces.push(piece);
-  return Buffer.concat(pieces);
 }
