@@ -38,6 +38,11 @@ describe("an entry of a peer", () => {
     [{ ...ENTRY, sizeBytes: Number.NaN }],
     [{ ...ENTRY, etag: "x".repeat(65) }],
     [{ ...ENTRY, owner: 7 }],
+    [{ ...ENTRY, owner: "\u001b[2Jnobody" }],
+    [{ ...ENTRY, etag: "e\r\nset-cookie: a" }],
+    [{ ...ENTRY, modifiedAtMs: 1e300 }],
+    [{ ...ENTRY, createdAtMs: 8.64e15 + 1 }],
+    [{ ...ENTRY, sizeBytes: 2 ** 53 }],
     [{ ...ENTRY, fileId: "../../x" }],
   ])("is refused when it is not what was asked for: %j", (answer) => {
     expect(() => checkEntry(answer, ENTRY.path)).toThrow(PROTOCOL);

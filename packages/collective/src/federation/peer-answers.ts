@@ -10,6 +10,8 @@ import type { Entry } from "../types.js";
 
 const OWNER_LENGTH_MAX = 1024;
 const ETAG_LENGTH_MAX = 64;
+/** The last moment that a date can say: a later one makes whoever shows it fail. */
+const TIME_MS_MAX = 8.64e15;
 
 /** The entry of this path, with the fields that an entry has and no others. */
 export function checkEntry(answer: unknown, path: string): Entry {
@@ -23,9 +25,9 @@ export function checkEntry(answer: unknown, path: string): Entry {
     name: entry.name,
     kind: entry.kind,
     fileId: fileIdOf(entry.fileId),
-    sizeBytes: numberOf(entry.sizeBytes),
-    createdAtMs: numberOf(entry.createdAtMs),
-    modifiedAtMs: numberOf(entry.modifiedAtMs),
+    sizeBytes: numberOf(entry.sizeBytes, Number.MAX_SAFE_INTEGER),
+    createdAtMs: numberOf(entry.createdAtMs, TIME_MS_MAX),
+    modifiedAtMs: numberOf(entry.modifiedAtMs, TIME_MS_MAX),
     owner: textOf(entry.owner, OWNER_LENGTH_MAX),
     etag: textOf(entry.etag, ETAG_LENGTH_MAX),
   };
@@ -96,13 +98,15 @@ function fileIdOf(value: unknown): FileId {
   }
 }
 
-function numberOf(value: unknown): number {
-  if (typeof value === "number" && Number.isFinite(value) && value >= 0) return value;
+function numberOf(value: unknown, max: number): number {
+  if (typeof value === "number" && value >= 0 && value <= max) return value;
   throw lie("an entry with a number that cannot be");
 }
 
 function textOf(value: unknown, lengthMax: number): string {
-  if (typeof value === "string" && value.length <= lengthMax) return value;
+  const isText = typeof value === "string" && value.length <= lengthMax;
+  // What is shown must not steer the terminal that shows it.
+  if (isText && !/\p{Cc}/u.test(value)) return value;
   throw lie("an entry with a text that cannot be");
 }
 
