@@ -24,10 +24,12 @@ export const PATH_DEPTH_MAX = 64;
 export const LIST_PAGE_ENTRIES_MAX = 1000;
 /** A file up to this size goes to the coordinator in one request, which stores its one chunk. */
 export const SMALL_FILE_BYTES_MAX = 256 * 1024;
-/** Uploads that one principal may have open. */
+/** Uploads that one principal may have open, or all people of one peer together. */
 export const UPLOADS_OPEN_MAX = 256;
 /** An upload that was not touched for this long is thrown away. */
 export const UPLOAD_IDLE_MS_MAX = 3_600_000;
+/** So long an upload may take: while it is open, garbage that came after it is kept. */
+export const UPLOAD_AGE_MS_MAX = 7 * 86_400_000;
 /** Life of a ticket for chunk operations. */
 export const TICKET_VALIDITY_MS = 300_000;
 /** Chunks on their way to one node in one transfer. */
@@ -62,10 +64,12 @@ export const LAYOUT_VERSIONS_KEPT_MAX = 16;
 export const LAYOUT_PREVIEW_CHUNKS_MAX = 100_000;
 /** Bytes of a write to another member that are kept until some of it is safe: see `link-way.ts`. */
 export const WAY_REPLAY_BYTES_MAX = 64 << 20;
-/** Calls of one coordinator of a peer, on behalf of its people, that are under way at a time. */
+/** Calls of the coordinators of one peer, for its people, that are under way at a time. */
 export const PEER_CALLS_IN_FLIGHT_MAX = 64;
 /** Transfers of one caller of a peer through the coordinator that are under way at a time. */
 export const PEER_STREAMS_MAX = 32;
+/** The same of all callers of one peer together. */
+export const PEER_STREAMS_OF_MEMBER_MAX = 64;
 /** Addresses that one node may announce, and the length of each. */
 export const NODE_ADDRESSES_MAX = 16;
 export const NODE_ADDRESS_BYTES_MAX = 300;
@@ -238,6 +242,9 @@ export const STOP_TIMEOUT_MS = 10_000;
 export const COPY_HEADER_BYTES_MAX = 32 * 1024;
 /** What one member may offer another: 1 PiB. */
 export const QUOTA_BYTES_MAX = 2 ** 50;
+/** An offer has room for one file or directory for so many of its bytes, and for these at least. */
+export const QUOTA_ENTRY_BYTES = 1024;
+export const QUOTA_ENTRIES_MIN = 1024;
 /** Policies of copies of one member. */
 export const COPY_POLICIES_MAX = 256;
 /** Files whose copies are made at the same time. */

@@ -69,7 +69,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const voider = ticketVoider(options, { tickets, voids, nodes, calls });
   const guard = new ChunkGuard();
   const condemned = new Condemned(store);
-  const open = new OpenUploads();
+  const open = new OpenUploads(options.quotas?.ownDomain);
   const onQueued = (chunks: number) => background.queued(chunks);
   const online = () => nodes.takingChunks();
   const rule = (): StorageView => ({

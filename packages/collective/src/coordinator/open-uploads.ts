@@ -4,6 +4,7 @@
  * clock; after a restart every upload has its whole time again.
  */
 import { type FileId, limits, MeshError } from "@hearthmesh/core";
+import { domainOfOwner } from "./usage.js";
 
 interface OpenUpload {
   readonly owner: string;
@@ -16,6 +17,12 @@ interface OpenUpload {
 export class OpenUploads {
   readonly #open = new Map<FileId, OpenUpload>();
   readonly #counts = new Map<string, number>();
+  readonly #ownDomain: string | undefined;
+
+  /** People of other domains than the own one are counted together: a peer has as many as it likes. */
+  constructor(ownDomain?: string) {
+    this.#ownDomain = ownDomain;
+  }
 
   get size(): number {
     return this.#open.size;
@@ -23,7 +30,7 @@ export class OpenUploads {
 
   /** Before the row is written, so that no moment exists in which the upload is not seen. */
   reserve(fileId: FileId, owner: string, nowMs: number): void {
-    const count = this.#counts.get(owner) ?? 0;
+    const count = this.#counts.get(this.#groupOf(owner)) ?? 0;
     if (count >= limits.UPLOADS_OPEN_MAX) {
       throw new MeshError("MESH_LIMIT", {
         message: `${limits.UPLOADS_OPEN_MAX} uploads are open for ${owner}`,
@@ -35,7 +42,8 @@ export class OpenUploads {
 
   restore(fileId: FileId, owner: string, revision: number, nowMs: number): void {
     this.#open.set(fileId, { owner, beganMs: nowMs, touchedMs: nowMs, revision });
-    this.#counts.set(owner, (this.#counts.get(owner) ?? 0) + 1);
+    const group = this.#groupOf(owner);
+    this.#counts.set(group, (this.#counts.get(group) ?? 0) + 1);
   }
 
   began(fileId: FileId, revision: number): void {
@@ -57,15 +65,22 @@ export class OpenUploads {
     const upload = this.#open.get(fileId);
     if (upload === undefined) return;
     this.#open.delete(fileId);
-    const count = (this.#counts.get(upload.owner) ?? 1) - 1;
-    if (count === 0) this.#counts.delete(upload.owner);
-    else this.#counts.set(upload.owner, count);
+    const group = this.#groupOf(upload.owner);
+    const count = (this.#counts.get(group) ?? 1) - 1;
+    if (count === 0) this.#counts.delete(group);
+    else this.#counts.set(group, count);
   }
 
+  /** Left alone for too long, or kept open for longer than any upload takes. */
   idle(nowMs: number): FileId[] {
-    return [...this.#open]
-      .filter(([, upload]) => nowMs - upload.touchedMs > limits.UPLOAD_IDLE_MS_MAX)
-      .map(([fileId]) => fileId);
+    const isOver = ({ touchedMs, beganMs }: OpenUpload) =>
+      nowMs - touchedMs > limits.UPLOAD_IDLE_MS_MAX || nowMs - beganMs > limits.UPLOAD_AGE_MS_MAX;
+    return [...this.#open].filter(([, upload]) => isOver(upload)).map(([fileId]) => fileId);
+  }
+
+  #groupOf(owner: string): string {
+    const domain = domainOfOwner(owner);
+    return this.#ownDomain === undefined || domain === this.#ownDomain ? owner : domain;
   }
 
   /** Revision of the oldest open upload; infinite without any. */

@@ -127,9 +127,12 @@ describe("peer.call", () => {
     });
     const { principal } = foreigner("coordinator", "alice-coordinator");
     const body = Buffer.concat(encodeMessage({ ...list, principal: { kind: "operator" } }));
-    const peer = { nodeId: principal.nodeId, identity: principal };
-    const ask = async () =>
-      calls.handlers().onRequest?.({ method: PEER_CALL, peer, body } as never);
+    const ask = async (_?: unknown, number = 0) => {
+      // A member may have as many coordinators as it likes: they share what it has.
+      const nodeId = `${number}`.padStart(52, "c") as typeof principal.nodeId;
+      const peer = { nodeId, identity: { ...principal, nodeId } };
+      return calls.handlers().onRequest?.({ method: PEER_CALL, peer, body } as never);
+    };
     const first = Array.from({ length: limits.PEER_CALLS_IN_FLIGHT_MAX }, ask);
     await expect(ask()).rejects.toMatchObject({ code: "MESH_LIMIT" });
     release();

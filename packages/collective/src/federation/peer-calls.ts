@@ -20,8 +20,8 @@ import {
   encodeMessage,
   limits,
   MeshError,
-  type NodeId,
   resetWith,
+  type TrustDomain,
 } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, LinkHandlers } from "@hearthmesh/qwormhole";
@@ -63,7 +63,8 @@ export interface PeerCallsOptions {
 
 export class PeerCalls {
   readonly #call: PeerCallsOptions["call"];
-  readonly #inFlight = new Map<NodeId, number>();
+  /** By member: it may have as many coordinators as it likes. */
+  readonly #inFlight = new Map<TrustDomain, number>();
 
   constructor(options: PeerCallsOptions) {
     this.#call = options.call;
@@ -82,7 +83,7 @@ export class PeerCalls {
       const caller = requirePeerCoordinator(request);
       const { header, body } = decodeMessage<object>(request.body);
       const asked = readPeerCall(header, caller);
-      return await this.#counted(caller.nodeId, async () => {
+      return await this.#counted(caller.trustDomain, async () => {
         const { principal, method, header: inner } = asked;
         const answer = await this.#call(principal, method, inner, body, { holder: caller.nodeId });
         return encodeMessage(answer.header, answer.body);
@@ -92,21 +93,21 @@ export class PeerCalls {
     }
   }
 
-  async #counted<Answer>(caller: NodeId, work: () => Promise<Answer>): Promise<Answer> {
-    const present = this.#inFlight.get(caller) ?? 0;
+  async #counted<Answer>(member: TrustDomain, work: () => Promise<Answer>): Promise<Answer> {
+    const present = this.#inFlight.get(member) ?? 0;
     if (present >= limits.PEER_CALLS_IN_FLIGHT_MAX) {
       throw new MeshError("MESH_LIMIT", {
-        message: `${present} calls of this coordinator are under way already`,
+        message: `${present} calls of this member are under way already`,
         details: { limit: limits.PEER_CALLS_IN_FLIGHT_MAX },
       });
     }
-    this.#inFlight.set(caller, present + 1);
+    this.#inFlight.set(member, present + 1);
     try {
       return await work();
     } finally {
-      const left = (this.#inFlight.get(caller) ?? 1) - 1;
-      if (left > 0) this.#inFlight.set(caller, left);
-      else this.#inFlight.delete(caller);
+      const left = (this.#inFlight.get(member) ?? 1) - 1;
+      if (left > 0) this.#inFlight.set(member, left);
+      else this.#inFlight.delete(member);
     }
   }
 }

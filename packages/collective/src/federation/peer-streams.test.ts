@@ -1,5 +1,5 @@
 /** What `PeerStreams` does by itself: judging every piece, and its limit. */
-import { encodeMessage, limits, MeshError, type NodeId } from "@hearthmesh/core";
+import { encodeMessage, limits, MeshError, type NodeId, type TrustDomain } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { LinkStream } from "@hearthmesh/qwormhole";
 import { describe, expect, it } from "vitest";
@@ -10,12 +10,13 @@ const carol = {
   kind: "foreign",
   foreignKind: "person",
   name: "carol@home.alice",
+  trustDomain: "home.alice.example" as TrustDomain,
   nodeId: "c".repeat(52) as NodeId,
 } as Principal;
 
 /** One stream as the link gives it. */
 class TestStream {
-  readonly peer = { nodeId: carol.nodeId, identity: carol };
+  readonly peer: { nodeId: NodeId; identity: Principal };
   readonly header = Buffer.concat(encodeMessage({ path: "/film" }));
   readonly signal = new AbortController().signal;
   written = 0;
@@ -24,7 +25,10 @@ class TestStream {
   constructor(
     readonly method: string,
     readonly readable: AsyncIterable<Uint8Array> = (async function* () {})(),
-  ) {}
+    nodeId = carol.nodeId,
+  ) {
+    this.peer = { nodeId, identity: { ...carol, nodeId } };
+  }
 
   async write(): Promise<void> {
     this.written++;
@@ -98,5 +102,24 @@ describe("bytes by the coordinator", () => {
     const after = new TestStream(PEER_READ);
     await serve(streams, after);
     expect(after.code).toBe("MESH_CANCELLED");
+  });
+
+  it("are bounded for all people of one member together", async () => {
+    let release: (error: Error) => void = () => undefined;
+    const held = new Promise<never>((_, reject) => {
+      release = reject;
+    });
+    const stuck = { ...files, read: () => held };
+    const streams = new PeerStreams({ files: () => stuck, access: allowing(0) });
+    const byPerson = (number: number) =>
+      new TestStream(PEER_READ, undefined, `${number}`.padStart(52, "c") as NodeId);
+    const open = Array.from({ length: limits.PEER_STREAMS_OF_MEMBER_MAX }, (_, number) =>
+      serve(streams, byPerson(number)),
+    );
+    const oneMore = byPerson(limits.PEER_STREAMS_OF_MEMBER_MAX);
+    await serve(streams, oneMore);
+    expect(oneMore.code).toBe("MESH_LIMIT");
+    release(new MeshError("MESH_CANCELLED"));
+    await Promise.all(open);
   });
 });

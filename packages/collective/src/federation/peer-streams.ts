@@ -11,10 +11,10 @@
  * their operator (see `peer-claim.ts`). The right is judged again at every piece, so that a
  * transfer ends with the right that it rests on.
  *
- * Errors: `MESH_FORBIDDEN`, `MESH_BAD_REQUEST`, `MESH_LIMIT` above `PEER_STREAMS_MAX`, and those
- * of reading and writing.
+ * Errors: `MESH_FORBIDDEN`, `MESH_BAD_REQUEST`, `MESH_LIMIT` above `PEER_STREAMS_MAX` of a caller or
+ * `PEER_STREAMS_OF_MEMBER_MAX` of its member, and those of reading and writing.
  */
-import { decodeMessage, limits, MeshError, type NodeId, resetWith } from "@hearthmesh/core";
+import { decodeMessage, limits, MeshError, resetWith } from "@hearthmesh/core";
 import type { Principal, Right } from "@hearthmesh/identity";
 import type { LinkHandlers, LinkStream } from "@hearthmesh/qwormhole";
 import type { AccessPolicy } from "../coordinator/access.js";
@@ -63,7 +63,8 @@ const ETAG_LENGTH_MAX = 64;
 
 export class PeerStreams {
   readonly #options: PeerStreamsOptions;
-  readonly #open = new Map<NodeId, number>();
+  /** By caller and by member: a member has as many people as it likes. */
+  readonly #open = new Map<string, number>();
 
   constructor(options: PeerStreamsOptions) {
     this.#options = options;
@@ -74,18 +75,18 @@ export class PeerStreams {
   }
 
   async #serve(stream: LinkStream): Promise<void> {
-    const { nodeId } = stream.peer;
-    let counted = false;
+    const leave: (() => void)[] = [];
     try {
-      this.#enter(nodeId as NodeId);
-      counted = true;
+      const { nodeId, trustDomain } = requirePeer(stream);
+      leave.push(this.#enter(`member ${trustDomain}`, limits.PEER_STREAMS_OF_MEMBER_MAX));
+      leave.push(this.#enter(`caller ${nodeId}`, limits.PEER_STREAMS_MAX));
       if (stream.method === PEER_READ) await this.#read(stream);
       else if (stream.method === PEER_WRITE) await this.#write(stream);
       else throw new MeshError("MESH_FORBIDDEN", { message: "no such stream here" });
     } catch (error) {
       resetWith(stream, error);
     } finally {
-      if (counted) this.#leave(nodeId as NodeId);
+      for (const one of leave) one();
     }
   }
 
@@ -137,32 +138,37 @@ export class PeerStreams {
     this.#options.access.authorize(principal, path, right);
   }
 
-  #enter(caller: NodeId): void {
-    const present = this.#open.get(caller) ?? 0;
-    if (present >= limits.PEER_STREAMS_MAX) {
+  /** Returns how to leave again. */
+  #enter(who: string, most: number): () => void {
+    const present = this.#open.get(who) ?? 0;
+    if (present >= most) {
       throw new MeshError("MESH_LIMIT", {
-        message: `${present} transfers of this caller are under way already`,
-        details: { limit: limits.PEER_STREAMS_MAX },
+        message: `${present} transfers of this caller or its member are under way already`,
+        details: { limit: most },
       });
     }
-    this.#open.set(caller, present + 1);
-  }
-
-  #leave(caller: NodeId): void {
-    const left = (this.#open.get(caller) ?? 1) - 1;
-    if (left > 0) this.#open.set(caller, left);
-    else this.#open.delete(caller);
+    this.#open.set(who, present + 1);
+    return () => {
+      const left = (this.#open.get(who) ?? 1) - 1;
+      if (left > 0) this.#open.set(who, left);
+      else this.#open.delete(who);
+    };
   }
 }
 
 function readOpen(stream: LinkStream): { fields: Fields; principal: Principal; path: string } {
-  const caller = stream.peer.identity as Principal | null | undefined;
-  const isPeer = caller?.kind === "foreign" && caller.nodeId === stream.peer.nodeId;
-  if (!isPeer) throw refused();
+  const caller = requirePeer(stream);
   const { header } = decodeMessage<object>(stream.header);
   const fields = new Fields(stream.method, header);
   const principal = whoAsks(fields, caller);
   return { fields, principal, path: parsePath(fields.raw("path")).text };
+}
+
+/** The verified principal of the link. */
+function requirePeer({ peer }: LinkStream): Principal {
+  const caller = peer.identity as Principal | null | undefined;
+  if (caller?.kind === "foreign" && caller.nodeId === peer.nodeId) return caller;
+  throw refused();
 }
 
 function whoAsks(fields: Fields, caller: Principal): Principal {
