@@ -110,7 +110,8 @@ export class Namespace {
 
   #makeOne(access: Access, path: MeshPath, existingIsFine: boolean): Promise<Entry> {
     access.require(path, "write");
-    const { gate, mutex, directories } = this.#context;
+    const { gate, mutex, directories, quotas } = this.#context;
+    quotas.require(access.principal, 0);
     return withRetries(() =>
       gate.shared(async () => {
         const parent = await directories.parent(parentOf(path));
@@ -127,7 +128,7 @@ export class Namespace {
     key: string,
     existingIsFine: boolean,
   ): Promise<Attempt<Entry>> {
-    const { store, directories, clock, random } = this.#context;
+    const { store, directories, usage, clock, random } = this.#context;
     const nowMs = clock.nowMs();
     const record: DirectoryRecord = {
       kind: "directory",
@@ -143,6 +144,7 @@ export class Namespace {
     });
     if (result.succeeded) {
       directories.wrote(key, record.fileId, result.revision);
+      usage.madeDirectory(record.owner);
       return { done: entryOf(path.text, nameOf(path), record) };
     }
     const found = await loadEntry(store, key);

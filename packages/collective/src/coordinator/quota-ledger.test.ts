@@ -1,6 +1,6 @@
 /** What peers may keep here: counted by the owners' trust domains, held before it is written. */
 import { randomBytes } from "node:crypto";
-import { type FileId, type NodeId, systemClock, type TrustDomain } from "@hearthmesh/core";
+import { type FileId, limits, type NodeId, systemClock, type TrustDomain } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import { memoryStore } from "@hearthmesh/store";
 import { beforeEach, describe, expect, it } from "vitest";
@@ -55,6 +55,22 @@ describe("a quota", () => {
     offer(1);
     quotas.require(own, 1e12);
     expect(() => quotas.require(bob, 2)).toThrow(expect.objectContaining({ code: "MESH_QUOTA" }));
+  });
+
+  it("bounds the number of files and directories too: empty ones are rows all the same", async () => {
+    const most = limits.QUOTA_ENTRIES_MIN;
+    offer(MIB);
+    await usage.count(new AbortController().signal);
+    usage.add(most - 2, 0, bob.spiffeId);
+    quotas.require(bob, 0);
+    usage.madeDirectory(bob.spiffeId);
+    usage.addTrash(1, 0, bob.spiffeId);
+    const full = expect.objectContaining({ code: "MESH_QUOTA" });
+    expect(() => quotas.require(bob, 0)).toThrow(full);
+    expect(() => quotas.require(bob, 1)).toThrow(full);
+    offer((most + 1) * limits.QUOTA_ENTRY_BYTES);
+    quotas.require(bob, 1);
+    quotas.require(own, 1);
   });
 
   it("waits for the count: nobody knows the room before", async () => {

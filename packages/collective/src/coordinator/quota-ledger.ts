@@ -1,7 +1,8 @@
 /**
  * Holds peers to what was offered to them: the bytes of all files whose owners are of a peer's
  * trust domain, the uploads that are under way included. Checked before anything is written, so a
- * write that does not fit leaves nothing behind.
+ * write that does not fit leaves nothing behind. Files and directories are bounded in their number
+ * too: an empty one takes no bytes of the offer, but a row of the records here.
  *
  * Without an offer there is no bound here: then the grants of the peer's people are the only one,
  * and its coordinator may not bring copies at all. While the files are not counted yet, a peer with
@@ -56,6 +57,8 @@ export class QuotaLedger {
     }
     const isOver = offer.withdrawnAtMs !== undefined || used + bytes > offer.bytes;
     if (isOver) throw this.#refusal(offer, used, bytes);
+    const entries = this.#usage.entriesOfDomain(offer.trustDomain) ?? 0;
+    if (entries >= entriesAllowed(offer)) throw this.#tooMany(offer, entries);
   }
 
   /** The bytes count as used while the work goes on. */
@@ -123,6 +126,18 @@ export class QuotaLedger {
     else this.#held.set(domain, held);
   }
 
+  #tooMany(offer: QuotaOffer, entries: number): MeshError {
+    const { trustDomain } = offer;
+    const giver = this.terms?.ownDomain ?? "";
+    const entriesMax = entriesAllowed(offer);
+    return new MeshError("MESH_QUOTA", {
+      message:
+        `${trustDomain} has ${entries} files and directories here, and what ${giver} offers ` +
+        `it has room for ${entriesMax}`,
+      details: { quotaOf: trustDomain, offeredBy: giver, entries, entriesMax },
+    });
+  }
+
   #refusal(offer: QuotaOffer, usedBytes: number, neededBytes: number): MeshError {
     const { trustDomain, bytes, withdrawnAtMs } = offer;
     const giver = this.terms?.ownDomain ?? "";
@@ -143,4 +158,9 @@ export class QuotaLedger {
       },
     });
   }
+}
+
+/** How many files and directories an offer has room for. */
+function entriesAllowed({ bytes }: QuotaOffer): number {
+  return Math.max(limits.QUOTA_ENTRIES_MIN, Math.floor(bytes / limits.QUOTA_ENTRY_BYTES));
 }

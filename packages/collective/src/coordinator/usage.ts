@@ -59,6 +59,8 @@ export class Usage {
   #counted: Tally | undefined;
   #trashChanged = new Tally();
   #trashCounted = new Tally();
+  #directoriesMade = new Tally();
+  #directoriesCounted = new Tally();
 
   constructor(store: Store, gate: SharedGate) {
     this.#store = store;
@@ -75,6 +77,10 @@ export class Usage {
     this.#trashChanged.add(files, bytes, owner);
   }
 
+  madeDirectory(owner: string): void {
+    this.#directoriesMade.add(1, 0, owner);
+  }
+
   totals(): Totals | undefined {
     return this.#counted === undefined ? undefined : sum(this.#counted.all(), this.#changed.all());
   }
@@ -85,6 +91,15 @@ export class Usage {
     if (counted === undefined) return undefined;
     const trash = sum(this.#trashCounted.of(domain), this.#trashChanged.of(domain));
     return sum(sum(counted, this.#changed.of(domain)), trash);
+  }
+
+  /** Files, those in the trash included, and directories. */
+  entriesOfDomain(domain: string): number | undefined {
+    const files = this.ofDomain(domain)?.files;
+    if (files === undefined) return undefined;
+    return (
+      files + this.#directoriesCounted.of(domain).files + this.#directoriesMade.of(domain).files
+    );
   }
 
   /** The totals as they are at a revision of the store, for whoever counts them again. */
@@ -105,8 +120,9 @@ export class Usage {
     for (let attempt = 0; attempt < COUNT_ATTEMPTS && this.#counted === undefined; attempt++) {
       try {
         const revision = await this.#begin();
-        const files = await this.#countAt("f", revision, signal);
-        this.#trashCounted = await this.#countAt("t", revision, signal);
+        const { files, directories } = await this.#countAt("f", revision, signal);
+        this.#trashCounted = (await this.#countAt("t", revision, signal)).files;
+        this.#directoriesCounted = directories;
         this.#counted = files;
       } catch (error) {
         if (!isMeshError(error, "MESH_STORE_COMPACTED")) throw error;
@@ -121,12 +137,14 @@ export class Usage {
     return this.#gate.alone(async () => {
       this.#changed = new Tally();
       this.#trashChanged = new Tally();
+      this.#directoriesMade = new Tally();
+      this.#directoriesCounted = new Tally();
       return (await this.#store.range(keys.uploads, { limit: 1, keysOnly: true })).revision;
     });
   }
 
-  async #countAt(kind: "f" | "t", revision: number, signal: AbortSignal): Promise<Tally> {
-    const tally = new Tally();
+  async #countAt(kind: "f" | "t", revision: number, signal: AbortSignal) {
+    const [files, directories] = [new Tally(), new Tally()];
     let last: string | undefined;
     for (;;) {
       signal.throwIfAborted();
@@ -134,10 +152,11 @@ export class Usage {
       const page: RangeResult = await this.#store.range(rowsAfter(kind, last), options);
       for (const row of page.entries) {
         const record = kind === "f" ? decodeEntry(row.value) : decodeTrash(row.value).entry;
-        if (record.kind === "file") tally.add(1, record.sizeBytes, record.owner);
+        if (record.kind === "file") files.add(1, record.sizeBytes, record.owner);
+        else directories.add(1, 0, record.owner);
       }
       last = page.entries.at(-1)?.key;
-      if (!page.more || last === undefined) return tally;
+      if (!page.more || last === undefined) return { files, directories };
     }
   }
 }

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { limits } from "@hearthmesh/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { PolicyExplainResponse, QuotaListResponse } from "../copies-protocol.js";
 import type { CopiesStatus } from "./copies.js";
@@ -9,6 +10,7 @@ import { Neighbourhood, type TestHome, type TestStorage } from "./testing/two-ho
 
 const MIB = 1 << 20;
 const GIB = 1 << 30;
+const NOTHING = new Uint8Array(0);
 const SECRET = "the summer at the lake, and nobody else's business ";
 
 let around: Neighbourhood;
@@ -269,6 +271,21 @@ describe("a quota", () => {
     });
     const quotas = await bob.call<QuotaListResponse>("quota.list");
     expect(quotas.given).toMatchObject([{ trustDomain: "home.alice", usedBytes: MIB }]);
+  });
+
+  it("bounds empty files and directories, which take no bytes of it", async () => {
+    bob.offer(alice, MIB);
+    const files = alice.filesAt("garage.bob");
+    await alice.run("copies");
+    const made: Promise<unknown>[] = [];
+    for (let number = 0; number < limits.QUOTA_ENTRIES_MIN; number++) {
+      const path = `/.copies/home.alice/${number}`;
+      made.push(number % 2 === 0 ? files.makeDirectory(path) : files.write(path, once(NOTHING)));
+      if (made.length === 64) await Promise.all(made.splice(0));
+    }
+    const more = "/.copies/home.alice/more";
+    await expect(files.makeDirectory(more)).rejects.toMatchObject({ code: "MESH_QUOTA" });
+    await expect(files.write(more, once(NOTHING))).rejects.toMatchObject({ code: "MESH_QUOTA" });
   });
 
   it("that was withdrawn takes no new bytes, gives back what is there and lets it go", async () => {
