@@ -28,6 +28,9 @@ class MemoryFriend {
   readonly files = new Map<string, Uint8Array>();
   room = 1 << 30;
   away = false;
+  /** Gives more than it was asked for, without an end. */
+  endless = false;
+  given = 0;
 
   port(): FriendFiles {
     const here = () => {
@@ -47,9 +50,7 @@ class MemoryFriend {
         const part = bytes.subarray(start, endInclusive + 1);
         return {
           entry: entryOf(bytes),
-          stream: (async function* () {
-            yield part;
-          })(),
+          stream: this.#give(part),
         };
       },
       write: async (path, source) => {
@@ -69,6 +70,14 @@ class MemoryFriend {
         throw new Error("nothing lists at a friend");
       },
     };
+  }
+
+  async *#give(part: Uint8Array): AsyncGenerator<Uint8Array, void, undefined> {
+    do {
+      this.given += part.length;
+      if (this.given > 1 << 28) throw new Error("somebody keeps all of it");
+      yield part;
+    } while (this.endless);
   }
 }
 
@@ -232,6 +241,16 @@ describe("snapshots at friends", () => {
     const [, findings] = [0, await lookAtFriends(places(), ["garage.bob"], signal)];
     expect(findings[0]?.damaged).toHaveLength(1);
     expect(findings[0]?.snapshots).toEqual([]);
+  });
+
+  it("do not fill the memory with what a friend gives beyond what was asked for", async () => {
+    await backupOn(store).run(signal, quiet);
+    const bob = friends.get("garage.bob") as MemoryFriend;
+    Object.assign(bob, { endless: true, given: 0 });
+    const [findings] = await lookAtFriends(places(), ["garage.bob"], signal);
+    expect(findings?.failure).toBeUndefined();
+    expect(findings?.snapshots).toEqual([]);
+    expect(findings?.damaged.join()).toMatch(/more of it came than was asked for/);
   });
 
   it("go on counting above what friends have, when their number was lost here", async () => {

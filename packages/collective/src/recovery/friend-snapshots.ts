@@ -4,6 +4,7 @@ import type { Progress } from "../coordinator/workers/worker-definition.js";
 import { copyPath } from "../copies/copy-records.js";
 import type { FriendFiles } from "../copies/friends.js";
 import { type CopyKeys, CopyReader, firstPieceBytes } from "../copies/index.js";
+import { damaged } from "../copies/sealed-layout.js";
 import {
   compareMarks,
   markOf,
@@ -40,14 +41,15 @@ export async function snapshotsAtFriend(
 ): Promise<{ found: FoundSnapshot[]; damaged: string[] }> {
   const files = friends.files(member);
   const found: FoundSnapshot[] = [];
-  const damaged: string[] = [];
+  const faults: string[] = [];
   for (const name of snapshotNames(keys, member)) {
     const path = copyPath(ownDomain, name);
     try {
       const { sizeBytes: sealedBytes } = await files.stat(path, signal);
-      const endInclusive = firstPieceBytes(sealedBytes) - 1;
-      const { stream } = await files.read(path, { start: 0, endInclusive, signal });
-      const { header } = new CopyReader(keys, { name, sealedBytes }, await collect(stream));
+      const bytes = firstPieceBytes(sealedBytes);
+      const { stream } = await files.read(path, { start: 0, endInclusive: bytes - 1, signal });
+      const first = await collect(stream, bytes);
+      const { header } = new CopyReader(keys, { name, sealedBytes }, first);
       const mark = markOf(header);
       if (mark === undefined) throw new MeshError("MESH_COPY_DAMAGED");
       found.push({ ...mark, member, name, path, sealedBytes, takenAtMs: header.createdAtMs });
@@ -55,10 +57,10 @@ export async function snapshotsAtFriend(
       signal.throwIfAborted();
       if (isMeshError(error, "MESH_PATH_NOT_FOUND")) continue;
       if (!isMeshError(error, "MESH_COPY_DAMAGED")) throw error;
-      damaged.push(error.message);
+      faults.push(error.message);
     }
   }
-  return { found: found.sort((a, b) => compareMarks(b, a)), damaged };
+  return { found: found.sort((a, b) => compareMarks(b, a)), damaged: faults };
 }
 
 export async function newestAtFriend(
@@ -98,8 +100,14 @@ export async function writeSnapshot(
   }
 }
 
-async function collect(stream: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+/** No more than was asked for: a friend that goes on and on must not fill the memory. */
+async function collect(stream: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Uint8Array> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of stream) pieces.push(piece);
+  let bytes = 0;
+  for await (const piece of stream) {
+    bytes += piece.length;
+    if (bytes > bytesMax) throw damaged("more of it came than was asked for");
+    pieces.push(piece);
+  }
   return Buffer.concat(pieces);
 }
