@@ -8,6 +8,7 @@ import type {
   QuotasResponse,
 } from "@hearthmesh/gateway/contracts";
 import type { ApiClient } from "./api-client.js";
+import { queryOf } from "./query-text.js";
 
 export function listPolicies(api: ApiClient): Promise<PoliciesResponse> {
   return api.call("GET", "/api/policies");
@@ -18,11 +19,11 @@ export function setPolicy(api: ApiClient, request: PolicySetRequest): Promise<Po
 }
 
 export function removePolicy(api: ApiClient, path: string): Promise<PolicyResponse> {
-  return api.call("DELETE", `/api/policies?path=${encodeURIComponent(path)}`);
+  return api.call("DELETE", `/api/policies${queryOf({ path })}`);
 }
 
 export function explainPolicy(api: ApiClient, path: string): Promise<PolicyExplanation> {
-  return api.call("GET", `/api/policies/explain?path=${encodeURIComponent(path)}`);
+  return api.call("GET", `/api/policies/explain${queryOf({ path })}`);
 }
 
 export function listQuotas(api: ApiClient): Promise<QuotasResponse> {

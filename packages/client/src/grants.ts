@@ -9,10 +9,11 @@ import type {
   GrantsResponse,
 } from "@hearthmesh/gateway/contracts";
 import type { ApiClient } from "./api-client.js";
+import { queryOf } from "./query-text.js";
 
 /** For a person: those that it gave, and those of the book that are for it. */
 export function listGrants(api: ApiClient, query: GrantsQuery = {}): Promise<GrantsResponse> {
-  return api.call("GET", `/api/grants${queryText({ ...query })}`);
+  return api.call("GET", `/api/grants${queryOf({ ...query })}`);
 }
 
 export function addGrant(api: ApiClient, request: GrantAddRequest): Promise<GrantAddResponse> {
@@ -25,12 +26,5 @@ export function removeGrant(api: ApiClient, id: string): Promise<GrantRemoveResp
 
 /** Without a subject: about the caller itself. */
 export function explainGrant(api: ApiClient, query: GrantExplainQuery): Promise<GrantExplanation> {
-  return api.call("GET", `/api/grants/explain${queryText({ ...query })}`);
-}
-
-function queryText(query: Readonly<Record<string, string | undefined>>): string {
-  const fields = Object.entries(query).filter(
-    (field): field is [string, string] => field[1] !== undefined,
-  );
-  return fields.length === 0 ? "" : `?${new URLSearchParams(fields).toString()}`;
+  return api.call("GET", `/api/grants/explain${queryOf({ ...query })}`);
 }

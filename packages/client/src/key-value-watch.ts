@@ -14,8 +14,9 @@ import type { KvChange } from "@hearthmesh/gateway/contracts";
 import { problemOf, requireSuccess } from "./answers.js";
 import { EventParser, type ServerEvent } from "./key-value-events.js";
 import type { KeyValueChange, KeyValueDoor, WatchOptions, WatchRange } from "./key-value-types.js";
-import { changeOf, queryOf } from "./key-value-wire.js";
+import { changeOf } from "./key-value-wire.js";
 import { networkError } from "./network-errors.js";
+import { queryOf } from "./query-text.js";
 import { sleepAlive } from "./sleep-alive.js";
 
 export interface WatchTools {

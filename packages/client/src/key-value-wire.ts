@@ -32,13 +32,6 @@ export function bytesOf(value: Value): Uint8Array {
   return typeof value === "string" ? Buffer.from(value, "utf8") : value;
 }
 
-export function queryOf(fields: Record<string, string | number | undefined>): string {
-  const parts = Object.entries(fields).flatMap(([name, value]) =>
-    value === undefined ? [] : `${name}=${encodeURIComponent(value)}`,
-  );
-  return parts.length === 0 ? "" : `?${parts.join("&")}`;
-}
-
 /** A duration as the API reads it. */
 export function durationOf(ms: number | undefined): string | undefined {
   return ms === undefined ? undefined : `${Math.ceil(ms)}ms`;

@@ -47,11 +47,11 @@ import {
   fenceQuery,
   ifMatchHeader,
   keyPath,
-  queryOf,
   recordOfHeaders,
   resultOf,
   transactionRequest,
 } from "./key-value-wire.js";
+import { queryOf } from "./query-text.js";
 
 const VALUE_BYTES_MAX = limits.STORE_VALUE_BYTES_MAX;
 /** Silence that ends a call; answers come from a store nearby. */
@@ -165,7 +165,7 @@ export class KeyValueClient {
 
   /** All keys with a prefix that ends with `/` (or is empty), in one transaction. Their number. */
   async deletePrefix(prefix: string, options: Options = {}): Promise<number> {
-    const path = `/api/kv?prefix=${encodeURIComponent(prefix)}`;
+    const path = `/api/kv${queryOf({ prefix })}`;
     const request = { method: "DELETE", path, signal: options.signal };
     return (await readJson<KvDeleteResponse>(await this.#send(request))).deleted;
   }

@@ -13,6 +13,7 @@ import type {
   NodeRegisterResponse,
 } from "@hearthmesh/gateway/contracts";
 import type { ApiClient } from "./api-client.js";
+import { queryOf } from "./query-text.js";
 
 export function createKey(
   api: ApiClient,
@@ -54,9 +55,7 @@ export function allowNode(
 }
 
 export function audit(api: ApiClient, query: AuditQuery = {}): Promise<AuditResponse> {
-  const fields = Object.entries(query).map(([name, value]): [string, string] => [name, `${value}`]);
-  const text = new URLSearchParams(fields).toString();
-  return api.call("GET", `/api/mesh/audit${text === "" ? "" : `?${text}`}`);
+  return api.call("GET", `/api/mesh/audit${queryOf({ ...query })}`);
 }
 
 export function verifyAudit(api: ApiClient): Promise<AuditVerifyResponse> {

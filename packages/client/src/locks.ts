@@ -24,8 +24,9 @@ import type {
 } from "@hearthmesh/gateway/contracts";
 import { readJson } from "./answers.js";
 import type { KeyValueDoor } from "./key-value-types.js";
-import { durationOf, queryOf } from "./key-value-wire.js";
+import { durationOf } from "./key-value-wire.js";
 import { HeldLock } from "./locks-held.js";
+import { queryOf } from "./query-text.js";
 import { sleepAlive } from "./sleep-alive.js";
 
 export interface LockOptions {

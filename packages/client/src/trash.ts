@@ -7,6 +7,7 @@ import type {
   TrashRestoreResponse,
 } from "@hearthmesh/gateway/contracts";
 import type { ApiClient } from "./api-client.js";
+import { queryOf } from "./query-text.js";
 
 /** Newest first, fetched page by page; with a path what lay there or below. */
 export async function* listTrash(
@@ -42,13 +43,6 @@ export function emptyTrash(
   api: ApiClient,
   { id, path, beforeMs }: TrashEmptyRequest,
 ): Promise<TrashEmptyResponse> {
-  const query = queryOf({ id, path, beforeMs: beforeMs?.toString() });
+  const query = queryOf({ id, path, beforeMs });
   return api.call("DELETE", `/api/trash${query}`);
-}
-
-function queryOf(values: Readonly<Record<string, string | undefined>>): string {
-  const parts = Object.entries(values).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name}=${encodeURIComponent(value)}`],
-  );
-  return parts.length === 0 ? "" : `?${parts.join("&")}`;
 }
