@@ -250,7 +250,7 @@ function gatewayServices(
     coordinators: async () => coordinatorViews(ground),
     files: (principal) => {
       const own = { nodeId: record.nodeId, coordinator: seat, links: peers };
-      const home = homeFiles({ ...own, clock, random, log }, principal);
+      const home = homeFiles({ ...own, clock, random, log }, () => principal);
       return new FederatedFiles(home, filesOfPeers.away(principal));
     },
     status: () => report.status(),

@@ -7,7 +7,6 @@ import {
   type Coordinator,
   type CopiesOptions,
   CopyKeys,
-  FileClient,
   type FriendOffer,
   type NodeLinks,
   type QuotaTerms,
@@ -16,6 +15,7 @@ import { MeshError, type NodeId, parseTrustDomain, type TrustDomain } from "@hea
 import type { MethodPart } from "../method-router.js";
 import type { Tools } from "../tools.js";
 import type { GatewayPeers } from "./gateway-peers.js";
+import { homeFiles } from "./home-files.js";
 
 const METHOD = "peer.quota";
 
@@ -30,23 +30,16 @@ export interface HomeCopiesOptions extends Tools {
 }
 
 export function homeCopies(options: HomeCopiesOptions): CopiesOptions {
-  const { nodeId, authority, storeKey, links, peers, clock, random, log } = options;
+  const { nodeId, authority, storeKey, links, peers, coordinator, ...tools } = options;
   const operator = () => authority.localOperator();
   return {
     keys: new CopyKeys(storeKey),
     ownDomain: authority.trustDomain,
     links,
-    home: new FileClient({
-      coordinator: {
-        call: (method, header, body) =>
-          options.coordinator().call(operator(), method, header, body, { holder: nodeId }),
-      },
-      links,
-      self: nodeId,
-      clock,
-      random,
-      log,
-    }),
+    home: homeFiles(
+      { nodeId, coordinator: { call: (...call) => coordinator().call(...call) }, links, ...tools },
+      operator,
+    ),
     friends: {
       list: () => authority.peers.list().map(({ trustDomain, alias }) => ({ trustDomain, alias })),
       askOffer: async (domain, signal) =>

@@ -11,13 +11,13 @@ export interface HomeFilesOptions extends Tools {
   readonly links: NodeLinks;
 }
 
-/** The node acts for the principal and shows the tickets with its own key. */
-export function homeFiles(options: HomeFilesOptions, principal: Principal): FileClient {
+/** The node acts for the principal, who is asked for at each call, and shows the tickets with its own key. */
+export function homeFiles(options: HomeFilesOptions, principal: () => Principal): FileClient {
   const { nodeId, coordinator, links, clock, random, log } = options;
   return new FileClient({
     coordinator: {
       call: (method, header, body) =>
-        coordinator.call(principal, method, header, body, { holder: nodeId }),
+        coordinator.call(principal(), method, header, body, { holder: nodeId }),
     },
     links,
     self: nodeId,

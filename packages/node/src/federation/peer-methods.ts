@@ -22,7 +22,7 @@ export function peerMethods(options: PeerMethodsOptions): MethodPart {
   const { coordinator, authority } = options;
   const calls = new PeerCalls({ call: (...call) => coordinator.call(...call) }).handlers();
   const streams = new PeerStreams({
-    files: (principal) => homeFiles(options, principal),
+    files: (principal) => homeFiles(options, () => principal),
     access: new CopiesAccess(authority, (domain) => authority.quotas.get(domain)),
   }).handlers();
   return {
