@@ -36,6 +36,8 @@ export const TICKET_VALIDITY_MS = 300_000;
 export const TRANSFER_CHUNKS_IN_FLIGHT_MAX = 16;
 /** Chunk bytes that a storage node holds in memory before it makes senders wait. */
 export const CHUNK_INTAKE_BYTES_MAX = 64 << 20;
+/** Uploads of peers whose chunks a storage node counts; more than all peers have open at a time. */
+export const BOUNDED_UPLOADS_MAX = 32_768;
 /** One pack file of the chunk store; a new one is begun when it is full. */
 export const PACK_BYTES_MAX = 256 << 20;
 /** Damaged records that a node sets aside, and damaged chunks that it names to its coordinator. */

@@ -15,6 +15,7 @@ import { ByteBudget } from "./byte-budget.js";
 import type { ChunkBuffers } from "./chunk-buffers.js";
 import type { NodeAccess } from "./node-access.js";
 import { makeReceipt } from "./receipts.js";
+import type { UploadRoom } from "./upload-room.js";
 
 const STREAM_BYTES_MAX = limits.TRANSFER_CHUNKS_IN_FLIGHT_MAX * limits.CHUNK_BYTES_MAX;
 /** What a small chunk counts for, so that their number is bounded, too. */
@@ -26,6 +27,8 @@ export interface PutStreamParts {
   /** Chunk bytes in memory for all streams of the node. */
   readonly intake: ByteBudget;
   readonly buffers: ChunkBuffers;
+  /** Chunks of the uploads whose tickets bound them. */
+  readonly room: UploadRoom;
   readonly nowMs: () => number;
 }
 
@@ -117,12 +120,28 @@ async function putOne(
     // Each time anew: a long stream may outlive its ticket.
     const { ticket } = parts.access.checkTicket("chunk.put", open.ticket, stream.peer);
     const header = headerOf(ticket, item, parts.nowMs());
-    await parts.chunkStore.put(header, pieces);
+    await putWithin(parts, ticket, header, pieces);
     const { fileId, index, id: chunkId, sizeBytes } = header;
     const receipt = makeReceipt(parts.access.receiptKey, { fileId, index, chunkId, sizeBytes });
     return { index, receipt };
   } catch (error) {
     return { index: item.index, error: toErrorRecord(error) };
+  }
+}
+
+/** What is there already takes no room. */
+async function putWithin(
+  { chunkStore, room }: PutStreamParts,
+  ticket: Ticket,
+  header: ChunkHeader,
+  pieces: readonly Uint8Array[],
+): Promise<void> {
+  const giveBack = chunkStore.has(header.id) ? undefined : room.take(ticket);
+  try {
+    await chunkStore.put(header, pieces);
+  } catch (error) {
+    giveBack?.();
+    throw error;
   }
 }
 

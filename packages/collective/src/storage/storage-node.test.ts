@@ -230,6 +230,26 @@ describe("a storage node", () => {
     expect(await codeOf(get(link, read, [chunk("at 4").id]))).toBe("MESH_TICKET_INVALID");
   });
 
+  it("takes no more chunks than a ticket names, whatever index they say they have", async () => {
+    const link = await mesh.dial(client, served.machine);
+    const bounded = ticketFor(client, { firstChunk: 0, chunkCount: 2 });
+    const codesOf = async (...texts: string[]) => {
+      const codes: unknown[] = [];
+      for (const text of texts) {
+        const results = await put(link, bounded, [{ index: 0, ...chunk(text) }]);
+        codes.push(results.get(0)?.error?.code);
+      }
+      return codes;
+    };
+    const damaged = { index: 1, id: chunk("good").id, bytes: Buffer.from("bad") };
+    expect((await put(link, bounded, [damaged])).get(1)?.error?.code).toBe("MESH_CHUNK_MISMATCH");
+    const codes = await codesOf("a", "b", "c", "a", "d");
+    const full = "MESH_TICKET_INVALID";
+    expect(codes).toEqual([undefined, undefined, full, undefined, full]);
+    const other = ticketFor(client, { fileId: "e".repeat(32) as FileId, chunkCount: 1 });
+    expect((await put(link, other, [{ index: 0, ...chunk("f") }])).get(0)?.error).toBeUndefined();
+  });
+
   it("refuses chunks of a stream whose ticket ends on the way", async () => {
     const link = await mesh.dial(client, served.machine);
     const stream = await openStream(link, "chunk.put", { ticket: ticketFor(client) });

@@ -53,6 +53,7 @@ import {
 import { OpenStreams } from "./open-streams.js";
 import type { Scrubber } from "./scrubber.js";
 import { readTicketVoids, type TicketVoid } from "./ticket-voids.js";
+import { UploadRoom } from "./upload-room.js";
 
 /** Streams and requests that the node serves at the same time, for all its peers. */
 const STREAMS_OPEN_MAX = 256;
@@ -87,6 +88,7 @@ export class StorageNode {
   readonly #time: CoordinatorTime;
   readonly #intake = new ByteBudget(limits.CHUNK_INTAKE_BYTES_MAX, STREAMS_OPEN_MAX);
   readonly #buffers = new ChunkBuffers();
+  readonly #room = new UploadRoom();
   readonly #streams = new OpenStreams();
   #usedMs = Number.NEGATIVE_INFINITY;
   #openRequests = 0;
@@ -139,6 +141,7 @@ export class StorageNode {
         chunkStore,
         intake: this.#intake,
         buffers: this.#buffers,
+        room: this.#room,
         nowMs: () => this.#time.nowMs(),
       };
       if (method === "chunk.put") await servePutStream(parts, stream);
