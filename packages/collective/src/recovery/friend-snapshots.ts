@@ -3,8 +3,8 @@ import { isMeshError, MeshError, type Random } from "@hearthmesh/core";
 import type { Progress } from "../coordinator/workers/worker-definition.js";
 import { copyPath } from "../copies/copy-records.js";
 import type { FriendFiles } from "../copies/friends.js";
-import { type CopyKeys, CopyReader, firstPieceBytes } from "../copies/index.js";
-import { damaged } from "../copies/sealed-layout.js";
+import type { CopyKeys } from "../copies/index.js";
+import { openSealed, writeSealed } from "../copies/sealed-file.js";
 import {
   compareMarks,
   markOf,
@@ -41,15 +41,12 @@ export async function snapshotsAtFriend(
 ): Promise<{ found: FoundSnapshot[]; damaged: string[] }> {
   const files = friends.files(member);
   const found: FoundSnapshot[] = [];
-  const faults: string[] = [];
+  const damaged: string[] = [];
   for (const name of snapshotNames(keys, member)) {
     const path = copyPath(ownDomain, name);
     try {
       const { sizeBytes: sealedBytes } = await files.stat(path, signal);
-      const bytes = firstPieceBytes(sealedBytes);
-      const { stream } = await files.read(path, { start: 0, endInclusive: bytes - 1, signal });
-      const first = await collect(stream, bytes);
-      const { header } = new CopyReader(keys, { name, sealedBytes }, first);
+      const { header } = await openSealed(keys, files, path, { name, sealedBytes }, signal);
       const mark = markOf(header);
       if (mark === undefined) throw new MeshError("MESH_COPY_DAMAGED");
       found.push({ ...mark, member, name, path, sealedBytes, takenAtMs: header.createdAtMs });
@@ -57,10 +54,10 @@ export async function snapshotsAtFriend(
       signal.throwIfAborted();
       if (isMeshError(error, "MESH_PATH_NOT_FOUND")) continue;
       if (!isMeshError(error, "MESH_COPY_DAMAGED")) throw error;
-      faults.push(error.message);
+      damaged.push(error.message);
     }
   }
-  return { found: found.sort((a, b) => compareMarks(b, a)), damaged: faults };
+  return { found: found.sort((a, b) => compareMarks(b, a)), damaged };
 }
 
 export async function newestAtFriend(
@@ -90,24 +87,5 @@ export async function writeSnapshot(
       await progress.pace(piece.length);
     }
   };
-  try {
-    return (await files.write(path, paced(), { signal })).sizeBytes;
-  } catch (error) {
-    if (!isMeshError(error, "MESH_PARENT_MISSING")) throw error;
-    const parent = path.slice(0, path.lastIndexOf("/"));
-    await files.makeDirectory(parent, { parents: true, signal });
-    return (await files.write(path, paced(), { signal })).sizeBytes;
-  }
-}
-
-/** No more than was asked for: a friend that goes on and on must not fill the memory. */
-async function collect(stream: AsyncIterable<Uint8Array>, bytesMax: number): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const piece of stream) {
-    bytes += piece.length;
-    if (bytes > bytesMax) throw damaged("more of it came than was asked for");
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces);
+  return (await writeSealed(files, path, async () => paced(), signal)).sizeBytes;
 }
