@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { whyNoEtcd } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
+import { freePortBase, MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
 
 const missing = whyNoEtcd();
 const sha = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
@@ -71,7 +71,8 @@ describe.each(["sqlite", "etcd"] as const)("a member on %s", (store) => {
   it.skipIf(isMissing)(name("does not start on the other engine and seem empty"), async () => {
     const wanted = store === "sqlite" ? "etcd" : "sqlite";
     await member.coordinator.kill("SIGTERM");
-    const refused = await mesh(operator, ["up", "--store", wanted, "--port-base", "30000"]);
+    const portBase = String(await freePortBase(1));
+    const refused = await mesh(operator, ["up", "--store", wanted, "--port-base", portBase]);
     expect(refused.stderr).toContain("MESH_CONFIG_INVALID");
     expect(refused.stderr).toContain(`mesh store migrate --from ${store} --to ${wanted}`);
     member.coordinator.start();
