@@ -21,7 +21,6 @@ import {
   limits,
   MeshError,
   resetWith,
-  type TrustDomain,
 } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, LinkHandlers } from "@hearthmesh/qwormhole";
@@ -29,6 +28,7 @@ import type { CoordinatorPort } from "../client/ports.js";
 import type { CallOptions } from "../coordinator/coordinator.js";
 import { Fields } from "../coordinator/fields.js";
 import { claimFor, principalOfClaim } from "./peer-claim.js";
+import { UnderWay } from "./under-way.js";
 
 export const PEER_CALL = "peer.call";
 
@@ -64,7 +64,7 @@ export interface PeerCallsOptions {
 export class PeerCalls {
   readonly #call: PeerCallsOptions["call"];
   /** By member: it may have as many coordinators as it likes. */
-  readonly #inFlight = new Map<TrustDomain, number>();
+  readonly #inFlight = new UnderWay("calls of this member");
 
   constructor(options: PeerCallsOptions) {
     this.#call = options.call;
@@ -83,31 +83,16 @@ export class PeerCalls {
       const caller = requirePeerCoordinator(request);
       const { header, body } = decodeMessage<object>(request.body);
       const asked = readPeerCall(header, caller);
-      return await this.#counted(caller.trustDomain, async () => {
+      const leave = this.#inFlight.enter(caller.trustDomain, limits.PEER_CALLS_IN_FLIGHT_MAX);
+      try {
         const { principal, method, header: inner } = asked;
         const answer = await this.#call(principal, method, inner, body, { holder: caller.nodeId });
         return encodeMessage(answer.header, answer.body);
-      });
+      } finally {
+        leave();
+      }
     } catch (error) {
       throw asWireError(error);
-    }
-  }
-
-  async #counted<Answer>(member: TrustDomain, work: () => Promise<Answer>): Promise<Answer> {
-    const present = this.#inFlight.get(member) ?? 0;
-    if (present >= limits.PEER_CALLS_IN_FLIGHT_MAX) {
-      throw new MeshError("MESH_LIMIT", {
-        message: `${present} calls of this member are under way already`,
-        details: { limit: limits.PEER_CALLS_IN_FLIGHT_MAX },
-      });
-    }
-    this.#inFlight.set(member, present + 1);
-    try {
-      return await work();
-    } finally {
-      const left = (this.#inFlight.get(member) ?? 1) - 1;
-      if (left > 0) this.#inFlight.set(member, left);
-      else this.#inFlight.delete(member);
     }
   }
 }

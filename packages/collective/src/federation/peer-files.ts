@@ -246,7 +246,8 @@ export class PeerFiles implements PagedFiles {
   async #open(path: string, options: ReadOptions, failures: WayFailure[]): Promise<Opened> {
     const skipped = new Set(failures.map(({ way }) => way));
     const ways = this.#ways("bytes").filter(({ name }) => !skipped.has(name));
-    return this.#tryWays(ways, "names", options.signal, failures, async (files, way) => {
+    const { signal } = options;
+    return this.#tryWays(ways, { use: "names", signal }, failures, async (files, way) => {
       const { entry, stream } = await files.read(path, options);
       const checked = checkEntry(entry, path);
       if (checked.kind !== "file") throw new MeshError("MESH_IS_A_DIRECTORY");
@@ -258,15 +259,16 @@ export class PeerFiles implements PagedFiles {
     signal: AbortSignal | undefined,
     work: (files: WayFiles) => Promise<Answer>,
   ): Promise<Answer> {
-    return this.#tryWays(this.#ways("names"), "names", signal, [], work);
+    return this.#tryWays(this.#ways("names"), { use: "names", signal }, [], work);
   }
 
   async #tryWays<Answer>(
     ways: readonly PeerWay[],
-    use: WayUse,
-    signal: AbortSignal | undefined,
+    { use, signal }: { readonly use: WayUse; readonly signal: AbortSignal | undefined },
     failures: WayFailure[],
     work: (files: WayFiles, way: PeerWay) => Promise<Answer>,
+    /** Throws unless the next way may be tried. */
+    judge: (error: MeshError) => void = () => undefined,
   ): Promise<Answer> {
     const { peer } = this.#options;
     for (const way of ways) {
@@ -281,6 +283,7 @@ export class PeerFiles implements PagedFiles {
         const error = errorOf(thrown);
         if (!isWayFailure(error)) throw named(peer, error);
         this.#failed(way, use, error, failures);
+        judge(error);
       }
     }
     throw allFailed(peer, failures);
@@ -295,23 +298,9 @@ export class PeerFiles implements PagedFiles {
     mayRepeat: () => boolean = () => true,
   ): Promise<Answer> {
     const { peer } = this.#options;
-    const failures: WayFailure[] = [];
-    for (const way of this.#ways(use)) {
-      const files = await this.#openWay(way, signal, failures);
-      if (files === undefined) continue;
-      try {
-        const answer = await work(files);
-        this.#worked(way, use);
-        return answer;
-      } catch (thrown) {
-        signal?.throwIfAborted();
-        const error = errorOf(thrown);
-        if (!isWayFailure(error)) throw named(peer, error);
-        this.#failed(way, use, error, failures);
-        if (!isUnsent(error) || !mayRepeat()) throw brokeOff(peer, what, error);
-      }
-    }
-    throw allFailed(peer, failures);
+    return this.#tryWays(this.#ways(use), { use, signal }, [], work, (error) => {
+      if (!isUnsent(error) || !mayRepeat()) throw brokeOff(peer, what, error);
+    });
   }
 
   async #openWay(

@@ -24,6 +24,7 @@ import { readMessages, writeMessage } from "../message-stream.js";
 import type { Entry } from "../types.js";
 import { type PeerCallClaim, principalOfClaim } from "./peer-claim.js";
 import type { FileOperations } from "./peer-files.js";
+import { UnderWay } from "./under-way.js";
 
 export const PEER_READ = "peer.read";
 export const PEER_WRITE = "peer.write";
@@ -64,7 +65,7 @@ const ETAG_LENGTH_MAX = 64;
 export class PeerStreams {
   readonly #options: PeerStreamsOptions;
   /** By caller and by member: a member has as many people as it likes. */
-  readonly #open = new Map<string, number>();
+  readonly #open = new UnderWay("transfers of this caller or its member");
 
   constructor(options: PeerStreamsOptions) {
     this.#options = options;
@@ -78,8 +79,8 @@ export class PeerStreams {
     const leave: (() => void)[] = [];
     try {
       const { nodeId, trustDomain } = requirePeer(stream);
-      leave.push(this.#enter(`member ${trustDomain}`, limits.PEER_STREAMS_OF_MEMBER_MAX));
-      leave.push(this.#enter(`caller ${nodeId}`, limits.PEER_STREAMS_MAX));
+      leave.push(this.#open.enter(`member ${trustDomain}`, limits.PEER_STREAMS_OF_MEMBER_MAX));
+      leave.push(this.#open.enter(`caller ${nodeId}`, limits.PEER_STREAMS_MAX));
       if (stream.method === PEER_READ) await this.#read(stream);
       else if (stream.method === PEER_WRITE) await this.#write(stream);
       else throw new MeshError("MESH_FORBIDDEN", { message: "no such stream here" });
@@ -136,23 +137,6 @@ export class PeerStreams {
 
   #judge(principal: Principal, path: string, right: Right): void {
     this.#options.access.authorize(principal, path, right);
-  }
-
-  /** Returns how to leave again. */
-  #enter(who: string, most: number): () => void {
-    const present = this.#open.get(who) ?? 0;
-    if (present >= most) {
-      throw new MeshError("MESH_LIMIT", {
-        message: `${present} transfers of this caller or its member are under way already`,
-        details: { limit: most },
-      });
-    }
-    this.#open.set(who, present + 1);
-    return () => {
-      const left = (this.#open.get(who) ?? 1) - 1;
-      if (left > 0) this.#open.set(who, left);
-      else this.#open.delete(who);
-    };
   }
 }
 
