@@ -36,6 +36,8 @@ export const TICKET_VALIDITY_MS = 300_000;
 export const TRANSFER_CHUNKS_IN_FLIGHT_MAX = 16;
 /** Chunk bytes that a storage node holds in memory before it makes senders wait. */
 export const CHUNK_INTAKE_BYTES_MAX = 64 << 20;
+/** Streams of chunks of one peer that a storage node serves at a time: half of what it holds. */
+export const CHUNK_STREAMS_OF_MEMBER_MAX = 32;
 /** Uploads of peers whose chunks a storage node counts; more than all peers have open at a time. */
 export const BOUNDED_UPLOADS_MAX = 32_768;
 /** One pack file of the chunk store; a new one is begun when it is full. */
@@ -272,3 +274,7 @@ mustHold(STORE_TXN_BYTES_MAX <= STORE_QUEUE_BYTES_MAX, "a txn fits the queue");
 mustHold(SMALL_FILE_BYTES_MAX <= CHUNK_BYTES_MAX, "a small file is one chunk");
 mustHold(PATH_NAME_BYTES_MAX < STORE_KEY_BYTES_MAX, "a name fits a key");
 mustHold(CHUNK_BYTES_MAX * 2 < PACK_BYTES_MAX, "a chunk fits a pack");
+mustHold(
+  CHUNK_STREAMS_OF_MEMBER_MAX * CHUNK_BYTES_MAX * 2 <= CHUNK_INTAKE_BYTES_MAX,
+  "one peer's streams leave room for others",
+);

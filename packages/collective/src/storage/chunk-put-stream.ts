@@ -49,6 +49,8 @@ export async function servePutStream(parts: PutStreamParts, stream: LinkStream):
     for await (const { header, pieces } of messages) {
       const place = room.handOver();
       const work = putOne(parts, stream, open, header, pieces)
+        // Before the answer is taken: one who never reads must not keep the node's memory.
+        .finally(() => place?.stored())
         .then((result) => answers.write(result))
         // The sender is gone: the stream tells the reading loop, which ends this function.
         .catch(() => undefined)
@@ -67,6 +69,9 @@ export async function servePutStream(parts: PutStreamParts, stream: LinkStream):
 }
 
 interface Place {
+  /** The bytes are not needed any more; what is left is the answer. */
+  stored(): void;
+  /** All of it. */
   release(): void;
 }
 
@@ -90,13 +95,18 @@ class StreamRoom {
       throw error;
     });
     const buffer = sizeBytes > CHUNK_COST_BYTES_MIN ? buffers.take() : undefined;
-    this.#taken = {
-      release: () => {
-        intake.release(sizeBytes);
-        this.#inFlight.release(costBytes);
-        if (buffer !== undefined) buffers.give(buffer);
-      },
+    let isHeld = true;
+    const stored = () => {
+      if (!isHeld) return;
+      isHeld = false;
+      intake.release(sizeBytes);
+      if (buffer !== undefined) buffers.give(buffer);
     };
+    const release = () => {
+      stored();
+      this.#inFlight.release(costBytes);
+    };
+    this.#taken = { stored, release };
     return buffer;
   }
 

@@ -1,6 +1,7 @@
 /** The streams that a storage node serves now, by who opened them. */
-import { MeshError, resetWith } from "@hearthmesh/core";
-import type { LinkStream } from "@hearthmesh/qwormhole";
+import { limits, MeshError, resetWith } from "@hearthmesh/core";
+import type { Principal } from "@hearthmesh/identity";
+import type { LinkStream, Peer } from "@hearthmesh/qwormhole";
 import { EVERY_HOLDER, type TicketVoid } from "./ticket-voids.js";
 
 export class OpenStreams {
@@ -17,6 +18,17 @@ export class OpenStreams {
   }
 
   /**
+   * Whether whoever opened this one may have so many. All people and machines of another member
+   * count together: a few that stand still must not keep this member's own out.
+   */
+  hasRoomFor({ peer }: LinkStream): boolean {
+    const domain = foreignDomainOf(peer);
+    if (domain === undefined) return true;
+    const alike = [...this.#streams].filter((one) => foreignDomainOf(one.peer) === domain);
+    return alike.length <= limits.CHUNK_STREAMS_OF_MEMBER_MAX;
+  }
+
+  /**
    * Ends those of the holders whose tickets were taken back; whoever still may goes on with a new
    * ticket. Answers how many.
    */
@@ -30,4 +42,9 @@ export class OpenStreams {
     for (const stream of ended) resetWith(stream, error);
     return ended.length;
   }
+}
+
+function foreignDomainOf({ identity }: Peer): string | undefined {
+  const principal = identity as Partial<Principal> | null | undefined;
+  return principal?.kind === "foreign" ? principal.trustDomain : undefined;
 }

@@ -135,6 +135,7 @@ export class StorageNode {
     const served = this.#streams.add(stream);
     try {
       if (this.#streams.size > STREAMS_OPEN_MAX) throw busy();
+      if (!this.#streams.hasRoomFor(stream)) throw busy();
       const method = this.#access.checkMethod(stream.method, "stream", stream.peer);
       const parts = {
         access: this.#access,
