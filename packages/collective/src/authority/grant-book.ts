@@ -46,7 +46,6 @@ export class GrantBook {
   readonly #context: AuthorityContext;
   readonly #view: SubjectView;
   readonly #cache: GrantCache;
-  readonly #known = new Map<string, GrantRecord>();
   /** By subject or key; made anew when the book has changed. */
   #index: Map<string, GrantRecord[]> | undefined;
 
@@ -55,10 +54,9 @@ export class GrantBook {
     this.#view = view;
     this.#cache = new GrantCache(context.clock);
     const { records, cache } = context;
-    for (const one of records.all<GrantRecord>(GRANT_PREFIX)) {
-      this.#known.set(GRANT_PREFIX + one.id, one);
-    }
-    records.onChange(GRANT_PREFIX, (key, record) => this.#changed(key, record as GrantRecord));
+    records.onChange(GRANT_PREFIX, (_key, ...change) =>
+      this.#changed(change as (GrantRecord | undefined)[]),
+    );
     const depends = (nodeId: NodeId) =>
       this.changedFor((principal) => this.#dependsOn(principal, nodeId));
     cache.onRevoked(({ nodeId }) => depends(nodeId));
@@ -271,7 +269,7 @@ export class GrantBook {
   }
 
   #all(): GrantRecord[] {
-    return [...this.#known.values()];
+    return this.#context.records.all(GRANT_PREFIX);
   }
 
   #indexed(): Map<string, GrantRecord[]> {
@@ -279,16 +277,17 @@ export class GrantBook {
     const index = new Map<string, GrantRecord[]>();
     for (const record of this.#all()) {
       const key = indexKeyOf(record);
-      index.set(key, [...(index.get(key) ?? []), record]);
+      const others = index.get(key);
+      if (others === undefined) index.set(key, [record]);
+      else others.push(record);
     }
     this.#index = index;
     return index;
   }
 
-  #changed(key: string, record: GrantRecord | undefined): void {
-    const told = [this.#known.get(key), record].filter((one) => one !== undefined);
-    if (record === undefined) this.#known.delete(key);
-    else this.#known.set(key, record);
+  /** One record, after and before. */
+  #changed(change: readonly (GrantRecord | undefined)[]): void {
+    const told = change.filter((one) => one !== undefined);
     this.#index = undefined;
     this.changedFor((principal) => told.some((one) => this.#touches(one, principal)));
   }

@@ -61,7 +61,6 @@ export class PeerBook {
   readonly #context: AuthorityContext;
   readonly #ownBundle: OwnBundle;
   readonly #verifier: ForeignVerifier;
-  readonly #known = new Map<TrustDomain, PeerRecord>();
   readonly #revoked = new WeakMap<RevocationList, ReadonlySet<NodeId>>();
   readonly #listeners = new Set<(change: PeerChanged) => void>();
   #trustList: PeerTrustList | undefined;
@@ -70,9 +69,9 @@ export class PeerBook {
     this.#context = context;
     this.#ownBundle = new OwnBundle(context, coordinators);
     this.#verifier = new ForeignVerifier(this);
-    for (const peer of this.list()) this.#known.set(peer.trustDomain, peer);
-    context.records.onChange(PEER_PREFIX, (key, record) => {
-      this.#changed(key.slice(PEER_PREFIX.length) as TrustDomain, record as PeerRecord | undefined);
+    context.records.onChange(PEER_PREFIX, (key, after, before) => {
+      const trustDomain = key.slice(PEER_PREFIX.length) as TrustDomain;
+      this.#changed({ trustDomain, before, after } as PeerChanged);
     });
   }
 
@@ -114,7 +113,7 @@ export class PeerBook {
 
   /** Who of a peer showed this chain; undefined when it names no domain of a peer. */
   principalOf(chainDer: readonly Uint8Array[], nowMs: number): ForeignPrincipal | undefined {
-    if (this.#known.size === 0) return undefined;
+    if (this.#context.records.all(PEER_PREFIX).length === 0) return undefined;
     return this.#verifier.principalOf(chainDer, nowMs);
   }
 
@@ -254,12 +253,9 @@ export class PeerBook {
     return revoked;
   }
 
-  #changed(trustDomain: TrustDomain, after: PeerRecord | undefined): void {
-    const before = this.#known.get(trustDomain);
-    if (after === undefined) this.#known.delete(trustDomain);
-    else this.#known.set(trustDomain, after);
+  #changed(change: PeerChanged): void {
     this.#trustList = undefined;
-    for (const listener of this.#listeners) listener({ trustDomain, before, after });
+    for (const listener of this.#listeners) listener(change);
   }
 }
 

@@ -15,8 +15,12 @@ interface Known {
   readonly revision: number;
 }
 
-/** Told of one record that was written, or of its key alone when it is gone. */
-export type RecordListener = (key: string, record: Versioned | undefined) => void;
+/** Told of one record after and before a change; undefined where there is or was none. */
+export type RecordListener = (
+  key: string,
+  after: Versioned | undefined,
+  before: Versioned | undefined,
+) => void;
 
 export interface RecordCacheOptions {
   store: Store;
@@ -88,19 +92,20 @@ export class RecordCache {
   #set(key: string, revision: number, read: () => Versioned | undefined): void {
     for (const [prefix, known] of this.#byPrefix) {
       if (!key.startsWith(prefix)) continue;
-      if ((known.get(key)?.revision ?? 0) >= revision) continue;
+      const before = known.get(key);
+      if ((before?.revision ?? 0) >= revision) continue;
       const record = read();
       // A deletion of what is not here leaves nothing: the watch has been past it already.
-      if (record === undefined && !known.has(key)) continue;
+      if (record === undefined && before === undefined) continue;
       known.set(key, { record, revision });
-      this.#tell(prefix, key, record);
+      this.#tell(prefix, key, record, before?.record);
     }
   }
 
-  #tell(prefix: string, key: string, record: Versioned | undefined): void {
+  #tell(prefix: string, ...change: Parameters<RecordListener>): void {
     for (const listener of this.#listeners.get(prefix) ?? []) {
       try {
-        listener(key, record);
+        listener(...change);
       } catch (error) {
         // One listener that fails must not keep the change from the others.
         this.#log.error("a listener for records failed", errorFields(error));
@@ -114,7 +119,7 @@ export class RecordCache {
       const before = known.get(key);
       if (before === undefined || before.revision > revision) continue;
       known.delete(key);
-      if (before.record !== undefined) this.#tell(prefix, key, undefined);
+      if (before.record !== undefined) this.#tell(prefix, key, undefined, before.record);
     }
   }
 
