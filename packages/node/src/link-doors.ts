@@ -28,6 +28,7 @@ import {
 } from "@hearthmesh/qwormhole";
 import type { HostPort } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
+import { LinkPlaces } from "./federation/link-places.js";
 import type { MethodRouter } from "./method-router.js";
 
 const SELF: Address = { host: "self", port: 1 };
@@ -62,6 +63,7 @@ export class LinkDoors {
   readonly #tls: ReturnType<typeof tlsTransport>;
   readonly #memory = memoryTransport();
   readonly #open = new Set<Link>();
+  readonly #places = new LinkPlaces();
   #listeners: Listening[] = [];
 
   constructor(options: LinkDoorsOptions) {
@@ -95,7 +97,9 @@ export class LinkDoors {
     this.#listeners.push(
       await listenLinks(this.#memory, SELF, this.#selfOptions(this.#otherSelf()), onSelf),
     );
-    const onLink = (link: Link) => this.#keep(link, "accepted");
+    const onLink = (link: Link) => {
+      if (this.#places.take(link)) this.#keep(link, "accepted");
+    };
     try {
       const onRefused = (error: Error, peerAddress: string) => {
         const isOwn = (error as { code?: unknown }).code === "QW_SELF_CONNECT";
