@@ -89,6 +89,9 @@ describe("mesh grant", () => {
       },
     });
     await new Promise((resolve) => child?.stdout?.once("readable", resolve));
+    // Node goes on reading when nobody listens for `readable` any more.
+    await new Promise((resolve) => setImmediate(resolve));
+    child?.stdout?.pause();
     await meshOk(operator, ["grant", "remove", id]);
     child?.stdout?.resume();
     const { code, stderr, stdout } = await reading;
