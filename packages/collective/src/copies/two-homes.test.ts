@@ -4,9 +4,10 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { limits } from "@hearthmesh/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { RealNode } from "../client/testing/real-node.js";
 import type { PolicyExplainResponse, QuotaListResponse } from "../copies-protocol.js";
 import type { CopiesStatus } from "./copies.js";
-import { Neighbourhood, type TestHome, type TestStorage } from "./testing/two-homes.js";
+import { Neighbourhood, type TestHome } from "./testing/two-homes.js";
 
 const MIB = 1 << 20;
 const GIB = 1 << 30;
@@ -83,7 +84,7 @@ async function everythingAt(home: TestHome): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
-function chunksOf(nodes: readonly TestStorage[]): Set<string> {
+function chunksOf(nodes: readonly RealNode[]): Set<string> {
   return new Set(nodes.flatMap(({ chunks }) => [...chunks.list(undefined, 10_000)]));
 }
 

@@ -29,17 +29,14 @@ import { Coordinator } from "../../coordinator/coordinator.js";
 import { GrantPolicy, testPrincipal } from "../../coordinator/testing/grant-policy.js";
 import { PEER_CALL, PeerCalls } from "../../federation/peer-calls.js";
 import { PeerStreams } from "../../federation/peer-streams.js";
-import { fileDisk } from "../../storage/file-disk.js";
-import { NodeAgent } from "../../storage/node-agent.js";
-import { openPackStore, type PackStore } from "../../storage/pack-store.js";
-import { StorageNode } from "../../storage/storage-node.js";
 import type { NodeInfo } from "../../types.js";
 import { coordinatorOverLink } from "../coordinator-link.js";
 import { FileClient } from "../file-client.js";
 import { LinkPool } from "../link-pool.js";
+import { RealNode } from "./real-node.js";
 import { newIdentity } from "./small-node.js";
 
-const CAPACITY_BYTES = 2 ** 30;
+const PORT = 9000;
 
 export class RealWorld {
   readonly coordinator: Coordinator;
@@ -73,14 +70,24 @@ export class RealWorld {
     this.#directory = await mkdtemp(join(tmpdir(), "hearthmesh-files-"));
     await this.coordinator.start();
     const options = this.#options(this.#own, this.#handlers());
-    await listenLinks(this.#transport, { host: "coordinator", port: 9000 }, options, (link) =>
+    await listenLinks(this.#transport, { host: "coordinator", port: PORT }, options, (link) =>
       this.coordinator.attach(link),
     );
     for (let at = 1; at <= nodeCount; at++) {
-      const node = new RealNode(this, `node-${at}`, join(this.#directory, `node-${at}`));
+      const node = this.#newNode(`node-${at}`);
       this.nodes.push(node);
       await node.start();
     }
+  }
+
+  #newNode(name: string): RealNode {
+    const identity = newIdentity(name);
+    return new RealNode({
+      ...{ name, identity, nodeId: this.admit("node", name, identity).nodeId },
+      ...{ directory: join(this.#directory, name), coordinatorHost: "coordinator", port: PORT },
+      listen: (host, own, handlers) => this.listen(host, own, handlers),
+      dial: (host, own, handlers) => this.dial(host, own, { handlers }),
+    });
   }
 
   async stop(): Promise<void> {
@@ -126,7 +133,7 @@ export class RealWorld {
       name: "alice-coordinator",
       memberId: "alice" as NodeInfo["memberId"],
       roles: ["coordinator"],
-      addresses: ["coordinator:9000"],
+      addresses: [`coordinator:${PORT}`],
       version: "1",
       state: "online",
       lastSeenMs: 0,
@@ -159,12 +166,12 @@ export class RealWorld {
 
   dial(host: string, identity: LinkIdentity, more: Partial<LinkOptions> = {}): Promise<Link> {
     const options = { ...this.#options(identity, {}), ...more };
-    return dialLink(this.#transport, { host, port: 9000 }, options);
+    return dialLink(this.#transport, { host, port: PORT }, options);
   }
 
   listen(host: string, identity: LinkIdentity, handlers: LinkOptions["handlers"]) {
     const options = this.#options(identity, handlers);
-    return listenLinks(this.#transport, { host, port: 9000 }, options, () => undefined);
+    return listenLinks(this.#transport, { host, port: PORT }, options, () => undefined);
   }
 
   /** As the links of a coordinator's node serve them. */
@@ -199,72 +206,5 @@ export class RealWorld {
   #options(identity: LinkIdentity, handlers: LinkOptions["handlers"]): LinkOptions {
     const verifyPeer = (peer: Omit<Peer, "identity">) => this.#principals.get(peer.nodeId);
     return { identity, handlers, verifyPeer };
-  }
-}
-
-export class RealNode {
-  readonly #world: RealWorld;
-  readonly #identity: LinkIdentity;
-  readonly #principal: Principal;
-  readonly #directory: string;
-  #chunks: PackStore | undefined;
-  #agent: NodeAgent | undefined;
-  #listener: Awaited<ReturnType<RealWorld["listen"]>> | undefined;
-
-  constructor(
-    world: RealWorld,
-    readonly name: string,
-    directory: string,
-  ) {
-    this.#world = world;
-    this.#identity = newIdentity(name);
-    this.#directory = directory;
-    this.#principal = world.admit("node", name, this.#identity);
-  }
-
-  async start(): Promise<void> {
-    const clock = systemClock();
-    const log = silentLogger;
-    const disk = fileDisk(this.#directory);
-    const chunkStore = await openPackStore({ disk, clock, log, capacityBytes: CAPACITY_BYTES });
-    this.#chunks = chunkStore;
-    const dial = ({ addresses }: { addresses: readonly string[] }) =>
-      this.#world.dial(addresses[0]?.split(":")[0] ?? "", this.#identity);
-    const { nodeId } = this.#principal;
-    const part = new StorageNode({ nodeId, chunkStore, clock, log, dial });
-    this.#listener = await this.#world.listen(this.name, this.#identity, part.handlers);
-    await new Promise<void>((resolve) => {
-      this.#agent = new NodeAgent({
-        dialCoordinator: () =>
-          this.#world.dial("coordinator", this.#identity, { handlers: part.handlers }),
-        describe: () => ({
-          roles: ["storage"],
-          site: "home",
-          addresses: [`${this.name}:9000`],
-          version: "1",
-        }),
-        report: () => chunkStore.report(),
-        onRegistered: (_, registration) => {
-          part.setRegistration(registration);
-          resolve();
-        },
-        clock,
-        random: systemRandom(),
-        log,
-      });
-      void this.#agent.start();
-    });
-  }
-
-  /** Links break and nobody listens, as when the process is killed. */
-  async kill(): Promise<void> {
-    await this.#listener?.close();
-    for (const link of this.#listener?.links ?? []) link.destroy(new Error("killed"));
-    await this.#agent?.stop();
-  }
-
-  async stop(): Promise<void> {
-    await this.kill();
-    await this.#chunks?.close();
   }
 }

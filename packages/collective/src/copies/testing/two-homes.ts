@@ -28,23 +28,17 @@ import { memoryStore } from "@hearthmesh/store";
 import { coordinatorOverLink } from "../../client/coordinator-link.js";
 import { FileClient } from "../../client/file-client.js";
 import { LinkPool } from "../../client/link-pool.js";
+import { type Listener, RealNode } from "../../client/testing/real-node.js";
 import { newIdentity } from "../../client/testing/small-node.js";
 import { Coordinator } from "../../coordinator/coordinator.js";
 import type { QuotaOffer } from "../../coordinator/quota-ledger.js";
-import { fileDisk } from "../../storage/file-disk.js";
-import { NodeAgent } from "../../storage/node-agent.js";
-import { openPackStore, type PackStore } from "../../storage/pack-store.js";
-import { StorageNode } from "../../storage/storage-node.js";
 import type { NodeInfo } from "../../types.js";
 import { CopyKeys } from "../copy-keys.js";
 import type { FriendsPort } from "../friends.js";
 import type { CopyIntervals } from "../kept-scan.js";
 
 const PORT = 1;
-const MEMORY_BYTES = 1 << 30;
 const DAY_MS = 86_400_000;
-
-type Listener = Awaited<ReturnType<typeof listenLinks>>;
 
 interface Known {
   readonly domain: string;
@@ -124,7 +118,7 @@ export class Neighbourhood {
 export class TestHome {
   readonly store = memoryStore({ clock: systemClock() });
   readonly offers = new Map<string, QuotaOffer>();
-  readonly nodes: TestStorage[] = [];
+  readonly nodes: RealNode[] = [];
   readonly operator: FileClient;
   readonly coordinator: Coordinator;
   readonly directory: string;
@@ -212,9 +206,16 @@ export class TestHome {
     await this.#listener?.close();
   }
 
-  async addNode(): Promise<TestStorage> {
-    const name = `${this.#domain}-node-${++this.#made}`;
-    const node = new TestStorage(this.#around, this.#domain, name, join(this.directory, name));
+  async addNode(): Promise<RealNode> {
+    const domain = this.#domain;
+    const name = `${domain}-node-${++this.#made}`;
+    const identity = newIdentity(name);
+    const node = new RealNode({
+      ...{ name, identity, nodeId: this.#around.admit({ domain, kind: "node", name }, identity) },
+      ...{ directory: join(this.directory, name), coordinatorHost: domain, port: PORT },
+      listen: (host, own, handlers) => this.#around.listen(host, domain, own, handlers),
+      dial: (host, own, handlers) => this.#around.dial(host, domain, own, handlers),
+    });
     this.nodes.push(node);
     await node.start();
     return node;
@@ -303,82 +304,4 @@ function coordinatorInfo(domain: string, nodeId: NodeId): NodeInfo {
     state: "online",
     lastSeenMs: 0,
   };
-}
-
-/** One storage node with its files on disk. */
-export class TestStorage {
-  readonly directory: string;
-  readonly name: string;
-  readonly nodeId: NodeId;
-  readonly #around: Neighbourhood;
-  readonly #domain: string;
-  readonly #identity: LinkIdentity;
-  #chunks: PackStore | undefined;
-  #agent: NodeAgent | undefined;
-  #listener: Listener | undefined;
-
-  constructor(around: Neighbourhood, domain: string, name: string, directory: string) {
-    this.#around = around;
-    this.#domain = domain;
-    this.name = name;
-    this.directory = directory;
-    this.#identity = newIdentity(name);
-    this.nodeId = around.admit({ domain, kind: "node", name }, this.#identity);
-  }
-
-  get chunks(): PackStore {
-    if (this.#chunks === undefined) throw new Error("the node has not started");
-    return this.#chunks;
-  }
-
-  async start(): Promise<void> {
-    const clock = systemClock();
-    const log = silentLogger;
-    const disk = fileDisk(this.directory);
-    const chunkStore = await openPackStore({ disk, clock, log, capacityBytes: MEMORY_BYTES });
-    this.#chunks = chunkStore;
-    const dial = ({ addresses }: { addresses: readonly string[] }) =>
-      this.#around.dial(addresses[0]?.split(":")[0] ?? "", this.#domain, this.#identity);
-    const part = new StorageNode({ nodeId: this.nodeId, chunkStore, clock, log, dial });
-    this.#listener = await this.#around.listen(
-      this.name,
-      this.#domain,
-      this.#identity,
-      part.handlers,
-    );
-    await new Promise<void>((resolve) => {
-      this.#agent = new NodeAgent({
-        dialCoordinator: () =>
-          this.#around.dial(this.#domain, this.#domain, this.#identity, part.handlers),
-        describe: () => ({
-          roles: ["storage"],
-          site: "home",
-          addresses: [`${this.name}:${PORT}`],
-          version: "1",
-        }),
-        report: () => chunkStore.report(),
-        onRegistered: (_, registration) => {
-          part.setRegistration(registration);
-          resolve();
-        },
-        clock,
-        random: systemRandom(),
-        log,
-      });
-      void this.#agent.start();
-    });
-  }
-
-  /** Links break and nobody listens, as when the process is killed. */
-  async kill(): Promise<void> {
-    await this.#listener?.close();
-    for (const link of this.#listener?.links ?? []) link.destroy(new Error("killed"));
-    await this.#agent?.stop();
-  }
-
-  async stop(): Promise<void> {
-    await this.kill();
-    await this.#chunks?.close();
-    this.#chunks = undefined;
-  }
 }
