@@ -120,7 +120,7 @@ export class Authority {
         ({ kind, trustDomain }) => kind === "foreign" && trustDomain === changed,
       ),
     );
-    this.quotas = new Quotas(context);
+    this.quotas = new Quotas(context, this.peers);
   }
 
   /** `MESH_CONFIG_INVALID` when CA, member and store do not belong together. */

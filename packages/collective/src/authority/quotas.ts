@@ -5,12 +5,17 @@
  * takes no new bytes, and what is there stays until the peer fetches or removes it.
  *
  * Without any offer a peer cannot bring copies, and the grants of its people are their only bound.
+ *
+ * An offer was made to the peer of its time. When another peer of that domain is accepted later, it
+ * counts for nothing, as grants do: whoever calls itself by that domain now may be somebody else,
+ * and must not have what the earlier one keeps here.
  */
 import { limits, MeshError, parseTrustDomain, type TrustDomain } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import { QUOTA_PREFIX } from "./authority-keys.js";
 import type { AuthorityContext } from "./context.js";
 import { put, unchanged } from "./ledger.js";
+import type { PeerBook } from "./peers.js";
 import type { Versioned } from "./records.js";
 
 export interface QuotaRecord extends Versioned {
@@ -24,20 +29,30 @@ export interface QuotaRecord extends Versioned {
 
 export class Quotas {
   readonly #context: AuthorityContext;
+  readonly #peers: Pick<PeerBook, "get">;
 
-  constructor(context: AuthorityContext) {
+  constructor(context: AuthorityContext, peers: Pick<PeerBook, "get">) {
     this.#context = context;
+    this.#peers = peers;
   }
 
-  /** By trust domain. */
+  /** By trust domain. One to an earlier peer is shown as withdrawn when the present one came. */
   list(): QuotaRecord[] {
     const records = this.#context.records.all<QuotaRecord>(QUOTA_PREFIX);
-    return records.sort((a, b) => (a.trustDomain < b.trustDomain ? -1 : 1));
+    return records
+      .sort((a, b) => (a.trustDomain < b.trustDomain ? -1 : 1))
+      .map((record) =>
+        this.#isToEarlierPeer(record)
+          ? { withdrawnAtMs: this.#peerSinceMs(record.trustDomain), ...record }
+          : record,
+      );
   }
 
   /** Also one that was withdrawn. */
   get(trustDomain: TrustDomain): QuotaRecord | undefined {
-    return this.#context.records.get<QuotaRecord>(QUOTA_PREFIX, QUOTA_PREFIX + trustDomain);
+    const key = QUOTA_PREFIX + trustDomain;
+    const record = this.#context.records.get<QuotaRecord>(QUOTA_PREFIX, key);
+    return record === undefined || this.#isToEarlierPeer(record) ? undefined : record;
   }
 
   /** Operators only; a new offer replaces the one before. `MESH_BAD_REQUEST`, `MESH_LIMIT`. */
@@ -52,10 +67,12 @@ export class Quotas {
     if (trustDomain === this.#context.trustDomain) {
       throw new MeshError("MESH_BAD_REQUEST", { message: "a quota is for another member" });
     }
-    if (this.get(trustDomain) === undefined && this.list().length >= limits.PEERS_MAX) {
+    const others = this.list().filter((one) => one.trustDomain !== trustDomain);
+    if (others.length >= limits.PEERS_MAX) {
       throw new MeshError("MESH_LIMIT", { message: `there are ${limits.PEERS_MAX} offers` });
     }
-    const offeredAtMs = this.#context.clock.nowMs();
+    // Whatever the clock says, it is for the peer of now.
+    const offeredAtMs = Math.max(this.#context.clock.nowMs(), this.#peerSinceMs(trustDomain));
     return this.#write(by, "quota.offer", trustDomain, () => ({
       v: 1,
       trustDomain,
@@ -75,6 +92,15 @@ export class Quotas {
       }
       return { withdrawnAtMs, ...present };
     });
+  }
+
+  #isToEarlierPeer({ trustDomain, offeredAtMs }: QuotaRecord): boolean {
+    return offeredAtMs < this.#peerSinceMs(trustDomain);
+  }
+
+  /** 0 for who is no peer any more: what it keeps is its own until somebody else comes. */
+  #peerSinceMs(trustDomain: TrustDomain): number {
+    return this.#peers.get(trustDomain)?.acceptedAtMs ?? 0;
   }
 
   #write(
