@@ -3,27 +3,20 @@
  * Bob's film as far as Bob allows it, and is cut off when the peering ends. `--keep` leaves the
  * processes running and says how to use them.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { detail, fail, runDemo, step } from "./demo-run.mjs";
 import { FederationProcesses } from "./federation-processes.mjs";
 import { say } from "./lib.mjs";
 import { mesh, meshOk } from "./mesh-processes.mjs";
 import { hashFile, makeRealFile } from "./real-data.mjs";
 
-const keep = process.argv.includes("--keep");
 const FILM_BYTES = 64e6;
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-federation-"));
 const guest = join(folder, "guest");
 mkdirSync(guest);
 
-const startedMs = performance.now();
-const step = (text) =>
-  say(`[${((performance.now() - startedMs) / 1000).toFixed(1).padStart(5)} s] ${text}`);
-const detail = (text) => say(`          ${text}`);
-const fail = (text) => {
-  throw new Error(text);
-};
 const homeOf = (federation, id) => federation.member(id).coordinator.home;
 
 /** Each operator sees the same words, and would compare them on the telephone. */
@@ -124,30 +117,23 @@ function explainKeep(federation) {
   say(`  To stop: kill ${pids}; rm -r ${folder}`);
 }
 
-let federation;
-let code = 0;
-try {
-  step("starting three coordinators and nine storage nodes");
-  federation = await FederationProcesses.start({ folder });
-  step("all are ready; each node joined with the invite that its coordinator left in a file");
-  await joinAlice(federation);
-  step("a guest has joined Alice, and has written and read a file");
-  await becomePeers(federation, "alice", "bob");
-  await becomePeers(federation, "alice", "carol");
-  await becomePeers(federation, "bob", "carol");
-  step("all three are peers; both operators of a pair see the same words");
-  await crossMembers(federation);
-  await report(federation);
-} catch (error) {
-  say(`\n  The demo failed: ${error.message}\n  Logs are in ${folder}`);
-  code = 1;
-}
-if (keep && code === 0) {
-  explainKeep(federation);
-  for (const process of federation.containers) process.child.unref();
-} else {
-  await federation?.stop();
-  if (code === 0) rmSync(folder, { recursive: true, force: true });
-}
-say(code === 0 ? `\n  demo: all is well${keep ? "" : ", everything was stopped and removed"}` : "");
-process.exit(code);
+await runDemo({
+  folder,
+  explainKeep,
+  processes: (federation) => federation.containers,
+  start() {
+    step("starting three coordinators and nine storage nodes");
+    return FederationProcesses.start({ folder });
+  },
+  async show(federation) {
+    step("all are ready; each node joined with the invite that its coordinator left in a file");
+    await joinAlice(federation);
+    step("a guest has joined Alice, and has written and read a file");
+    await becomePeers(federation, "alice", "bob");
+    await becomePeers(federation, "alice", "carol");
+    await becomePeers(federation, "bob", "carol");
+    step("all three are peers; both operators of a pair see the same words");
+    await crossMembers(federation);
+    await report(federation);
+  },
+});

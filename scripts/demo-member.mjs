@@ -2,15 +2,15 @@
  * One member: the main job end to end, with four real processes on loopback. `--keep` leaves them
  * running and says how to use them.
  */
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { detail, fail, runDemo, step } from "./demo-run.mjs";
 import { say } from "./lib.mjs";
 import { MeshProcesses, mesh, meshOk } from "./mesh-processes.mjs";
 import { hashFile, makeRealFile, makeRealTree } from "./real-data.mjs";
 
-const keep = process.argv.includes("--keep");
 const FILE_BYTES = 300e6;
 const TREE_FILES = 1000;
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-demo-"));
@@ -18,13 +18,6 @@ const outsider = join(folder, "outsider");
 const inputs = join(folder, "inputs");
 const outputs = join(folder, "outputs");
 for (const path of [outsider, inputs, outputs]) mkdirSync(path);
-
-const startedMs = performance.now();
-const step = (text) =>
-  say(`[${((performance.now() - startedMs) / 1000).toFixed(1).padStart(5)} s] ${text}`);
-const fail = (text) => {
-  throw new Error(text);
-};
 
 async function timed(work) {
   const fromMs = performance.now();
@@ -46,7 +39,7 @@ async function joinAsOutsider(member) {
   const invite = JSON.parse(await meshOk(member.coordinator.home, [...generate, "--json"]));
   await meshOk(outsider, ["invite", "redeem", "-"], { input: invite.code });
   const again = await mesh(outsider, ["invite", "redeem", "-"], { input: invite.code });
-  say(`          ${again.code === 0 ? "the same key may repeat it" : again.stderr.split("\n")[0]}`);
+  detail(`${again.code === 0 ? "the same key may repeat it" : again.stderr.split("\n")[0]}`);
   await meshOk(member.coordinator.home, ["mkdir", "/shared"]);
   await meshOk(member.coordinator.home, ["mkdir", "/media"]);
   const refused = await mesh(outsider, ["mkdir", "/media/mine"]);
@@ -164,23 +157,16 @@ function explainKeep(member) {
   );
 }
 
-let member;
-let code = 0;
-try {
-  step("starting a coordinator and three storage nodes");
-  member = await MeshProcesses.start({ folder });
-  const seconds = await main(member);
-  report(await member.status(), seconds);
-} catch (error) {
-  say(`\n  The demo failed: ${error.message}\n  Logs are in ${folder}`);
-  code = 1;
-}
-if (keep && code === 0) {
-  explainKeep(member);
-  for (const process of member.processes) process.child.unref();
-} else {
-  await member?.stop();
-  if (code === 0) rmSync(folder, { recursive: true, force: true });
-}
-say(code === 0 ? `\n  demo: all is well${keep ? "" : ", everything was stopped and removed"}` : "");
-process.exit(code);
+await runDemo({
+  folder,
+  explainKeep,
+  processes: (member) => member.processes,
+  start() {
+    step("starting a coordinator and three storage nodes");
+    return MeshProcesses.start({ folder });
+  },
+  async show(member) {
+    const seconds = await main(member);
+    report(await member.status(), seconds);
+  },
+});

@@ -1,7 +1,7 @@
 /** `npm run history`: records a history of the store under faults, checks it, or checks a file. */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
+import { CommandLine } from "./command-line.mjs";
 import { root, say, setUp } from "./lib.mjs";
 
 const USAGE = `Usage: npm run history -- [options]
@@ -22,38 +22,17 @@ const EXITS = { linearizable: 0, violation: 1, unknown: 3 };
 const SECONDS_MAX = 3600;
 const SEEDS = 2 ** 31;
 
-/** Ends the program with 2. */
-function refuse(words) {
-  say(`${words}\n\n${USAGE}`);
-  process.exit(2);
-}
-
-function readOptions() {
-  const text = { type: "string" };
-  const flag = { type: "boolean", default: false };
-  try {
-    return parseArgs({
-      options: {
-        engine: { ...text, default: "sqlite" },
-        seconds: { ...text, default: "20" },
-        faults: { ...text, default: "none" },
-        seed: text,
-        output: text,
-        check: text,
-        json: flag,
-        help: flag,
-      },
-    }).values;
-  } catch (error) {
-    return refuse(error.message);
-  }
-}
-
-const options = readOptions();
-if (options.help) {
-  say(USAGE);
-  process.exit(0);
-}
+const line = new CommandLine(USAGE);
+const text = { type: "string" };
+const options = line.read({
+  engine: { ...text, default: "sqlite" },
+  seconds: { ...text, default: "20" },
+  faults: { ...text, default: "none" },
+  seed: text,
+  output: text,
+  check: text,
+  json: { type: "boolean", default: false },
+});
 setUp();
 const { FAULTS_OF, record, whyNoRecording } = await import(
   pathToFileURL(join(root, "test/histories/record.mjs"))
@@ -65,18 +44,19 @@ const { checkHistory, readHistory, reportLines, writeHistory } = await import(
 /** What was asked for, within its bounds. */
 function plan() {
   const { engine } = options;
-  const possible = FAULTS_OF[engine] ?? refuse(`there is no engine ${engine}`);
+  const possible = FAULTS_OF[engine] ?? line.refuse(`there is no engine ${engine}`);
   const faults = options.faults.split(",").filter((name) => name !== "none" && name !== "");
   const other = faults.find((name) => !possible.includes(name));
-  if (other !== undefined) refuse(`${engine} has the faults ${possible.join(", ")}, not ${other}`);
+  if (other !== undefined)
+    line.refuse(`${engine} has the faults ${possible.join(", ")}, not ${other}`);
   const seconds = Number(options.seconds);
-  if (!(seconds >= 1 && seconds <= SECONDS_MAX)) refuse(`--seconds is 1 to ${SECONDS_MAX}`);
+  if (!(seconds >= 1 && seconds <= SECONDS_MAX)) line.refuse(`--seconds is 1 to ${SECONDS_MAX}`);
   const seed = Number(options.seed ?? Math.floor(Math.random() * SEEDS));
   if (!Number.isSafeInteger(seed) || seed < 0 || seed >= SEEDS) {
-    refuse(`--seed is a whole number below ${SEEDS}`);
+    line.refuse(`--seed is a whole number below ${SEEDS}`);
   }
   const missing = whyNoRecording(engine, faults);
-  if (missing !== undefined) refuse(`this machine cannot record that: ${missing}`);
+  if (missing !== undefined) line.refuse(`this machine cannot record that: ${missing}`);
   return { engine, faults, seconds, seed };
 }
 

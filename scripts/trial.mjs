@@ -1,7 +1,7 @@
 /** `npm run trial`: random operations on real processes under faults, checked against a model. */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
+import { CommandLine } from "./command-line.mjs";
 import { root, say, setUp } from "./lib.mjs";
 
 const USAGE = `Usage: npm run trial -- [options]
@@ -17,48 +17,28 @@ A coordinator and three storage nodes run as processes of their own on loopback.
 every answer was right and every acknowledged file is there at the end, else with 1.
 `;
 
-/** Ends the program with 2. */
-function refuse(words) {
-  say(`${words}\n\n${USAGE}`);
-  process.exit(2);
-}
-
-function readOptions() {
-  const text = { type: "string" };
-  try {
-    return parseArgs({
-      options: {
-        operations: { ...text, default: "10000" },
-        clients: { ...text, default: "8" },
-        faults: { ...text, default: "kill,pause,bytes" },
-        seed: { ...text, default: String(Date.now()) },
-        verbose: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    }).values;
-  } catch (error) {
-    return refuse(error.message);
-  }
-}
-
-const options = readOptions();
-if (options.help) {
-  say(USAGE);
-  process.exit(0);
-}
+const line = new CommandLine(USAGE);
+const text = { type: "string" };
+const options = line.read({
+  operations: { ...text, default: "10000" },
+  clients: { ...text, default: "8" },
+  faults: { ...text, default: "kill,pause,bytes" },
+  seed: { ...text, default: String(Date.now()) },
+  verbose: { type: "boolean", default: false },
+});
 setUp();
 const load = (path) => import(pathToFileURL(join(root, path)));
 const { FAULTS } = await load("test/trial/trial-faults.mjs");
 const { runTrial } = await load("test/trial/run-trial.mjs");
 const faults = options.faults === "none" ? [] : options.faults.split(",");
 const unknown = faults.find((fault) => !FAULTS.includes(fault));
-if (unknown !== undefined) refuse(`--faults: there is no ${JSON.stringify(unknown)}`);
+if (unknown !== undefined) line.refuse(`--faults: there is no ${JSON.stringify(unknown)}`);
 const numbers = { operations: Number(options.operations), clients: Number(options.clients) };
 if (!(numbers.operations >= 1 && numbers.clients >= 1 && numbers.clients <= 64)) {
-  refuse("--operations and --clients are numbers: at least 1, and at most 64 clients");
+  line.refuse("--operations and --clients are numbers: at least 1, and at most 64 clients");
 }
 say(`seed ${options.seed}: ${numbers.operations} operations of ${numbers.clients} people`);
-const onLine = options.verbose ? say : (line) => / fault |VIOLATION/.test(line) && say(line);
+const onLine = options.verbose ? say : (told) => / fault |VIOLATION/.test(told) && say(told);
 const result = await runTrial({ ...numbers, faults, seed: options.seed, onLine });
 const { violations, seconds, ...rest } = result;
 say(`${JSON.stringify(rest)} in ${seconds.toFixed(1)} s`);
