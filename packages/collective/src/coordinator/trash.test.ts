@@ -152,6 +152,28 @@ describe("what was removed", () => {
   });
 });
 
+it("is not read for somebody who has no right there, however often it is asked for", async () => {
+  await start();
+  await world.put("/shared/a", bytesOf(10, 1));
+  await world.call("file.remove", { path: "/shared/a" });
+  const stranger = world.person("mallory");
+  const cleaner = world.person("carol", "/shared:delete");
+  let reads = 0;
+  const range = world.store.range.bind(world.store);
+  world.store.range = (...asked) => {
+    reads++;
+    return range(...asked);
+  };
+  expect(await world.callAs(stranger, "file.trash", {})).toEqual({ entries: [] });
+  expect(await world.callAs(stranger, "file.empty", {})).toEqual({ emptied: 0 });
+  expect(reads).toBe(0);
+  for (const path of ["/", "/shared", "/shared/a"]) {
+    expect(await world.callAs(cleaner, "file.trash", { path })).toMatchObject({
+      entries: [{ path: "/shared/a" }],
+    });
+  }
+});
+
 describe("the place", () => {
   it("must be free, and its directory there", async () => {
     await start();

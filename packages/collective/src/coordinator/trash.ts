@@ -95,6 +95,7 @@ export class Trash {
 
   async list(access: Access, request: TrashListRequest): Promise<TrashPage> {
     const { path, after, limit } = request;
+    if (!mayHoldAny(access, path)) return { entries: [] };
     const entries: TrashEntry[] = [];
     let bytes = 0;
     for await (const found of this.#newestFirst(after)) {
@@ -138,6 +139,7 @@ export class Trash {
       return (await this.#discard(found)) ? 1 : 0;
     }
     let emptied = 0;
+    if (!mayHoldAny(access, path)) return emptied;
     for await (const found of this.#newestFirst(undefined)) {
       const { record } = found;
       if (record.deletedAtMs >= beforeMs) continue;
@@ -242,6 +244,17 @@ export class Trash {
 
 function placeOf({ path }: TrashRecord): MeshPath {
   return parsePath(path);
+}
+
+/** Whoever has no right there at all does not make anybody read the whole trash. */
+function mayHoldAny(access: Access, path: MeshPath): boolean {
+  if (access.visible(path.text)) return true;
+  try {
+    access.require(path, "delete");
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function mayDelete(access: Access, record: TrashRecord): boolean {
