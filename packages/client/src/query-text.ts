@@ -1,4 +1,4 @@
-/** The query of a path, with its `?`; empty without fields. Those that are undefined are left out. */
+/** The query of a path, with its `?`; empty without fields. What is undefined is left out. */
 export function queryOf(
   fields: Readonly<Record<string, string | number | boolean | undefined>>,
 ): string {

@@ -1,7 +1,7 @@
 /** How the state of the snapshots at friends is said to people. */
 import { formatBytes } from "@hearthmesh/core";
 import type { BackupResponse } from "@hearthmesh/gateway/contracts";
-import { plural } from "../text.js";
+import { plural, printable } from "../text.js";
 
 const PATHS_SHOWN_MAX = 20;
 
@@ -13,8 +13,8 @@ export function describeFriends({ friends }: BackupResponse): string[] {
     ];
   }
   return friends.map(({ alias, trustDomain, snapshot, failure }) => {
-    const name = `${alias} (${trustDomain})`;
-    const why = failure === null ? "" : `; ${failure}`;
+    const name = printable(`${alias} (${trustDomain})`);
+    const why = failure === null ? "" : `; ${printable(failure)}`;
     if (snapshot === null) return `${name}: no snapshot${why}`;
     const { sequence, writtenAt, sealedBytes } = snapshot;
     return `${name}: snapshot ${sequence} of ${writtenAt}, ${formatBytes(sealedBytes)}${why}`;
@@ -33,18 +33,32 @@ export function describeLostFound({ lostFound }: BackupResponse): string[] {
 
 export function describeCoverage({ coverage }: BackupResponse): string[] {
   if (coverage === null) return [];
-  const { all, inRecords, atFriends, uncovered, uncoveredPaths } = coverage;
+  const { all, inRecords, atFriends, uncovered } = coverage;
   const safe = inRecords.files + atFriends.files;
   const lines = [
     `${safe} of ${plural(all.files, "file")} would come back without this home: ` +
       `${inRecords.files} small ones with the records, ${atFriends.files} from copies at friends.`,
   ];
   if (uncovered.files === 0) return lines;
-  lines.push(
+  return [
+    ...lines,
     `${plural(uncovered.files, "file")} (${formatBytes(uncovered.bytes)}) would be lost:`,
-    ...uncoveredPaths.slice(0, PATHS_SHOWN_MAX).map((path) => `  ${path}`),
-  );
-  const more = uncovered.files - Math.min(uncoveredPaths.length, PATHS_SHOWN_MAX);
-  if (more > 0) lines.push(`  and ${more} more`);
-  return lines;
+    ...uncoveredLines(coverage, PATHS_SHOWN_MAX),
+  ];
+}
+
+/** A line for each path without a copy, and one for the rest. */
+export function uncoveredLines(
+  {
+    uncovered,
+    uncoveredPaths,
+  }: {
+    readonly uncovered: { readonly files: number };
+    readonly uncoveredPaths: readonly string[];
+  },
+  shownMax: number,
+): string[] {
+  const shown = uncoveredPaths.slice(0, shownMax).map((path) => `  ${printable(path)}`);
+  const more = uncovered.files - shown.length;
+  return more > 0 ? [...shown, `  and ${more} more`] : shown;
 }

@@ -6,7 +6,8 @@ import { collect, MeshCommand } from "../command.js";
 import { loadDaemon, type RestoreReport } from "../daemon.js";
 import { usageError } from "../failures.js";
 import { waitingFor } from "../input.js";
-import { plural } from "../text.js";
+import { plural, printable } from "../text.js";
+import { uncoveredLines } from "./backup-words.js";
 
 const KIT_BYTES_MAX = 64 * 1024;
 const PATHS_SHOWN_MAX = 50;
@@ -79,26 +80,24 @@ function describeReport(report: RestoreReport): string[] {
 function describeFriend(friend: RestoreReport["friends"][number]): string[] {
   const { member, failure, damaged, isBehind } = friend;
   return [
-    ...(failure === undefined ? [] : [`${member} could not be asked: ${failure}`]),
-    ...damaged.map((reason) => `${member}: a snapshot there does not open: ${reason}`),
+    ...(failure === undefined ? [] : [`${member} could not be asked: ${printable(failure)}`]),
+    ...damaged.map((reason) => `${member}: a snapshot there does not open: ${printable(reason)}`),
     ...(isBehind ? [`${member} has an older snapshot than another friend, or none.`] : []),
   ];
 }
 
 function describeFiles(coverage: RestoreReport["coverage"]): string[] {
-  const { all, inRecords, atFriends, uncovered, uncoveredPaths } = coverage;
+  const { all, inRecords, atFriends, uncovered } = coverage;
   const lines = [
     `Files: ${all.files}. ${inRecords.files} came with the records, ` +
       `${atFriends.files} (${formatBytes(atFriends.bytes)}) have copies at friends.`,
   ];
   if (uncovered.files === 0) return lines;
-  const shown = uncoveredPaths.slice(0, PATHS_SHOWN_MAX);
   return [
     ...lines,
     `${plural(uncovered.files, "file")} (${formatBytes(uncovered.bytes)}) had no copy at a friend.`,
     "They come back only when a storage node that has them does:",
-    ...shown.map((path) => `  ${path}`),
-    ...(uncovered.files > shown.length ? [`  and ${uncovered.files - shown.length} more`] : []),
+    ...uncoveredLines(coverage, PATHS_SHOWN_MAX),
   ];
 }
 

@@ -11,8 +11,8 @@
  * their operator (see `peer-claim.ts`). The right is judged again at every piece, so that a
  * transfer ends with the right that it rests on.
  *
- * Errors: `MESH_FORBIDDEN`, `MESH_BAD_REQUEST`, `MESH_LIMIT` above `PEER_STREAMS_MAX` of a caller or
- * `PEER_STREAMS_OF_MEMBER_MAX` of its member, and those of reading and writing.
+ * Errors: `MESH_FORBIDDEN`, `MESH_BAD_REQUEST`, `MESH_LIMIT` above `PEER_STREAMS_MAX` of a caller
+ * or `PEER_STREAMS_OF_MEMBER_MAX` of its member, and those of reading and writing.
  */
 import { decodeMessage, limits, MeshError, resetWith } from "@hearthmesh/core";
 import type { Principal, Right } from "@hearthmesh/identity";

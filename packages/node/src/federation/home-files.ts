@@ -11,7 +11,10 @@ export interface HomeFilesOptions extends Tools {
   readonly links: NodeLinks;
 }
 
-/** The node acts for the principal, who is asked for at each call, and shows the tickets with its own key. */
+/**
+ * The node acts for the principal, who is asked for at each call, and shows the tickets with its
+ * own key.
+ */
 export function homeFiles(options: HomeFilesOptions, principal: () => Principal): FileClient {
   const { nodeId, coordinator, links, clock, random, log } = options;
   return new FileClient({
