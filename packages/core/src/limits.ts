@@ -68,7 +68,7 @@ export const LAYOUT_VERSIONS_KEPT_MAX = 16;
 export const LAYOUT_PREVIEW_CHUNKS_MAX = 100_000;
 /** Bytes of a write to another member that are kept until some of it is safe: see `link-way.ts`. */
 export const WAY_REPLAY_BYTES_MAX = 64 << 20;
-/** Links of the people and machines of one peer to one node. */
+/** Links of the people and machines of one peer to one node, and connections to its API. */
 export const LINKS_OF_MEMBER_MAX = 256;
 /** Calls of the coordinators of one peer, for its people, that are under way at a time. */
 export const PEER_CALLS_IN_FLIGHT_MAX = 64;

@@ -6,7 +6,7 @@
 import type { Socket } from "node:net";
 import type { PeerCertificate } from "node:tls";
 import { TLSSocket } from "node:tls";
-import { MeshError, type NodeId, type TrustDomain } from "@hearthmesh/core";
+import { limits, MeshError, type NodeId, type TrustDomain } from "@hearthmesh/core";
 import { isForeign, type Principal } from "@hearthmesh/identity";
 import type { AuthorityService } from "../services.js";
 
@@ -24,14 +24,30 @@ export class PeerChains {
     this.#authority = authority;
   }
 
-  /** Who is at the other end. Throws `MESH_UNAUTHENTICATED` or `MESH_CERT_*`. */
+  /**
+   * Who is at the other end. Throws `MESH_UNAUTHENTICATED`, `MESH_CERT_*`, or `MESH_LIMIT` when all
+   * people and machines of its member together have too many connections; this one is ended then.
+   */
   principalOf(socket: Socket): Principal {
     let chain = this.#chains.get(socket);
     const isNew = chain === undefined;
     chain ??= readChain(socket);
     const principal = this.#authority.principal(chain);
-    if (isNew) this.#remember(socket, chain, principal);
+    if (isNew) {
+      this.#requirePlace(socket, principal);
+      this.#remember(socket, chain, principal);
+    }
     return principal;
+  }
+
+  /** A peer makes as many keys as it likes: this member's own must still find a place. */
+  #requirePlace(socket: Socket, principal: Principal): void {
+    if (!isForeign(principal)) return;
+    const { trustDomain } = principal;
+    const taken = [...this.#foreign.values()].filter((domain) => domain === trustDomain).length;
+    if (taken < limits.LINKS_OF_MEMBER_MAX) return;
+    socket.destroy();
+    throw new MeshError("MESH_LIMIT", { message: `${trustDomain} has ${taken} connections` });
   }
 
   /** Ends every connection of this key. */
