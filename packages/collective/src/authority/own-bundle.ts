@@ -14,6 +14,7 @@ import { BUNDLE_KEY } from "./authority-keys.js";
 import type { AuthorityContext } from "./context.js";
 import type { Coordinators } from "./coordinators.js";
 import { put, unchanged } from "./ledger.js";
+import { contactOf } from "./peers-records.js";
 
 /** Long before it ends, so that a peer that was away for days still has one that is good. */
 const RENEWED_AFTER_MS = 12 * 3_600_000;
@@ -82,15 +83,6 @@ export class OwnBundle {
   }
 
   #contacts(): PeerContact[] {
-    return this.#coordinators
-      .list()
-      .slice(0, limits.PEER_COORDINATORS_MAX)
-      .map(({ nodeId, name, apiAddresses, linkAddresses, enrolmentAddresses }) => ({
-        nodeId,
-        name,
-        apiAddresses,
-        linkAddresses,
-        enrolmentAddresses,
-      }));
+    return this.#coordinators.list().slice(0, limits.PEER_COORDINATORS_MAX).map(contactOf);
   }
 }

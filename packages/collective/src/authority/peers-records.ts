@@ -59,7 +59,8 @@ export function bundleFields(bundle: SignedTrustBundle) {
   };
 }
 
-function contactOf(contact: PeerContact): PeerContact {
+/** Where a coordinator is, without what else is known of it. */
+export function contactOf(contact: PeerContact): PeerContact {
   const { nodeId, name, apiAddresses, linkAddresses, enrolmentAddresses } = contact;
   return { nodeId, name, apiAddresses, linkAddresses, enrolmentAddresses };
 }

@@ -6,10 +6,11 @@
  * domain, and is no file of the namespace any more.
  */
 import { isMeshError } from "@hearthmesh/core";
-import type { RangeResult, Store } from "@hearthmesh/store";
+import type { Store } from "@hearthmesh/store";
 import type { SharedGate } from "./gates.js";
-import { keys, rowsAfter } from "./keys.js";
+import { keys } from "./keys.js";
 import { decodeEntry } from "./records.js";
+import { pagesOf } from "./store-helpers.js";
 import { decodeTrash } from "./trash-records.js";
 
 const PAGE_ROWS = 1000;
@@ -145,18 +146,13 @@ export class Usage {
 
   async #countAt(kind: "f" | "t", revision: number, signal: AbortSignal) {
     const [files, directories] = [new Tally(), new Tally()];
-    let last: string | undefined;
-    for (;;) {
-      signal.throwIfAborted();
-      const options = { limit: PAGE_ROWS, revision };
-      const page: RangeResult = await this.#store.range(rowsAfter(kind, last), options);
-      for (const row of page.entries) {
+    for await (const page of pagesOf(this.#store, kind, { limit: PAGE_ROWS, revision, signal })) {
+      for (const row of page) {
         const record = kind === "f" ? decodeEntry(row.value) : decodeTrash(row.value).entry;
         if (record.kind === "file") files.add(1, record.sizeBytes, record.owner);
         else directories.add(1, 0, record.owner);
       }
-      last = page.entries.at(-1)?.key;
-      if (!page.more || last === undefined) return { files, directories };
     }
+    return { files, directories };
   }
 }

@@ -47,3 +47,8 @@ export const Problem = z
   })
   .meta({ id: "Problem" });
 export type Problem = z.infer<typeof Problem>;
+
+/** In a path: which peer. */
+export const PeerParams = z.object({
+  peer: z.string().min(1).max(255).describe("Alias, domain or member"),
+});

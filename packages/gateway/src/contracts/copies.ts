@@ -1,7 +1,7 @@
 /** Copies at friends' homes: policies for paths, and how much members keep for each other. */
 import { limits } from "@hearthmesh/core";
 import { z } from "zod";
-import { TimeMs } from "./common.js";
+import { PeerParams, TimeMs } from "./common.js";
 import type { Endpoint } from "./endpoint.js";
 
 const Path = z.string().min(1).max(limits.PATH_BYTES_MAX);
@@ -108,7 +108,6 @@ export const QuotaOfferRequest = z
   .strict();
 export type QuotaOfferRequest = z.input<typeof QuotaOfferRequest>;
 
-const Peer = z.object({ peer: z.string().min(1).max(255).describe("Alias, domain or member") });
 export const QuotaResponse = z.object({ quota: QuotaView });
 export type QuotaResponse = z.infer<typeof QuotaResponse>;
 
@@ -156,7 +155,7 @@ export const COPIES_ENDPOINTS = {
     path: "/api/quotas/:peer",
     tag: "trust",
     summary: "A peer may keep so many bytes here",
-    params: Peer,
+    params: PeerParams,
     body: QuotaOfferRequest,
     response: QuotaResponse,
   },
@@ -165,7 +164,7 @@ export const COPIES_ENDPOINTS = {
     path: "/api/quotas/:peer",
     tag: "trust",
     summary: "A peer may bring no more bytes; what is there stays",
-    params: Peer,
+    params: PeerParams,
     response: QuotaResponse,
   },
 } as const satisfies Record<string, Endpoint>;

@@ -1,7 +1,7 @@
 /** Other members that this one trusts for their own people and machines. */
 import { limits } from "@hearthmesh/core";
 import { z } from "zod";
-import { TimeMs, Timestamp } from "./common.js";
+import { PeerParams, TimeMs, Timestamp } from "./common.js";
 import type { Endpoint } from "./endpoint.js";
 
 const Code = z.string().min(1).max(limits.INVITE_TEXT_BYTES_MAX);
@@ -115,7 +115,6 @@ export const PeerEnrolRequest = z
   .strict();
 export type PeerEnrolRequest = z.input<typeof PeerEnrolRequest>;
 
-const Peer = z.object({ peer: z.string().min(1).max(255).describe("Alias, domain or member") });
 const Invite = z.object({ invite: z.string().min(1).max(64).describe("Its id") });
 export const FarewellResponse = z.object({ heard: z.boolean() });
 export type FarewellResponse = z.infer<typeof FarewellResponse>;
@@ -159,7 +158,7 @@ export const PEER_ENDPOINTS = {
     path: "/api/peers/:peer",
     tag: "trust",
     summary: "Nobody of this member is believed any longer, at once",
-    params: Peer,
+    params: PeerParams,
     response: PeerRemoveResponse,
   },
   refreshPeer: {
@@ -167,7 +166,7 @@ export const PEER_ENDPOINTS = {
     path: "/api/peers/:peer/refresh",
     tag: "trust",
     summary: "Exchange bundles with the peer now",
-    params: Peer,
+    params: PeerParams,
     response: PeerResponse,
   },
   peerContact: {
@@ -175,7 +174,7 @@ export const PEER_ENDPOINTS = {
     path: "/api/peers/:peer/contact",
     tag: "trust",
     summary: "Where the peer is and by which CAs it is known",
-    params: Peer,
+    params: PeerParams,
     response: PeerContactResponse,
   },
   ownBundle: {
