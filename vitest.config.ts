@@ -53,6 +53,7 @@ export default defineConfig({
           hookTimeout: 120_000,
           // They wait for processes more than they compute.
           maxWorkers: 2,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
