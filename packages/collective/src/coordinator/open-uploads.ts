@@ -19,7 +19,7 @@ export class OpenUploads {
   readonly #counts = new Map<string, number>();
   readonly #ownDomain: string | undefined;
 
-  /** People of other domains than the own one are counted together: a peer has as many as it likes. */
+  /** People of another domain are counted together: a peer has as many as it likes. */
   constructor(ownDomain?: string) {
     this.#ownDomain = ownDomain;
   }

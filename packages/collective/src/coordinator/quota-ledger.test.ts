@@ -57,7 +57,7 @@ describe("a quota", () => {
     expect(() => quotas.require(bob, 2)).toThrow(expect.objectContaining({ code: "MESH_QUOTA" }));
   });
 
-  it("bounds the number of files and directories too: empty ones are rows all the same", async () => {
+  it("bounds the number of files and directories too: empty ones are rows", async () => {
     const most = limits.QUOTA_ENTRIES_MIN;
     offer(MIB);
     await usage.count(new AbortController().signal);
