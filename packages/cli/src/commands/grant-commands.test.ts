@@ -2,13 +2,13 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
-import { systemClock, systemRandom } from "@hearthmesh/core";
+import { systemClock } from "@hearthmesh/core";
 import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type Home, openHome } from "../../../client/src/testing/federation-home.js";
-import { type Cli, createCli } from "../cli.js";
+import type { Cli } from "../cli.js";
 import type { MeshCommand } from "../command.js";
+import { runCommand } from "../testing/command-run.js";
 import { grantAddCommand } from "./grant-add.js";
 import { grantExplainCommand } from "./grant-explain.js";
 import { grantListCommand } from "./grant-list.js";
@@ -30,19 +30,8 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-async function run(make: (cli: Cli) => MeshCommand, ...args: string[]): Promise<string> {
-  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-  const cli = createCli({
-    env: { MESH_HOME: directory },
-    cwd: directory,
-    streams: { stdin, stdout, stderr },
-    clock: systemClock(),
-    random: systemRandom(),
-    signal: new AbortController().signal,
-  });
-  await make(cli).exitOverride().parseAsync(args, { from: "user" });
-  return String(stdout.read() ?? "");
-}
+const run = (make: (cli: Cli) => MeshCommand, ...args: string[]) =>
+  runCommand(directory, make, args);
 
 const carol = "carol@office.carol";
 

@@ -2,7 +2,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
 import { type GatewayServices, HttpMetrics, LoopbackDoor } from "@hearthmesh/gateway";
 import type { LayoutChangesResponse } from "@hearthmesh/gateway/contracts";
@@ -11,8 +10,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { bytesOf, World } from "../../../collective/src/coordinator/testing/world.js";
 import { gatewayFixture } from "../../../gateway/src/testing/index.js";
 import { memoryStore } from "../../../store/src/index.js";
-import { type Cli, createCli } from "../cli.js";
+import type { Cli } from "../cli.js";
 import type { MeshCommand } from "../command.js";
+import { runCommand } from "../testing/command-run.js";
 import { layoutApplyCommand } from "./layout-apply.js";
 import { layoutRevertCommand } from "./layout-revert.js";
 import { layoutShowCommand } from "./layout-show.js";
@@ -62,18 +62,7 @@ afterEach(async () => {
   await rm(home, { recursive: true, force: true });
 });
 
-async function run(make: (cli: Cli) => MeshCommand, ...args: string[]): Promise<string> {
-  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-  const cli = createCli({
-    env: { MESH_HOME: home, PATH: process.env.PATH },
-    cwd: home,
-    streams: { stdin, stdout, stderr },
-    ...tools,
-    signal: new AbortController().signal,
-  });
-  await make(cli).exitOverride().parseAsync(args, { from: "user" });
-  return String(stdout.read() ?? "");
-}
+const run = (make: (cli: Cli) => MeshCommand, ...args: string[]) => runCommand(home, make, args);
 
 const overview = async (...args: string[]): Promise<LayoutChangesResponse> =>
   JSON.parse(await run(layoutShowCommand, "--json", ...args));

@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
 import {
   type GatewayServices,
@@ -14,8 +13,9 @@ import {
 import { openSqliteStore, put, type SqliteStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { gatewayFixture } from "../../../gateway/src/testing/index.js";
-import { type Cli, createCli } from "../cli.js";
+import type { Cli } from "../cli.js";
 import type { MeshCommand } from "../command.js";
+import { runCommand } from "../testing/command-run.js";
 import { storeMembersCommand } from "./store-members.js";
 import { storeMigrateCommand } from "./store-migrate.js";
 import { storeRestoreCommand } from "./store-restore.js";
@@ -30,18 +30,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(home, { recursive: true, force: true }));
 
-async function run(make: (cli: Cli) => MeshCommand, ...args: string[]): Promise<string> {
-  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-  const cli = createCli({
-    env: { MESH_HOME: home, PATH: process.env.PATH },
-    cwd: home,
-    streams: { stdin, stdout, stderr },
-    ...tools,
-    signal: new AbortController().signal,
-  });
-  await make(cli).exitOverride().parseAsync(args, { from: "user" });
-  return String(stdout.read() ?? "");
-}
+const run = (make: (cli: Cli) => MeshCommand, ...args: string[]) => runCommand(home, make, args);
 
 describe("mesh store, while a node runs", () => {
   let store: SqliteStore;
