@@ -27,7 +27,6 @@ class Container extends MeshProcess {
       COLLECTIVE_DATA_DIR: join(folder, "data"),
       COLLECTIVE_CERT_DIR: certificates,
       COLLECTIVE_COMPONENT_ID: name,
-      COLLECTIVE_STORAGE_CAPACITY: CAPACITY,
       MESH_PORT_BASE: String(portBase),
       MESH_PROFILE: "loopback",
       // One machine's beacons say nothing that the join file does not.
@@ -57,8 +56,9 @@ export class FederationMember {
   /** @type {Container[]} */
   nodes = [];
 
-  constructor({ id, domain, folder, portBase, isStoring }) {
+  constructor({ id, domain, folder, portBase, isStoring, capacity }) {
     this.id = id;
+    this.capacity = capacity;
     this.domain = domain;
     this.folder = folder;
     this.joinFile = join(folder, `${id}-join`, "storage-nodes");
@@ -69,6 +69,7 @@ export class FederationMember {
       isCoordinator: true,
       variables: {
         COLLECTIVE_MEMBER_ID: id,
+        COLLECTIVE_STORAGE_CAPACITY: capacity,
         COLLECTIVE_FEDERATION_DOMAIN: domain,
         MESH_ROLES: isStoring ? "coordinator,gateway,storage" : "coordinator,gateway",
         MESH_NODE_INVITE_FILE: this.joinFile,
@@ -85,7 +86,7 @@ export class FederationMember {
       folder: join(this.folder, name),
       portBase,
       isCoordinator: false,
-      variables: { MESH_TOKEN_FILE: this.joinFile },
+      variables: { MESH_TOKEN_FILE: this.joinFile, COLLECTIVE_STORAGE_CAPACITY: this.capacity },
     });
     this.nodes.push(node);
     return node;
@@ -111,16 +112,16 @@ export class FederationProcesses {
    * `nodes`: how many storage nodes each member has, for as many members as there are numbers;
    * one without any stores at its coordinator.
    * Resolves when every process is ready and every node has registered.
-   * @param {{ folder: string, nodes?: readonly number[] }} options
+   * @param {{ folder: string, nodes?: readonly number[], capacity?: string }} options
    */
-  static async start({ folder, nodes = [3, 3, 3] }) {
+  static async start({ folder, nodes = [3, 3, 3], capacity = CAPACITY }) {
     const federation = new FederationProcesses();
     const count = nodes.reduce((sum, one) => sum + one + 1, 0);
     federation.#portBase = await freePortBase(count + SPARE);
     federation.members = MEMBERS.slice(0, nodes.length).map((member, index) => {
       const portBase = federation.#nextPortBase();
       const isStoring = (nodes[index] ?? 0) === 0;
-      const made = new FederationMember({ ...member, folder, portBase, isStoring });
+      const made = new FederationMember({ ...member, folder, portBase, isStoring, capacity });
       for (let node = 0; node < (nodes[index] ?? 0); node++) {
         made.addNode(federation.#nextPortBase());
       }

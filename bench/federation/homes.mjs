@@ -44,7 +44,7 @@ async function person({ member, name, home, grants }) {
  * coordinator, which acts for the programs of its own machine.
  */
 export async function homes(folder) {
-  const processes = await FederationProcesses.start({ folder, nodes: [0, 3] });
+  const processes = await FederationProcesses.start({ folder, nodes: [0, 3], capacity: "8GB" });
   const [alice, bob] = ["alice", "bob"].map((id) => processes.member(id));
   const operators = { alice: alice.coordinator.home, bob: bob.coordinator.home };
   const code = await meshOk(operators.bob, ["peer", "invite", "--quiet"]);

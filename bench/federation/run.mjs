@@ -43,7 +43,7 @@ async function writeAndRead(files, path, input) {
   const source = createReadStream(input, { highWaterMark: 1 << 20 });
   const write = await bytesPerSecond(() => files.write(path, source));
   const read = await bytesPerSecond(async () => readAll((await files.read(path)).stream));
-  await files.remove(path);
+  await files.remove(path, { permanent: true });
   return { write, read };
 }
 
