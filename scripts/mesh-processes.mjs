@@ -92,7 +92,7 @@ export function mesh(home, args, { input, onSpawn } = {}) {
 export async function meshOk(home, args, options) {
   const result = await mesh(home, args, options);
   if (result.code !== 0) {
-    throw new Error(`mesh ${args.join(" ")} ended with ${result.code}:\n${result.stderr}`);
+    throw new Error(`mesh ${args.join(" ")} ended with ${result.code}: ${result.stderr.trim()}`);
   }
   return result.stdout;
 }

@@ -1,10 +1,12 @@
 import { resolve } from "node:path";
+import { MeshError } from "@hearthmesh/core";
 import type { BackupResponse } from "@hearthmesh/gateway/contracts";
 import { type Cli, note, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { loadDaemon } from "../daemon.js";
 import { throughDoor } from "../door.js";
 import { usageError } from "../failures.js";
+import { printable } from "../text.js";
 import { describeCoverage, describeFriends } from "./backup-words.js";
 
 interface Options {
@@ -48,7 +50,10 @@ async function create(cli: Cli, options: Options): Promise<void> {
   const kit = await makeRecoveryKit(sources, backup.friends);
   const path = output === undefined ? undefined : resolve(cli.cwd, output);
   if (path !== undefined) await writeKit(path, kit.text);
-  if (json === true) return printJson(cli, { output: path ?? null, ...backup });
+  if (json === true) {
+    printJson(cli, { output: path ?? null, ...backup });
+    return requireSnapshotOfNow(backup);
+  }
   if (options.print === true) print(cli, kit.text);
   if (qr === true) {
     const { renderUnicodeCompact } = await import("uqr");
@@ -58,6 +63,18 @@ async function create(cli: Cli, options: Options): Promise<void> {
   if (kit.leftOut.length > 0) {
     note(cli, `The kit has no room for ${kit.leftOut.join(", ")}: eight friends fit.`);
   }
+  requireSnapshotOfNow(backup);
+}
+
+/** The kit is good all the same; what changed since the older snapshot would not come back. */
+function requireSnapshotOfNow({ friends }: BackupResponse): void {
+  const hadOne = friends.filter(({ snapshot }) => snapshot !== null);
+  if (hadOne.length === 0 || hadOne.some(({ failure }) => failure === null)) return;
+  const reasons = hadOne.map(({ alias, failure }) => `${printable(`${alias}: ${failure}`)}`);
+  throw new MeshError("MESH_UNREACHABLE", {
+    message: `the kit is made, but no friend took a new snapshot: ${reasons.join("; ")}`,
+    hint: "What they have is older. Try again: `mesh backup create` takes another snapshot.",
+  });
 }
 
 /** On standard error, so that `--print | lp` prints the kit alone. */

@@ -253,7 +253,9 @@ export class Backup {
         progress.error(1);
       }
     }
-    log.info("a snapshot of the records is at friends", { count: written.length });
+    if (written.length > 0) {
+      log.info("a snapshot of the records is at friends", { count: written.length });
+    }
     return written;
   }
 
