@@ -16,9 +16,13 @@ const LAYERS = {
   store: ["core"],
   membership: ["core", "qwormhole", "identity"],
   collective: ["core", "qwormhole", "identity", "store"],
-  gateway: ["core", "qwormhole", "identity", "membership", "collective"],
-  client: ["core", "qwormhole", "identity", "collective", "gateway"],
-  node: ["core", "qwormhole", "identity", "store", "membership", "collective", "gateway", "client"],
+  pool: ["core", "qwormhole", "identity", "membership"],
+  gateway: ["core", "qwormhole", "identity", "membership", "collective", "pool"],
+  client: ["core", "qwormhole", "identity", "collective", "gateway", "pool"],
+  node: [
+    ...["core", "qwormhole", "identity", "store", "membership", "collective", "pool"],
+    ...["gateway", "client"],
+  ],
   sim: ["core", "qwormhole", "identity", "store", "collective"],
   cli: ["core", "client", "gateway", "node"],
 };

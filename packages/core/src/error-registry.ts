@@ -8,6 +8,7 @@
 import { define } from "./error-definition.js";
 import { federation } from "./error-registry-federation.js";
 import { mesh } from "./error-registry-mesh.js";
+import { pool } from "./error-registry-pool.js";
 import { store } from "./error-registry-store.js";
 
 export type { ErrorDefinition } from "./error-definition.js";
@@ -364,6 +365,7 @@ export const ERROR_REGISTRY = {
   ...storage,
   ...files,
   ...federation,
+  ...pool,
   ...mesh,
   ...store,
 } as const;

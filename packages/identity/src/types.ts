@@ -26,7 +26,7 @@ export interface Principal {
   readonly notAfterMs: number;
 }
 
-export type NodeRole = "coordinator" | "storage" | "gateway";
+export type NodeRole = "coordinator" | "storage" | "gateway" | "ai";
 
 export type Right = "read" | "write" | "delete" | "share";
 

@@ -14,7 +14,7 @@ import { createMemberCa, generateKeyPair, type NodeRole } from "@hearthmesh/iden
 import type { Config } from "./config/config.js";
 import { type NodeRecord, nodeFiles, writeNode } from "./home.js";
 
-const ALL_ROLES: readonly NodeRole[] = ["coordinator", "storage", "gateway"];
+const ALL_ROLES: readonly NodeRole[] = ["coordinator", "storage", "gateway", "ai"];
 
 /**
  * Makes the CA and this node's key, and writes them. Throws `MESH_CONFIG_INVALID` when the

@@ -55,7 +55,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 async function runLocked(config: Config, log: Logger): Promise<void> {
   const tools: Tools = { clock: systemClock(), random: systemRandom(), log };
   const present = await readNodeRecord(config.home);
-  const roles = config.roles ?? present?.roles ?? ["coordinator", "storage", "gateway"];
+  const roles = config.roles ?? present?.roles ?? ["coordinator", "storage", "gateway", "ai"];
   await checkPorts(wantedPorts(config, roles.includes("coordinator")));
   const made = present ?? (await becomeNode(config, tools));
   const record = withRoles(made, config);

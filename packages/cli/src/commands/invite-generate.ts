@@ -73,7 +73,7 @@ function toRequest(options: Options): InviteCreateRequest {
     maxUses: Number(options.maxUses),
     validity: options.validity,
     description: options.description ?? "",
-    ...(isNode ? { roles: (options.role ?? ["storage"]) as ("storage" | "gateway")[] } : {}),
+    ...(isNode ? { roles: (options.role ?? ["storage"]) as ("storage" | "gateway" | "ai")[] } : {}),
     ...(options.nodeName === undefined ? {} : { nodeName: options.nodeName }),
   };
 }

@@ -27,7 +27,7 @@ export interface CheckedInvite {
   readonly nodeName?: string;
 }
 
-const NODE_ROLES: readonly NodeRole[] = ["coordinator", "storage", "gateway"];
+const NODE_ROLES: readonly NodeRole[] = ["coordinator", "storage", "gateway", "ai"];
 
 /**
  * Throws `MESH_BAD_REQUEST` with what is wrong. A machine that is to be a coordinator gets the keys

@@ -11,7 +11,7 @@ import { keys } from "./keys.js";
 import type { Call, MethodTable } from "./method-table.js";
 import type { NodeDirectory } from "./node-directory.js";
 
-const ROLES: readonly NodeRole[] = ["coordinator", "storage", "gateway"];
+const ROLES: readonly NodeRole[] = ["coordinator", "storage", "gateway", "ai"];
 const SITE_LENGTH_MAX = 64;
 const VERSION_LENGTH_MAX = 64;
 const REASON_LENGTH_MAX = 256;

@@ -10,7 +10,7 @@ export const Timestamp = z.iso.datetime().describe("RFC 3339, UTC");
 /** In a query: `true`, `1`, `false` or `0`. */
 export const Flag = z.stringbool({ truthy: ["true", "1"], falsy: ["false", "0"] });
 
-export const NodeRole = z.enum(["coordinator", "storage", "gateway"]);
+export const NodeRole = z.enum(["coordinator", "storage", "gateway", "ai"]);
 export type NodeRole = z.infer<typeof NodeRole>;
 
 export const PrincipalKind = z.enum(["coordinator", "node", "person", "foreign"]);

@@ -46,7 +46,7 @@ export const CONFIG_KEYS = {
   "node.roles": key(
     z.preprocess(
       (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
-      z.array(z.enum(["coordinator", "storage", "gateway"])).min(1),
+      z.array(z.enum(["coordinator", "storage", "gateway", "ai"])).min(1),
     ),
     "",
     "role",

@@ -1,0 +1,49 @@
+/**
+ * Machines that run a model together. `membership` says who belongs to a pool, `models` what can be
+ * run, `shards` who holds which part, `engine` computes, `ring` adds up, `planner` decides whether
+ * splitting pays, `runtime` joins them for one node.
+ */
+export type {
+  EngineBatch,
+  EngineOptions,
+  EngineStats,
+  ShardEngine,
+} from "./engine/shard-engine.js";
+export type {
+  PoolDirectory,
+  PoolMemberView,
+  PoolRole,
+  PoolView,
+} from "./membership/pool-directory.js";
+export type {
+  Architecture,
+  ModelShape,
+  RopeShape,
+  TensorType,
+} from "./model/model-shape.js";
+export type {
+  ByteRange,
+  ModelLibrary,
+  ModelRecord,
+  PullProgress,
+} from "./models/model-library.js";
+export type {
+  ChatMessage,
+  FinishReason,
+  GenerateRequest,
+  GenerationEvent,
+  GenerationTimings,
+  Prompt,
+  SamplingOptions,
+} from "./ring/generation.js";
+export type { RingPlan, RingPlanMember } from "./ring/ring-plan.js";
+export type { RingFailure, RingWorker, RingWorkerStats } from "./ring/ring-worker.js";
+export type {
+  InferenceRequest,
+  InferenceService,
+  InferenceStats,
+  Placement,
+  PlacementRow,
+  PlanExplanation,
+} from "./runtime/inference-service.js";
+export { RING_COLUMNS, type Shard, type Span } from "./shards/shard.js";
