@@ -3,6 +3,12 @@
  * run, `shards` who holds which part, `engine` computes, `ring` adds up, `planner` decides whether
  * splitting pays, `runtime` joins them for one node.
  */
+export {
+  type EngineMemory,
+  type EngineSizes,
+  memoryOf,
+  weightBytesEstimate,
+} from "./engine/engine-memory.js";
 export type {
   EngineBatch,
   EngineOptions,
