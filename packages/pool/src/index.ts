@@ -52,4 +52,6 @@ export type {
   PlacementRow,
   PlanExplanation,
 } from "./runtime/inference-service.js";
+export { columnsOf } from "./shards/columns.js";
 export { RING_COLUMNS, type Shard, type Span } from "./shards/shard.js";
+export { idlePositions, shardsOf, wholeShard } from "./shards/shards-of.js";
