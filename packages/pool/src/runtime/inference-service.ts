@@ -8,6 +8,16 @@ export interface InferenceRequest extends GenerateRequest {
   readonly model: string | undefined;
   /** Names or ids of nodes: no other one may see the prompt. Undefined: all of the pool. */
   readonly onlyMembers: readonly string[] | undefined;
+  /** Whole or split, whatever the planner would choose; for tests and measurements. */
+  readonly placement?: Placement | undefined;
+}
+
+/** What a plan is asked for; everything is free when it is left out. */
+export interface PlanOptions {
+  readonly onlyMembers?: readonly string[] | undefined;
+  readonly placement?: Placement | undefined;
+  /** Tokens of one sequence; undefined: as this node is configured. */
+  readonly contextTokens?: number | undefined;
 }
 
 /** R: the whole request to one member. T: split by tensors. P, the pipeline, comes later. */
@@ -34,7 +44,13 @@ export interface PlanExplanation {
     readonly bandwidthBytesPerSecond: number;
     readonly memoryBytes: number;
     readonly roundTripMs: number | undefined;
+    /** Since it was measured. */
+    readonly ageMs: number;
   }[];
+  /** Memory that is missing over all members when nothing was chosen for that reason. */
+  readonly missingBytes: number | undefined;
+  /** Why, in sentences with numbers. */
+  readonly text: readonly string[];
 }
 
 export interface InferenceStats {
@@ -56,6 +72,12 @@ export interface InferenceStats {
 
 export interface InferenceService {
   generate(request: InferenceRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>;
-  explain(model: string | undefined, signal: AbortSignal): Promise<PlanExplanation>;
+  /** Asks the members for their measurements and plans; loads nothing. */
+  explain(
+    model: string | undefined,
+    signal: AbortSignal,
+    options?: PlanOptions,
+  ): Promise<PlanExplanation>;
+  /** Of this node. */
   stats(signal: AbortSignal): Promise<InferenceStats>;
 }
