@@ -1,5 +1,4 @@
 /** The parts of a node that keeps chunks for a coordinator elsewhere. */
-import { ApiClient, recoverCertificate, renewCertificate } from "@hearthmesh/client";
 import type { Leader } from "@hearthmesh/collective";
 import {
   MeshError,
@@ -30,7 +29,7 @@ import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
 import { NodeTrust } from "./node-trust.js";
 import { PeerLinks } from "./peer-links.js";
-import { Renewal } from "./renewal.js";
+import { renewalFrom } from "./renewal-from.js";
 import { storageDoor, storageHealth } from "./storage-doors.js";
 import { StoragePart } from "./storage-part.js";
 import type { Tools } from "./tools.js";
@@ -103,7 +102,7 @@ export async function storageOnlyNode(
   router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
   const doorOptions = { config, record, storage, credentials, links, mesh, startedAtMs };
   const metrics = storageDoor({ ...doorOptions, ...tools });
-  const renewal = renewalOf(contacts, credentials, tools);
+  const renewal = renewalFrom(contacts, credentials, tools);
   const closePeers = {
     name: "peer links",
     start: async () => undefined,
@@ -172,33 +171,4 @@ async function dial(links: LinkDoors, contact: NodeContact, signal: AbortSignal)
     }
   }
   throw failure;
-}
-
-function renewalOf(
-  contacts: CoordinatorContacts,
-  credentials: CredentialHolder,
-  tools: Tools,
-): Renewal {
-  const { keyPem, caCertificatePem } = credentials.current;
-  const keyPair = keyPairOf(keyPem);
-  const { clock } = tools;
-  return new Renewal({
-    credentials,
-    ...tools,
-    renew: async () => {
-      const addresses = contacts.apiAddresses;
-      const api = new ApiClient({ addresses, credentials: credentials.current, clock });
-      try {
-        const renewed = await renewCertificate(api, { keyPair, caCertificatePem, clock });
-        return renewed.certificatePem;
-      } finally {
-        api.close();
-      }
-    },
-    recover: async () => {
-      const { enrolmentAddresses } = contacts;
-      const options = { enrolmentAddresses, caCertificatePem, keyPair, clock };
-      return (await recoverCertificate(options)).certificatePem;
-    },
-  });
 }
