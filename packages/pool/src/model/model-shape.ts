@@ -40,6 +40,11 @@ export interface ModelShape {
    * `ffn_down` (1 for F32, F16 and BF16; 32 for Q4_0 and Q8_0; 256 for K types).
    */
   readonly feedForwardUnit: number;
+  /**
+   * KV heads can only be cut at multiples of this: the columns of `attn_output` that go with one KV
+   * head may be less than a block of its type. `kvHeads` is a multiple of it.
+   */
+  readonly kvHeadUnit: number;
   /** Bytes of all weights. */
   readonly weightBytes: number;
 }
