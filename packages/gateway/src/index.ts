@@ -18,6 +18,7 @@ export { ApiDoor, type ApiDoorOptions } from "./doors/api-door.js";
 export { EnrolmentDoor, type EnrolmentDoorOptions } from "./doors/enrolment-door.js";
 export type { UpgradeHandler } from "./doors/http-door.js";
 export { LoopbackDoor, type LoopbackDoorOptions } from "./doors/loopback-door.js";
+export { nodeApi } from "./doors/node-api.js";
 export { IDENTITY_LIMITS, type IntroductionServices } from "./introduction-services.js";
 export { HttpMetrics } from "./metrics/http-metrics.js";
 export { openApiDocument } from "./openapi/lazy-document.js";
@@ -37,5 +38,6 @@ export type {
   DoorCredentials,
   FileService,
   GatewayServices,
+  NodeServices,
 } from "./services.js";
 export type { StoreService } from "./store-service.js";

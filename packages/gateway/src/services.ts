@@ -12,6 +12,7 @@ import type {
 } from "@hearthmesh/collective";
 import type { Clock, Logger, MemberId, NodeId, Random, TrustDomain } from "@hearthmesh/core";
 import type { Endpoint, Principal } from "@hearthmesh/identity";
+import type { InferenceService } from "@hearthmesh/pool";
 import type { BackupService } from "./backup-service.js";
 import type { CoordinatorView, HealthResponse, StatusResponse } from "./contracts/index.js";
 import type { IntroductionServices } from "./introduction-services.js";
@@ -64,13 +65,19 @@ export type FileService = Pick<
 /** Keys, values, leases and locks of users. */
 export type KeyValues = Omit<KeyValueService, "close" | "used">;
 
-export interface GatewayServices {
+/** What every node has for its doors, whether it is a coordinator or not. */
+export interface NodeServices {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
-  readonly member: { readonly id: MemberId; readonly trustDomain: TrustDomain };
   /** Who the caller at the loopback door is. */
   readonly operator: Principal;
+  /** Undefined on a node without the role `ai`. */
+  readonly inference?: InferenceService | undefined;
+}
+
+export interface GatewayServices extends NodeServices {
+  readonly member: { readonly id: MemberId; readonly trustDomain: TrustDomain };
   /** Where newcomers find the coordinator from now on, best first. */
   readonly coordinatorContact: {
     readonly nodeId: NodeId;

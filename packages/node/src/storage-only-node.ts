@@ -8,7 +8,7 @@ import {
   type Startable,
 } from "@hearthmesh/core";
 import { NodeDoor } from "@hearthmesh/gateway/plain";
-import { isForeign, parseEndpoint, type TrustBundle } from "@hearthmesh/identity";
+import { decodePem, isForeign, parseEndpoint, type TrustBundle } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
 import type { Config } from "./config/config.js";
 import { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
@@ -110,7 +110,13 @@ export async function storageOnlyNode(
   };
   if (mesh === undefined) return [renewal, links, storage, closePeers, metrics];
   const health = async () => storageHealth(storage);
-  const door = new NodeDoor({ ...config.http, ...tools, mesh, health, ready: health });
+  const api = async () => {
+    const { certificatePem } = credentials.current;
+    const operator = trust.principalOf([decodePem("CERTIFICATE", certificatePem)]);
+    const { nodeApi } = await import("@hearthmesh/gateway");
+    return nodeApi({ ...tools, operator });
+  };
+  const door = new NodeDoor({ ...config.http, ...tools, mesh, health, ready: health, api });
   return [renewal, links, mesh, storage, closePeers, metrics, door];
 }
 

@@ -10,4 +10,4 @@ export type { DoorAddress } from "./listen.js";
 export { MetricsDoor, type MetricsDoorOptions } from "./metrics-door.js";
 export { METRICS, type MetricName, type MetricValue } from "./metrics-table.js";
 export { METRICS_CONTENT_TYPE, metricsText } from "./metrics-text.js";
-export { NodeDoor, type NodeDoorOptions } from "./node-door.js";
+export { type NodeApi, NodeDoor, type NodeDoorOptions } from "./node-door.js";

@@ -27,6 +27,12 @@ import { closeServer, type DoorAddress, isLoopbackAddress, listen } from "./list
 import { healthStatus } from "./metrics-door.js";
 import { readProxyTarget, serveProxy, upgradeProxy } from "./proxy-target.js";
 
+/** Routes that need a web framework; see `../doors/node-api.ts`. */
+export interface NodeApi {
+  serve(request: IncomingMessage, response: ServerResponse): void;
+  close(): Promise<void>;
+}
+
 export interface NodeDoorOptions extends DoorAddress {
   readonly clock: Clock;
   readonly random: Random;
@@ -34,6 +40,8 @@ export interface NodeDoorOptions extends DoorAddress {
   readonly mesh: MeshService;
   health(): Promise<HealthResponse>;
   ready(): Promise<HealthResponse>;
+  /** What this door does not know itself; loaded when it is asked for first. */
+  api?(): Promise<NodeApi>;
 }
 
 interface Answer {
@@ -45,12 +53,16 @@ type Handler = (request: IncomingMessage) => Promise<Answer>;
 
 const SERVICES_PATH = "/api/mesh/services";
 
+/** What `routes/node-routes.ts` serves: a new prefix is added here too. */
+const API_PATH = /^\/(v1|api\/(pools|rings?|models|inference|endpoints))(\/|$)/;
+
 export class NodeDoor implements Startable {
   readonly name = "HTTP door";
   readonly #options: NodeDoorOptions;
   readonly #server: Server;
   readonly #inFlight = new InFlight(limits.HTTP_REQUESTS_IN_FLIGHT_MAX);
   #address: DoorAddress | undefined;
+  #api: Promise<NodeApi> | undefined;
 
   constructor(options: NodeDoorOptions) {
     this.#options = options;
@@ -86,6 +98,9 @@ export class NodeDoor implements Startable {
 
   async stop(): Promise<void> {
     await closeServer(this.#server, this.#options.clock);
+    // An API that could not be loaded has nothing to close.
+    const api = await this.#api?.catch(() => undefined);
+    await api?.close();
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -97,8 +112,12 @@ export class NodeDoor implements Startable {
         await serveProxy(this.#options.mesh.proxy, request, response, target);
         return;
       }
-      const { status, body } = await this.#handler(request)(request);
-      sendJson(response, status, body);
+      const handler = this.#handler(request);
+      if (handler === undefined) await this.#serveApi(request, response);
+      else {
+        const { status, body } = await handler(request);
+        sendJson(response, status, body);
+      }
     } catch (error) {
       this.#sendError(request, response, error);
     }
@@ -122,7 +141,15 @@ export class NodeDoor implements Startable {
     guardLoopback({ method, path: pathOf(request), headers }, port);
   }
 
-  #handler(request: IncomingMessage): Handler {
+  async #serveApi(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { api: load } = this.#options;
+    if (load === undefined || !API_PATH.test(pathOf(request))) throw notHere(request);
+    this.#api ??= load();
+    const api = await this.#api;
+    api.serve(request, response);
+  }
+
+  #handler(request: IncomingMessage): Handler | undefined {
     const { mesh, health, ready } = this.#options;
     const path = pathOf(request);
     const healthy = async (look: () => Promise<HealthResponse>) => {
@@ -151,12 +178,7 @@ export class NodeDoor implements Startable {
       const name = decodeURIComponent(path.slice(SERVICES_PATH.length + 1));
       return async () => ({ status: 200, body: await mesh.removeService(name) });
     }
-    throw new MeshError("MESH_NOT_FOUND", {
-      message: `there is no ${request.method} ${path.slice(0, 200)} on this node`,
-      hint:
-        "This node is not its member's coordinator. Files, invites and keys are asked for there: " +
-        "on its machine, or with an identity (`mesh invite redeem`).",
-    });
+    return undefined;
   }
 
   async #addService(request: IncomingMessage): Promise<unknown> {
@@ -191,6 +213,15 @@ export class NodeDoor implements Startable {
     this.#options.log.error("the HTTP door failed", errorFields(error));
     return new MeshError("MESH_INTERNAL", { cause: error });
   }
+}
+
+function notHere(request: IncomingMessage): MeshError {
+  return new MeshError("MESH_NOT_FOUND", {
+    message: `there is no ${request.method} ${pathOf(request).slice(0, 200)} on this node`,
+    hint:
+      "This node is not its member's coordinator. Files, invites and keys are asked for there: " +
+      "on its machine, or with an identity (`mesh invite redeem`).",
+  });
 }
 
 function pathOf(request: IncomingMessage): string {

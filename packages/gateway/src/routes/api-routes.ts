@@ -17,6 +17,7 @@ import { keyValueRoutes } from "./key-value-routes.js";
 import { layoutRoutes } from "./layout-routes.js";
 import { meshRoutes } from "./mesh-routes.js";
 import { meshViewRoutes } from "./mesh-view-routes.js";
+import { nodeRoutes } from "./node-routes.js";
 import { peerRoutes } from "./peer-routes.js";
 import { serviceRoutes } from "./service-routes.js";
 import { storeRoutes } from "./store-routes.js";
@@ -47,6 +48,7 @@ export function apiRoutes(services: GatewayServices): Route[] {
     ...fsckRoutes(services),
     ...trashRoutes(services),
     ...copiesRoutes(services),
+    ...nodeRoutes(services),
     documentRoute(),
   ];
 }

@@ -1,0 +1,10 @@
+/**
+ * Routes that every node has, coordinator or not: pools, models, inference. On a node without a
+ * coordinator they are served at the loopback address alone (see `../doors/node-api.ts`).
+ */
+import type { Route } from "../server/route.js";
+import type { NodeServices } from "../services.js";
+
+export function nodeRoutes(_services: NodeServices): Route[] {
+  return [];
+}
