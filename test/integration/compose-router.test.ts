@@ -161,7 +161,7 @@ describe.skipIf(missing !== undefined)(
       /** A command in the container, whose answer is one JSON object. */
       async json(...args: string[]) {
         const text = await this.compose("exec", "-T", "router", "mesh", ...args, "--json");
-        return JSON.parse(text.slice(text.indexOf("\n{"), text.lastIndexOf("}") + 1));
+        return JSON.parse(text.slice(text.search(/^\{/m), text.lastIndexOf("}") + 1));
       }
 
       async live(): Promise<void> {
@@ -232,7 +232,8 @@ describe.skipIf(missing !== undefined)(
       for (const router of [alice, bob]) {
         const log = await router.compose("logs", "router");
         expect(log).toContain(`node ${router.name} of ${router.name}-home (coordinator`);
-        const lines = log.split("\n").filter((line) => line.startsWith("{"));
+        // Later versions of podman-compose put the service's name in front.
+        const lines = log.split("\n").flatMap((line) => line.match(/\{.*\}$/)?.[0] ?? []);
         const messages = lines.map((line) => JSON.parse(line).msg as string);
         expect(messages).toEqual(expect.arrayContaining(["links are open", "the node is up"]));
       }
