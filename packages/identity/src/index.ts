@@ -9,6 +9,7 @@
  * - Invites: `encodeInvite`, `parseInvite`, and `checkPinnedChain` before a secret is sent.
  * - Grants: `parseGrant`, `evaluateGrants`, `mayTraverse`, `grantsCover`.
  * - Revocation lists, recovery proofs, fingerprints for people.
+ * - Pools: `poolIdOf`, `signPoolRoster`, `verifyPoolRoster`, pairing codes.
  * - Between members: `signTrustBundle`, `verifyTrustBundle`, `encodePeering`, `parsePeering`.
  *
  * @packageDocumentation
@@ -76,12 +77,39 @@ export {
   type MemberCa,
 } from "./member-ca.js";
 export {
+  formatPairingCode,
+  newPairingCode,
+  type PairingCode,
+  pairingKeyOf,
+  pairingProof,
+  pairingProofMatches,
+  parsePairingCode,
+} from "./pairing-code.js";
+export {
   type PeerTrustList,
   signPeerTrustList,
   type TrustedPeer,
   verifyPeerTrustList,
 } from "./peer-trust.js";
 export { decodePem, encodePem, type PemLabel } from "./pem.js";
+export {
+  caPinOfRoot,
+  POOL_ID,
+  POOL_NAME,
+  parsePoolId,
+  parsePoolName,
+  parsePoolRoot,
+  poolIdOf,
+  poolRootOf,
+} from "./pool-root.js";
+export {
+  POOL_MEMBERS_MAX,
+  POOL_REMOVED_MAX,
+  type PoolRoster,
+  type PoolRosterMember,
+  signPoolRoster,
+  verifyPoolRoster,
+} from "./pool-roster.js";
 export { type RecoveryClaim, recoveryMessage } from "./recovery.js";
 export {
   formatRecoveryKit,
