@@ -5,7 +5,7 @@
  * layer end with an exchange that waits for the slowest member, so a member that has few heads
  * gains nothing from more feed-forward columns.
  *
- * A model with fewer KV heads than members gives no head to the smallest ones. They still hold
+ * A model with fewer KV heads (or units of them) than members gives none to the smallest ones. They still hold
  * feed-forward columns and rows of the output, which are most of the weights, and give nothing to
  * the attention sums: nobody waits for them there. `idlePositions` names those that would hold
  * neither heads nor feed-forward columns; a plan leaves them out.
@@ -27,7 +27,7 @@ export function shardsOf(shape: ModelShape, columns: readonly Span[]): Shard[] {
   const widths = columns.map(({ from, to }) => to - from);
   const cut = (width: number, unit: number): Span[] =>
     spansOf(apportion(Math.ceil(width / unit), widths), unit, width);
-  const kvHeads = cut(shape.kvHeads, 1);
+  const kvHeads = cut(shape.kvHeads, shape.kvHeadUnit);
   const feedForward = cut(shape.feedForwardWidth, shape.feedForwardUnit);
   const vocabulary = cut(shape.vocabularySize, VOCABULARY_UNIT_ROWS);
   return columns.map((span, position) => ({

@@ -111,7 +111,8 @@ describe("shardsOf", () => {
           shards.map(({ vocabulary }) => vocabulary),
           shape.vocabularySize,
         );
-        for (const { members, feedForward, vocabulary } of shards) {
+        for (const { members, kvHeads, feedForward, vocabulary } of shards) {
+          expect(kvHeads.from % shape.kvHeadUnit).toBe(0);
           expect(members).toBe(list.length);
           expect(feedForward.from % shape.feedForwardUnit).toBe(0);
           const isEnd = vocabulary.from === shape.vocabularySize;
@@ -145,7 +146,10 @@ describe("shardsOf", () => {
     expect(heads(MODEL_SHAPES.stories260K, [1, 1, 1])).toEqual([2, 1, 1]);
     expect(heads(MODEL_SHAPES.stories260K, [1, 1, 2])).toEqual([1, 1, 2]);
     expect(heads(MODEL_SHAPES.llama3Of8B, [1, 3])).toEqual([2, 6]);
-    expect(heads(MODEL_SHAPES.qwen25Of05B, [1, 1, 1, 1])).toEqual([1, 1, 0, 0]);
+    expect(heads(MODEL_SHAPES.qwen25Of05B, [1, 1, 1, 1])).toEqual([2, 0, 0, 0]);
+    expect(heads({ ...MODEL_SHAPES.qwen25Of05B, kvHeadUnit: 1 }, [1, 1, 1, 1])).toEqual([
+      1, 1, 0, 0,
+    ]);
   });
 
   it("lets members without a head hold feed-forward columns, and names who would hold nothing", () => {

@@ -46,8 +46,16 @@ function shape(
     hasQueryKeyNorm: architecture === "qwen3",
     hasTiedOutput: false,
     feedForwardUnit,
+    kvHeadUnit: smallestUnit((heads / kvHeads) * headWidth, kvHeads, feedForwardUnit),
     weightBytes: Math.ceil((weights * 18) / 32),
   };
+}
+
+/** Fewest KV heads, dividing all of them, whose columns of the attention's output are whole blocks. */
+function smallestUnit(columnsPerHead: number, kvHeads: number, block: number): number {
+  let unit = 1;
+  while (unit < kvHeads && (kvHeads % unit !== 0 || (unit * columnsPerHead) % block !== 0)) unit++;
+  return unit;
 }
 
 export const MODEL_SHAPES = {
