@@ -32,6 +32,12 @@ export const pool = {
     "nobody has approved this machine yet",
     "The admin runs `mesh pool approve` and compares the words; then join again.",
   ),
+  MESH_POOL_NOT_ADMIN: define(
+    409,
+    4,
+    "this machine is not the admin of the pool",
+    "Run the command on the machine that made the pool: `mesh pool list` names it.",
+  ),
   MESH_PAIRING_INVALID: define(
     403,
     9,

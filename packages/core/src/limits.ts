@@ -147,6 +147,15 @@ export const ENROL_ATTEMPTS_PER_MINUTE_MAX = 30;
 /** Redemption attempts from all addresses in a minute. */
 export const ENROL_ATTEMPTS_TOTAL_PER_MINUTE_MAX = 600;
 
+/** Pools of a member. */
+export const POOLS_MAX = 16;
+/** Pairing codes of a pool that are open at a time, their life, wrong proofs that end one. */
+export const PAIRING_CODES_MAX = 16;
+export const PAIRING_VALIDITY_MS = 600_000;
+export const PAIRING_VALIDITY_MS_MAX = 86_400_000;
+export const PAIRING_USES_MAX = 64;
+export const PAIRING_FAILURES_MAX = 5;
+
 /** Certificates. */
 export const NODE_CERTIFICATE_VALIDITY_MS = 86_400_000;
 export const PERSON_CERTIFICATE_VALIDITY_MS_MAX = 7 * 86_400_000;

@@ -31,6 +31,7 @@ export {
   type MetricValue,
   metricsPage,
 } from "./plain/metrics-table.js";
+export type { PoolJoinOutcome, PoolService } from "./pool-service.js";
 export { serviceUpgrade } from "./routes/service-routes.js";
 export type {
   AuthorityService,

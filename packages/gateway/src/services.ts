@@ -19,6 +19,7 @@ import type { IntroductionServices } from "./introduction-services.js";
 import type { MeshService } from "./mesh-service.js";
 import type { PeeringService } from "./peering-service.js";
 import type { MetricValue } from "./plain/metrics-table.js";
+import type { PoolService } from "./pool-service.js";
 import type { StoreService } from "./store-service.js";
 
 /** The member's authority: who is who, invites, revocation. It decides who may invite whom. */
@@ -72,6 +73,8 @@ export interface NodeServices {
   readonly log: Logger;
   /** Who the caller at the loopback door is. */
   readonly operator: Principal;
+  /** Undefined while the mesh is off. */
+  readonly pools?: PoolService | undefined;
   /** Undefined on a node without the role `ai`. */
   readonly inference?: InferenceService | undefined;
 }

@@ -16,6 +16,7 @@ import { LAYOUT_ENDPOINTS } from "./layout.js";
 import { LOCK_ENDPOINTS } from "./locks.js";
 import * as view from "./mesh.js";
 import { PEER_ENDPOINTS, PEER_ENROLMENT_ENDPOINTS } from "./peers.js";
+import { POOL_ENDPOINTS, POOL_ENROLMENT_ENDPOINTS } from "./pools.js";
 import { SERVICE_ENDPOINTS } from "./services.js";
 import * as status from "./status.js";
 import { STORE_ENDPOINTS } from "./store.js";
@@ -241,6 +242,7 @@ export const ENDPOINTS = {
   ...FSCK_ENDPOINTS,
   ...TRASH_ENDPOINTS,
   ...COPIES_ENDPOINTS,
+  ...POOL_ENDPOINTS,
 } as const;
 export type EndpointName = keyof typeof ENDPOINTS;
 
@@ -270,4 +272,5 @@ export const ENROLMENT_ENDPOINTS = {
     response: trust.EnrolResponse,
   },
   ...PEER_ENROLMENT_ENDPOINTS,
+  ...POOL_ENROLMENT_ENDPOINTS,
 } as const satisfies Record<string, Endpoint>;

@@ -24,6 +24,7 @@ export * from "./layout.js";
 export * from "./locks.js";
 export * from "./mesh.js";
 export * from "./peers.js";
+export * from "./pools.js";
 export * from "./services.js";
 export * from "./status.js";
 export * from "./store.js";

@@ -4,7 +4,7 @@
  * at.
  */
 import type { EnrolResult } from "@hearthmesh/collective";
-import { limits } from "@hearthmesh/core";
+import { limits, MeshError } from "@hearthmesh/core";
 import type { FastifyRequest } from "fastify";
 import { ENROLMENT_ENDPOINTS, type EnrolResponse } from "../contracts/index.js";
 import { defineRoute, type Route } from "../server/route.js";
@@ -31,6 +31,20 @@ export function enrolmentRoutes(services: GatewayServices): Route[] {
       },
       { bodyBytesMax: limits.PEER_BUNDLE_BYTES_MAX },
     ),
+    defineRoute(ENROLMENT_ENDPOINTS.joinPool, "public", async ({ body, request, signal }) => {
+      admit(request);
+      if (services.pools === undefined) throw new MeshError("MESH_POOL_UNKNOWN");
+      const address = request.raw.socket.remoteAddress ?? "unknown";
+      const { words, poolName, networkId, ...outcome } = await services.pools.join(
+        body,
+        address,
+        signal,
+      );
+      const told = { words, poolName, networkId };
+      if (outcome.state === "waiting") return { state: outcome.state, ...told };
+      const enrolment = enrolmentView(services, outcome.enrolment);
+      return { state: outcome.state, ...told, enrolment, roster: { ...outcome.roster } };
+    }),
     defineRoute(ENROLMENT_ENDPOINTS.hub, "public", async ({ request }) => {
       admit(request);
       const { nodeId, linkAddresses } = services.coordinatorContact;

@@ -4,7 +4,8 @@
  */
 import type { Route } from "../server/route.js";
 import type { NodeServices } from "../services.js";
+import { poolRoutes } from "./pool-routes.js";
 
-export function nodeRoutes(_services: NodeServices): Route[] {
-  return [];
+export function nodeRoutes(services: NodeServices): Route[] {
+  return [...poolRoutes(services)];
 }
