@@ -16,6 +16,18 @@ export type {
   ShardEngine,
 } from "./engine/shard-engine.js";
 export type {
+  Gguf,
+  GgufMetadata,
+  GgufTensor,
+  GgufValue,
+  RandomAccess,
+} from "./gguf/gguf.js";
+export { modelShapeOf } from "./gguf/model-shape-of.js";
+export { quantise, type WritableType } from "./gguf/quantise.js";
+export { readGguf } from "./gguf/read-gguf.js";
+export { bytesSource, type FileSource, openFileSource } from "./gguf/sources.js";
+export { type GgufTensorSource, ggufBytes, ggufPieces } from "./gguf/write-gguf.js";
+export type {
   PoolDirectory,
   PoolMemberView,
   PoolRole,
@@ -51,6 +63,7 @@ export type {
   Placement,
   PlacementRow,
   PlanExplanation,
+  PlanOptions,
 } from "./runtime/inference-service.js";
 export { columnsOf } from "./shards/columns.js";
 export { RING_COLUMNS, type Shard, type Span } from "./shards/shard.js";
