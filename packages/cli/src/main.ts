@@ -4,12 +4,16 @@ import { basename } from "node:path";
 import { systemClock, systemRandom } from "@hearthmesh/core";
 import { createCli } from "./cli.js";
 import { runCli } from "./run.js";
+import { PROGRAM_NAMES } from "./single-programs.js";
 
 const interruption = new AbortController();
 // Every file and call under way listens to it.
 setMaxListeners(0, interruption.signal);
+const started = basename(process.argv[1] ?? "mesh", ".js");
+const name = PROGRAM_NAMES.find((known) => known === started) ?? "mesh";
 /** The daemon ends itself on signals, and more thoroughly. */
-const isDaemon = ["up", "join"].includes(process.argv[2] ?? "");
+const isDaemon =
+  name === "mesh-relay" || ["up", "start", "join", "relay"].includes(process.argv[2] ?? "");
 if (!isDaemon) process.once("SIGINT", () => interruption.abort());
 
 // Whoever read our output has gone (`| head`): that is no failure.
@@ -27,10 +31,5 @@ const cli = createCli({
 });
 // Timers of the clock keep no process alive, and a command that waits may have nothing else.
 const alive = setInterval(() => undefined, 2 ** 31 - 1);
-const name = basename(process.argv[1] ?? "mesh", ".js");
-process.exitCode = await runCli(
-  cli,
-  process.argv.slice(2),
-  name === "collective" ? "collective" : "mesh",
-);
+process.exitCode = await runCli(cli, process.argv.slice(2), name);
 clearInterval(alive);

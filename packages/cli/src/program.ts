@@ -65,6 +65,7 @@ import { quotaListCommand } from "./commands/quota-list.js";
 import { quotaOfferCommand } from "./commands/quota-offer.js";
 import { quotaWithdrawCommand } from "./commands/quota-withdraw.js";
 import { readCommand } from "./commands/read.js";
+import { relayCommand } from "./commands/relay.js";
 import { restoreCommand } from "./commands/restore.js";
 import { revokeCommand } from "./commands/revoke.js";
 import { rmCommand } from "./commands/rm.js";
@@ -82,7 +83,7 @@ import { storeStatusCommand } from "./commands/store-status.js";
 import { trashEmptyCommand } from "./commands/trash-empty.js";
 import { trashListCommand } from "./commands/trash-list.js";
 import { trashRestoreCommand } from "./commands/trash-restore.js";
-import { upCommand } from "./commands/up.js";
+import { startCommand, upCommand } from "./commands/up.js";
 import { versionCommand } from "./commands/version.js";
 import { workerListCommand } from "./commands/worker-list.js";
 import { workerRunCommand } from "./commands/worker-run.js";
@@ -97,6 +98,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
     "One private mesh out of the machines that you and your friends own",
     [
       upCommand(cli),
+      startCommand(cli),
       joinCommand(cli),
       statusCommand(cli),
       openCommand(cli),
@@ -136,6 +138,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       ...recoveryCommands(cli),
       storeGroup(cli),
       ...upkeepCommands(cli),
+      relayCommand(cli),
       revokeCommand(cli),
       auditCommand(cli),
       commandGroup("config", "the configuration of the node", [configShowCommand(cli)]),

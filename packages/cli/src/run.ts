@@ -7,10 +7,11 @@ import type { MeshCommand } from "./command.js";
 import { ExitStatus } from "./exit-status.js";
 import { reportFailure, usageError } from "./failures.js";
 import { buildProgram } from "./program.js";
+import { singleProgram } from "./single-programs.js";
 
 /** `args` without the program's own name. */
 export async function runCli(cli: Cli, args: readonly string[], name = "mesh"): Promise<number> {
-  const program = buildProgram(cli, name);
+  const program = singleProgram(cli, name) ?? buildProgram(cli, name);
   prepare(cli, program);
   try {
     const line = args[0] === "--version" || args[0] === "-V" ? ["version"] : [...args];

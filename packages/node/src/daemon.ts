@@ -23,7 +23,10 @@ import { RunningFile } from "./running-file.js";
 import type { Tools } from "./tools.js";
 import { VERSION } from "./version.js";
 
-export type DaemonOptions = ConfigSources;
+export interface DaemonOptions extends ConfigSources {
+  /** Of the file in `logs/`; default `node`. */
+  readonly logName?: string;
+}
 
 /**
  * Runs the node in the foreground until SIGINT or SIGTERM. Throws what kept it from starting; then
@@ -34,6 +37,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   const lock = await lockHome(config.home);
   const { logger, flush } = openLogger({
     home: config.home,
+    name: options.logName,
     level: config.logLevel,
     terminal: process.stderr,
   });

@@ -22,3 +22,4 @@ export {
   type RestoreReport,
   restoreMember,
 } from "./recovery/restore-member.js";
+export { type RelayOptions, runRelay } from "./relay/run-relay.js";

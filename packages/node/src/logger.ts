@@ -1,4 +1,4 @@
-/** The logger on pino: JSON lines in `logs/node.log`, short lines for people on the terminal. */
+/** The logger on pino: JSON lines in `logs/<name>.log`, short lines for people on the terminal. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Writable } from "node:stream";
@@ -17,12 +17,18 @@ export interface NodeLogger {
  */
 export function openLogger(options: {
   home: string;
+  /** Of the file; default `node`. */
+  name?: string | undefined;
   level: "debug" | "info" | "warn" | "error";
   terminal: NodeJS.WriteStream;
 }): NodeLogger {
   const folder = join(options.home, "logs");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const file = pino.destination({ dest: join(folder, "node.log"), sync: true, mode: 0o600 });
+  const file = pino.destination({
+    dest: join(folder, `${options.name ?? "node"}.log`),
+    sync: true,
+    mode: 0o600,
+  });
   const screen = options.terminal.isTTY ? linesForPeople(options.terminal) : options.terminal;
   const base = pino(
     { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },

@@ -2,7 +2,8 @@
  * `run/node.json`: where the commands on this machine find the daemon. Gone when it has stopped.
  */
 import { rm } from "node:fs/promises";
-import { writePrivate } from "@hearthmesh/client/private-files";
+import { join } from "node:path";
+import { readIfThere, writePrivate } from "@hearthmesh/client/private-files";
 import type { Startable } from "@hearthmesh/core";
 
 export interface RunningContent {
@@ -29,5 +30,31 @@ export class RunningFile implements Startable {
 
   async stop(): Promise<void> {
     await rm(this.#path, { force: true });
+  }
+}
+
+/** What the daemon of this home wrote; undefined when none runs. */
+export async function readRunning(home: string): Promise<RunningContent | undefined> {
+  const text = await readIfThere(join(home, "run", "node.json"));
+  if (text === undefined) return undefined;
+  let content: Partial<RunningContent>;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    // Being written at this moment.
+    return undefined;
+  }
+  const { httpUrl, nodeUrl, pid } = content;
+  if (typeof nodeUrl !== "string" || typeof pid !== "number" || !isAlive(pid)) return undefined;
+  return { httpUrl: typeof httpUrl === "string" ? httpUrl : undefined, nodeUrl, pid };
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    // Signal 0 only asks whether the process exists.
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -37,7 +37,7 @@ const PASSING: readonly ErrorCode[] = [
  */
 export async function joinTokenFile(
   config: Config,
-  { clock, log }: { clock: Clock; log: Logger },
+  { clock, log, signal }: { clock: Clock; log: Logger; signal?: AbortSignal },
 ): Promise<NodeRecord | undefined> {
   const path = config.mesh.tokenFile;
   if (path === undefined) return undefined;
@@ -50,7 +50,7 @@ export async function joinTokenFile(
       if (error.code !== told) log.info("waiting to join", { path, reason: error.message });
       told = error.code;
     }
-    await sleep(clock, PAUSE_MS);
+    await sleep(clock, PAUSE_MS, signal);
   }
 }
 
