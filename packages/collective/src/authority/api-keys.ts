@@ -19,9 +19,16 @@ import type { Versioned } from "./records.js";
  * - `register`: introduce nodes (`POST /api/mesh/register`).
  * - `read`: lists of nodes, peers, routes and services, and the status of the mesh.
  * - `services`: use the services of the mesh (`/api/mesh/route/...`).
+ * - `ai`: use the models (`/v1/...`), within the limits of the key.
  */
-export type ApiKeyScope = "admin" | "register" | "read" | "services";
-export const API_KEY_SCOPES: readonly ApiKeyScope[] = ["admin", "register", "read", "services"];
+export type ApiKeyScope = "admin" | "register" | "read" | "services" | "ai";
+export const API_KEY_SCOPES: readonly ApiKeyScope[] = [
+  "admin",
+  "register",
+  "read",
+  "services",
+  "ai",
+];
 
 /** Life of a key that was made without a word about it. */
 const API_KEY_VALIDITY_MS = 90 * 86_400_000;
@@ -42,11 +49,21 @@ export interface ApiKeyRecord extends Versioned {
   readonly secretHash: string;
   /** Networks that it may be used from; empty for all. */
   readonly allowIps: readonly string[];
+  /** What it may ask of the models; without it, what `/v1` gives to every key. */
+  readonly ai?: ApiKeyAiLimits;
   readonly notAfterMs: number;
   readonly createdAtMs: number;
   /** SPIFFE id, or `key/<id>`. */
   readonly createdBy: string;
   readonly revokedAtMs?: number;
+}
+
+/** Whole numbers, at least 1; what is left out is as for every key. */
+export interface ApiKeyAiLimits {
+  readonly requestsAtOnce?: number;
+  readonly requestsPerMinute?: number;
+  /** Of prompts and answers together. */
+  readonly tokensPerDay?: number;
 }
 
 interface KeyUseRecord extends Versioned {
@@ -59,6 +76,7 @@ export interface ApiKeyRequest {
   /** Default `API_KEY_VALIDITY_MS`; at most `API_KEY_VALIDITY_MS_MAX`. */
   readonly validityMs?: number;
   readonly allowIps?: readonly string[];
+  readonly ai?: ApiKeyAiLimits;
 }
 
 /** Who asks: the operator, or who holds an `admin` key. */
@@ -256,7 +274,9 @@ function isOpen(record: ApiKeyRecord, nowMs: number): boolean {
   return record.revokedAtMs === undefined && nowMs <= record.notAfterMs;
 }
 
-function checkRequest(request: ApiKeyRequest): Required<ApiKeyRequest> {
+type CheckedRequest = Required<Omit<ApiKeyRequest, "ai">> & Pick<ApiKeyRequest, "ai">;
+
+function checkRequest(request: ApiKeyRequest): CheckedRequest {
   const { validityMs = API_KEY_VALIDITY_MS, name = "" } = request;
   const scopes = API_KEY_SCOPES.filter((scope) => request.scopes.includes(scope));
   const unknown = request.scopes.find((scope) => !API_KEY_SCOPES.includes(scope));
@@ -280,12 +300,32 @@ function checkRequest(request: ApiKeyRequest): Required<ApiKeyRequest> {
       message: `the name of a key has up to ${NAME_LENGTH_MAX} letters, digits, spaces or . _ @ -`,
     });
   }
-  return { scopes, name, validityMs, allowIps: parseNetworks(request.allowIps ?? []) };
+  const allowIps = parseNetworks(request.allowIps ?? []);
+  return { scopes, name, validityMs, allowIps, ...aiLimits(request.ai, scopes) };
+}
+
+function aiLimits(
+  ai: ApiKeyAiLimits | undefined,
+  scopes: readonly ApiKeyScope[],
+): Pick<ApiKeyRequest, "ai"> {
+  if (ai === undefined || Object.keys(ai).length === 0) return {};
+  if (!scopes.includes("ai") && !scopes.includes("admin")) {
+    throw new MeshError("MESH_BAD_REQUEST", {
+      message: "limits for the models are for a key with the scope ai",
+    });
+  }
+  for (const [name, value] of Object.entries(ai)) {
+    if (Number.isSafeInteger(value) && value >= 1) continue;
+    throw new MeshError("MESH_BAD_REQUEST", {
+      message: `${name} is a whole number from 1 on`,
+    });
+  }
+  return { ai };
 }
 
 function recordOf(
   made: ApiKeyText,
-  checked: Required<ApiKeyRequest>,
+  checked: CheckedRequest,
   at: { nowMs: number; createdBy: string },
 ): ApiKeyRecord {
   const { validityMs, ...rest } = checked;

@@ -9,6 +9,7 @@ export { type AllowListRecord, AllowLists } from "./allow-lists.js";
 export {
   type Actor,
   API_KEY_SCOPES,
+  type ApiKeyAiLimits,
   type ApiKeyRecord,
   type ApiKeyRequest,
   type ApiKeyScope,

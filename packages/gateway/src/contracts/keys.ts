@@ -3,7 +3,7 @@ import { limits } from "@hearthmesh/core";
 import { z } from "zod";
 import { Flag, TimeMs } from "./common.js";
 
-export const ApiKeyScope = z.enum(["admin", "register", "read", "services"]);
+export const ApiKeyScope = z.enum(["admin", "register", "read", "services", "ai"]);
 export type ApiKeyScope = z.infer<typeof ApiKeyScope>;
 
 const Networks = z
@@ -11,12 +11,26 @@ const Networks = z
   .max(limits.ALLOWED_NETWORKS_MAX)
   .describe("Addresses and networks such as `192.168.1.0/24`, `fd00::/64`; empty for all");
 
+const AiLimit = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER);
+
+/** What is left out is as `docs/ai/openai.md` says for every key. */
+export const ApiKeyAiLimits = z
+  .object({
+    requestsAtOnce: AiLimit.exactOptional(),
+    requestsPerMinute: AiLimit.exactOptional(),
+    tokensPerDay: AiLimit.exactOptional().describe("Of prompts and answers together"),
+  })
+  .strict()
+  .meta({ id: "ApiKeyAiLimits" });
+export type ApiKeyAiLimits = z.infer<typeof ApiKeyAiLimits>;
+
 export const ApiKeyCreateRequest = z
   .object({
-    scopes: z.array(ApiKeyScope).min(1).max(4),
+    scopes: z.array(ApiKeyScope).min(1).max(5),
     name: z.string().max(64).default("").describe("For people"),
     validity: z.string().max(32).default("90d").describe("`12h`, `30d`; at most 366 days"),
     allowIps: Networks.default([]),
+    ai: ApiKeyAiLimits.exactOptional().describe("For a key with the scope `ai`"),
   })
   .strict();
 /** What a caller sends: everything but `scopes` has a default. */
@@ -29,6 +43,7 @@ export const ApiKeyView = z
     state: z.enum(["open", "expired", "revoked"]),
     scopes: z.array(ApiKeyScope),
     allowIps: Networks,
+    ai: ApiKeyAiLimits.exactOptional(),
     notAfterMs: TimeMs,
     createdAtMs: TimeMs,
     createdBy: z.string(),

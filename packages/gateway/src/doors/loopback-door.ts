@@ -4,8 +4,8 @@
  * be open, it opens on loopback addresses alone.
  *
  * Open, it also serves other machines, as the federation guide needs it (ADR 10): with an API key,
- * and only health, `/mesh/...` and `/api/mesh/...`. The same port then speaks TLS too, with the
- * node's certificate, to whoever begins with a handshake.
+ * and only health, `/mesh/...`, `/api/mesh/...` and `/v1/...`. The same port then speaks TLS too,
+ * with the node's certificate, to whoever begins with a handshake.
  */
 import { createServer, type Server as HttpsServer } from "node:https";
 import type { Server } from "node:net";
@@ -108,7 +108,7 @@ export class LoopbackDoor extends HttpDoor {
 }
 
 /** What other machines may ask for at all; whether they may is the policy's decision. */
-const OPEN_PATH = /^\/(health(\/|$)|mesh\/|api\/mesh\/)/;
+const OPEN_PATH = /^\/(health(\/|$)|mesh\/|api\/mesh\/|v1\/)/;
 
 function guardStrangers(request: FastifyRequest, isOpen: boolean): void {
   const reason = strangerReason(request.raw);
@@ -119,7 +119,7 @@ function guardStrangers(request: FastifyRequest, isOpen: boolean): void {
   // A web page of another site hears what is wrong with it; a proxy, what this port is for.
   if (reason.code === "MESH_FORBIDDEN" && isLoopbackAddress(addressOf(request.raw))) throw reason;
   throw new MeshError("MESH_FORBIDDEN", {
-    message: "this port serves only health, /mesh/ and /api/mesh/ to other machines",
+    message: "this port serves only health, /mesh/, /api/mesh/ and /v1/ to other machines",
     hint: "Use the port with mutual TLS (8001 by default), or this address on the machine itself.",
   });
 }

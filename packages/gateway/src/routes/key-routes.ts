@@ -29,7 +29,8 @@ export function actorOf({ principal, keyId }: Caller) {
 }
 
 function keyView({ authority, clock }: GatewayServices, record: ApiKeyRecord): ApiKeyView {
-  const { id, name, scopes, allowIps, notAfterMs, createdAtMs, createdBy, revokedAtMs } = record;
+  const { id, name, scopes, allowIps, notAfterMs, createdAtMs, createdBy, revokedAtMs, ai } =
+    record;
   const lastUsedAtMs = authority.apiKeys.lastUsedAtMs(id);
   const isOver = clock.nowMs() > notAfterMs;
   return {
@@ -41,6 +42,7 @@ function keyView({ authority, clock }: GatewayServices, record: ApiKeyRecord): A
     notAfterMs,
     createdAtMs,
     createdBy,
+    ...(ai === undefined ? {} : { ai }),
     ...(lastUsedAtMs === undefined ? {} : { lastUsedAtMs }),
     ...(revokedAtMs === undefined ? {} : { revokedAtMs }),
   };

@@ -19,6 +19,9 @@ import { guardLoopback } from "./loopback-guard.js";
 import type { Caller } from "./policy.js";
 
 const API_KEY_HEADER = "x-api-key";
+/** OpenAI's clients send their key in this form, there alone. */
+const BEARER = /^Bearer +(\S+)$/i;
+const BEARER_PATH = /^\/v1(\/|$)/;
 
 /** Headers by which a proxy says that it passes on the request of somebody else. */
 const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip", "via"] as const;
@@ -36,12 +39,12 @@ export interface CallerResolver {
 /** Under mutual TLS: a key when one is presented, else the certificate of the connection. */
 export function certificateCaller(services: CallerServices, peers: PeerChains): CallerResolver {
   return {
-    resolve(request) {
+    resolve(request, path) {
       // The certificate first: without one nobody of this member is at the other end.
       const principal = peers.principalOf(request.socket);
       const address = addressOf(request);
       services.authority.allowLists.require(principal.nodeId, address);
-      const key = presentedKey(request);
+      const key = presentedKey(request, path, true);
       if (key !== undefined) return keyCaller(services, key, address);
       // The coordinator's own certificate is the operator's: it lies in the operator's files.
       return { principal, proved: true, operator: principal.kind === "coordinator" };
@@ -63,8 +66,8 @@ export function httpCaller({ services, isOpen }: HttpCallerOptions): CallerResol
   const introduced = new IntroducedCallers(services);
   return {
     resolve(request, path) {
-      const key = presentedKey(request);
       const stranger = strangerReason(request);
+      const key = presentedKey(request, path, stranger === undefined);
       if (key !== undefined) {
         const caller = keyCaller(services, key, addressOf(request));
         const isHere = stranger === undefined;
@@ -114,19 +117,31 @@ export function addressOf(request: IncomingMessage): string {
 }
 
 function keyCaller({ authority, operator }: CallerServices, key: string, address: string): Caller {
-  const { id, scopes } = authority.apiKeys.verify(key, address);
+  const { id, scopes, ai } = authority.apiKeys.verify(key, address);
   return {
     principal: operator,
     proved: false,
     operator: scopes.includes("admin"),
     keyId: id,
     scopes,
+    ...(ai === undefined ? {} : { ai }),
   };
 }
 
-function presentedKey(request: IncomingMessage): string | undefined {
+/**
+ * OpenAI's clients cannot be without a key: from a caller who needs none (`isKnown`), one that is
+ * no key of a mesh, such as `none`, counts as none.
+ */
+function presentedKey(
+  request: IncomingMessage,
+  path: string,
+  isKnown: boolean,
+): string | undefined {
   const value = request.headers[API_KEY_HEADER];
-  return Array.isArray(value) ? value.join(",") : value;
+  if (value !== undefined) return Array.isArray(value) ? value.join(",") : value;
+  if (!BEARER_PATH.test(path)) return undefined;
+  const bearer = BEARER.exec(request.headers.authorization ?? "")?.[1];
+  return isKnown && bearer?.startsWith("hmk1-") !== true ? undefined : bearer;
 }
 
 /** What an `admin` key may do where anybody on the way can read it. */

@@ -2,7 +2,7 @@
  * Who may call a route. Every route names one policy; the server refuses to start with a route that
  * has none. What a caller may do with a *path* is decided by the coordinator from its grants.
  */
-import type { ApiKeyScope } from "@hearthmesh/collective";
+import type { ApiKeyAiLimits, ApiKeyScope } from "@hearthmesh/collective";
 import { MeshError } from "@hearthmesh/core";
 import { isForeign, type Principal } from "@hearthmesh/identity";
 
@@ -11,6 +11,7 @@ import { isForeign, type Principal } from "@hearthmesh/identity";
  * - `mesh-read`: enrolled nodes and people, the operator, and API keys with the scope `read`.
  * - `mesh-register`: the operator, and API keys with the scope `register`.
  * - `services`: enrolled nodes, the operator, and API keys with the scope `services`.
+ * - `ai`: enrolled nodes, the operator, and API keys with the scope `ai`.
  * - `enrolled`: anybody with a valid certificate of this member, and the operator.
  * - `files`: the same, and anybody of a peer; what a path allows is decided by the grants.
  * - `peer`: the coordinator of a peer, and nobody of this member.
@@ -23,6 +24,7 @@ export type Policy =
   | "mesh-read"
   | "mesh-register"
   | "services"
+  | "ai"
   | "enrolled"
   | "files"
   | "peer"
@@ -34,6 +36,7 @@ export const POLICIES: readonly Policy[] = [
   "mesh-read",
   "mesh-register",
   "services",
+  "ai",
   "enrolled",
   "files",
   "peer",
@@ -48,6 +51,7 @@ export const POLICIES: readonly Policy[] = [
 const KINDS: Partial<Record<Policy, readonly Principal["kind"][]>> = {
   "mesh-read": ["coordinator", "node", "person"],
   services: ["coordinator", "node"],
+  ai: ["coordinator", "node"],
   enrolled: ["coordinator", "node", "person"],
   files: ["coordinator", "node", "person", "foreign"],
   self: ["coordinator", "node", "person"],
@@ -64,6 +68,8 @@ export interface Caller {
   readonly keyId?: string;
   /** Of an API key or of an introduced node: then these alone count. */
   readonly scopes?: readonly ApiKeyScope[];
+  /** Of an API key. */
+  readonly ai?: ApiKeyAiLimits;
 }
 
 /** The scope of an API key that a policy asks for; other policies need `admin`. */
@@ -71,6 +77,7 @@ const SCOPES: Partial<Record<Policy, ApiKeyScope>> = {
   "mesh-read": "read",
   "mesh-register": "register",
   services: "services",
+  ai: "ai",
 };
 
 /**
@@ -98,11 +105,17 @@ function requireKind(policy: Policy, { kind }: Principal): void {
     });
   }
   throw new MeshError("MESH_FORBIDDEN", {
-    message: policy === "services" ? "only nodes may do this" : "only the operator may do this",
+    message: isForNodes(policy) ? "only nodes may do this" : "only the operator may do this",
     hint:
-      "Use the loopback address on the coordinator's machine, " +
-      "or the coordinator's certificate.",
+      policy === "ai"
+        ? "Ask the operator for an API key: `mesh key create --ai`."
+        : "Use the loopback address on the coordinator's machine, " +
+          "or the coordinator's certificate.",
   });
+}
+
+function isForNodes(policy: Policy): boolean {
+  return policy === "services" || policy === "ai";
 }
 
 function requirePeer(principal: Principal): void {
