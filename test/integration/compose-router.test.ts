@@ -233,7 +233,7 @@ describe.skipIf(missing !== undefined)(
         const log = await router.compose("logs", "router");
         expect(log).toContain(`node ${router.name} of ${router.name}-home (coordinator`);
         // Later versions of podman-compose put the service's name in front.
-        const lines = log.split("\n").flatMap((line) => line.match(/\{.*\}$/)?.[0] ?? []);
+        const lines = log.split("\n").flatMap((line) => line.match(/\{.*\}(?=\r?$)/)?.[0] ?? []);
         const messages = lines.map((line) => JSON.parse(line).msg as string);
         expect(messages).toEqual(expect.arrayContaining(["links are open", "the node is up"]));
       }
@@ -300,8 +300,12 @@ describe.skipIf(missing !== undefined)(
       const { code } = await alice.json("invite", "generate", "--node");
       const MESH_HUB = `https://${alice.address}:9001`;
       const spoke = new Router("spoke", { MESH_HUB, MESH_TOKEN: code });
-      const printed = await spoke.compose("up", "-d", "--no-build");
-      expect(printed).toContain("podman run");
+      // Version 1.0 prints its commands unasked, and does not know the flag.
+      const tells = /version:?\s+1\.0\./.test(await spoke.compose("--version"))
+        ? []
+        : ["--verbose"];
+      const printed = await spoke.compose(...tells, "up", "-d", "--no-build");
+      expect(printed).toMatch(/podman (run|create)/);
       expect(printed).not.toContain(code);
       await spoke.healthy();
       const isThere = async () => {
