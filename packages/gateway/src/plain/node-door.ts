@@ -18,11 +18,11 @@ import {
 import type { HealthResponse } from "../contracts/status.js";
 import { refuseUpgrade } from "../mesh/upgrades.js";
 import type { MeshService } from "../mesh-service.js";
-import { COMMON_HEADERS } from "../server/headers.js";
 import { InFlight } from "../server/in-flight.js";
 import { guardLoopback } from "../server/loopback-guard.js";
 import { PROBLEM_CONTENT_TYPE, problemOf } from "../server/problem-body.js";
 import { dropRefusedBody } from "../server/refused-body.js";
+import { readJson, sendJson } from "./json-body.js";
 import { closeServer, type DoorAddress, isLoopbackAddress, listen } from "./listen.js";
 import { healthStatus } from "./metrics-door.js";
 import { readProxyTarget, serveProxy, upgradeProxy } from "./proxy-target.js";
@@ -183,7 +183,9 @@ export class NodeDoor implements Startable {
 
   async #addService(request: IncomingMessage): Promise<unknown> {
     const { ServiceAddRequest } = await import("../contracts/services.js");
-    const parsed = ServiceAddRequest.safeParse(await readJson(request));
+    const parsed = ServiceAddRequest.safeParse(
+      await readJson(request, limits.HTTP_ENROL_BYTES_MAX),
+    );
     if (!parsed.success) {
       const problems = parsed.error.issues.map(
         ({ path, message }) => `${path.join(".") || "body"}: ${message}`,
@@ -228,34 +230,4 @@ function pathOf(request: IncomingMessage): string {
   const { url = "/" } = request;
   const at = url.indexOf("?");
   return at < 0 ? url : url.slice(0, at);
-}
-
-async function readJson(request: IncomingMessage): Promise<unknown> {
-  const pieces: Buffer[] = [];
-  let length = 0;
-  for await (const piece of request) {
-    length += (piece as Buffer).length;
-    if (length > limits.HTTP_ENROL_BYTES_MAX) throw new MeshError("MESH_BODY_TOO_LARGE");
-    pieces.push(piece as Buffer);
-  }
-  try {
-    return JSON.parse(Buffer.concat(pieces).toString("utf8"));
-  } catch {
-    throw new MeshError("MESH_BAD_REQUEST", { message: "the body is not JSON" });
-  }
-}
-
-function sendJson(
-  response: ServerResponse,
-  status: number,
-  body: unknown,
-  contentType = "application/json; charset=utf-8",
-): void {
-  const text = `${JSON.stringify(body)}\n`;
-  response.writeHead(status, {
-    ...COMMON_HEADERS,
-    "content-type": contentType,
-    "content-length": Buffer.byteLength(text),
-  });
-  response.end(text);
 }
