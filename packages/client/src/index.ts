@@ -115,6 +115,14 @@ export {
   revokePeerInvite,
 } from "./peers.js";
 export {
+  createPool,
+  decidePoolRequest,
+  listPoolRequests,
+  listPools,
+  pairPool,
+  removePoolMember,
+} from "./pools.js";
+export {
   type RecoverOptions,
   type RenewedCertificate,
   recoverCertificate,

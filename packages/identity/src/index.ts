@@ -106,6 +106,7 @@ export {
   POOL_MEMBERS_MAX,
   POOL_REMOVED_MAX,
   type PoolRoster,
+  type PoolRosterContent,
   type PoolRosterMember,
   signPoolRoster,
   verifyPoolRoster,

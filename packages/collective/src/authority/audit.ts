@@ -30,6 +30,12 @@ export type AuditAction =
   | "peer.accept"
   | "peer.refresh"
   | "peer.remove"
+  | "pool.create"
+  | "pool.admit"
+  | "pool.remove-member"
+  | "pool.adopt"
+  | "pool.pair"
+  | "pool.pair-failed"
   | "quota.offer"
   | "quota.withdraw";
 

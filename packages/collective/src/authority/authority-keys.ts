@@ -21,6 +21,8 @@
  * | `authority/peer-invite/<invite id>`       | `PeerInviteRecord`                                |
  * | `authority/peer-farewell/<trust domain>`  | a removed peer that has not been told yet         |
  * | `authority/quota/<trust domain>`          | `QuotaRecord`: how much that peer may keep here   |
+ * | `authority/pool/<pool id>`               | `PoolRoster`: who runs models together, signed    |
+ * | `authority/pool-code/<code id>`           | `PoolCodeRecord`: an open pairing code            |
  * | `authority/peer-trust`                    | sequence number of the newest change of a peer    |
  * | `authority/bundle`                        | the member's own newest `SignedTrustBundle`       |
  * | `authority/audit-head`                    | sequence number and hash of the last audit record |
@@ -47,6 +49,8 @@ export const PEER_PREFIX = "authority/peer/";
 export const PEER_INVITE_PREFIX = "authority/peer-invite/";
 export const PEER_FAREWELL_PREFIX = "authority/peer-farewell/";
 export const QUOTA_PREFIX = "authority/quota/";
+export const POOL_PREFIX = "authority/pool/";
+export const POOL_CODE_PREFIX = "authority/pool-code/";
 export const PEER_TRUST_KEY = "authority/peer-trust";
 export const BUNDLE_KEY = "authority/bundle";
 export const MEMBER_KEY = "authority/member";
@@ -63,6 +67,8 @@ export const inviteKey = (id: InviteId): string => INVITE_PREFIX + id;
 export const peerKey = (domain: TrustDomain): string => PEER_PREFIX + domain;
 export const peerInviteKey = (id: InviteId): string => PEER_INVITE_PREFIX + id;
 export const farewellKey = (domain: TrustDomain): string => PEER_FAREWELL_PREFIX + domain;
+export const poolKey = (poolId: string): string => POOL_PREFIX + poolId;
+export const poolCodeKey = (id: string): string => POOL_CODE_PREFIX + id;
 export const auditKey = (sequence: number): string => AUDIT_PREFIX + digits(sequence);
 
 /** Machines share one set of names: a node cannot be called like the coordinator. */

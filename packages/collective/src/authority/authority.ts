@@ -61,6 +61,7 @@ import type { InviteRequest } from "./invite-request.js";
 import { type CreatedInvite, createInvite, listInvites, maySee, revokeInvite } from "./invites.js";
 import { openContext } from "./open-context.js";
 import { PeerBook } from "./peers.js";
+import { Pools } from "./pools.js";
 import { Quotas } from "./quotas.js";
 import { allowRecovery, type RecoverRequest, recover, renew, type ServerNames } from "./renewal.js";
 import { revokeIdentity } from "./revoke.js";
@@ -97,6 +98,8 @@ export class Authority {
   readonly grants: GrantBook;
   /** How much each peer may keep here. */
   readonly quotas: Quotas;
+  /** Which machines of this member run models together. */
+  readonly pools: Pools;
   readonly #context: AuthorityContext;
   readonly #verifier: CertificateVerifier;
   readonly #bundle: TrustBundle;
@@ -121,6 +124,7 @@ export class Authority {
       ),
     );
     this.quotas = new Quotas(context, this.peers);
+    this.pools = new Pools(context);
   }
 
   /** `MESH_CONFIG_INVALID` when CA, member and store do not belong together. */

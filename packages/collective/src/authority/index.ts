@@ -64,5 +64,7 @@ export {
 } from "./peer-invites.js";
 export { PeerBook, type PeerChanged } from "./peers.js";
 export type { FarewellRecord, PeerRecord } from "./peers-records.js";
+export type { AdmissionRequest, Admitted } from "./pool-admission.js";
+export type { PoolCodeProof, PoolCreation, Pools } from "./pools.js";
 export { type QuotaRecord, Quotas } from "./quotas.js";
 export type { RecoverRequest, ServerNames } from "./renewal.js";

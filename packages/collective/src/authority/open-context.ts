@@ -30,6 +30,8 @@ import {
   PEER_INVITE_PREFIX,
   PEER_PREFIX,
   PEER_TRUST_KEY,
+  POOL_CODE_PREFIX,
+  POOL_PREFIX,
   QUOTA_PREFIX,
 } from "./authority-keys.js";
 import type { AuthorityContext } from "./context.js";
@@ -51,6 +53,8 @@ const CACHED_PREFIXES = [
   PEER_TRUST_KEY,
   BUNDLE_KEY,
   QUOTA_PREFIX,
+  POOL_PREFIX,
+  POOL_CODE_PREFIX,
 ] as const;
 
 export interface OpenOptions {
