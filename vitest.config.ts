@@ -19,6 +19,10 @@ const alias = [
     find: /^@hearthmesh\/gateway\/contracts$/,
     replacement: source("gateway/src/contracts/index.ts"),
   },
+  {
+    find: /^@hearthmesh\/gateway\/control-plane$/,
+    replacement: source("gateway/src/control-plane/index.ts"),
+  },
   { find: /^@hearthmesh\/gateway\/plain$/, replacement: source("gateway/src/plain/index.ts") },
   {
     find: /^@hearthmesh\/client\/private-files$/,

@@ -13,7 +13,8 @@ const started = basename(process.argv[1] ?? "mesh", ".js");
 const name = PROGRAM_NAMES.find((known) => known === started) ?? "mesh";
 /** The daemon ends itself on signals, and more thoroughly. */
 const isDaemon =
-  name === "mesh-relay" || ["up", "start", "join", "relay"].includes(process.argv[2] ?? "");
+  name.startsWith("mesh-") ||
+  ["up", "start", "join", "relay", "control-plane"].includes(process.argv[2] ?? "");
 if (!isDaemon) process.once("SIGINT", () => interruption.abort());
 
 // Whoever read our output has gone (`| head`): that is no failure.

@@ -6,6 +6,7 @@ import { backupCreateCommand } from "./commands/backup-create.js";
 import { backupStatusCommand } from "./commands/backup-status.js";
 import { completionCommand } from "./commands/completion.js";
 import { configShowCommand } from "./commands/config-show.js";
+import { controlPlaneCommand } from "./commands/control-plane.js";
 import { forwardCommand } from "./commands/forward.js";
 import { fsckCommand } from "./commands/fsck.js";
 import { grantAddCommand } from "./commands/grant-add.js";
@@ -139,6 +140,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       storeGroup(cli),
       ...upkeepCommands(cli),
       relayCommand(cli),
+      controlPlaneCommand(cli),
       revokeCommand(cli),
       auditCommand(cli),
       commandGroup("config", "the configuration of the node", [configShowCommand(cli)]),

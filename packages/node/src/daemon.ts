@@ -10,7 +10,8 @@ import {
   systemClock,
   systemRandom,
 } from "@hearthmesh/core";
-import type { Config } from "./config/config.js";
+import { formatEndpoint } from "@hearthmesh/identity";
+import type { Config, HostPort } from "./config/config.js";
 import { type ConfigSources, loadConfig } from "./config/load.js";
 import { createMember } from "./create-member.js";
 import { type NodeRecord, readNodeRecord } from "./home.js";
@@ -86,6 +87,7 @@ async function buildParts(config: Config, record: NodeRecord, tools: Tools): Pro
   const running = new RunningFile(join(config.home, "run", "node.json"), {
     httpUrl: record.roles.includes("coordinator") ? pageUrl(config) : undefined,
     nodeUrl: pageUrl(config),
+    enrolment: record.roles.includes("coordinator") ? ownAddress(config.enrolment) : undefined,
     pid: process.pid,
   });
   return [...parts, running];
@@ -133,8 +135,11 @@ function wantedPorts(config: Config, isCoordinator: boolean): WantedPort[] {
 
 /** For people and commands on this machine, also when the port is open to others. */
 function pageUrl({ http }: Config): string {
-  const own = ["0.0.0.0", "::"].includes(http.host) ? "127.0.0.1" : http.host;
-  return `http://${own.includes(":") ? `[${own}]` : own}:${http.port}`;
+  return `http://${ownAddress(http)}`;
+}
+
+function ownAddress({ host, port }: HostPort): string {
+  return formatEndpoint({ host: ["0.0.0.0", "::"].includes(host) ? "127.0.0.1" : host, port });
 }
 
 function banner(config: Config, record: NodeRecord, isNew: boolean): string {

@@ -6,6 +6,10 @@
  */
 export { type ConfigSources, describeConfig } from "./config/load.js";
 export { configurationPage, exampleFile } from "./config/reference.js";
+export {
+  type ControlPlaneRunOptions,
+  runControlPlane,
+} from "./control-plane/run-control-plane.js";
 export { type DaemonOptions, runDaemon } from "./daemon.js";
 export { snapshotName, writeSnapshot } from "./etcd/snapshot-file.js";
 export { type MigratedHome, type MigrateOptions, migrateHome } from "./etcd/store-migrate.js";

@@ -11,6 +11,8 @@ export interface RunningContent {
   httpUrl: string | undefined;
   /** What every node serves on its own machine: health, mesh, services. */
   nodeUrl: string;
+  /** `host:port` of the enrolment door, from this machine; undefined without a coordinator. */
+  enrolment?: string | undefined;
   pid: number;
 }
 
@@ -44,9 +46,10 @@ export async function readRunning(home: string): Promise<RunningContent | undefi
     // Being written at this moment.
     return undefined;
   }
-  const { httpUrl, nodeUrl, pid } = content;
+  const { httpUrl, nodeUrl, enrolment, pid } = content;
   if (typeof nodeUrl !== "string" || typeof pid !== "number" || !isAlive(pid)) return undefined;
-  return { httpUrl: typeof httpUrl === "string" ? httpUrl : undefined, nodeUrl, pid };
+  const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
+  return { httpUrl: textOf(httpUrl), nodeUrl, enrolment: textOf(enrolment), pid };
 }
 
 function isAlive(pid: number): boolean {
