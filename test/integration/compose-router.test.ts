@@ -232,8 +232,8 @@ describe.skipIf(missing !== undefined)(
       for (const router of [alice, bob]) {
         const log = await router.compose("logs", "router");
         expect(log).toContain(`node ${router.name} of ${router.name}-home (coordinator`);
-        // Later versions of podman-compose put the service's name in front.
-        const lines = log.split("\n").flatMap((line) => line.match(/\{.*\}(?=\r?$)/)?.[0] ?? []);
+        // Later versions of podman-compose put the service's name in front, and colours around it.
+        const lines = log.split("\n").flatMap((line) => line.match(/\{.*\}/)?.[0] ?? []);
         const messages = lines.map((line) => JSON.parse(line).msg as string);
         expect(messages).toEqual(expect.arrayContaining(["links are open", "the node is up"]));
       }
@@ -305,8 +305,10 @@ describe.skipIf(missing !== undefined)(
         ? []
         : ["--verbose"];
       const printed = await spoke.compose(...tells, "up", "-d", "--no-build");
-      expect(printed).toMatch(/podman (run|create)/);
-      expect(printed).not.toContain(code);
+      // Beside its commands it may tell what it read from `.env`: the token stands there.
+      const commands = printed.split("\n").filter((line) => /podman .*(run|create) /.test(line));
+      expect(commands.length).toBeGreaterThan(0);
+      expect(commands.filter((line) => line.includes(code))).toEqual([]);
       await spoke.healthy();
       const isThere = async () => {
         const { peers } = await alice.json("peers");
