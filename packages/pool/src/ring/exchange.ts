@@ -1,0 +1,287 @@
+/**
+ * Adding up the partial sums of all members: the pure machine of one member for one epoch. It does
+ * no I/O; what it wants sent it hands to `send`, what came it is told by `accept`.
+ *
+ * Exchanges are numbered from 0 and follow each other: that of the attention of layer 0, of its
+ * feed-forward part, of layer 1, and so on through all steps; even numbers are attention. A member
+ * that holds nothing of a part sends nothing there, and nobody waits for it.
+ *
+ *     idle --begin--> parts --all parts there--> done                       one-shot
+ *     idle --begin--> parts --> sums --all sums there--> done               scatter and gather
+ *     done --take--> idle, the number rises
+ *
+ * One-shot: everybody sends its rounded part to everybody and adds all of them in the order of the
+ * ring. Scatter and gather: everybody adds up one slice of the values and sends the rounded sum to
+ * all. In both, the result is the same bits at every member.
+ *
+ * Invariants: a peer is at most `EXCHANGES_AHEAD_MAX - 1` exchanges ahead, and each of its frames
+ * is taken once; a frame's length is bounded when its header comes and exact when it is used; a
+ * value that is not finite never reaches a sum that is used. Errors: `MemberFault` with
+ * `MESH_RING_FRAME_INVALID`, or `MESH_ENGINE_FAILED` when the own values are not finite.
+ */
+import { MeshError } from "@hearthmesh/core";
+import { addBf16, bf16Scratch, encodeBf16, setBf16 } from "./bf16.js";
+import { FrameKind, HEADER_BYTES, invalidFrame, writeHeader } from "./frame-codec.js";
+import { EXCHANGES_AHEAD_MAX } from "./limits.js";
+import { MemberFault } from "./member-fault.js";
+import { PartInbox } from "./part-inbox.js";
+import type { ExchangeMode } from "./step-codec.js";
+
+export interface ExchangeOptions {
+  readonly epoch: number;
+  readonly position: number;
+  readonly members: number;
+  readonly embeddingWidth: number;
+  readonly rowsMax: number;
+  /** Who holds something: by position, of attention and of the feed-forward part. */
+  readonly contributors: readonly [readonly boolean[], readonly boolean[]];
+  /** The frame must not be changed; the machine changes it itself after the peers have it. */
+  send(to: number, frame: Uint8Array): void;
+}
+
+/** A frame that is built in place and used again a few exchanges later. */
+interface FrameBuffer {
+  bytes: Uint8Array;
+}
+
+export class Exchange {
+  readonly #options: ExchangeOptions;
+  readonly #parts: PartInbox;
+  readonly #sums: PartInbox;
+  readonly #sum: Float32Array;
+  readonly #scratch = bf16Scratch();
+  readonly #outgoing: FrameBuffer[];
+  /** Of the slices of a scatter: one for each receiver. The own one is kept for the sum. */
+  readonly #slices: FrameBuffer[][];
+  #state: "idle" | "parts" | "sums" | "done" = "idle";
+  #number = 0;
+  #values = 0;
+  #mode: ExchangeMode = "one-shot";
+
+  constructor(options: ExchangeOptions) {
+    const { members, position, embeddingWidth, rowsMax } = options;
+    this.#options = options;
+    this.#sum = new Float32Array(rowsMax * embeddingWidth);
+    this.#parts = new PartInbox(members, position);
+    this.#sums = new PartInbox(members, position);
+    const ring = (): FrameBuffer[] =>
+      Array.from({ length: EXCHANGES_AHEAD_MAX }, () => ({ bytes: new Uint8Array(0) }));
+    this.#outgoing = ring();
+    this.#slices = Array.from({ length: members }, ring);
+  }
+
+  /** Of the exchange that runs, or comes next. */
+  get number(): number {
+    return this.#number;
+  }
+
+  /** Largest payload that a peer may send. */
+  payloadBytesMax(kind: number): number {
+    const all = 2 * this.#sum.length;
+    return kind === FrameKind.partial ? all : Math.ceil(all / this.#options.members) + 2;
+  }
+
+  /** Begins the next exchange with the own part of `rows` rows; ignored when it holds nothing. */
+  begin(partial: Float32Array, rows: number, mode: ExchangeMode): void {
+    if (this.#state !== "idle" || this.#number >= 2 ** 32 - 1) {
+      throw new MemberFault(undefined, new MeshError("MESH_RING_BROKEN"));
+    }
+    this.#state = "parts";
+    this.#mode = mode;
+    this.#values = rows * this.#options.embeddingWidth;
+    if (this.#contributes(this.#options.position)) this.#sendParts(partial);
+    for (let from = 0; from < this.#options.members; from++) {
+      this.#checkPart(from);
+      this.#checkSum(from);
+    }
+  }
+
+  /** A frame of kind partial, scatter or gather of this epoch. */
+  accept(from: number, kind: number, number: number, payload: Uint8Array): void {
+    const ahead = number - this.#number;
+    if (ahead < 0 || ahead >= EXCHANGES_AHEAD_MAX || payload.length % 2 !== 0) {
+      throw this.#fault(from, `a frame for exchange ${number} came in exchange ${this.#number}`);
+    }
+    if (kind === FrameKind.gather) {
+      this.#put(this.#sums, from, kind, number, payload);
+      this.#checkSum(from);
+      return;
+    }
+    if (this.#options.contributors[number % 2 === 0 ? 0 : 1][from] !== true) {
+      throw this.#fault(from, `a part of exchange ${number} came from one that holds nothing`);
+    }
+    this.#put(this.#parts, from, kind, number, payload);
+    this.#checkPart(from);
+  }
+
+  /** Goes on as far as it can; true when the sums of all members are there. */
+  advance(): boolean {
+    if (this.#state === "parts" && this.#missingParts() === undefined) {
+      if (this.#mode === "one-shot") {
+        this.#addParts(this.#values);
+        this.#state = "done";
+      } else {
+        this.#gatherOwnSlice();
+        this.#state = "sums";
+      }
+    }
+    if (this.#state === "sums" && this.#missingSums() === undefined) {
+      this.#readSums();
+      this.#state = "done";
+    }
+    return this.#state === "done";
+  }
+
+  /** Adds the sums to `x` and ends the exchange; only when `advance` has said true. */
+  take(x: Float32Array): void {
+    const sum = this.#sum;
+    for (let index = 0; index < this.#values; index++) {
+      x[index] = (x[index] as number) + (sum[index] as number);
+    }
+    this.#state = "idle";
+    this.#number++;
+  }
+
+  /** The first member that is waited for; undefined when none is. */
+  missing(): number | undefined {
+    if (this.#state === "parts") return this.#missingParts();
+    return this.#state === "sums" ? this.#missingSums() : undefined;
+  }
+
+  #contributes(position: number): boolean {
+    return this.#options.contributors[this.#number % 2 === 0 ? 0 : 1][position] === true;
+  }
+
+  #put(inbox: PartInbox, from: number, kind: number, number: number, payload: Uint8Array): void {
+    if (!inbox.put(from, kind, number, payload)) {
+      throw this.#fault(from, `a frame for exchange ${number} came twice`);
+    }
+  }
+
+  #sendParts(partial: Float32Array): void {
+    const { members, position } = this.#options;
+    if (this.#mode === "one-shot") {
+      const frame = this.#frame(this.#outgoing, FrameKind.partial, this.#values);
+      this.#encode(partial, 0, frame);
+      for (let to = 0; to < members; to++) if (to !== position) this.#options.send(to, frame);
+      return;
+    }
+    for (let to = 0; to < members; to++) {
+      const { from, length } = this.#slice(to);
+      const frame = this.#frame(this.#slices[to] ?? [], FrameKind.scatter, length);
+      this.#encode(partial, from, frame);
+      if (to !== position) this.#options.send(to, frame);
+    }
+  }
+
+  #encode(values: Float32Array, from: number, frame: Uint8Array): void {
+    if (encodeBf16(values, from, payloadOf(frame))) return;
+    const message = "the engine gave values that are no numbers";
+    throw new MemberFault(undefined, new MeshError("MESH_ENGINE_FAILED", { message }));
+  }
+
+  /** Values that a member adds up in a scatter. */
+  #slice(position: number): { from: number; length: number } {
+    const { members } = this.#options;
+    const from = Math.floor((this.#values * position) / members);
+    return { from, length: Math.floor((this.#values * (position + 1)) / members) - from };
+  }
+
+  #frame(ring: FrameBuffer[], kind: number, values: number): Uint8Array {
+    const payloadBytes = 2 * values;
+    const buffer = ring[this.#number % EXCHANGES_AHEAD_MAX] as FrameBuffer;
+    if (buffer.bytes.length < HEADER_BYTES + payloadBytes) {
+      buffer.bytes = new Uint8Array(HEADER_BYTES + payloadBytes);
+    }
+    const { epoch } = this.#options;
+    const view = new DataView(buffer.bytes.buffer);
+    writeHeader(view, { kind, epoch, number: this.#number, payloadBytes });
+    return buffer.bytes.subarray(0, HEADER_BYTES + payloadBytes);
+  }
+
+  /** Only when the exchange of this frame has begun is it known what is right. */
+  #checkPart(from: number): void {
+    const part = this.#parts.get(from, this.#number);
+    if (this.#state !== "parts" || part === undefined) return;
+    const isOneShot = this.#mode === "one-shot";
+    const values = isOneShot ? this.#values : this.#slice(this.#options.position).length;
+    const kind = isOneShot ? FrameKind.partial : FrameKind.scatter;
+    if (part.kind !== kind || part.values !== values) {
+      throw this.#fault(from, `${part.values} values of kind ${part.kind} came, not ${values}`);
+    }
+  }
+
+  #checkSum(from: number): void {
+    const part = this.#sums.get(from, this.#number);
+    if (this.#state === "idle" || part === undefined) return;
+    const values = this.#mode === "one-shot" ? -1 : this.#slice(from).length;
+    if (part.values !== values) throw this.#fault(from, `${part.values} sums came unasked`);
+  }
+
+  #missingParts(): number | undefined {
+    for (let from = 0; from < this.#options.members; from++) {
+      if (from === this.#options.position || !this.#contributes(from)) continue;
+      if (this.#parts.get(from, this.#number) === undefined) return from;
+    }
+    return undefined;
+  }
+
+  #missingSums(): number | undefined {
+    for (let from = 0; from < this.#options.members; from++) {
+      if (from === this.#options.position) continue;
+      if (this.#sums.get(from, this.#number) === undefined) return from;
+    }
+    return undefined;
+  }
+
+  /** All parts, rounded, in the order of the ring. */
+  #addParts(values: number): void {
+    const { members, position } = this.#options;
+    const own = this.#mode === "one-shot" ? this.#outgoing : (this.#slices[position] ?? []);
+    const sum = this.#sum.subarray(0, values);
+    let isFirst = true;
+    for (let from = 0; from < members; from++) {
+      if (!this.#contributes(from)) continue;
+      const part =
+        from === position ? this.#ownPart(own, values) : this.#parts.take(from, this.#number);
+      const areFinite = isFirst ? setBf16(part, sum) : addBf16(part, sum, this.#scratch);
+      isFirst = false;
+      if (!areFinite) throw this.#fault(from, "a part holds values that are no numbers");
+    }
+  }
+
+  #ownPart(ring: FrameBuffer[], values: number): Uint16Array {
+    const buffer = ring[this.#number % EXCHANGES_AHEAD_MAX] as FrameBuffer;
+    return new Uint16Array(buffer.bytes.buffer, HEADER_BYTES, values);
+  }
+
+  #gatherOwnSlice(): void {
+    const { members, position } = this.#options;
+    const { length } = this.#slice(position);
+    this.#addParts(length);
+    const frame = this.#frame(this.#outgoing, FrameKind.gather, length);
+    this.#encode(this.#sum, 0, frame);
+    for (let to = 0; to < members; to++) if (to !== position) this.#options.send(to, frame);
+  }
+
+  #readSums(): void {
+    const { members, position } = this.#options;
+    for (let from = 0; from < members; from++) {
+      const slice = this.#slice(from);
+      const part =
+        from === position
+          ? this.#ownPart(this.#outgoing, slice.length)
+          : this.#sums.take(from, this.#number);
+      const sum = this.#sum.subarray(slice.from, slice.from + slice.length);
+      if (!setBf16(part, sum)) throw this.#fault(from, "a sum holds values that are no numbers");
+    }
+  }
+
+  #fault(from: number, message: string): MemberFault {
+    return new MemberFault(from, invalidFrame(message));
+  }
+}
+
+function payloadOf(frame: Uint8Array): Uint16Array {
+  return new Uint16Array(frame.buffer, HEADER_BYTES, (frame.length - HEADER_BYTES) / 2);
+}

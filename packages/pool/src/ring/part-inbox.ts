@@ -1,0 +1,60 @@
+/** Parts that came from peers and were not used yet, at most a few exchanges ahead of their use. */
+import { EXCHANGES_AHEAD_MAX } from "./limits.js";
+
+interface Slot {
+  number: number;
+  kind: number;
+  values: number;
+  isFull: boolean;
+  memory: Uint16Array;
+}
+
+export interface Part {
+  readonly kind: number;
+  readonly values: number;
+}
+
+/** Its memory is used again, and grows only to the largest part that was accepted. */
+export class PartInbox {
+  readonly #slots: Slot[][];
+
+  constructor(members: number, position: number) {
+    this.#slots = Array.from({ length: members }, (_, from) =>
+      from === position
+        ? []
+        : Array.from({ length: EXCHANGES_AHEAD_MAX }, () => ({
+            number: 0,
+            kind: 0,
+            values: 0,
+            isFull: false,
+            memory: new Uint16Array(0),
+          })),
+    );
+  }
+
+  /** False when this one is there already. The caller bounds `number` and the length. */
+  put(from: number, kind: number, number: number, payload: Uint8Array): boolean {
+    const slot = this.#slots[from]?.[number % EXCHANGES_AHEAD_MAX];
+    if (slot === undefined || slot.isFull) return false;
+    slot.values = payload.length / 2;
+    if (slot.memory.length < slot.values) slot.memory = new Uint16Array(slot.values);
+    new Uint8Array(slot.memory.buffer).set(payload);
+    slot.number = number;
+    slot.kind = kind;
+    slot.isFull = true;
+    return true;
+  }
+
+  get(from: number, number: number): Part | undefined {
+    const slot = this.#slots[from]?.[number % EXCHANGES_AHEAD_MAX];
+    return slot?.isFull === true && slot.number === number ? slot : undefined;
+  }
+
+  /** Good until the next `put` of this peer; empty when there is none. */
+  take(from: number, number: number): Uint16Array {
+    const slot = this.#slots[from]?.[number % EXCHANGES_AHEAD_MAX];
+    if (slot?.isFull !== true || slot.number !== number) return new Uint16Array(0);
+    slot.isFull = false;
+    return slot.memory.subarray(0, slot.values);
+  }
+}
