@@ -3,6 +3,17 @@
  * run, `shards` who holds which part, `engine` computes, `ring` adds up, `planner` decides whether
  * splitting pays, `runtime` joins them for one node.
  */
+
+export type {
+  EndpointAnswer,
+  EndpointInput,
+  EndpointKind,
+  EndpointOperation,
+  EndpointRecord,
+  EndpointRequest,
+  EndpointService,
+  EndpointView,
+} from "./endpoints/endpoint-service.js";
 export {
   type EngineMemory,
   type EngineSizes,
@@ -27,12 +38,25 @@ export { quantise, type WritableType } from "./gguf/quantise.js";
 export { readGguf } from "./gguf/read-gguf.js";
 export { bytesSource, type FileSource, openFileSource } from "./gguf/sources.js";
 export { type GgufTensorSource, ggufBytes, ggufPieces } from "./gguf/write-gguf.js";
+export { JoinCallBook } from "./membership/join-call-book.js";
+export { type JoinCall, JoinCallCodec } from "./membership/join-call-codec.js";
+export { JoinRequests, type KeptRequest, wordsOfNode } from "./membership/join-requests.js";
+export { CAPACITY_MAX, STATEMENT_ENDPOINTS_MAX } from "./membership/limits.js";
+export { type MemberStatement, signMemberStatement } from "./membership/member-statement.js";
 export type {
   PoolDirectory,
   PoolMemberView,
   PoolRole,
   PoolView,
 } from "./membership/pool-directory.js";
+export {
+  type AgreementDigest,
+  type AgreementNews,
+  RingAgreement,
+  readDigest,
+} from "./membership/ring-agreement.js";
+export { ringOf } from "./membership/ring-of.js";
+export { ringTopologyName, ringTopologyOf } from "./membership/ring-topology.js";
 export type {
   Architecture,
   ModelShape,
@@ -68,3 +92,5 @@ export type {
 export { columnsOf } from "./shards/columns.js";
 export { RING_COLUMNS, type Shard, type Span } from "./shards/shard.js";
 export { idlePositions, shardsOf, wholeShard } from "./shards/shards-of.js";
+export { TokenDecoder, type Tokenizer } from "./tokenizer/tokenizer.js";
+export { tokenizerOf } from "./tokenizer/tokenizer-of.js";
