@@ -20,12 +20,19 @@ export {
   memoryOf,
   weightBytesEstimate,
 } from "./engine/engine-memory.js";
+export { type GgmlSurroundings, openGgmlEngine } from "./engine/ggml/open-ggml-engine.js";
 export type {
   EngineBatch,
   EngineOptions,
   EngineStats,
   ShardEngine,
 } from "./engine/shard-engine.js";
+export {
+  rangesOf,
+  type ShardTensors,
+  shardTensorsOf,
+  weightBytesOf,
+} from "./engine/shard-tensors.js";
 export type {
   Gguf,
   GgufMetadata,

@@ -5,7 +5,7 @@
 import { MeshError } from "@hearthmesh/core";
 import type { ModelShape } from "../model/model-shape.js";
 import type { Shard } from "../shards/shard.js";
-import { CACHE_ROWS_STEP, GRAPHS_KEPT_MAX, READ_BYTES_MAX } from "./limits.js";
+import { CACHE_ROWS_STEP, GRAPH_NODES_KEPT_MAX, READ_BYTES_MAX } from "./limits.js";
 import type { EngineOptions } from "./shard-engine.js";
 
 export type EngineSizes = Pick<
@@ -23,10 +23,10 @@ export interface EngineMemory {
   readonly totalBytes: number;
 }
 
-/** A graph of one part of one layer: its nodes, their table, and what the allocator remembers. */
-const GRAPH_BYTES = 24 * 1024;
-/** Partial results of attention and the rows of one thread. */
-const THREAD_BYTES = 256 * 1024;
+/** A node of a graph: its description, its place in the tables, what the allocator remembers. */
+const NODE_BYTES = 640;
+/** Rows of queries and of the cache that one thread attends to at a time. */
+const ATTENTION_TILE_ROWS = 64;
 const F16_BYTES = 2;
 const F32_BYTES = 4;
 
@@ -78,13 +78,16 @@ function scratchBytesOf(
   const live = 4 * embedding + Math.max(3 * queryWidth + 4 * kvWidth, 3 * columns);
   const values = rows * live * F32_BYTES;
   // The mask, and where rows stand.
-  const inputs = rows * (cacheRows * F16_BYTES + 16);
+  const inputs = 2 * rows * (cacheRows * F16_BYTES + 16);
   const logits = 2 * width(shard.vocabulary) * F32_BYTES;
   // The input of a product in the form in which the weights want it.
   const converted = rows * Math.max(embedding, queryWidth, columns) * F32_BYTES;
   // What crosses between JavaScript and the library.
   const staged = 4 * rows * embedding * F32_BYTES;
-  const kept = GRAPHS_KEPT_MAX * GRAPH_BYTES + READ_BYTES_MAX + sizes.threads * THREAD_BYTES;
+  const tile = ATTENTION_TILE_ROWS * (4 * shape.headWidth + 2 * ATTENTION_TILE_ROWS);
+  const partials = (queryWidth / shape.headWidth) * (shape.headWidth + 2);
+  const perThread = (tile + partials) * F32_BYTES;
+  const kept = GRAPH_NODES_KEPT_MAX * NODE_BYTES + 2 * READ_BYTES_MAX + sizes.threads * perThread;
   return values + inputs + logits + converted + staged + kept;
 }
 

@@ -2,8 +2,10 @@
 
 /** One read of a model file; larger slices come in several reads, straight into their tensor. */
 export const READ_BYTES_MAX = 4 << 20;
-/** Built graphs that are kept; the one that was not used for longest goes first. */
-export const GRAPHS_KEPT_MAX = 512;
+/** Nodes of all built graphs that are kept; the graph that was not used for longest goes first. */
+export const GRAPH_NODES_KEPT_MAX = 32_768;
+/** Nodes of one graph: of one layer about 30, of the largest models about 4,000 in all. */
+export const GRAPH_NODES_MAX = 32_768;
 /** Lengths of the cache that graphs are built for are multiples of this. */
 export const CACHE_ROWS_STEP = 256;
 /** What `EngineOptions` may ask for. */
@@ -11,7 +13,10 @@ export const BATCH_ROWS_MAX = 256;
 export const SEQUENCES_MAX = 64;
 export const THREADS_MAX = 256;
 export const CONTEXT_TOKENS_MAX = 1 << 20;
-/** Libraries in one folder, and devices that they may offer. */
+/** Names in a folder of libraries, devices that they offer, and what is asked of a device. */
+export const LIBRARY_FILES_MAX = 1024;
 export const DEVICES_MAX = 32;
-/** The reference engine is for tests and tiny models: it keeps every weight as a 64-bit number. */
+export const BUFFER_TYPES_MAX = 16;
+export const FEATURES_MAX = 128;
+/** The reference engine is for tests and tiny models: it keeps every weight as 32 bits. */
 export const REFERENCE_WEIGHTS_MAX = 64 << 20;

@@ -1,0 +1,102 @@
+/** From a model's file to an engine on ggml. */
+import { errorFields, isMeshError, type Logger } from "@hearthmesh/core";
+import type { Gguf } from "../../gguf/gguf.js";
+import { modelShapeOf } from "../../gguf/model-shape-of.js";
+import { readGguf } from "../../gguf/read-gguf.js";
+import { openFileSource } from "../../gguf/sources.js";
+import type { ModelShape } from "../../model/model-shape.js";
+import { checkMemory, memoryOf } from "../engine-memory.js";
+import { checkEngineOptions } from "../engine-options.js";
+import type { EngineOptions, ShardEngine } from "../shard-engine.js";
+import { shardTensorsOf, weightBytesOf } from "../shard-tensors.js";
+import { SliceReader } from "../slice-reader.js";
+import { listDevices, type OpenDevice, openDevice } from "./devices.js";
+import { GgmlEngine } from "./ggml-engine.js";
+import { type GgmlLibrary, loadLibrary } from "./library.js";
+import { selfTest } from "./self-test.js";
+import { loadWeights } from "./weights.js";
+
+export interface GgmlSurroundings {
+  /** Gets what ggml says while it loads; standard output gets nothing. */
+  readonly logger: Logger;
+  /** Folder of ggml's libraries (`MESH_GGML_DIR`); undefined: the installed package. */
+  readonly libraryFolder?: string | undefined;
+  /** `auto` (a GPU that works and has the room, else the CPU), or a device's name. */
+  readonly device?: string;
+}
+
+/**
+ * Loads a shard. Computes whether it fits before it allocates anything, and tests the device with
+ * sums whose results are known. Errors: `MESH_ENGINE_MISSING`, `MESH_ENGINE_FAILED`,
+ * `MESH_MODEL_MEMORY`, `MESH_MODEL_DAMAGED`, `MESH_MODEL_UNSUPPORTED`, `MESH_BAD_REQUEST`.
+ */
+export async function openGgmlEngine(
+  options: EngineOptions,
+  surroundings: GgmlSurroundings,
+): Promise<ShardEngine> {
+  checkEngineOptions(options);
+  const { gguf, shape } = await readModel(options.modelPath);
+  const tensors = shardTensorsOf(gguf, shape, options.shard);
+  const admit = (weightBytes: number) =>
+    checkMemory(memoryOf(shape, options.shard, weightBytes, options), options.memoryBytesMax);
+  const weightBytes = weightBytesOf(tensors);
+  admit(weightBytes);
+  const library = await loadLibrary(surroundings.libraryFolder, surroundings.logger);
+  const { totalBytes } = memoryOf(shape, options.shard, weightBytes, options);
+  const device = openTestedDevice(library, surroundings, options.threads, totalBytes);
+  const closers = [() => device.close()];
+  try {
+    const reader = new SliceReader(options.modelPath);
+    closers.push(() => reader.close());
+    const weights = loadWeights(library, device, tensors, reader, admit);
+    closers.length = 0;
+    const engine = new GgmlEngine({ library, device, shape, tensors, reader, weights, options });
+    closers.push(() => engine.close());
+    engine.reserve();
+    return engine;
+  } catch (error) {
+    for (const close of closers.reverse()) close();
+    throw error;
+  }
+}
+
+export async function readModel(path: string): Promise<{ gguf: Gguf; shape: ModelShape }> {
+  const source = await openFileSource(path);
+  try {
+    const gguf = await readGguf(source);
+    return { gguf, shape: modelShapeOf(gguf) };
+  } finally {
+    await source.close();
+  }
+}
+
+/** A device that passed its test. With `auto`, a GPU that does not is left alone for the CPU. */
+export function openTestedDevice(
+  library: GgmlLibrary,
+  { logger, device = "auto" }: GgmlSurroundings,
+  threads: number,
+  neededBytes: number,
+): OpenDevice {
+  if (device !== "auto") return openAndTest(library, device, threads);
+  for (const gpu of listDevices(library).filter(({ kind }) => kind === "gpu")) {
+    if (gpu.freeBytes < neededBytes) continue;
+    try {
+      return openAndTest(library, gpu.name, threads);
+    } catch (error) {
+      if (!isMeshError(error)) throw error;
+      logger.warn(`the device ${gpu.name} is not used`, errorFields(error));
+    }
+  }
+  return openAndTest(library, "cpu", threads);
+}
+
+function openAndTest(library: GgmlLibrary, name: string, threads: number): OpenDevice {
+  const device = openDevice(library, name, threads);
+  try {
+    selfTest(library, device);
+    return device;
+  } catch (error) {
+    device.close();
+    throw error;
+  }
+}
