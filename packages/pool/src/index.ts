@@ -4,6 +4,7 @@
  * splitting pays, `runtime` joins them for one node.
  */
 
+export { AnswerText, type EncodedPrompt, TextModel } from "./chat/text-model.js";
 export type {
   EndpointAnswer,
   EndpointInput,
@@ -96,6 +97,9 @@ export type {
   PlanExplanation,
   PlanOptions,
 } from "./runtime/inference-service.js";
+export { type SliceCandidates, sliceCandidates } from "./sampling/candidates.js";
+export { candidatesNeeded, Sampler } from "./sampling/sampler.js";
+export { StopTexts } from "./sampling/stop-texts.js";
 export { columnsOf } from "./shards/columns.js";
 export { RING_COLUMNS, type Shard, type Span } from "./shards/shard.js";
 export { idlePositions, shardsOf, wholeShard } from "./shards/shards-of.js";
