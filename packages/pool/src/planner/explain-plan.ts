@@ -117,7 +117,10 @@ function nothingText(
   missingBytes: number | undefined,
 ): string[] {
   const ready = input.members.filter(({ unavailable }) => unavailable === undefined);
-  if (ready.length === 0) return ["No member is there that can run it."];
+  if (ready.length === 0) {
+    const reasons = input.members.map(({ name, unavailable }) => `${name}: ${unavailable}`);
+    return [`No member is there that can run it. ${reasons.join("; ")}`];
+  }
   if (missingBytes !== undefined) {
     const free = ready.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
     return [

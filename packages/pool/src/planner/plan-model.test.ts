@@ -45,6 +45,7 @@ function input(
     members,
     links: everyLink(members, more.roundTripMs ?? 0.1),
     history: EMPTY_HISTORY,
+    leader: undefined,
     only: undefined,
     ...more,
   };
@@ -127,6 +128,16 @@ describe("the planner", () => {
     const row = candidates.find(({ row }) => row.placement === "P")?.row;
     expect(row).toMatchObject({ tokensPerSecond: undefined });
     expect(row?.reason).toContain("later");
+  });
+
+  it("plans only what the leader is part of, when there is one", () => {
+    const members = [member("a", 2, 8), member("b", 15, 8), member("c", 15, 8)];
+    expect(planModel(input(members)).chosen?.row.names).toEqual(["b", "c"]);
+    const led = planModel(input(members, { leader: "a" as NodeId })).chosen;
+    expect(led?.row.names).toContain("a");
+    const many = Array.from({ length: 12 }, (_, index) => member(`n${index}`, 9, 8));
+    const last = planModel(input(many, { leader: "n11" as NodeId, only: "T" })).chosen;
+    expect(last?.row.names).toContain("n11");
   });
 
   it("names members that are away", () => {

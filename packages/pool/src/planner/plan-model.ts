@@ -44,7 +44,10 @@ export function planModel(given: PlannerInput): ModelPlan {
 function choose(input: PlannerInput, candidates: readonly Candidate[]): Candidate | undefined {
   const possible = (placement: "R" | "T") =>
     candidates.filter(
-      ({ row, predicted }) => row.placement === placement && predicted !== undefined,
+      ({ row, predicted }) =>
+        row.placement === placement &&
+        predicted !== undefined &&
+        (input.leader === undefined || row.nodeIds.includes(input.leader)),
     );
   const whole = bestWhole(input, possible("R"));
   const split = fastest(possible("T"));

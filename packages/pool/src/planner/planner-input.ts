@@ -38,6 +38,8 @@ export interface PlannerInput {
   readonly members: readonly PlannerMember[];
   readonly links: readonly PlannerLink[];
   readonly history: PlannerHistory;
+  /** Only what this member is part of may be chosen: it leads already. */
+  readonly leader: NodeId | undefined;
   /** Only this placement may be chosen. */
   readonly only: Placement | undefined;
 }

@@ -10,7 +10,9 @@ import type { PlannerInput, PlannerMember } from "./planner-input.js";
 /** The best ring, and the one of all members when it is another; at most two. */
 export function bestSplits(input: PlannerInput): Candidate[] {
   const ready = input.members.filter(({ unavailable }) => unavailable === undefined);
-  if (ready.length < 2) return [];
+  const { leader } = input;
+  const canLead = leader === undefined || ready.some(({ nodeId }) => nodeId === leader);
+  if (ready.length < 2 || !canLead) return [];
   const all = splitCandidate(input, ready);
   const best =
     ready.length <= EXHAUSTIVE_MEMBERS_MAX ? exhaustive(input, ready) : greedy(input, ready);
@@ -22,7 +24,7 @@ function exhaustive(input: PlannerInput, members: readonly PlannerMember[]): Can
   let best: Candidate | undefined;
   const subsets = Array.from({ length: 2 ** members.length }, (_, bits) =>
     members.filter((_, index) => (bits & (1 << index)) !== 0),
-  ).filter(({ length }) => length >= 2);
+  ).filter((subset) => subset.length >= 2 && isLed(input, subset));
   // Smaller rings first: a larger one must be worth its members.
   for (const subset of subsets.sort((a, b) => a.length - b.length)) {
     best = better(best, splitCandidate(input, subset));
@@ -48,7 +50,8 @@ function greedy(input: PlannerInput, members: readonly PlannerMember[]): Candida
   let best: Candidate | undefined;
   for (const order of [bySpeed, byMemory]) {
     for (let size = 2; size <= order.length; size++) {
-      best = better(best, splitCandidate(input, inRingOrder(members, order.slice(0, size))));
+      const chosen = inRingOrder(members, order.slice(0, size));
+      if (isLed(input, chosen)) best = better(best, splitCandidate(input, chosen));
     }
   }
   for (;;) {
@@ -70,10 +73,14 @@ function improve(
     const isIn = from.members.includes(member);
     const others = from.members.filter((one) => one !== member);
     const chosen = isIn ? others : [...from.members, member];
-    if (chosen.length < 2) continue;
+    if (chosen.length < 2 || !isLed(input, chosen)) continue;
     best = better(best, splitCandidate(input, inRingOrder(members, chosen)));
   }
   return best;
+}
+
+function isLed({ leader }: PlannerInput, members: readonly PlannerMember[]): boolean {
+  return leader === undefined || members.some(({ nodeId }) => nodeId === leader);
 }
 
 function inRingOrder(

@@ -1,0 +1,110 @@
+/**
+ * What other agents may ask (`ai.*`). Only nodes of this member come here; each must also be in a
+ * pool with this node, and only the leader of a ring may say what is held for it.
+ */
+import { MeshError, type NodeId, parseNodeId } from "@hearthmesh/core";
+import type { IncomingRequest, LinkHandlers, LinkStream } from "@hearthmesh/qwormhole";
+import type { GenerationEvent } from "../ring/generation.js";
+import {
+  decodeJoin,
+  decodePrepare,
+  decodeRelease,
+  encodeRings,
+  type LedRing,
+  METHODS,
+} from "./agent-messages.js";
+import { optional, parseRecord, textOf, toBytes } from "./checked-json.js";
+import type { InferenceRequest } from "./inference-service.js";
+import { AGENT_BODY_BYTES_MAX, PROBE_BYTES } from "./limits.js";
+import type { MemberMeasures } from "./member-measures.js";
+import type { AgentMembers } from "./ports.js";
+import { encodeEvent, readRequest } from "./remote-generation.js";
+import type { RingHost } from "./ring-host.js";
+
+export interface AgentMethodsOptions {
+  readonly members: AgentMembers;
+  readonly measures: MemberMeasures;
+  readonly host: RingHost;
+  rings(): readonly LedRing[];
+  /** The request of another node, which this one leads itself. */
+  lead(request: InferenceRequest, signal: AbortSignal): AsyncIterable<GenerationEvent>;
+}
+
+export function agentMethods(options: AgentMethodsOptions): LinkHandlers {
+  return {
+    onRequest: async (request) => {
+      const from = requirePeer(options.members, request.peer.nodeId);
+      return answer(options, from, request);
+    },
+    onStream: async (stream) => {
+      requirePeer(options.members, stream.peer.nodeId);
+      if (stream.method === METHODS.generate) return generate(options, stream);
+      if (stream.method === METHODS.probe) return takeProbe(stream);
+      throw unknown(stream.method);
+    },
+  };
+}
+
+async function answer(
+  { measures, host, rings }: AgentMethodsOptions,
+  from: NodeId,
+  { method, body, signal }: IncomingRequest,
+): Promise<Uint8Array> {
+  switch (method) {
+    case METHODS.ping:
+      return toBytes({ v: 1 });
+    case METHODS.measure: {
+      const { ringId } = parseRecord(body, AGENT_BODY_BYTES_MAX);
+      return measures.answer(
+        optional(ringId, (value) => textOf(value, 256)),
+        signal,
+      );
+    }
+    case METHODS.rings:
+      return encodeRings(rings());
+    case METHODS.prepare: {
+      const endpoints = await host.prepare(from, decodePrepare(body), signal);
+      return toBytes({ v: 1, endpoints });
+    }
+    case METHODS.join:
+      await host.join(from, decodeJoin(body), signal);
+      return toBytes({ v: 1 });
+    case METHODS.release:
+      await host.release(from, decodeRelease(body));
+      return toBytes({ v: 1 });
+    default:
+      throw unknown(method);
+  }
+}
+
+async function generate({ lead }: AgentMethodsOptions, stream: LinkStream): Promise<void> {
+  const request = await readRequest(stream);
+  for await (const event of lead(request, stream.signal)) await stream.write(encodeEvent(event));
+  stream.end();
+}
+
+/** Takes what comes, up to the size of a probe, and says how much it was. */
+async function takeProbe(stream: LinkStream): Promise<void> {
+  let bytes = 0;
+  for await (const piece of stream.readable) {
+    bytes += piece.length;
+    if (bytes > 2 * PROBE_BYTES) throw new MeshError("MESH_LIMIT");
+  }
+  await stream.write(toBytes({ v: 1, bytes }));
+  stream.end();
+}
+
+function requirePeer(members: AgentMembers, caller: string): NodeId {
+  const nodeId = parseNodeId(caller);
+  if (members.isPeer(nodeId)) return nodeId;
+  throw new MeshError("MESH_FORBIDDEN", {
+    message: "the caller is in no pool with this node",
+    hint: "`mesh pool list` shows who is in which pool.",
+  });
+}
+
+function unknown(method: string): MeshError {
+  return new MeshError("MESH_FORBIDDEN", {
+    message: `this node does not serve ${JSON.stringify(method.slice(0, 64))}`,
+  });
+}

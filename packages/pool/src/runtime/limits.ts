@@ -1,0 +1,47 @@
+/** Named maxima of the runtime, with their units in their names. */
+
+/** Requests of one model that wait or run on its leader. */
+export const MODEL_REQUESTS_MAX = 256;
+/** Rings that one node leads, and shards that it holds for others, at a time. */
+export const RINGS_MAX = 16;
+/** Members of one ring. */
+export const RING_MEMBERS_MAX = 32;
+/** Tensor endpoints of one member. */
+export const ENDPOINTS_MAX = 16;
+
+/** Body of a request from one agent to another. */
+export const AGENT_BODY_BYTES_MAX = 256 * 1024;
+/** A whole request to generate: prompt, options. */
+export const GENERATE_BODY_BYTES_MAX = 4 << 20;
+/** One event of an answer on its way between agents. */
+export const EVENT_BYTES_MAX = 1 << 20;
+
+/** Times that a model is planned anew for one want, before it counts as broken. */
+export const PLACE_ATTEMPTS_MAX = 8;
+/** Places at which one request is tried. */
+export const REQUEST_ATTEMPTS_MAX = 5;
+
+/** A member answers what it has measured; the first time it measures its engine. */
+export const MEASURE_MS_MAX = 20_000;
+/** A member says which rings it leads. */
+export const RINGS_ASK_MS_MAX = 2_000;
+/** Pulling a shard may take long; the members say how far they are. */
+export const PREPARE_MS_MAX = 6 * 3_600_000;
+/** Loading a shard that lies on the disk, and joining the others. */
+export const JOIN_MS_MAX = 300_000;
+/** A release is told, not waited for longer than this. */
+export const RELEASE_MS_MAX = 5_000;
+/** A shard whose ring broke waits so long for a new plan of its leader. */
+export const ORPHAN_MS_MAX = 30_000;
+/** Measurements of members are taken as they are for so long. */
+export const MEASURES_FRESH_MS = 15_000;
+
+/** Round trips of a measurement, of which the least counts. */
+export const PING_ROUNDS = 5;
+/** A probe of a link sends so much, and ends after so long whatever it sent. */
+export const PROBE_BYTES = 16 << 20;
+export const PROBE_MS_MAX = 2_000;
+/** Decoded tokens from which on a finished answer says something about speed. */
+export const OBSERVED_TOKENS_MIN = 16;
+/** Models whose last epoch is remembered. */
+export const EPOCHS_KEPT_MAX = 1024;

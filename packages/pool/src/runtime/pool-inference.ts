@@ -1,0 +1,384 @@
+/**
+ * The AI pool of one node: where a request goes, and the rings that this node leads.
+ *
+ * 1. A ring of this node that may be used answers.
+ * 2. Else one of another member does; the request goes there over a link.
+ * 3. Else the planner decides, and whoever it names as leader loads the model and answers.
+ *
+ * When the place of an answer is lost in the middle, the request is made at another one and goes on
+ * in the same stream (see `retold-answer.ts`).
+ */
+import { fromWireError, isMeshError, MeshError, type NodeId } from "@hearthmesh/core";
+import type { LinkHandlers } from "@hearthmesh/qwormhole";
+import type { ModelRecord } from "../models/model-library.js";
+import type { GenerationEvent } from "../ring/generation.js";
+import type { RingFailure } from "../ring/ring-worker.js";
+import { type LedRing, METHODS, type PrepareMessage } from "./agent-messages.js";
+import { agentMethods } from "./agent-methods.js";
+import { toBytes } from "./checked-json.js";
+import { EpochBook } from "./epoch-book.js";
+import type {
+  InferenceRequest,
+  InferenceService,
+  InferenceStats,
+  PlanExplanation,
+  PlanOptions,
+} from "./inference-service.js";
+import { JobCounters } from "./job-counters.js";
+import { REQUEST_ATTEMPTS_MAX, RINGS_MAX } from "./limits.js";
+import { MemberMeasures } from "./member-measures.js";
+import { ModelPlanner } from "./model-planner.js";
+import type { AgentPorts } from "./ports.js";
+import { encodeRequest, nodeIdsOf, readEvents } from "./remote-generation.js";
+import { RetoldAnswer } from "./retold-answer.js";
+import { findRings, mayUse, ringIdOf } from "./ring-finder.js";
+import { type HeldRing, RingHost } from "./ring-host.js";
+import { RingLeader } from "./ring-leader.js";
+
+/** Where one attempt at a request is made. */
+type Place = { readonly leader: RingLeader } | { readonly nodeId: NodeId };
+
+export interface RingOfNode extends LedRing {
+  readonly model: string;
+  readonly state: string;
+  readonly members: readonly {
+    readonly nodeId: NodeId;
+    readonly name: string;
+    readonly columns: { readonly from: number; readonly to: number };
+    readonly memoryBytes: number;
+  }[];
+}
+
+export class PoolInference implements InferenceService {
+  readonly measures: MemberMeasures;
+  readonly #ports: AgentPorts;
+  readonly #host: RingHost;
+  readonly #planner: ModelPlanner;
+  readonly #epochs: EpochBook;
+  readonly #jobs = new JobCounters();
+  /** By ring id. */
+  readonly #leaders = new Map<string, { leader: RingLeader; model: ModelRecord }>();
+  readonly #unfollow: () => void;
+  #isClosed = false;
+
+  constructor(ports: AgentPorts) {
+    this.#ports = ports;
+    this.#epochs = new EpochBook(ports.records);
+    this.#host = new RingHost({
+      ...ports,
+      refuse: (message) => this.#refuse(message),
+      makeRoom: (bytes, except) => this.#makeRoom(bytes, except),
+      onFailure: (ringId, failure) => this.#onFailure(ringId, failure),
+    });
+    this.measures = new MemberMeasures(ports, (ringId) => this.#releasableBytes(ringId));
+    this.#planner = new ModelPlanner(ports, this.measures);
+    this.#unfollow = ports.members.onChange(() => {
+      for (const { leader } of this.#leaders.values()) leader.membersChanged();
+    });
+  }
+
+  /** What is served on links, to nodes of the own pools. */
+  handlers(): LinkHandlers {
+    return agentMethods({
+      members: this.#ports.members,
+      measures: this.measures,
+      host: this.#host,
+      rings: () => this.led(),
+      lead: (request, signal) => this.#lead(request, signal),
+    });
+  }
+
+  async *generate(
+    request: InferenceRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<GenerationEvent, void, undefined> {
+    const job = this.#jobs.begin();
+    try {
+      for await (const event of this.#retold(request, signal)) {
+        job.take(event);
+        yield event;
+        if (event.kind === "done") job.end("completed");
+      }
+    } catch (error) {
+      const isCancelled = signal.aborted || isMeshError(error, "MESH_CANCELLED");
+      job.end(isCancelled ? "cancelled" : "failed");
+      throw fromWireError(error);
+    } finally {
+      job.end("cancelled");
+    }
+  }
+
+  async explain(
+    name: string | undefined,
+    signal: AbortSignal,
+    options: PlanOptions = {},
+  ): Promise<PlanExplanation> {
+    const model = await this.#model(name, signal);
+    const allowed = nodeIdsOf(options.onlyMembers, this.#ports.members.list());
+    const only = options.placement;
+    const ringId = ringIdOf(this.#ports.self.nodeId, model.id, allowed, only);
+    const { contextTokens } = options;
+    const request = { model, allowed, only, contextTokens, ringId };
+    return this.#planner.explain({ ...request, leader: undefined, without: [] }, signal);
+  }
+
+  async stats(_signal: AbortSignal): Promise<InferenceStats> {
+    const models = await Promise.all(
+      [...this.#leaders.values()].map(async ({ leader, model }) => {
+        const { plan } = leader;
+        const worker = await leader.stats().catch(() => undefined);
+        if (plan === undefined || worker === undefined) return [];
+        const members = plan.members.map(({ name }) => name);
+        return [{ model: model.name, placement: plan.placement, members, worker }];
+      }),
+    );
+    return { ...this.#jobs.counts, models: models.flat() };
+  }
+
+  /** Rings that this node leads and that are loaded or on their way. */
+  led(): RingOfNode[] {
+    return [...this.#leaders.values()].flatMap(({ leader, model }) => {
+      const [view, plan] = [leader.view(), leader.plan];
+      if (view === undefined || plan === undefined) return [];
+      const members = plan.members.map((member) => ({ ...member }));
+      return [{ ...view, model: model.name, state: leader.state.kind, members }];
+    });
+  }
+
+  /** Shards that this node holds, its own rings' among them. */
+  held(): readonly HeldRing[] {
+    return this.#host.held();
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#unfollow();
+    for (const { leader } of this.#leaders.values()) leader.release();
+    await this.#host.close();
+  }
+
+  async *#retold(request: InferenceRequest, signal: AbortSignal) {
+    const model = await this.#model(request.model, signal);
+    const answer = new RetoldAnswer();
+    const avoid = new Set<NodeId>();
+    let place = await this.#placeOf(model, request, avoid, signal);
+    for (let attempt = 1; ; attempt++) {
+      answer.begin();
+      try {
+        for await (const event of this.#attempt(place, model, request, signal)) {
+          yield* answer.take(event);
+        }
+        return;
+      } catch (cause) {
+        const error = fromWireError(cause);
+        if (signal.aborted || attempt >= REQUEST_ATTEMPTS_MAX || !isWorthAnother(error))
+          throw error;
+        const told = leaderOf(error);
+        if ("nodeId" in place) avoid.add(place.nodeId);
+        place =
+          told !== undefined && told !== this.#ports.self.nodeId && !avoid.has(told)
+            ? { nodeId: told }
+            : await this.#placeOf(model, request, avoid, signal);
+      }
+    }
+  }
+
+  #attempt(
+    place: Place,
+    model: ModelRecord,
+    request: InferenceRequest,
+    signal: AbortSignal,
+  ): AsyncIterable<GenerationEvent> {
+    if ("leader" in place) return place.leader.generate(request, signal);
+    return this.#remote(place.nodeId, { ...request, model: model.id }, signal);
+  }
+
+  async *#remote(nodeId: NodeId, request: InferenceRequest, signal: AbortSignal) {
+    const header = toBytes({ v: 1 });
+    const stream = await this.#ports.links.openStream(nodeId, METHODS.generate, header, signal);
+    let isDone = false;
+    try {
+      await stream.write(encodeRequest(request));
+      stream.end();
+      for await (const event of readEvents(stream.readable)) {
+        isDone = event.kind === "done";
+        yield event;
+      }
+    } finally {
+      if (!isDone) stream.reset("MESH_CANCELLED", "nobody waits for the answer any more");
+    }
+  }
+
+  /** As another node asked: this one leads, whatever it would choose itself. */
+  async *#lead(request: InferenceRequest, signal: AbortSignal) {
+    const model = await this.#model(request.model, signal);
+    const allowed = this.#allowedOf(request);
+    const job = this.#jobs.begin();
+    try {
+      const leader = this.#leaderFor(model, allowed, request.placement);
+      for await (const event of leader.generate(request, signal)) {
+        job.take(event);
+        yield event;
+        if (event.kind === "done") job.end("completed");
+      }
+    } catch (error) {
+      job.end(signal.aborted ? "cancelled" : "failed");
+      throw error;
+    } finally {
+      job.end("cancelled");
+    }
+  }
+
+  async #placeOf(
+    model: ModelRecord,
+    request: InferenceRequest,
+    avoid: ReadonlySet<NodeId>,
+    signal: AbortSignal,
+  ): Promise<Place> {
+    const allowed = this.#allowedOf(request);
+    const own = this.#ownRing(model, allowed, request.placement);
+    if (own !== undefined) return { leader: own };
+    if (request.placement === undefined) {
+      const found = await findRings(this.#ports, model.id, allowed, signal);
+      const best = found.find(({ leader }) => !avoid.has(leader));
+      if (best !== undefined) return { nodeId: best.leader };
+    }
+    const { self } = this.#ports;
+    const plan = await this.#planner.plan(
+      {
+        ...{ model, allowed, only: request.placement, leader: undefined, ringId: undefined },
+        ...{ without: [...avoid], contextTokens: undefined },
+      },
+      false,
+      signal,
+    );
+    if (plan.chosen === undefined) {
+      const { missingBytes } = plan;
+      throw new MeshError(
+        missingBytes === undefined ? "MESH_RING_NOT_READY" : "MESH_MODEL_MEMORY",
+        {
+          message: plan.text.slice(0, 3).join(" "),
+          ...(missingBytes === undefined ? {} : { details: { missingBytes } }),
+        },
+      );
+    }
+    const members = [...plan.chosen.members];
+    members.sort((a, b) => b.bandwidthBytesPerSecond - a.bandwidthBytesPerSecond);
+    const isIn = members.some(({ nodeId }) => nodeId === self.nodeId);
+    const nodeId = isIn ? self.nodeId : (members[0]?.nodeId ?? self.nodeId);
+    if (nodeId !== self.nodeId) return { nodeId };
+    return { leader: this.#leaderFor(model, allowed, request.placement) };
+  }
+
+  /** A ring of this node that is loaded or on its way and that the request may use. */
+  #ownRing(
+    model: ModelRecord,
+    allowed: readonly NodeId[] | undefined,
+    placement: InferenceRequest["placement"],
+  ): RingLeader | undefined {
+    for (const { leader, model: own } of this.#leaders.values()) {
+      const { plan } = leader;
+      if (own.id !== model.id || plan === undefined) continue;
+      if (placement !== undefined && plan.placement !== placement) continue;
+      const nodeIds = plan.members.map(({ nodeId }) => nodeId);
+      if (mayUse(nodeIds, allowed)) return leader;
+    }
+    return undefined;
+  }
+
+  #leaderFor(
+    model: ModelRecord,
+    allowed: readonly NodeId[] | undefined,
+    only: InferenceRequest["placement"],
+  ): RingLeader {
+    if (this.#isClosed) throw new MeshError("MESH_STOPPING");
+    const ringId = ringIdOf(this.#ports.self.nodeId, model.id, allowed, only);
+    const present = this.#leaders.get(ringId);
+    if (present !== undefined) return present.leader;
+    for (const [id, { leader }] of this.#leaders) {
+      if (this.#leaders.size < RINGS_MAX) break;
+      if (leader.running > 0) continue;
+      leader.release();
+      this.#leaders.delete(id);
+    }
+    if (this.#leaders.size >= RINGS_MAX) {
+      throw new MeshError("MESH_LIMIT", { message: `this node leads ${RINGS_MAX} rings already` });
+    }
+    const leader = new RingLeader({
+      ...{ ringId, model, allowed, only, ports: this.#ports, host: this.#host },
+      ...{ planner: this.#planner, epochs: this.#epochs },
+    });
+    this.#leaders.set(ringId, { leader, model });
+    return leader;
+  }
+
+  #allowedOf(request: InferenceRequest): readonly NodeId[] | undefined {
+    return nodeIdsOf(request.onlyMembers, this.#ports.members.list());
+  }
+
+  /** By name or id; without one, the only model, else the demo model, else the first. */
+  async #model(name: string | undefined, signal: AbortSignal): Promise<ModelRecord> {
+    const { library } = this.#ports;
+    if (name !== undefined) return library.get(name, signal);
+    const all = await library.list(signal);
+    const chosen = all.length === 1 ? all[0] : all.find((one) => one.name.startsWith("demo"));
+    if (chosen !== undefined) return chosen;
+    if (all.length === 0)
+      throw new MeshError("MESH_MODEL_UNKNOWN", { message: "there is no model" });
+    const names = all.slice(0, 8).map((one) => one.name);
+    throw new MeshError("MESH_BAD_REQUEST", {
+      message: `name the model: ${names.join(", ")}`,
+      hint: "`mesh model ls` shows all models.",
+    });
+  }
+
+  /** Two nodes that plan a ring of one model at the same time: the lower id leads. */
+  #refuse({ modelId, leader, members }: PrepareMessage): void {
+    if (members.length < 2) return;
+    const { self } = this.#ports;
+    for (const own of this.#leaders.values()) {
+      const { plan } = own.leader;
+      if (own.model.id !== modelId || plan === undefined || plan.members.length < 2) continue;
+      const isReady = own.leader.state.kind === "ready";
+      if (!isReady && leader < self.nodeId) continue;
+      throw new MeshError("MESH_RING_NOT_READY", {
+        message: `${self.name} leads a ring of this model already`,
+        details: { leader: self.nodeId },
+      });
+    }
+  }
+
+  #onFailure(ringId: string, failure: RingFailure): void {
+    this.#leaders.get(ringId)?.leader.memberFailed(failure);
+  }
+
+  async #makeRoom(bytes: number, exceptRingId: string): Promise<void> {
+    let freed = 0;
+    for (const [ringId, { leader }] of this.#leaders) {
+      if (freed >= bytes) return;
+      if (ringId === exceptRingId || leader.running > 0) continue;
+      freed += this.#host.bytesOf((ring) => ring.ringId === ringId);
+      await leader.unload();
+    }
+  }
+
+  #releasableBytes(ringId: string | undefined): number {
+    return this.#host.bytesOf((ring) => {
+      if (ring.ringId === ringId) return true;
+      return this.#leaders.get(ring.ringId)?.leader.running === 0;
+    });
+  }
+}
+
+/** Whether the same request may do better at another place. */
+function isWorthAnother(error: MeshError): boolean {
+  const codes = ["MESH_RING_BROKEN", "MESH_RING_NOT_READY", "MESH_ENGINE_FAILED", "MESH_STOPPING"];
+  const ofLinks = ["MESH_UNREACHABLE", "MESH_TIMEOUT", "MESH_EPOCH_OLD", "MESH_RING_FRAME_INVALID"];
+  return [...codes, ...ofLinks, "MESH_PROTOCOL"].includes(error.code);
+}
+
+/** Who leads the model already, when that is why a node refused. */
+function leaderOf({ details }: MeshError): NodeId | undefined {
+  const leader = details?.leader;
+  return typeof leader === "string" ? (leader as NodeId) : undefined;
+}

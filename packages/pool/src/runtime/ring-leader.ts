@@ -1,0 +1,376 @@
+/**
+ * Runs the machine of one ring that this node leads: plans, tells the members what to hold, and
+ * hands requests to the worker when all have joined. When a member is lost it plans again; the
+ * worker goes on with the requests from their token logs.
+ */
+import {
+  errorFields,
+  fromWireError,
+  isMeshError,
+  MeshError,
+  type NodeId,
+  type Timer,
+} from "@hearthmesh/core";
+import type { ModelRecord } from "../models/model-library.js";
+import type { Candidate } from "../planner/candidates.js";
+import type { GenerateRequest, GenerationEvent } from "../ring/generation.js";
+import type { RingFailure, RingWorker, RingWorkerStats } from "../ring/ring-worker.js";
+import type { LedRing } from "./agent-messages.js";
+import type { EpochBook } from "./epoch-book.js";
+import type { Placement } from "./inference-service.js";
+import { MODEL_REQUESTS_MAX, OBSERVED_TOKENS_MIN } from "./limits.js";
+import { layoutOf, type ModelPlanner } from "./model-planner.js";
+import type { AgentPorts } from "./ports.js";
+import { RingCalls } from "./ring-calls.js";
+import type { RingHost } from "./ring-host.js";
+import {
+  type EpochPlan,
+  IDLE,
+  type RingEffect,
+  type RingEvent,
+  type RingState,
+  step,
+} from "./ring-machine.js";
+
+export interface RingLeaderOptions {
+  readonly ringId: string;
+  readonly model: ModelRecord;
+  /** Undefined: all members. */
+  readonly allowed: readonly NodeId[] | undefined;
+  readonly only: Placement | undefined;
+  readonly ports: AgentPorts;
+  readonly host: RingHost;
+  readonly planner: ModelPlanner;
+  readonly epochs: EpochBook;
+}
+
+interface Waiter {
+  resolve(worker: RingWorker): void;
+  reject(error: MeshError): void;
+}
+
+export class RingLeader {
+  readonly #options: RingLeaderOptions;
+  readonly #calls: RingCalls;
+  #state: RingState = IDLE;
+  #running = 0;
+  readonly #waiters = new Set<Waiter>();
+  /** Ends what is under way for the present epoch. */
+  #epochAbort = new AbortController();
+  #idleTimer: Timer | undefined;
+  #candidate: Candidate | undefined;
+  #lastError: MeshError | undefined;
+
+  constructor(options: RingLeaderOptions) {
+    this.#options = options;
+    this.#calls = new RingCalls({ ...options, modelId: options.model.id });
+  }
+
+  get state(): RingState {
+    return this.#state;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  get plan(): EpochPlan | undefined {
+    return "plan" in this.#state ? this.#state.plan : undefined;
+  }
+
+  /** What others are told of it; undefined while nothing is loaded or on its way. */
+  view(): LedRing | undefined {
+    const plan = this.plan;
+    if (plan === undefined) return undefined;
+    const { ringId, model } = this.#options;
+    return {
+      ringId,
+      modelId: model.id,
+      epoch: plan.epoch,
+      placement: plan.placement,
+      isReady: this.#state.kind === "ready",
+      running: this.#running,
+      nodeIds: plan.members.map(({ nodeId }) => nodeId),
+    };
+  }
+
+  async stats(): Promise<RingWorkerStats | undefined> {
+    if (this.#state.kind !== "ready") return undefined;
+    return this.#options.host.worker(this.#options.ringId)?.stats();
+  }
+
+  /** `MESH_LIMIT`, `MESH_RING_BROKEN`, `MESH_MODEL_MEMORY`, and what the worker throws. */
+  async *generate(
+    request: GenerateRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<GenerationEvent, void, undefined> {
+    if (this.#running >= MODEL_REQUESTS_MAX) {
+      throw new MeshError("MESH_LIMIT", {
+        message: `${MODEL_REQUESTS_MAX} requests for ${this.#options.model.name} wait already`,
+      });
+    }
+    const isAtRest = this.#running === 0;
+    this.#running++;
+    this.#idleTimer?.cancel();
+    try {
+      const worker = await this.#ready(isAtRest, signal);
+      for await (const event of worker.generate(request, signal)) {
+        yield event;
+        if (event.kind === "done") this.#observe(event);
+      }
+    } catch (error) {
+      throw this.#explained(error);
+    } finally {
+      this.#running--;
+      if (this.#running === 0) this.#rest();
+    }
+  }
+
+  /** Others are there, or gone: looked at when no request runs. */
+  membersChanged(): void {
+    this.#dispatch({ kind: "changed" });
+  }
+
+  memberFailed({ epoch, nodeId, error }: RingFailure): void {
+    const { self } = this.#options.ports;
+    // This process can be started anew; another member that failed is left out.
+    const verdict = nodeId === undefined || nodeId === self.nodeId ? "again" : "out";
+    this.#dispatch({ kind: "failed", epoch, nodeId: nodeId ?? self.nodeId, error, verdict });
+  }
+
+  release(): void {
+    this.#idleTimer?.cancel();
+    this.#dispatch({ kind: "released" });
+    this.#settle(new MeshError("MESH_RING_NOT_READY", { message: "the model was unloaded" }));
+  }
+
+  /** The same; resolves when the shard of this node is let go. */
+  async unload(): Promise<void> {
+    const epoch = this.plan?.epoch;
+    this.release();
+    const { host, ringId, ports } = this.#options;
+    if (epoch !== undefined) await host.release(ports.self.nodeId, { ringId, epoch });
+  }
+
+  #ready(isAtRest: boolean, signal: AbortSignal): Promise<RingWorker> {
+    signal.throwIfAborted();
+    this.#dispatch({ kind: "wanted", isAtRest });
+    const { host, ringId } = this.#options;
+    const worker = this.#state.kind === "ready" ? host.worker(ringId) : undefined;
+    if (worker !== undefined) return Promise.resolve(worker);
+    return new Promise((resolve, reject) => {
+      const end = () => {
+        this.#waiters.delete(waiter);
+        signal.removeEventListener("abort", onAbort);
+      };
+      const waiter: Waiter = {
+        resolve: (ready) => {
+          end();
+          resolve(ready);
+        },
+        reject: (error) => {
+          end();
+          reject(error);
+        },
+      };
+      const onAbort = () => waiter.reject(new MeshError("MESH_CANCELLED"));
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#waiters.add(waiter);
+    });
+  }
+
+  #dispatch(event: RingEvent): void {
+    const before = this.#state;
+    const { state, effects } = step(before, event);
+    this.#state = state;
+    const isNew = state.kind === "placing" || state.kind === "idle";
+    if (isNew && before.kind !== state.kind) this.#newEpoch();
+    for (const effect of effects) this.#perform(effect);
+    if (before.kind === "placing" && state.kind === "ready") this.#settle(undefined);
+  }
+
+  #newEpoch(): void {
+    this.#epochAbort.abort(new MeshError("MESH_EPOCH_OLD"));
+    this.#epochAbort = new AbortController();
+  }
+
+  #perform(effect: RingEffect): void {
+    const { log } = this.#options.ports;
+    const { model } = this.#options;
+    switch (effect.kind) {
+      case "place":
+        void this.#place(effect.without, effect.isFailover, this.#epochAbort.signal);
+        return;
+      case "prepare":
+        for (const { nodeId } of effect.plan.members) void this.#prepare(effect.plan, nodeId);
+        return;
+      case "join":
+        for (const { nodeId } of effect.plan.members) {
+          void this.#join(effect.plan, nodeId, effect.endpoints);
+        }
+        return;
+      case "release":
+        for (const nodeId of effect.nodeIds) void this.#calls.release(nodeId, effect.epoch);
+        return;
+      case "ready":
+        log.info(`${model.name} is ready (${effect.plan.placement})`, {
+          epoch: effect.plan.epoch,
+          count: effect.plan.members.length,
+        });
+        this.#settle(undefined);
+        return;
+      case "broken":
+        log.warn(`${model.name} cannot run`, errorFields(effect.error));
+        this.#lastError = effect.error;
+        this.#newEpoch();
+        this.#settle(effect.error);
+        return;
+    }
+  }
+
+  async #place(
+    without: readonly NodeId[],
+    isFailover: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { model, allowed, only, planner, epochs, ports, ringId } = this.#options;
+    try {
+      const leader = ports.self.nodeId;
+      const forced = isFailover ? undefined : only;
+      const request = { ...{ model, allowed, without, leader, ringId }, only: forced };
+      const plan = await planner.plan({ ...request, contextTokens: undefined }, isFailover, signal);
+      if (plan.chosen === undefined) {
+        const error = unplannable(plan.text, plan.missingBytes, isFailover);
+        this.#dispatch({ kind: "unplannable", error });
+        return;
+      }
+      const epoch = await epochs.next(model.id);
+      if (signal.aborted) return;
+      this.#candidate = plan.chosen;
+      const layout = layoutOf(plan.chosen, planner.contextTokensOf(model, undefined));
+      this.#dispatch({ kind: "planned", layout, epoch });
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#dispatch({ kind: "unplannable", error: fromWireError(error) });
+    }
+  }
+
+  async #prepare(plan: EpochPlan, nodeId: NodeId): Promise<void> {
+    const { signal } = this.#epochAbort;
+    const { epoch } = plan;
+    try {
+      const endpoints = await this.#calls.prepare(plan, nodeId, signal);
+      this.#dispatch({ kind: "prepared", epoch, nodeId, endpoints });
+    } catch (error) {
+      await this.#refused(epoch, nodeId, error, signal);
+    }
+  }
+
+  async #join(
+    plan: EpochPlan,
+    nodeId: NodeId,
+    endpoints: ReadonlyMap<NodeId, readonly string[]>,
+  ): Promise<void> {
+    const { signal } = this.#epochAbort;
+    const { epoch } = plan;
+    try {
+      await this.#calls.join(plan, nodeId, endpoints, signal);
+      this.#dispatch({ kind: "joined", epoch, nodeId });
+    } catch (error) {
+      await this.#refused(epoch, nodeId, error, signal);
+    }
+  }
+
+  async #refused(
+    epoch: number,
+    nodeId: NodeId,
+    cause: unknown,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (signal.aborted) return;
+    const { ports, epochs, model } = this.#options;
+    const error = fromWireError(cause);
+    ports.log.info("a member did not take its part of a model", {
+      ...{ nodeId, epoch },
+      ...errorFields(error),
+    });
+    const further = error.details?.epoch;
+    if (error.code === "MESH_EPOCH_OLD" && Number.isSafeInteger(further)) {
+      await epochs.learn(model.id, further as number);
+      this.#dispatch({ kind: "failed", epoch, nodeId, error, verdict: "again" });
+      return;
+    }
+    const isSelf = nodeId === ports.self.nodeId;
+    const leads = error.code === "MESH_RING_NOT_READY" && error.details?.leader !== undefined;
+    const verdict = leads ? "final" : isSelf ? verdictOnSelf(error) : "out";
+    this.#dispatch({ kind: "failed", epoch, nodeId, error, verdict });
+  }
+
+  #settle(error: MeshError | undefined): void {
+    const { host, ringId } = this.#options;
+    const worker = host.worker(ringId);
+    for (const waiter of [...this.#waiters]) {
+      if (error === undefined && worker !== undefined) waiter.resolve(worker);
+      else waiter.reject(error ?? new MeshError("MESH_RING_NOT_READY"));
+    }
+  }
+
+  #rest(): void {
+    const { clock, log } = this.#options.ports;
+    this.#idleTimer?.cancel();
+    this.#idleTimer = clock.setTimeout(() => {
+      if (this.#running > 0 || this.#state.kind !== "ready") return;
+      log.info(`${this.#options.model.name} is unloaded: nobody asked for it`);
+      this.release();
+    }, this.#options.ports.idleUnloadMs);
+  }
+
+  /** Of a ring that broke, why; a worker only knows that it was closed. */
+  #explained(error: unknown): unknown {
+    const isOwn = isMeshError(error, "MESH_CANCELLED") || isMeshError(error, "MESH_LIMIT");
+    if (this.#state.kind !== "broken" || isOwn) return error;
+    return this.#lastError ?? error;
+  }
+
+  #observe(event: Extract<GenerationEvent, { kind: "done" }>): void {
+    const { model, planner, ports } = this.#options;
+    const { completionTokens, timings } = event;
+    const candidate = this.#candidate;
+    const isAlone = this.#running === 1 && timings.epochs === 1;
+    if (candidate === undefined || !isAlone || completionTokens < OBSERVED_TOKENS_MIN) return;
+    const learn = async () => {
+      const stats = await this.stats();
+      const hasExchanges = candidate.members.length > 1 && stats !== undefined;
+      await planner.observe(model, candidate, {
+        tokensPerSecond: ((completionTokens - 1) / timings.decodeMs) * 1000,
+        exchangeMs: hasExchanges ? stats.exchangeMsP50 : undefined,
+      });
+    };
+    learn().catch((error: unknown) => {
+      ports.log.debug("what was observed was not kept", errorFields(error));
+    });
+  }
+}
+
+/** Without room here there is no ring that this node could lead. */
+function verdictOnSelf(error: MeshError): "final" | "again" {
+  const hopeless = ["MESH_MODEL_MEMORY", "MESH_ENGINE_MISSING", "MESH_MODEL_UNSUPPORTED"];
+  const isHopeless = [...hopeless, "MESH_MODEL_DAMAGED", "MESH_STOPPING"].includes(error.code);
+  return isHopeless ? "final" : "again";
+}
+
+function unplannable(
+  text: readonly string[],
+  missingBytes: number | undefined,
+  isFailover: boolean,
+): MeshError {
+  const code = isFailover
+    ? "MESH_RING_BROKEN"
+    : missingBytes === undefined
+      ? "MESH_RING_NOT_READY"
+      : "MESH_MODEL_MEMORY";
+  return new MeshError(code, {
+    message: text.slice(0, 3).join(" "),
+    ...(missingBytes === undefined ? {} : { details: { missingBytes } }),
+  });
+}
