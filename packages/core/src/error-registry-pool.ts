@@ -116,6 +116,18 @@ export const pool = {
     "the engine failed",
     "The request can be made again; the log says what the engine said.",
   ),
+  MESH_AI_OFF: define(
+    501,
+    2,
+    "this node runs no models",
+    "Ask a node with the role ai; `mesh pool create` or `mesh pool join` makes this one such a node.",
+  ),
+  MESH_IDEMPOTENCY_KEY_USED: define(
+    422,
+    5,
+    "this Idempotency-Key was used for another request",
+    "Use a new key for a new request; the same key is for a retry of the same one.",
+  ),
   MESH_UPSTREAM_FAILED: define(
     502,
     6,

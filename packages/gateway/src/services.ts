@@ -12,11 +12,12 @@ import type {
 } from "@hearthmesh/collective";
 import type { Clock, Logger, MemberId, NodeId, Random, TrustDomain } from "@hearthmesh/core";
 import type { Endpoint, Principal } from "@hearthmesh/identity";
-import type { InferenceService } from "@hearthmesh/pool";
+import type { EndpointService, InferenceService } from "@hearthmesh/pool";
 import type { BackupService } from "./backup-service.js";
 import type { CoordinatorView, HealthResponse, StatusResponse } from "./contracts/index.js";
 import type { IntroductionServices } from "./introduction-services.js";
 import type { MeshService } from "./mesh-service.js";
+import type { OpenAiService } from "./openai/openai-service.js";
 import type { PeeringService } from "./peering-service.js";
 import type { MetricValue } from "./plain/metrics-table.js";
 import type { PoolService } from "./pool-service.js";
@@ -77,6 +78,10 @@ export interface NodeServices {
   readonly pools?: PoolService | undefined;
   /** Undefined on a node without the role `ai`. */
   readonly inference?: InferenceService | undefined;
+  /** Whole-request members. Undefined on a node without the role `ai`. */
+  readonly endpoints?: EndpointService | undefined;
+  /** Both behind OpenAI's API; the same one for all doors of the node. */
+  readonly openAi?: OpenAiService | undefined;
 }
 
 export interface GatewayServices extends NodeServices {

@@ -5,7 +5,7 @@ export interface Endpoint {
   readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
   /** `:name` stands for a parameter, `*` at the end for the rest. */
   readonly path: string;
-  readonly tag: "health" | "mesh" | "trust" | "files" | "kv" | "enrolment" | "page";
+  readonly tag: "health" | "mesh" | "trust" | "files" | "kv" | "enrolment" | "page" | "ai";
   readonly summary: string;
   /** Status of the answer when all went well; 200 when absent. */
   readonly successStatus?: 200 | 201;

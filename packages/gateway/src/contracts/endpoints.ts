@@ -3,6 +3,7 @@
  * clients are made from this one table. `tag` groups them in the documentation.
  */
 
+import { AI_ENDPOINT_ENDPOINTS } from "./ai-endpoints.js";
 import { BACKUP_ENDPOINTS } from "./backup.js";
 import { COORDINATOR_ENDPOINTS } from "./coordinators.js";
 import { COPIES_ENDPOINTS } from "./copies.js";
@@ -10,11 +11,13 @@ import type { Endpoint } from "./endpoint.js";
 import * as files from "./files.js";
 import { FSCK_ENDPOINTS } from "./fsck.js";
 import { GRANT_ENDPOINTS } from "./grants.js";
+import { INFERENCE_ENDPOINTS } from "./inference.js";
 import { KV_ENDPOINTS } from "./key-value.js";
 import { KEY_ENDPOINTS } from "./keys.js";
 import { LAYOUT_ENDPOINTS } from "./layout.js";
 import { LOCK_ENDPOINTS } from "./locks.js";
 import * as view from "./mesh.js";
+import { OPENAI_ENDPOINTS } from "./openai.js";
 import { PEER_ENDPOINTS, PEER_ENROLMENT_ENDPOINTS } from "./peers.js";
 import { POOL_ENDPOINTS, POOL_ENROLMENT_ENDPOINTS } from "./pools.js";
 import { SERVICE_ENDPOINTS } from "./services.js";
@@ -243,6 +246,9 @@ export const ENDPOINTS = {
   ...TRASH_ENDPOINTS,
   ...COPIES_ENDPOINTS,
   ...POOL_ENDPOINTS,
+  ...OPENAI_ENDPOINTS,
+  ...INFERENCE_ENDPOINTS,
+  ...AI_ENDPOINT_ENDPOINTS,
 } as const;
 export type EndpointName = keyof typeof ENDPOINTS;
 

@@ -9,6 +9,7 @@
  *
  * @packageDocumentation
  */
+export * from "./ai-endpoints.js";
 export * from "./backup.js";
 export * from "./common.js";
 export * from "./coordinators.js";
@@ -18,11 +19,13 @@ export * from "./endpoints.js";
 export * from "./files.js";
 export * from "./fsck.js";
 export * from "./grants.js";
+export * from "./inference.js";
 export * from "./key-value.js";
 export * from "./keys.js";
 export * from "./layout.js";
 export * from "./locks.js";
 export * from "./mesh.js";
+export * from "./openai.js";
 export * from "./peers.js";
 export * from "./pools.js";
 export * from "./services.js";

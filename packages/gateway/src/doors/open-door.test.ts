@@ -70,7 +70,8 @@ function ask(options: Ask): Promise<Answer> {
       });
       answer.on("end", () => {
         const body = text.startsWith("{") ? JSON.parse(text) : {};
-        resolve({ status: answer.statusCode ?? 0, code: body.code, detail: body.detail ?? "" });
+        const code = body.code ?? body.error?.code;
+        resolve({ status: answer.statusCode ?? 0, code, detail: body.detail ?? "" });
       });
     });
     request.once("error", reject);
@@ -93,16 +94,18 @@ function target({ method, path }: Endpoint): { method: string; path: string } {
 /** Turned away before the handler, by who they are; anything else is the handler's own answer. */
 function isTurnedAway({ status, code = "" }: Answer): boolean {
   const codes = ["MESH_UNAUTHENTICATED", "MESH_FORBIDDEN", "MESH_KEY_SCOPE"];
+  codes.push("invalid_api_key", "insufficient_permissions");
   return (status === 401 || status === 403) && codes.includes(code);
 }
 
 const NEEDS: Record<Policy, readonly string[]> = {
   files: ["admin", "operator", "node", "person"],
   peer: [],
-  public: ["none", "read", "register", "services", "admin", "operator", "node", "person"],
+  public: ["none", "read", "register", "services", "ai", "admin", "operator", "node", "person"],
   "mesh-read": ["read", "admin", "operator", "node", "person"],
   "mesh-register": ["register", "admin", "operator"],
   services: ["services", "admin", "operator", "node"],
+  ai: ["ai", "admin", "operator", "node"],
   enrolled: ["admin", "operator", "node", "person"],
   operator: ["admin", "operator"],
   self: ["node", "person"],
@@ -120,6 +123,15 @@ const POLICY_OF: Record<string, Policy> = {
   "GET /mesh/routes": "mesh-read",
   "GET /api/mesh/nodes": "mesh-read",
   "GET /api/mesh/services": "mesh-read",
+  "GET /v1/models": "ai",
+  "GET /v1/models/*": "ai",
+  "POST /v1/chat/completions": "ai",
+  "POST /v1/completions": "ai",
+  "GET /api/inference/stats": "mesh-read",
+  "GET /api/inference/plan": "mesh-read",
+  "GET /api/endpoints": "mesh-read",
+  "POST /api/endpoints": "operator",
+  "DELETE /api/endpoints/:endpoint": "operator",
   "POST /api/mesh/register": "mesh-register",
   "POST /api/mesh/services": "operator",
   "DELETE /api/mesh/services/:service": "operator",
@@ -200,7 +212,7 @@ describe("policies", () => {
   });
 
   it("let in whom they should at the HTTP door, and nobody else", async () => {
-    const scopes = ["read", "register", "services", "admin"] as const;
+    const scopes = ["read", "register", "services", "ai", "admin"] as const;
     const keys = await Promise.all(
       scopes.map(async (scope) => [scope, await key([scope])] as const),
     );

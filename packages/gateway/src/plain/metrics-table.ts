@@ -239,6 +239,39 @@ const mesh = {
   ),
 } as const satisfies Record<string, MetricDefinition>;
 
+const ai = {
+  mesh_ai_requests_total: metric(
+    "counter",
+    "Requests to models at this node's /v1, by what became of them",
+    ["node", "operation", "outcome"],
+    'mesh_ai_requests_total{node="alice-coordinator",operation="chat",outcome="ok"} 12',
+  ),
+  mesh_ai_requests_in_flight: metric(
+    "gauge",
+    "Requests to models under way at this node's /v1",
+    ["node"],
+    'mesh_ai_requests_in_flight{node="alice-coordinator"} 1',
+  ),
+  mesh_ai_tokens_total: metric(
+    "counter",
+    "Tokens of prompts and of answers at this node's /v1",
+    ["node", "kind"],
+    'mesh_ai_tokens_total{node="alice-coordinator",kind="completion"} 4711',
+  ),
+  mesh_ai_first_tokens_total: metric(
+    "counter",
+    "Answers of which at least one token came",
+    ["node"],
+    'mesh_ai_first_tokens_total{node="alice-coordinator"} 12',
+  ),
+  mesh_ai_first_token_seconds_total: metric(
+    "counter",
+    "Time from request to first token, added up: divide by mesh_ai_first_tokens_total",
+    ["node"],
+    'mesh_ai_first_token_seconds_total{node="alice-coordinator"} 3.2',
+  ),
+} as const satisfies Record<string, MetricDefinition>;
+
 const http = {
   mesh_http_requests_total: metric(
     "counter",
@@ -261,7 +294,7 @@ const http = {
   ),
 } as const satisfies Record<string, MetricDefinition>;
 
-export const METRICS = { ...collective, ...storage, ...process, ...mesh, ...http } as const;
+export const METRICS = { ...collective, ...storage, ...process, ...mesh, ...ai, ...http } as const;
 export type MetricName = keyof typeof METRICS;
 
 /** What the parts of a node report when they are asked: everything but the doors' own numbers. */
@@ -269,7 +302,8 @@ type ReportedMetricName =
   | keyof typeof collective
   | keyof typeof storage
   | keyof typeof process
-  | keyof typeof mesh;
+  | keyof typeof mesh
+  | keyof typeof ai;
 
 export interface MetricValue {
   readonly name: ReportedMetricName;

@@ -4,8 +4,10 @@
  */
 import type { Route } from "../server/route.js";
 import type { NodeServices } from "../services.js";
+import { inferenceRoutes } from "./inference-routes.js";
+import { openAiRoutes } from "./openai-routes.js";
 import { poolRoutes } from "./pool-routes.js";
 
 export function nodeRoutes(services: NodeServices): Route[] {
-  return [...poolRoutes(services)];
+  return [...poolRoutes(services), ...openAiRoutes(services), ...inferenceRoutes(services)];
 }

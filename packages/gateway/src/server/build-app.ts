@@ -9,6 +9,7 @@ import { errorFields, limits, MeshError } from "@hearthmesh/core";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import type { HttpMetrics } from "../metrics/http-metrics.js";
+import { isOpenAiPath, openAiError } from "../openai/openai-error.js";
 import type { GatewayServices } from "../services.js";
 import { makeCall } from "./call.js";
 import { DrawnIds } from "./drawn-ids.js";
@@ -192,11 +193,13 @@ function sendProblem(error: MeshError, request: FastifyRequest, reply: FastifyRe
     const seconds = typeof retryAfterMs === "number" ? Math.ceil(retryAfterMs / 1000) : 1;
     reply.header("retry-after", String(seconds));
   }
+  const isOpenAi = isOpenAiPath(request.url);
+  const contentType = isOpenAi ? "application/json; charset=utf-8" : PROBLEM_CONTENT_TYPE;
   reply
     .code(error.status)
-    .headers({ ...COMMON_HEADERS, "content-type": PROBLEM_CONTENT_TYPE })
+    .headers({ ...COMMON_HEADERS, "content-type": contentType })
     .serializer((body: unknown) => JSON.stringify(body))
-    .send(problemOf(error, request.id));
+    .send(isOpenAi ? openAiError(error) : problemOf(error, request.id));
 }
 
 function addRoute(
