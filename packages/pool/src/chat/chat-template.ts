@@ -3,15 +3,14 @@
  * (`tokenizer.chat_template`, in Jinja), so it is a stranger's program: it sees the messages and
  * nothing else, its size, time and output are bounded, and it cannot reach the machine.
  */
-import { createContext, runInContext } from "node:vm";
-import { isMeshError, MeshError } from "@hearthmesh/core";
-import { Template } from "@huggingface/jinja";
+import { MeshError } from "@hearthmesh/core";
 import type { Gguf } from "../gguf/gguf.js";
 import { metadataString } from "../gguf/metadata.js";
 import type { ChatMessage } from "../ring/generation.js";
 import { PROMPT_BYTES_MAX } from "../tokenizer/limits.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
-import { CHAT_MESSAGES_MAX, CHAT_TEMPLATE_BYTES_MAX, CHAT_TEMPLATE_RUN_MS_MAX } from "./limits.js";
+import { CHAT_MESSAGES_MAX, CHAT_TEMPLATE_BYTES_MAX } from "./limits.js";
+import { TemplateProgram } from "./template-program.js";
 
 export interface RenderedChat {
   /** Control tokens in it are meant, but for those in what people wrote: see `Tokenizer.guard`. */
@@ -21,7 +20,7 @@ export interface RenderedChat {
 }
 
 export class ChatTemplate {
-  readonly #template: Template | undefined;
+  readonly #template: TemplateProgram | undefined;
   readonly #knowsDeveloper: boolean;
   readonly #tokenizer: Tokenizer;
 
@@ -56,23 +55,17 @@ export class ChatTemplate {
     return { text, stop: [] };
   }
 
-  #run(template: Template, messages: readonly object[], nowMs: number): string {
+  #run(template: TemplateProgram, messages: readonly object[], nowMs: number): string {
     const { texts, special } = this.#tokenizer.vocabulary;
-    const render = () =>
-      template.render({
-        messages,
-        bos_token: special.bos === undefined ? "" : texts[special.bos],
-        eos_token: special.eos === undefined ? "" : texts[special.eos],
-        add_generation_prompt: true,
-        strftime_now: (format: string) => formatDate(new Date(nowMs), format),
-      });
+    const variables = {
+      messages,
+      bos_token: special.bos === undefined ? "" : texts[special.bos],
+      eos_token: special.eos === undefined ? "" : texts[special.eos],
+      add_generation_prompt: true,
+    };
     try {
-      // The library has no limit of steps; a context of its own can be stopped by the clock.
-      return runInContext("render()", createContext({ render }), {
-        timeout: CHAT_TEMPLATE_RUN_MS_MAX,
-      });
+      return template.run(variables, nowMs);
     } catch (error) {
-      if (isMeshError(error)) throw error;
       // `raise_exception` of the template: such as "roles must alternate".
       const said = error instanceof Error ? error.message.slice(0, 200) : "it failed";
       throw new MeshError("MESH_BAD_REQUEST", {
@@ -83,14 +76,14 @@ export class ChatTemplate {
   }
 }
 
-function parseTemplate(source: string): Template {
+function parseTemplate(source: string): TemplateProgram {
   if (Buffer.byteLength(source) > CHAT_TEMPLATE_BYTES_MAX) {
     throw new MeshError("MESH_MODEL_UNSUPPORTED", {
       message: `the chat template is longer than ${CHAT_TEMPLATE_BYTES_MAX} bytes`,
     });
   }
   try {
-    return new Template(source);
+    return new TemplateProgram(source);
   } catch (error) {
     const message = "the chat template of the model cannot be read";
     throw new MeshError("MESH_MODEL_DAMAGED", { message, cause: error });
@@ -109,23 +102,6 @@ function plainConversation(messages: readonly ChatMessage[]): RenderedChat {
     return `${role === "assistant" ? "Assistant" : "User"}: ${content}`;
   });
   return { text: `${lines.join("\n\n")}\n\nAssistant:`, stop: ["\nUser:"] };
-}
-
-/** The signs of `strftime` that templates use, in UTC and English. */
-function formatDate(date: Date, format: string): string {
-  const two = (value: number) => String(value).padStart(2, "0");
-  const month = (style: "long" | "short") =>
-    date.toLocaleString("en", { month: style, timeZone: "UTC" });
-  return format.replace(/%[YmdbBHM%]/g, (sign) => {
-    if (sign === "%Y") return String(date.getUTCFullYear());
-    if (sign === "%m") return two(date.getUTCMonth() + 1);
-    if (sign === "%d") return two(date.getUTCDate());
-    if (sign === "%b") return month("short");
-    if (sign === "%B") return month("long");
-    if (sign === "%H") return two(date.getUTCHours());
-    if (sign === "%M") return two(date.getUTCMinutes());
-    return "%";
-  });
 }
 
 function badRequest(message: string): MeshError {
