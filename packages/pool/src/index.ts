@@ -21,7 +21,11 @@ export {
   memoryOf,
   weightBytesEstimate,
 } from "./engine/engine-memory.js";
+export type { EngineDevice } from "./engine/ggml/devices.js";
+export { type EngineInfo, engineInfo } from "./engine/ggml/engine-info.js";
+export { type Bandwidth, measureBandwidth } from "./engine/ggml/measure-bandwidth.js";
 export { type GgmlSurroundings, openGgmlEngine } from "./engine/ggml/open-ggml-engine.js";
+export { openReferenceEngine } from "./engine/reference/open-reference-engine.js";
 export type {
   EngineBatch,
   EngineOptions,

@@ -87,3 +87,35 @@ export class TensorGroup {
     base.ggml_free(this.#context);
   }
 }
+
+/** Rows of a matrix in packed memory, one group of rows after the other. */
+export interface PackedMatrix {
+  readonly group: TensorGroup;
+  readonly tensor: Pointer;
+  readonly type: NativeType;
+  readonly columns: number;
+}
+
+/**
+ * Packed memory takes whole tensors only, because it reorders them. It reorders groups of rows, each
+ * by itself, so a few groups are a whole tensor too: one at their place in the large one. Returns
+ * the writer of the next rows, which are a whole number of groups but for the last ones.
+ */
+export function packedWriter(
+  library: GgmlLibrary,
+  { group, tensor, type, columns }: PackedMatrix,
+): (bytes: Uint8Array, rows: number) => void {
+  const { base } = library;
+  let address = need(base.ggml_get_data(tensor), "the place of a tensor");
+  return (bytes, rows) => {
+    const context = openContext(library, 1);
+    try {
+      const piece = need(base.ggml_new_tensor_2d(context, TYPE_IDS[type], columns, rows), "rows");
+      base.ggml_backend_tensor_alloc(group.buffer, piece, address);
+      base.ggml_backend_tensor_set(piece, bytes, 0, bytes.length);
+      address += BigInt(base.ggml_backend_buft_get_alloc_size(group.bufferType, piece));
+    } finally {
+      base.ggml_free(context);
+    }
+  };
+}

@@ -1,12 +1,8 @@
 /** From a model's file to an engine on ggml. */
 import { errorFields, isMeshError, type Logger } from "@hearthmesh/core";
-import type { Gguf } from "../../gguf/gguf.js";
-import { modelShapeOf } from "../../gguf/model-shape-of.js";
-import { readGguf } from "../../gguf/read-gguf.js";
-import { openFileSource } from "../../gguf/sources.js";
-import type { ModelShape } from "../../model/model-shape.js";
 import { checkMemory, memoryOf } from "../engine-memory.js";
 import { checkEngineOptions } from "../engine-options.js";
+import { readModel } from "../read-model.js";
 import type { EngineOptions, ShardEngine } from "../shard-engine.js";
 import { shardTensorsOf, weightBytesOf } from "../shard-tensors.js";
 import { SliceReader } from "../slice-reader.js";
@@ -57,16 +53,6 @@ export async function openGgmlEngine(
   } catch (error) {
     for (const close of closers.reverse()) close();
     throw error;
-  }
-}
-
-export async function readModel(path: string): Promise<{ gguf: Gguf; shape: ModelShape }> {
-  const source = await openFileSource(path);
-  try {
-    const gguf = await readGguf(source);
-    return { gguf, shape: modelShapeOf(gguf) };
-  } finally {
-    await source.close();
   }
 }
 

@@ -2,11 +2,11 @@
 
 import type { ShardTensors, TensorSlice } from "../shard-tensors.js";
 import type { SliceReader } from "../slice-reader.js";
-import { type Pointer, TYPE_IDS } from "./binding-table.js";
+import type { Pointer } from "./binding-table.js";
 import { BufferChoice, PACKED_ROWS_UNIT } from "./buffer-choice.js";
 import type { OpenDevice } from "./devices.js";
 import type { GgmlLibrary } from "./library.js";
-import { need, openContext, TensorGroup } from "./native.js";
+import { packedWriter, TensorGroup } from "./native.js";
 
 export interface NativeAttention {
   readonly query: Pointer;
@@ -186,25 +186,10 @@ class WeightStore {
     });
   }
 
-  /**
-   * Packed memory takes whole tensors only, because it reorders them. It reorders groups of rows,
-   * each by itself, so a few groups are a whole tensor too: one at their place in the large one.
-   */
   #fillPacked(reader: SliceReader, { slice, tensor, group }: Placed): void {
-    const { base } = this.#library;
-    let address = need(base.ggml_get_data(tensor), "the place of a tensor");
-    reader.readRows(slice, PACKED_ROWS_UNIT, (bytes, _from, rows) => {
-      const context = openContext(this.#library, 1);
-      try {
-        const type = TYPE_IDS[slice.type];
-        const piece = need(base.ggml_new_tensor_2d(context, type, slice.columns, rows), "rows");
-        base.ggml_backend_tensor_alloc(group.buffer, piece, address);
-        base.ggml_backend_tensor_set(piece, bytes, 0, bytes.length);
-        address += BigInt(base.ggml_backend_buft_get_alloc_size(group.bufferType, piece));
-      } finally {
-        base.ggml_free(context);
-      }
-    });
+    const { type, columns } = slice;
+    const write = packedWriter(this.#library, { group, tensor, type, columns });
+    reader.readRows(slice, PACKED_ROWS_UNIT, (bytes, _from, rows) => write(bytes, rows));
   }
 }
 
