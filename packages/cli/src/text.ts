@@ -39,6 +39,11 @@ export function printable(text: string): string {
   return result;
 }
 
+/** The same for text of several lines: ends of lines and tabs stay. */
+export function printableLines(text: string): string {
+  return text.replace(/[^\n\t]+/g, printable);
+}
+
 /** Marks that reorder text on a screen. */
 function isBidirectional(code: number): boolean {
   return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);

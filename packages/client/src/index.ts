@@ -60,6 +60,18 @@ export {
   type JoinedCollective,
   publicHalf,
 } from "./identity-home.js";
+export {
+  addAiEndpoint,
+  type InferencePart,
+  type InferenceQuestion,
+  type InferenceTimings,
+  inferencePlan,
+  inferenceStats,
+  listAiEndpoints,
+  removeAiEndpoint,
+  streamInference,
+  wholeInference,
+} from "./inference.js";
 export { NodeProbe, type NodeProbeOptions } from "./introduction-probe.js";
 export { KeyValueClient, type KeyValueOptions } from "./key-value.js";
 export type {
@@ -114,6 +126,7 @@ export {
   removePeer,
   revokePeerInvite,
 } from "./peers.js";
+export { askToJoinPool, type PoolAnswer } from "./pool-join.js";
 export {
   createPool,
   decidePoolRequest,
