@@ -215,7 +215,8 @@ export class PoolInference implements InferenceService {
     const allowed = this.#allowedOf(request);
     const job = this.#jobs.begin();
     try {
-      const leader = this.#leaderFor(model, allowed, request.placement);
+      const loaded = this.#ownRing(model, allowed, request.placement);
+      const leader = loaded ?? this.#leaderFor(model, allowed, request.placement);
       for await (const event of leader.generate(request, signal)) {
         job.take(event);
         yield event;

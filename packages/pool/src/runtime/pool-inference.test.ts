@@ -1,0 +1,282 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { GenerationEvent } from "../ring/generation.js";
+import { AgentPool, testNodeId } from "../testing/agent-pool.js";
+import type { InferenceRequest } from "./inference-service.js";
+import type { PoolInference } from "./pool-inference.js";
+
+const never = new AbortController().signal;
+let pool: AgentPool;
+beforeEach(() => {
+  pool = new AgentPool();
+});
+afterEach(() => pool.close());
+
+function request(more: Partial<InferenceRequest> = {}): InferenceRequest {
+  return {
+    model: "tiny",
+    onlyMembers: undefined,
+    prompt: { kind: "text", text: "one two three" },
+    maxTokens: 12,
+    sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1 },
+    stop: [],
+    ...more,
+  };
+}
+
+const WHOLE = "one two three ".repeat(4);
+
+async function tell(
+  inference: PoolInference,
+  given: Partial<InferenceRequest> = {},
+  onEvent: (event: GenerationEvent, count: number) => void = () => undefined,
+): Promise<{ text: string; events: GenerationEvent[] }> {
+  const events: GenerationEvent[] = [];
+  let text = "";
+  for await (const event of inference.generate(request(given), never)) {
+    events.push(event);
+    if (event.kind === "text") text += event.text;
+    onEvent(event, events.length);
+  }
+  return { text, events };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+describe("one node without others", () => {
+  it("answers with a ring of one, and counts", async () => {
+    const a = pool.add("a");
+    expect((await tell(a)).text).toBe(WHOLE);
+    expect(a.led()).toMatchObject([{ model: "tiny", placement: "R", isReady: true, epoch: 1 }]);
+    const stats = await a.stats(never);
+    expect(stats).toMatchObject({ jobsCompleted: 1, jobsRunning: 0, tokensGenerated: 12 });
+    expect(stats.models).toMatchObject([{ members: ["a"] }]);
+  });
+
+  it("says what is missing when the model does not fit", async () => {
+    const a = pool.add("a", { memoryBytes: 1000 });
+    await expect(tell(a)).rejects.toMatchObject({
+      code: "MESH_MODEL_MEMORY",
+      details: { missingBytes: expect.any(Number) },
+    });
+    expect((await a.stats(never)).jobsFailed).toBe(1);
+    expect(pool.agent("a").workers).toHaveLength(0);
+  });
+
+  it("goes on in the same answer when its engine is ended", async () => {
+    const a = pool.add("a");
+    const { text, events } = await tell(a, {}, (event, count) => {
+      if (event.kind === "text" && count === 5) pool.agent("a").workers[0]?.crash();
+    });
+    expect(text).toBe(WHOLE);
+    expect(events.at(-1)).toMatchObject({ timings: { epochs: 2 } });
+    expect(pool.agent("a").workers).toHaveLength(2);
+  });
+
+  it("gives epochs that rise over restarts", async () => {
+    const first = pool.add("a");
+    await tell(first);
+    await first.close();
+    const again = pool.add("a");
+    await tell(again);
+    expect(again.led()[0]?.epoch).toBe(2);
+  });
+
+  it("unloads a model that nobody asks for, and loads it again", async () => {
+    pool.idleUnloadMs = 20;
+    const a = pool.add("a");
+    await tell(a);
+    await until(() => a.led().length === 0 && a.held().length === 0);
+    expect(pool.agent("a").workers[0]?.isClosed).toBe(true);
+    expect((await tell(a)).text).toBe(WHOLE);
+  });
+
+  it("refuses a model and a member that are not there", async () => {
+    const a = pool.add("a");
+    await expect(tell(a, { model: "other" })).rejects.toMatchObject({ code: "MESH_MODEL_UNKNOWN" });
+    await expect(tell(a, { onlyMembers: ["x"] })).rejects.toMatchObject({
+      code: "MESH_BAD_REQUEST",
+    });
+  });
+});
+
+describe("several nodes", () => {
+  it("split a model when they are asked to, each with its columns", async () => {
+    const a = pool.add("a");
+    pool.add("b", { bandwidthBytesPerSecond: 30e9 });
+    expect((await tell(a, { placement: "T" })).text).toBe(WHOLE);
+    const [ring] = a.led();
+    expect(ring).toMatchObject({ placement: "T", nodeIds: [testNodeId("a"), testNodeId("b")] });
+    expect(ring?.members[0]?.columns).toEqual({ from: 0, to: 2048 });
+    expect(pool.agent("b").workers[0]?.plans[0]).toMatchObject({
+      leader: testNodeId("a"),
+      members: [{ endpoints: ["a:1"] }, { endpoints: ["b:1"] }],
+    });
+  });
+
+  it("pass a request on to the node that leads a ring already", async () => {
+    const a = pool.add("a");
+    const b = pool.add("b");
+    await tell(a, { placement: "T" });
+    expect((await tell(b)).text).toBe(WHOLE);
+    expect(b.led()).toEqual([]);
+    expect(a.led()).toHaveLength(1);
+  });
+
+  it("send the whole request to the one that is much faster", async () => {
+    const a = pool.add("a", { bandwidthBytesPerSecond: 1e9 });
+    const b = pool.add("b", { bandwidthBytesPerSecond: 20e9 });
+    expect((await tell(a)).text).toBe(WHOLE);
+    expect(a.held()).toEqual([]);
+    expect(b.led()).toMatchObject([{ placement: "R" }]);
+  });
+
+  it("keep a prompt at the members that it names", async () => {
+    const a = pool.add("a");
+    const b = pool.add("b");
+    await tell(a, { placement: "T" });
+    expect((await tell(a, { onlyMembers: ["a"] })).text).toBe(WHOLE);
+    expect(a.led().map(({ nodeIds }) => nodeIds.length)).toEqual([2, 1]);
+    expect((await tell(a, { onlyMembers: ["b"] })).text).toBe(WHOLE);
+    expect(b.led()).toMatchObject([{ nodeIds: [testNodeId("b")] }]);
+  });
+
+  it("go on in the same answer when a member is lost", async () => {
+    const a = pool.add("a");
+    pool.add("b");
+    pool.add("c");
+    const { text, events } = await tell(a, { placement: "T" }, (event, count) => {
+      if (event.kind === "text" && count === 5) pool.lose("b");
+    });
+    expect(text).toBe(WHOLE);
+    expect(events.some(({ kind }) => kind === "paused")).toBe(true);
+    const ring = a.led()[0];
+    expect(ring?.nodeIds).not.toContain(testNodeId("b"));
+    expect(ring?.epoch).toBeGreaterThan(1);
+  });
+
+  it("go on in the same answer when the leader is lost and another node took the request", async () => {
+    const a = pool.add("a");
+    const b = pool.add("b");
+    await tell(a, { placement: "T" });
+    const { text } = await tell(b, {}, (event, count) => {
+      if (event.kind === "text" && count === 5) pool.lose("a");
+    });
+    expect(text).toBe(WHOLE);
+    expect(b.led()).toMatchObject([{ nodeIds: [testNodeId("b")] }]);
+  });
+
+  it("say what is missing when the survivors have no room", async () => {
+    const room = { memoryBytes: 2 ** 29 };
+    const a = pool.add("a", room);
+    pool.add("b", room);
+    const answer = tell(a, {}, (event, count) => {
+      if (event.kind === "text" && count === 5) pool.lose("b");
+    });
+    await expect(answer).rejects.toMatchObject({
+      code: expect.stringMatching(/MESH_RING_BROKEN|MESH_MODEL_MEMORY/),
+      message: expect.stringMatching(/bytes/),
+    });
+  });
+
+  it("take a node that joined into the ring when no request runs", async () => {
+    const a = pool.add("a", { memoryBytes: 2 ** 29 });
+    pool.add("b", { memoryBytes: 2 ** 29 });
+    await tell(a);
+    const running = tell(a, { maxTokens: 30 }, (event, count) => {
+      if (event.kind === "text" && count === 5) {
+        pool.add("c", { bandwidthBytesPerSecond: 60e9, memoryBytes: 2 ** 31 });
+        expect(a.led()[0]?.epoch).toBe(1);
+      }
+    });
+    expect((await running).events.at(-1)).toMatchObject({ timings: { epochs: 1 } });
+    await tell(a, { maxTokens: 3 });
+    expect(a.led()[0]).toMatchObject({ epoch: 2, nodeIds: [testNodeId("a"), testNodeId("c")] });
+    await until(() => pool.agent("b").inference.held().length === 0);
+  });
+
+  it("come to one ring when two of them ask at the same time", async () => {
+    const room = { memoryBytes: 2 ** 29 };
+    const [a, b] = [pool.add("a", room), pool.add("b", room)];
+    const told = await Promise.all([tell(a), tell(b), tell(a), tell(b)]);
+    expect(told.map(({ text }) => text)).toEqual([WHOLE, WHOLE, WHOLE, WHOLE]);
+    await until(() => a.led().length + b.led().length === 1);
+  });
+
+  it("explain a plan with what was measured", async () => {
+    const a = pool.add("a");
+    pool.add("b");
+    const plan = await a.explain("tiny", never, { placement: "T" });
+    expect(plan.chosen).toMatchObject({ placement: "T", names: ["a", "b"] });
+    expect(plan.measured[1]?.roundTripMs).toBeGreaterThan(0);
+    expect(a.held()).toEqual([]);
+  });
+
+  it("end what is under way when the caller goes", async () => {
+    const a = pool.add("a");
+    const b = pool.add("b");
+    await tell(a, { placement: "T" });
+    const abort = new AbortController();
+    const answer = async () => {
+      for await (const event of b.generate(request({ maxTokens: 10_000 }), abort.signal)) {
+        if (event.kind === "text") abort.abort();
+      }
+    };
+    await expect(answer()).rejects.toMatchObject({ code: "MESH_CANCELLED" });
+    await until(() => a.led()[0]?.running === 0);
+    expect((await b.stats(never)).jobsFailed).toBe(0);
+  });
+});
+
+describe("what strangers and followers may say", () => {
+  const prepare = (leader: string, members: readonly string[]) =>
+    Buffer.from(
+      JSON.stringify({
+        ...{ ringId: "r", epoch: 1, modelId: "tiny", contextTokens: 8, memoryBytesMax: 1 },
+        leader: testNodeId(leader),
+        members: members.map((name, index) => ({
+          ...{ nodeId: testNodeId(name), name },
+          columns: { from: index * 4096, to: (index + 1) * 4096 },
+        })),
+      }),
+    );
+  const ask = (to: PoolInference, from: string, method: string, body: Uint8Array) =>
+    to.handlers().onRequest?.({
+      ...{ method, body, signal: never, peer: { nodeId: testNodeId(from) } as never },
+    });
+
+  it("is refused unless the caller leads and all are of the pool", async () => {
+    const a = pool.add("a");
+    pool.add("b");
+    const forbidden = { code: "MESH_FORBIDDEN" };
+    await expect(ask(a, "x", "ai.ping", Buffer.from("{}"))).rejects.toMatchObject(forbidden);
+    await expect(ask(a, "b", "ai.prepare", prepare("a", ["a", "b"]))).rejects.toMatchObject(
+      forbidden,
+    );
+    await expect(ask(a, "b", "ai.prepare", prepare("b", ["b", "x"]))).rejects.toMatchObject(
+      forbidden,
+    );
+    await expect(ask(a, "b", "ai.other", Buffer.from("{}"))).rejects.toMatchObject(forbidden);
+    await expect(ask(a, "b", "ai.prepare", Buffer.from("[]"))).rejects.toMatchObject({
+      code: "MESH_PROTOCOL",
+    });
+  });
+
+  it("holds an older epoch for old, and a release by another for forbidden", async () => {
+    const a = pool.add("a");
+    pool.add("b");
+    await ask(a, "b", "ai.prepare", prepare("b", ["a", "b"]));
+    await expect(ask(a, "b", "ai.prepare", prepare("b", ["a", "b"]))).rejects.toMatchObject({
+      code: "MESH_EPOCH_OLD",
+      details: { epoch: 1 },
+    });
+    const release = Buffer.from(JSON.stringify({ ringId: "r", epoch: 1 }));
+    pool.add("c");
+    await expect(ask(a, "c", "ai.release", release)).rejects.toMatchObject({
+      code: "MESH_FORBIDDEN",
+    });
+    await ask(a, "b", "ai.release", release);
+    expect(a.held()).toEqual([]);
+  });
+});
