@@ -6,6 +6,7 @@ import type { Cli } from "./cli.js";
 import type { MeshCommand } from "./command.js";
 import { ExitStatus } from "./exit-status.js";
 import { reportFailure, usageError } from "./failures.js";
+import { unflattened } from "./flat-commands.js";
 import { buildProgram } from "./program.js";
 import { singleProgram } from "./single-programs.js";
 
@@ -14,7 +15,7 @@ export async function runCli(cli: Cli, args: readonly string[], name = "mesh"): 
   const program = singleProgram(cli, name) ?? buildProgram(cli, name);
   prepare(cli, program);
   try {
-    const line = args[0] === "--version" || args[0] === "-V" ? ["version"] : [...args];
+    const line = args[0] === "--version" || args[0] === "-V" ? ["version"] : unflattened(args);
     await program.parseAsync(line, { from: "user" });
     return cli.signal.aborted ? 130 : 0;
   } catch (error) {
