@@ -40,6 +40,7 @@ export interface Config {
   layoutAutoJoin: boolean;
   mesh: MeshConfig;
   store: StoreConfig;
+  ai: AiConfig;
   logLevel: "debug" | "info" | "warn" | "error";
 }
 
@@ -69,6 +70,21 @@ export interface MeshConfig {
     streamBytesMax: number;
     streamTimeMsMax: number;
   };
+}
+
+export interface AiConfig {
+  /** `auto`: when the node has the role `ai`. */
+  enabled: "auto" | "true" | "false";
+  engine: "auto" | "ggml" | "reference";
+  /** Undefined: one less than the machine's cores. */
+  threads: number | undefined;
+  /** For all models together; undefined: what is free. */
+  memoryBytesMax: number | undefined;
+  contextTokens: number;
+  sequencesMax: number;
+  idleUnloadMs: number;
+  /** Port 0: any. */
+  tensor: HostPort;
 }
 
 export interface StoreConfig {

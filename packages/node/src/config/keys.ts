@@ -4,6 +4,7 @@
  */
 import { MeshError } from "@hearthmesh/core";
 import { z } from "zod";
+import { AI_KEYS } from "./ai-keys.js";
 import { BACKUP_KEYS } from "./backup-keys.js";
 import {
   type ConfigKey,
@@ -236,6 +237,7 @@ export const CONFIG_KEYS = {
   ...MESH_KEYS,
   ...BACKUP_KEYS,
   ...STORE_KEYS,
+  ...AI_KEYS,
   "log.level": key(
     z.enum(["debug", "info", "warn", "error"]),
     "info",

@@ -9,7 +9,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { isMeshError } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
-import type { Config, HostPort, MeshConfig, StoreConfig } from "./config.js";
+import type { AiConfig, Config, HostPort, MeshConfig, StoreConfig } from "./config.js";
 import {
   ADDRESS_VARIABLES,
   CONFIG_KEYS,
@@ -241,6 +241,7 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     layoutAutoJoin: get("layout.autoJoin"),
     mesh: meshConfig(get),
     store: storeConfig(get),
+    ai: aiConfig(get),
     logLevel: get("log.level"),
   };
 }
@@ -288,6 +289,19 @@ function storeConfig(get: <T>(name: ConfigKeyName) => T): StoreConfig {
     quotaBytes: get("store.quota"),
     snapshotIntervalMs: get("store.snapshotInterval"),
     snapshotsKept: get("store.snapshotsKept"),
+  };
+}
+
+function aiConfig(get: <T>(name: ConfigKeyName) => T): AiConfig {
+  return {
+    enabled: get("ai.enabled"),
+    engine: get("ai.engine"),
+    threads: get("ai.threads"),
+    memoryBytesMax: get("ai.memory"),
+    contextTokens: get("ai.contextTokens"),
+    sequencesMax: get("ai.sequences"),
+    idleUnloadMs: get("ai.idleUnload"),
+    tensor: { host: get("ai.tensorHost"), port: get("ai.tensorPort") },
   };
 }
 
