@@ -68,6 +68,12 @@ export const pool = {
     "a member of the ring sent something that does not fit",
     "Look at its log; all members should run the same version of Hearthmesh.",
   ),
+  MESH_RING_DIVERGED: define(
+    502,
+    8,
+    "the members of the ring no longer compute the same",
+    "One machine computes wrongly: look at its log and memory, and take it out of the pool.",
+  ),
   MESH_MODEL_UNKNOWN: define(
     404,
     3,

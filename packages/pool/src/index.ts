@@ -53,8 +53,12 @@ export { type GgufTensorSource, ggufBytes, ggufPieces } from "./gguf/write-gguf.
 export { JoinCallBook } from "./membership/join-call-book.js";
 export { type JoinCall, JoinCallCodec } from "./membership/join-call-codec.js";
 export { JoinRequests, type KeptRequest, wordsOfNode } from "./membership/join-requests.js";
-export { CAPACITY_MAX, STATEMENT_ENDPOINTS_MAX } from "./membership/limits.js";
-export { type MemberStatement, signMemberStatement } from "./membership/member-statement.js";
+export { CAPACITY_MAX, JOIN_REQUEST_MS, STATEMENT_ENDPOINTS_MAX } from "./membership/limits.js";
+export {
+  type MemberStatement,
+  type StatementSigner,
+  signMemberStatement,
+} from "./membership/member-statement.js";
 export type {
   PoolDirectory,
   PoolMemberView,
@@ -92,6 +96,9 @@ export type {
 } from "./ring/generation.js";
 export type { RingPlan, RingPlanMember } from "./ring/ring-plan.js";
 export type { RingFailure, RingWorker, RingWorkerStats } from "./ring/ring-worker.js";
+export type { RestartableRingWorker, RingWorkerOptions } from "./ring/ring-worker-options.js";
+export { startRingWorker } from "./ring/start-ring-worker.js";
+export type { RingCredentials } from "./ring/tensor-plane.js";
 export type {
   InferenceRequest,
   InferenceService,

@@ -18,6 +18,7 @@ export const CONNECTIONS_WAITING_MAX = 64;
 export const HANDSHAKE_MS_MAX = 5_000;
 /** Between two attempts to reach a member that is not ready yet. */
 export const DIAL_RETRY_MS = 50;
+export const DIAL_RETRY_MS_MAX = 1_000;
 /** Until all members of a plan are joined, from when this one has loaded its shard. */
 export const JOIN_MS_MAX = 300_000;
 /** A member that sends nothing in an exchange for this long is lost, at the least. */
@@ -46,3 +47,5 @@ export const WORKER_START_MS_MAX = 30_000;
 export const WORKER_STOP_MS_MAX = 3_000;
 /** Heap of JavaScript in a worker; weights and caches are outside of it. */
 export const WORKER_HEAP_MEBIBYTES_MAX = 512;
+/** Between two looks at whether a member is late. */
+export const WATCH_INTERVAL_MS = 100;

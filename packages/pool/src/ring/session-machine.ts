@@ -30,12 +30,13 @@ export type SessionEvent =
   /** The asker took so many events. */
   | { readonly kind: "taken"; readonly id: number; readonly events: number }
   /** All members are joined; also when a plan replaced one that was not lost. */
-  | { readonly kind: "ready"; readonly epoch: number; readonly contextTokens: number }
-  | { readonly kind: "lost"; readonly epoch: number; readonly lostNode: string }
-  /** The step that was asked for; `piece` when it wanted logits. */
+  | ({ readonly kind: "ready" } & SessionRoom)
+  /** `lostNode`: name of the member; undefined when a new plan came without a loss. */
+  | { readonly kind: "lost"; readonly epoch: number; readonly lostNode: string | undefined }
+  /** The step that was asked for; a piece when it wanted logits, an error ends the request. */
   | {
       readonly kind: "computed";
-      readonly piece: AnswerPiece | undefined;
+      readonly piece: AnswerPiece | MeshError | undefined;
       readonly computeMs: number;
     }
   /** Time has passed. */
@@ -60,9 +61,11 @@ export type SessionStep =
       readonly tokens: Int32Array;
     };
 
-export interface SessionOptions {
+/** What the members of a plan have room for. */
+export interface SessionRoom {
+  readonly contextTokens: number;
   readonly sequencesMax: number;
-  readonly chunkRows: number;
+  readonly rowsMax: number;
 }
 
 interface Busy {
@@ -72,19 +75,14 @@ interface Busy {
 }
 
 export class SessionMachine {
-  readonly #options: SessionOptions;
   /** All that are open; those with slots take turns in this order. */
   #requests: SessionRequest[] = [];
   #turn = 0;
   #state: "down" | "free" | "busy" = "down";
   #busy: Busy | undefined;
-  #contextTokens = 0;
+  #room: SessionRoom = { contextTokens: 0, sequencesMax: 0, rowsMax: 0 };
   #downSinceMs: number | undefined;
   #effects: SessionEffect[] = [];
-
-  constructor(options: SessionOptions) {
-    this.#options = options;
-  }
 
   /** For statistics: requests with and without a slot. */
   get counts(): { running: number; waiting: number } {
@@ -118,7 +116,7 @@ export class SessionMachine {
         break;
       }
       case "ready":
-        this.#ready(event.contextTokens, nowMs);
+        this.#ready(event, nowMs);
         break;
       case "lost":
         this.#lost(event, nowMs);
@@ -158,29 +156,27 @@ export class SessionMachine {
     else this.#remove(request);
   }
 
-  #ready(contextTokens: number, nowMs: number): void {
+  #ready({ contextTokens, sequencesMax, rowsMax }: SessionRoom, nowMs: number): void {
     this.#state = "free";
     this.#busy = undefined;
     this.#downSinceMs = undefined;
-    this.#contextTokens = contextTokens;
+    this.#room = { contextTokens, sequencesMax, rowsMax };
     for (const request of [...this.#requests]) {
-      if (request.isCancelled) this.#remove(request, "kept");
-      else if (request.slot !== undefined) {
-        request.onLost(nowMs);
-        this.#effects.push({ kind: "step", step: { action: "open", slot: request.slot } });
-      }
+      request.onLost(nowMs);
+      if (request.slot !== undefined && request.slot >= sequencesMax) request.slot = undefined;
+      if (request.slot === undefined) continue;
+      this.#effects.push({ kind: "step", step: { action: "open", slot: request.slot } });
     }
   }
 
-  #lost(event: { epoch: number; lostNode: string }, nowMs: number): void {
+  #lost({ lostNode, epoch }: { lostNode: string | undefined; epoch: number }, nowMs: number): void {
     if (this.#state === "down") return;
     this.#state = "down";
     this.#busy = undefined;
     this.#downSinceMs = nowMs;
     for (const request of [...this.#requests]) {
-      if (request.isCancelled) this.#remove(request, "kept");
-      else if (request.onLost(nowMs)) {
-        const { lostNode, epoch } = event;
+      if (request.isCancelled) this.#remove(request);
+      else if (request.onLost(nowMs) && lostNode !== undefined) {
         this.#tell(request.id, { kind: "paused", lostNode, epoch });
       }
     }
@@ -193,7 +189,7 @@ export class SessionMachine {
     for (const request of [...this.#requests]) this.#fail(request, error);
   }
 
-  #computed(event: { piece: AnswerPiece | undefined; computeMs: number }, nowMs: number): void {
+  #computed(event: SessionEvent & { kind: "computed" }, nowMs: number): void {
     const busy = this.#busy;
     if (this.#state !== "busy" || busy === undefined) return;
     const { request, rows, beganAtMs } = busy;
@@ -201,6 +197,7 @@ export class SessionMachine {
     this.#busy = undefined;
     request.onComputed(rows, { durationMs: nowMs - beganAtMs, computeMs: event.computeMs });
     if (request.isCancelled) this.#remove(request);
+    else if (event.piece instanceof MeshError) this.#fail(request, event.piece);
     else if (event.piece !== undefined) this.#onPiece(request, event.piece, nowMs);
   }
 
@@ -209,11 +206,11 @@ export class SessionMachine {
     const tokens = piece.isEndToken ? [] : [piece.token];
     request.log.push(...tokens);
     const isFull =
-      request.completionTokens >= request.maxTokens || request.log.length >= this.#contextTokens;
-    const finish = piece.finish ?? (isFull ? ("length" as const) : undefined);
-    const rest = finish !== undefined && piece.finish === undefined ? request.answer.end() : "";
+      request.completionTokens >= request.maxTokens ||
+      request.log.length >= this.#room.contextTokens;
+    const rest = isFull && !piece.ended ? request.answer.end() : "";
     this.#tell(request.id, { kind: "text", text: piece.text + rest, tokens });
-    if (finish !== undefined) this.#done(request, finish);
+    if (piece.ended || isFull) this.#done(request, piece.ended ? "stop" : "length");
   }
 
   #done(request: SessionRequest, finishReason: FinishReason): void {
@@ -228,12 +225,11 @@ export class SessionMachine {
     this.#remove(request);
   }
 
-  /** `kept`: the caches are gone, so there is no sequence to close. */
-  #remove(request: SessionRequest, sequence: "closed" | "kept" = "closed"): void {
+  #remove(request: SessionRequest): void {
     const at = this.#requests.indexOf(request);
     this.#requests.splice(at, 1);
     if (at < this.#turn) this.#turn--;
-    if (request.slot === undefined || sequence === "kept" || this.#state === "down") return;
+    if (request.slot === undefined || this.#state === "down") return;
     this.#effects.push({ kind: "step", step: { action: "close", slot: request.slot } });
   }
 
@@ -248,7 +244,7 @@ export class SessionMachine {
     const request = this.#nextInTurn();
     if (request?.slot === undefined) return;
     const { slot, log, computed: position, answer } = request;
-    const end = Math.min(log.length, position + this.#options.chunkRows);
+    const end = Math.min(log.length, position + this.#room.rowsMax);
     const tokens = Int32Array.from(log.slice(position, end));
     const wanted = end === log.length ? answer.wanted : WANT_NOTHING;
     this.#state = "busy";
@@ -260,13 +256,13 @@ export class SessionMachine {
 
   #giveSlots(): void {
     for (const request of [...this.#requests]) {
-      if (request.log.length >= this.#contextTokens) {
+      if (request.log.length >= this.#room.contextTokens) {
         this.#tooLong(request);
         continue;
       }
       if (request.slot !== undefined) continue;
       const taken = new Set(this.#requests.map(({ slot }) => slot));
-      const slot = Array.from({ length: this.#options.sequencesMax }, (_, at) => at).find(
+      const slot = Array.from({ length: this.#room.sequencesMax }, (_, at) => at).find(
         (at) => !taken.has(at),
       );
       if (slot === undefined) continue;
@@ -284,8 +280,8 @@ export class SessionMachine {
     const { promptTokens } = request;
     const message =
       `the prompt has ${promptTokens} tokens; ` +
-      `with one for the answer, ${this.#contextTokens} are the most`;
-    const details = { promptTokens, contextTokens: this.#contextTokens };
+      `with one for the answer, ${this.#room.contextTokens} are the most`;
+    const details = { promptTokens, contextTokens: this.#room.contextTokens };
     this.#fail(request, new MeshError("MESH_CONTEXT_TOO_LONG", { message, details }));
   }
 

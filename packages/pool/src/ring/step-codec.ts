@@ -7,21 +7,22 @@
  *     1  u8   exchange: 0 one-shot, 1 scatter and gather
  *     2  u16  slot of the sequence, as the leader counts them
  *     4  u32  position: tokens of the sequence before these; or its new length
- *     8  u32  wanted: 0 no logits, 1 to `CANDIDATES_MAX` that many candidates, 2^32-1 all logits
+ *     8  u32  wanted: so many candidates of the last row, up to `CANDIDATES_MAX`; 0 for no logits
  *    12  u32  rows, and then as many tokens, i32 each
  *
  * RESULT, one for each step that computes:
  *
  *     0  u64  hash of the residual after the last layer, all rows
- *     8  u32  microseconds of computing
- *    12  u32  candidates, and then as many pairs of token u32 and logit f32, the best first; or all
- *             logits of the sender's rows of the vocabulary, f32 each, when those were wanted
+ *     8  f64  ln of the sum of e^logit over the sender's rows of the vocabulary
+ *    16  u32  microseconds of computing
+ *    20  u32  candidates, and then as many pairs of token u32 and logit f32, the best first
  */
+import type { SliceCandidates } from "../sampling/candidates.js";
+import type { Span } from "../shards/shard.js";
 import { invalidFrame } from "./frame-codec.js";
 import { CANDIDATES_MAX, CHUNK_ROWS_MAX } from "./limits.js";
 
 export const WANT_NOTHING = 0;
-export const WANT_ALL = 0xffff_ffff;
 
 export type RingStep =
   | { readonly action: "open" | "close"; readonly slot: number }
@@ -34,7 +35,7 @@ export interface ComputeStep {
   /** Tokens of the sequence that came before. */
   readonly position: number;
   readonly exchange: ExchangeMode;
-  /** `WANT_NOTHING`, a number of candidates, or `WANT_ALL`; for the last row. */
+  /** `WANT_NOTHING`, or how many candidates for the last row. */
   readonly wanted: number;
   readonly tokens: Int32Array;
 }
@@ -43,7 +44,7 @@ export type ExchangeMode = "one-shot" | "scatter-gather";
 
 const ACTIONS = ["open", "close", "truncate", "compute"] as const;
 const STEP_HEAD_BYTES = 16;
-const RESULT_HEAD_BYTES = 16;
+const RESULT_HEAD_BYTES = 24;
 export const STEP_BYTES_MAX = STEP_HEAD_BYTES + 4 * CHUNK_ROWS_MAX;
 
 export function encodeStep(step: RingStep): Uint8Array {
@@ -99,89 +100,75 @@ export function decodeStep(payload: Uint8Array, bounds: StepBounds): RingStep {
     tokens[row] = token;
   }
   const wanted = view.getUint32(8, true);
-  if (wanted > CANDIDATES_MAX && wanted !== WANT_ALL) throw invalidFrame("a step wants too much");
+  if (wanted > CANDIDATES_MAX) throw invalidFrame("a step wants too much");
   const exchange = view.getUint8(1) === 0 ? "one-shot" : "scatter-gather";
   return { action, slot, position, exchange, wanted, tokens };
 }
 
 /** Of one member, after a step that computed. */
 export interface StepResult {
+  /** Of the residual; by it members notice that they no longer have the same one. */
   readonly hash: readonly [number, number];
   readonly computeMs: number;
-  /** Best first; empty when all logits were wanted, or none. */
-  readonly candidates: readonly Candidate[];
-  /** Of the member's rows of the vocabulary, when all were wanted. */
-  readonly logits: Float32Array | undefined;
+  /** Of the member's rows of the vocabulary; empty when none were wanted. */
+  readonly candidates: SliceCandidates;
 }
 
-export interface Candidate {
-  readonly token: number;
-  readonly logit: number;
-}
+export const NO_CANDIDATES: SliceCandidates = {
+  ids: new Int32Array(0),
+  logits: new Float32Array(0),
+  logSumExp: Number.NEGATIVE_INFINITY,
+};
 
 /** Bytes of the largest result of a member with so many rows of the vocabulary. */
 export function resultBytesMax(vocabularyRows: number): number {
-  return RESULT_HEAD_BYTES + Math.max(8 * CANDIDATES_MAX, 4 * vocabularyRows);
+  return RESULT_HEAD_BYTES + 8 * Math.min(CANDIDATES_MAX, vocabularyRows);
 }
 
-export function encodeResult(result: StepResult): Uint8Array {
-  const { candidates, logits } = result;
-  const body = logits === undefined ? 8 * candidates.length : 4 * logits.length;
-  const bytes = new Uint8Array(RESULT_HEAD_BYTES + body);
+export function encodeResult({ hash, computeMs, candidates }: StepResult): Uint8Array {
+  const { ids, logits, logSumExp } = candidates;
+  const bytes = new Uint8Array(RESULT_HEAD_BYTES + 8 * ids.length);
   const view = new DataView(bytes.buffer);
-  view.setUint32(0, result.hash[0], true);
-  view.setUint32(4, result.hash[1], true);
-  view.setUint32(8, Math.min(0xffff_ffff, Math.round(result.computeMs * 1000)), true);
-  view.setUint32(12, candidates.length, true);
-  if (logits !== undefined) new Float32Array(bytes.buffer, RESULT_HEAD_BYTES).set(logits);
-  for (const [index, { token, logit }] of candidates.entries()) {
-    view.setUint32(RESULT_HEAD_BYTES + 8 * index, token, true);
-    view.setFloat32(RESULT_HEAD_BYTES + 8 * index + 4, logit, true);
+  view.setUint32(0, hash[0], true);
+  view.setUint32(4, hash[1], true);
+  view.setFloat64(8, logSumExp, true);
+  view.setUint32(16, Math.min(0xffff_ffff, Math.round(computeMs * 1000)), true);
+  view.setUint32(20, ids.length, true);
+  for (const [index, id] of ids.entries()) {
+    view.setUint32(RESULT_HEAD_BYTES + 8 * index, id, true);
+    view.setFloat32(RESULT_HEAD_BYTES + 8 * index + 4, logits[index] as number, true);
   }
   return bytes;
 }
 
 /**
  * `wanted` as the step said; `rows` are the sender's of the vocabulary.
- * `MESH_RING_FRAME_INVALID` when it is not what was asked for, or not finite.
+ * `MESH_RING_FRAME_INVALID` when it is not what was asked for.
  */
-export function decodeResult(
-  payload: Uint8Array,
-  wanted: number,
-  rows: { readonly from: number; readonly to: number },
-): StepResult {
-  if (payload.length < RESULT_HEAD_BYTES) throw invalidFrame("a result is too short");
-  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-  const count = rows.to - rows.from;
-  const listed = wanted === WANT_ALL ? 0 : Math.min(wanted, count);
-  const body = wanted === WANT_ALL ? 4 * count : 8 * listed;
-  if (payload.length !== RESULT_HEAD_BYTES + body || view.getUint32(12, true) !== listed) {
+export function decodeResult(payload: Uint8Array, wanted: number, rows: Span): StepResult {
+  const count = Math.min(wanted, rows.to - rows.from);
+  if (payload.length !== RESULT_HEAD_BYTES + 8 * count) {
     throw invalidFrame("a result has a wrong length");
   }
-  const candidates: Candidate[] = [];
-  for (let index = 0; index < listed; index++) {
-    const token = view.getUint32(RESULT_HEAD_BYTES + 8 * index, true);
-    const logit = view.getFloat32(RESULT_HEAD_BYTES + 8 * index + 4, true);
-    if (token < rows.from || token >= rows.to) throw invalidFrame("a result names a wrong token");
-    candidates.push({ token, logit: finite(logit) });
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
+  if (view.getUint32(20, true) !== count) throw invalidFrame("a result has a wrong count");
+  const ids = new Int32Array(count);
+  const logits = new Float32Array(count);
+  for (let index = 0; index < count; index++) {
+    const id = view.getUint32(RESULT_HEAD_BYTES + 8 * index, true);
+    if (id < rows.from || id >= rows.to) throw invalidFrame("a result names a wrong token");
+    ids[index] = id;
+    logits[index] = possible(view.getFloat32(RESULT_HEAD_BYTES + 8 * index + 4, true));
   }
   return {
     hash: [view.getUint32(0, true), view.getUint32(4, true)],
-    computeMs: view.getUint32(8, true) / 1000,
-    candidates,
-    logits: wanted === WANT_ALL ? readLogits(view, count) : undefined,
+    computeMs: view.getUint32(16, true) / 1000,
+    candidates: { ids, logits, logSumExp: possible(view.getFloat64(8, true)) },
   };
 }
 
-function readLogits(view: DataView, count: number): Float32Array {
-  const logits = new Float32Array(count);
-  for (let row = 0; row < count; row++) {
-    logits[row] = finite(view.getFloat32(RESULT_HEAD_BYTES + 4 * row, true));
-  }
-  return logits;
-}
-
-function finite(logit: number): number {
-  if (!Number.isFinite(logit)) throw invalidFrame("a result holds a logit that is no number");
-  return logit;
+/** Minus infinity forbids a token, or belongs to no rows at all. */
+function possible(logit: number): number {
+  if (logit < Number.POSITIVE_INFINITY) return logit;
+  throw invalidFrame("a result holds a logit that is no number");
 }

@@ -6,13 +6,19 @@
  */
 import type { Clock } from "@hearthmesh/core";
 import type { ShardEngine } from "../engine/shard-engine.js";
+import { sliceCandidates } from "../sampling/candidates.js";
 import { isEmpty } from "../shards/shards-of.js";
 import type { Exchange } from "./exchange.js";
 import type { FrameHeader } from "./frame-codec.js";
 import { hashActivations } from "./residual-hash.js";
 import type { RingMeter } from "./ring-meter.js";
-import { type ComputeStep, type StepResult, WANT_ALL, WANT_NOTHING } from "./step-codec.js";
-import { topCandidates } from "./top-candidates.js";
+import {
+  type ComputeStep,
+  type ExchangeMode,
+  NO_CANDIDATES,
+  type StepResult,
+  WANT_NOTHING,
+} from "./step-codec.js";
 
 export interface StepRunnerOptions {
   readonly engine: ShardEngine;
@@ -22,6 +28,7 @@ export interface StepRunnerOptions {
   readonly meter: RingMeter;
   readonly clock: Clock;
   onDone(result: StepResult): void;
+  onExchange(durationMs: number, rows: number, mode: ExchangeMode): void;
 }
 
 interface Running {
@@ -99,7 +106,10 @@ export class StepRunner {
     while (exchange.advance()) {
       exchange.take(running.x);
       const { clock, meter } = this.#options;
-      meter.onExchange(clock.monotonicMs() - running.sentAtMs, running.step.tokens.length);
+      const { tokens, exchange: mode } = running.step;
+      const durationMs = clock.monotonicMs() - running.sentAtMs;
+      meter.onExchange(durationMs, tokens.length);
+      this.#options.onExchange(durationMs, tokens.length, mode);
       if (running.isFeedForward) running.layer++;
       running.isFeedForward = !running.isFeedForward;
       if (running.layer === this.#options.engine.shape.layers) {
@@ -155,10 +165,8 @@ export class StepRunner {
   #tell(step: ComputeStep, hash: readonly [number, number], computeMs: number): void {
     const { wanted } = step;
     const { from } = this.#options.engine.shard.vocabulary;
-    const isAll = wanted === WANT_ALL;
     const candidates =
-      isAll || wanted === WANT_NOTHING ? [] : topCandidates(this.#logits, from, wanted);
-    const logits = isAll ? this.#logits : undefined;
-    this.#options.onDone({ hash, computeMs, candidates, logits });
+      wanted === WANT_NOTHING ? NO_CANDIDATES : sliceCandidates(this.#logits, from, wanted);
+    this.#options.onDone({ hash, computeMs, candidates });
   }
 }
