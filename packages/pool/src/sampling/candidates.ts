@@ -45,7 +45,7 @@ export function sliceCandidates(
       sink(heap, logits, kept);
     }
   }
-  const order = heap.sort((a, b) => (logits[b] as number) - (logits[a] as number) || a - b);
+  const order = heap.sort((a, b) => (isBelow(logits, a, b) ? 1 : -1));
   return {
     ids: order.map((at) => firstId + at),
     logits: Float32Array.from(order, (at) => logits[at] as number),
@@ -62,8 +62,8 @@ function logSumExpOf(logits: Float32Array, most: number): number {
 
 /** Less likely, or as likely with a higher id: nearer to the root. */
 function isBelow(logits: Float32Array, a: number, b: number): boolean {
-  const difference = (logits[a] as number) - (logits[b] as number);
-  return difference < 0 || (difference === 0 && a > b);
+  const [one, other] = [logits[a] as number, logits[b] as number];
+  return one < other || (one === other && a > b);
 }
 
 function rise(heap: Int32Array, logits: Float32Array, from: number): void {
