@@ -71,6 +71,7 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["ai-idle-unload", "<time>", "how long a model stays loaded that nobody asks for"],
   ["ai-tensor-host", "<host>", "host where engines of a split model reach each other"],
   ["ai-tensor-port", "<port>", "first port for that; 0 is any"],
+  ["pool-capacity", "<number>", "share of this node in its pools, against that of the others"],
   ["cert-dir", "<directory>", "directory of keys and certificates"],
   ["log-level", "<level>", "debug, info, warn or error"],
 ];

@@ -7,6 +7,9 @@ import { backupStatusCommand } from "./commands/backup-status.js";
 import { completionCommand } from "./commands/completion.js";
 import { configShowCommand } from "./commands/config-show.js";
 import { controlPlaneCommand } from "./commands/control-plane.js";
+import { endpointAddCommand } from "./commands/endpoint-add.js";
+import { endpointListCommand, endpointShowCommand } from "./commands/endpoint-list.js";
+import { endpointRemoveCommand } from "./commands/endpoint-remove.js";
 import { forwardCommand } from "./commands/forward.js";
 import { fsckCommand } from "./commands/fsck.js";
 import { grantAddCommand } from "./commands/grant-add.js";
@@ -19,6 +22,9 @@ import { identityListCollectivesCommand } from "./commands/identity-list-collect
 import { identityRenewCommand } from "./commands/identity-renew.js";
 import { identityShowCommand } from "./commands/identity-show.js";
 import { identitySwitchCommand } from "./commands/identity-switch.js";
+import { inferenceCommand } from "./commands/inference.js";
+import { inferenceStatsCommand } from "./commands/inference-stats.js";
+import { initCommand } from "./commands/init.js";
 import { inviteGenerateCommand } from "./commands/invite-generate.js";
 import { inviteListCommand } from "./commands/invite-list.js";
 import { inviteRedeemCommand } from "./commands/invite-redeem.js";
@@ -62,6 +68,15 @@ import { policyExplainCommand } from "./commands/policy-explain.js";
 import { policyListCommand } from "./commands/policy-list.js";
 import { policyRemoveCommand } from "./commands/policy-remove.js";
 import { policySetCommand } from "./commands/policy-set.js";
+import { poolCreateCommand } from "./commands/pool-create.js";
+import { poolApproveCommand, poolRefuseCommand } from "./commands/pool-decide.js";
+import { poolJoinCommand } from "./commands/pool-join.js";
+import { poolListCommand } from "./commands/pool-list.js";
+import { poolPairCommand } from "./commands/pool-pair.js";
+import { poolPeersCommand } from "./commands/pool-peers.js";
+import { poolRemoveCommand } from "./commands/pool-remove.js";
+import { poolRequestsCommand } from "./commands/pool-requests.js";
+import { poolStatusCommand } from "./commands/pool-status.js";
 import { quotaListCommand } from "./commands/quota-list.js";
 import { quotaOfferCommand } from "./commands/quota-offer.js";
 import { quotaWithdrawCommand } from "./commands/quota-withdraw.js";
@@ -98,6 +113,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
     name,
     "One private mesh out of the machines that you and your friends own",
     [
+      initCommand(cli),
       upCommand(cli),
       startCommand(cli),
       joinCommand(cli),
@@ -113,6 +129,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         inviteRevokeCommand(cli),
       ]),
       identityGroup(cli),
+      poolGroup(cli),
       peerGroup(cli),
       peersCommand(cli),
       routesCommand(cli),
@@ -122,6 +139,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
         serviceRemoveCommand(cli),
       ]),
       forwardCommand(cli),
+      ...inferenceCommands(cli),
       nodeGroup(cli),
       commandGroup("grant", "who may do what, where, and why", [
         grantAddCommand(cli),
@@ -156,6 +174,19 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       "mesh invite generate --grant /shared:read+write",
       "mesh write /shared/photo.jpg photo.jpg",
     );
+}
+
+function inferenceCommands(cli: Cli): MeshCommand[] {
+  return [
+    inferenceCommand(cli),
+    inferenceStatsCommand(cli),
+    commandGroup("endpoint", "servers that already run models and take whole requests", [
+      endpointAddCommand(cli),
+      endpointListCommand(cli),
+      endpointShowCommand(cli),
+      endpointRemoveCommand(cli),
+    ]),
+  ];
 }
 
 function upkeepCommands(cli: Cli): MeshCommand[] {
@@ -246,6 +277,21 @@ function peerGroup(cli: Cli): MeshCommand {
     peerShowCommand(cli),
     peerRefreshCommand(cli),
     peerRemoveCommand(cli),
+  ]);
+}
+
+function poolGroup(cli: Cli): MeshCommand {
+  return commandGroup("pool", "machines of this member that run AI models together", [
+    poolCreateCommand(cli),
+    poolJoinCommand(cli),
+    poolListCommand(cli),
+    poolPeersCommand(cli),
+    poolStatusCommand(cli),
+    poolRequestsCommand(cli),
+    poolApproveCommand(cli),
+    poolRefuseCommand(cli),
+    poolPairCommand(cli),
+    poolRemoveCommand(cli),
   ]);
 }
 

@@ -27,6 +27,7 @@ import { Guests, isOfAnotherMember } from "./mesh/guests.js";
 import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
 import { PeerLinks } from "./peer-links.js";
+import { openPools } from "./pool/open-pools.js";
 import { makeBackup } from "./recovery/backup-part.js";
 import { ensureStoreKey } from "./recovery/store-key.js";
 import { Renewal } from "./renewal.js";
@@ -95,6 +96,9 @@ async function composeCoordinator(
       ? undefined
       : new CoordinatorMesh({ ...meshOptions, ...tools }, links, callers.guests);
   for (const methods of mesh?.mesh.methods() ?? []) router.add(methods);
+  const poolOptions = { config, record, credentials, publicKeyPem, authority, ...tools };
+  const pools = mesh && openPools({ ...poolOptions, mesh: mesh.mesh });
+  for (const methods of pools?.methods ?? []) router.add(methods);
   ground.memberStore.learn(storeSight(ground, record, () => mesh?.mesh.parts.swim.peers()));
   const peers = new PeerLinks(record, links, () => mesh?.mesh.parts.links, tools);
   const seat = coordinatorSeat({ record, ground, startCoordinator, links, peers, ...tools });
@@ -108,7 +112,8 @@ async function composeCoordinator(
   });
   const { keys, friends } = copiesOf(() => seat);
   const backup = makeBackup({ ...base, authority, store: ground.store, keys, friends });
-  const shared = { backup, seat, links, peers, filesOfPeers, mesh, startedAtMs };
+  const doors = { pools: pools?.doors };
+  const shared = { backup, seat, links, peers, filesOfPeers, mesh, startedAtMs, ...doors };
   const part = new CoordinatorPart({ ...base, ...shared });
   const parts: Startable[] = [
     { name: "store", start, stop: () => closeGround(ground) },
@@ -116,6 +121,7 @@ async function composeCoordinator(
     part,
     links,
     ...(mesh === undefined ? [] : [mesh, new LeaderWatch(ground.leadership, mesh.mesh)]),
+    ...(pools === undefined ? [] : [pools.part]),
   ];
   if (record.roles.includes("storage")) {
     const storage = await openStorage({ ...base, publicKeyPem, links, peers });

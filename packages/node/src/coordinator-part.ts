@@ -51,6 +51,7 @@ import { meshMetrics } from "./mesh/mesh-metrics.js";
 import { NodeInviteFile } from "./node-invite-file.js";
 import { NodeReport } from "./node-report.js";
 import type { PeerLinks } from "./peer-links.js";
+import type { NodePools } from "./pool/open-pools.js";
 import { backupService } from "./recovery/backup-part.js";
 import { sendRevocations } from "./revocation-mirror.js";
 import { probeStore } from "./store-probe.js";
@@ -68,6 +69,7 @@ export interface CoordinatorPartOptions extends Tools {
   filesOfPeers: GatewayPeers;
   /** Undefined while the mesh is off. */
   mesh: CoordinatorMesh | undefined;
+  pools: NodePools["doors"] | undefined;
   startedAtMs: number;
 }
 
@@ -273,6 +275,7 @@ function gatewayServices(
       leader: () => leaderView(ground),
     }),
     mesh: options.mesh?.mesh,
+    pools: options.pools,
     introductions: options.mesh?.introductions,
   };
 }

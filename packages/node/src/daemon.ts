@@ -19,6 +19,7 @@ import { lockHome } from "./home-lock.js";
 import { openLogger } from "./logger.js";
 import { joinHub } from "./mesh/join-hub.js";
 import { joinTokenFile } from "./mesh/join-token-file.js";
+import { withPreparation } from "./pool/preparation.js";
 import { checkPorts, type WantedPort } from "./port-check.js";
 import { RunningFile } from "./running-file.js";
 import type { Tools } from "./tools.js";
@@ -75,8 +76,9 @@ async function runLocked(config: Config, log: Logger): Promise<void> {
 
 /** With an invite that the configuration names, else as the first node of a new member. */
 async function becomeNode(config: Config, tools: Tools): Promise<NodeRecord> {
-  const joined = (await joinTokenFile(config, tools)) ?? (await joinHub(config));
-  return joined ?? createMember(config, tools);
+  const prepared = await withPreparation(config);
+  const joined = (await joinTokenFile(prepared, tools)) ?? (await joinHub(prepared));
+  return joined ?? createMember(prepared, tools);
 }
 
 async function buildParts(config: Config, record: NodeRecord, tools: Tools): Promise<Startable[]> {

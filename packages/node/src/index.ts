@@ -20,6 +20,9 @@ export {
   restoreStore,
 } from "./etcd/store-restore.js";
 export { type JoinOptions, joinMember } from "./join-member.js";
+export { type JoinedPool, type JoinPoolOptions, joinPool } from "./pool/join-pool.js";
+export { createPoolHere, pairPoolHere } from "./pool/pools-here.js";
+export { prepareHome } from "./pool/preparation.js";
 export { type KitFriendNames, type MadeKit, makeRecoveryKit } from "./recovery/make-kit.js";
 export {
   type RestoreMemberOptions,

@@ -8,6 +8,7 @@ import { type ConfigSources, loadConfig } from "./config/load.js";
 import { defaultNodeName } from "./create-member.js";
 import { type NodeRecord, nodeFiles, readNodeRecord, writeNode } from "./home.js";
 import { lockHome } from "./home-lock.js";
+import { withPreparation } from "./pool/preparation.js";
 
 export interface JoinOptions extends ConfigSources {
   /** The invite's text or link. */
@@ -30,7 +31,10 @@ export async function joinMember(options: JoinOptions): Promise<NodeRecord> {
         message: `${config.home} holds the node ${present.name} of ${present.memberId}`,
       });
     }
-    return await enrolNode(config, { invite: options.invite, name: options.name });
+    return await enrolNode(await withPreparation(config), {
+      invite: options.invite,
+      name: options.name,
+    });
   } finally {
     await lock.release();
   }

@@ -29,6 +29,7 @@ import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
 import { NodeTrust } from "./node-trust.js";
 import { PeerLinks } from "./peer-links.js";
+import { openPools } from "./pool/open-pools.js";
 import { renewalFrom } from "./renewal-from.js";
 import { storageDoor, storageHealth } from "./storage-doors.js";
 import { StoragePart } from "./storage-part.js";
@@ -86,6 +87,9 @@ export async function storageOnlyNode(
   const isRevoked = (nodeId: NodeId) => trust.isRevoked(nodeId);
   const mesh = await openMesh({ ...meshOptions, isRevoked, ...tools });
   for (const methods of mesh?.methods() ?? []) router.add(methods);
+  const poolOptions = { config, record, credentials, publicKeyPem, authority: undefined };
+  const pools = mesh && openPools({ ...poolOptions, mesh, ...tools });
+  for (const methods of pools?.methods ?? []) router.add(methods);
   const peers = new PeerLinks(record, links, () => mesh?.parts.links, tools);
   const storage = await StoragePart.open({
     config,
@@ -103,21 +107,22 @@ export async function storageOnlyNode(
   const doorOptions = { config, record, storage, credentials, links, mesh, startedAtMs };
   const metrics = storageDoor({ ...doorOptions, ...tools });
   const renewal = renewalFrom(contacts, credentials, tools);
-  const closePeers = {
-    name: "peer links",
-    start: async () => undefined,
-    stop: () => peers.close(),
-  };
-  if (mesh === undefined) return [renewal, links, storage, closePeers, metrics];
+  const closePeers = closing(peers);
+  if (mesh === undefined || pools === undefined)
+    return [renewal, links, storage, closePeers, metrics];
   const health = async () => storageHealth(storage);
   const api = async () => {
     const { certificatePem } = credentials.current;
     const operator = trust.principalOf([decodePem("CERTIFICATE", certificatePem)]);
     const { nodeApi } = await import("@hearthmesh/gateway");
-    return nodeApi({ ...tools, operator });
+    return nodeApi({ ...tools, operator, pools: pools.doors });
   };
   const door = new NodeDoor({ ...config.http, ...tools, mesh, health, ready: health, api });
-  return [renewal, links, mesh, storage, closePeers, metrics, door];
+  return [renewal, links, mesh, pools.part, storage, closePeers, metrics, door];
+}
+
+function closing(peers: PeerLinks): Startable {
+  return { name: "peer links", start: async () => undefined, stop: () => peers.close() };
 }
 
 /** Undefined while the mesh is off. */

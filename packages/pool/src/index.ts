@@ -15,6 +15,8 @@ export type {
   EndpointService,
   EndpointView,
 } from "./endpoints/endpoint-service.js";
+export { MeshEndpoints, type MeshEndpointsOptions } from "./endpoints/mesh-endpoints.js";
+export type { EndpointLinks, EndpointNode } from "./endpoints/remote-endpoints.js";
 export {
   type EngineMemory,
   type EngineSizes,

@@ -1,6 +1,6 @@
 /** Finding the nodes of the mesh: see `discovery.ts`, and docs/mesh/discovery.md. */
 export * from "./beacon-codec.js";
-export type * from "./beacon-door.js";
+export * from "./beacon-door.js";
 export type * from "./book-events.js";
 export {
   type AddressFailure,

@@ -41,6 +41,8 @@ export interface Config {
   mesh: MeshConfig;
   store: StoreConfig;
   ai: AiConfig;
+  /** Share of this node in the rings of its pools. */
+  poolCapacity: number;
   logLevel: "debug" | "info" | "warn" | "error";
 }
 

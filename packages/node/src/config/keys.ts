@@ -18,6 +18,7 @@ import {
   size,
 } from "./key-forms.js";
 import { capabilities, MESH_KEYS } from "./mesh-keys.js";
+import { POOL_KEYS } from "./pool-keys.js";
 import { STORE_KEYS } from "./store-keys.js";
 
 export type { ConfigKey } from "./key-forms.js";
@@ -238,6 +239,7 @@ export const CONFIG_KEYS = {
   ...BACKUP_KEYS,
   ...STORE_KEYS,
   ...AI_KEYS,
+  ...POOL_KEYS,
   "log.level": key(
     z.enum(["debug", "info", "warn", "error"]),
     "info",

@@ -242,6 +242,7 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     mesh: meshConfig(get),
     store: storeConfig(get),
     ai: aiConfig(get),
+    poolCapacity: get("pool.capacity"),
     logLevel: get("log.level"),
   };
 }

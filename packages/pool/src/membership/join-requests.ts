@@ -93,6 +93,11 @@ export class JoinRequests {
     if (known !== undefined) this.#kept.set(nodeId, { ...known, state });
   }
 
+  /** It may ask anew. */
+  forget(nodeId: NodeId): void {
+    this.#kept.delete(nodeId);
+  }
+
   #forget(nowMs: number): void {
     for (const [nodeId, { sinceMs }] of this.#kept) {
       if (nowMs - sinceMs > JOIN_REQUEST_MS) this.#kept.delete(nodeId);
