@@ -42,6 +42,8 @@ for place in "$here/.pool-info" "$home/.pool-info"; do
   if [ -z "$info" ] && [ -r "$place" ]; then info=$place; fi
 done
 
+pool_id=
+pool_name="its pool"
 if [ -n "$info" ]; then
   say "The pool of $info"
   pool_id=$(pool_info POOL_ID)
@@ -52,7 +54,7 @@ if [ -n "$info" ]; then
     fail "$info lacks POOL_ID or POOL_ROOT_PUBKEY" "Copy it again."
   pool_name=${pool_name:-test-pool}
   network_id=${network_id:-test-network}
-else
+elif [ ! -e "$home/node.json" ]; then
   say "There is no .pool-info here: type what device1.sh shows on the admin's device."
   pool_id=$(ask "Pool ID" "")
   root_key=$(ask "Pool Root Public Key" "")
@@ -62,11 +64,14 @@ fi
 
 build_project
 
-# join CODE: with a pairing code, or without one after the admin's approval. The code is no
+# ask_admin CODE: with a pairing code, or without one after the admin's approval. The code is no
 # argument: those can be seen by everybody on this machine.
-join() {
-  MESH_PAIRING_CODE=$1 mesh pool join --pool-id "$pool_id" --pool-root-pubkey "$root_key" \
-    --name "$pool_name" --wait "$wait_time" ${PEER:+--peer "$PEER"}
+ask_admin() {
+  (
+    export MESH_PAIRING_CODE="$1"
+    mesh pool join --pool-id "$pool_id" --pool-root-pubkey "$root_key" \
+      --name "$pool_name" --wait "$wait_time" ${PEER:+--peer "$PEER"}
+  )
 }
 
 join_pool() {
@@ -74,14 +79,14 @@ join_pool() {
   if [ -n "$code" ]; then
     errors=$logs/join.err
     status=0
-    join "$code" 2>"$errors" || status=$?
+    ask_admin "$code" 2>"$errors" || status=$?
     cat "$errors" >&2
     if [ "$status" -eq 0 ]; then return 0; fi
     if ! grep -q MESH_PAIRING_INVALID "$errors"; then return "$status"; fi
     say "The pairing code was used or has ended: asking the admin instead."
   fi
   say "Waiting up to $wait_time for the admin's approval, on Device 1: mesh pool requests"
-  join ""
+  ask_admin ""
 }
 
 step "Initializing the device"
@@ -89,6 +94,9 @@ if [ -e "$home/node.json" ]; then
   say "This machine is a node already ($home): going on with it."
 else
   mesh init --network-id "$network_id" --name "$device_name"
+fi
+
+if [ -n "$pool_id" ] && [ ! -e "$home/pools/$pool_id.json" ]; then
   step "Asking for a certificate over the LAN"
   join_pool || fail "this device was not let in" \
     "Is Device 1 running, in the same LAN, and UDP port 42424 open? Without multicast:" \
