@@ -110,6 +110,17 @@ export type {
   PlanExplanation,
   PlanOptions,
 } from "./runtime/inference-service.js";
+export { measureEngine } from "./runtime/measure-engine.js";
+export { PoolInference, type RingOfNode } from "./runtime/pool-inference.js";
+export type {
+  AgentLinks,
+  AgentMember,
+  AgentMembers,
+  AgentPorts,
+  HeldWorker,
+  HostMeasures,
+  StartWorker,
+} from "./runtime/ports.js";
 export { type SliceCandidates, sliceCandidates } from "./sampling/candidates.js";
 export { candidatesNeeded, Sampler } from "./sampling/sampler.js";
 export { StopTexts } from "./sampling/stop-texts.js";

@@ -1,6 +1,6 @@
 /** Services of the mesh: what runs where, whether it works, and a connection to it. */
 export * from "./health-checker.js";
-export type { HealthState } from "./health-machine.js";
+export { HEALTH_UNKNOWN, type HealthState, nextCheckMs, stepHealth } from "./health-machine.js";
 export { joinDuplexes } from "./join-duplexes.js";
 export * from "./service-access.js";
 export {

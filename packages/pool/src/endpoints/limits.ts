@@ -5,7 +5,7 @@ export const ENDPOINTS_PER_NODE_MAX = 16;
 export const ENDPOINT_NAME_BYTES_MAX = 63;
 export const ENDPOINT_URL_BYTES_MAX = 1_024;
 /** Models that one endpoint is asked for, or is given by hand. */
-export const ENDPOINT_MODELS_MAX = 256;
+export const ENDPOINT_MODELS_MAX = 128;
 export const MODEL_NAME_BYTES_MAX = 256;
 /** Requests that an endpoint gets at a time when its operator names no other number. */
 export const ENDPOINT_REQUESTS_AT_ONCE_DEFAULT = 4;
@@ -43,3 +43,9 @@ export const ENDPOINTS_TRIED_MAX = 4;
 export const ENDPOINT_STREAMS_MAX = 512;
 /** A member that failed is tried last for so long. */
 export const ENDPOINT_AVOIDED_MS = 5_000;
+/** A list that a node gave last counts for so long when it does not answer now. */
+export const ENDPOINT_LIST_KEPT_MS = 30_000;
+/** A node that could not be asked is left alone for so long. */
+export const ENDPOINT_LIST_PAUSE_MS = 5_000;
+/** The list of one node, as it travels. */
+export const ENDPOINT_LIST_BYTES_MAX = 768 * 1024;

@@ -1,0 +1,73 @@
+/** What other nodes of the member may ask of this node's endpoints; see `endpoint-wire.ts`. */
+import { MeshError } from "@hearthmesh/core";
+import type { LinkHandlers, LinkStream } from "@hearthmesh/qwormhole";
+import {
+  decodeSendHeader,
+  ENDPOINT_METHODS,
+  encodeAnswerHead,
+  encodeList,
+} from "./endpoint-wire.js";
+import { ENDPOINT_STREAMS_MAX } from "./limits.js";
+import type { LocalEndpoints } from "./local-endpoints.js";
+
+/** Their callers are machines of this member: the node's router lets nobody else come here. */
+export class EndpointMethods {
+  readonly #local: LocalEndpoints;
+  #streams = 0;
+
+  constructor(local: LocalEndpoints) {
+    this.#local = local;
+  }
+
+  readonly handlers: LinkHandlers = {
+    onRequest: ({ method }) => {
+      if (method === ENDPOINT_METHODS.list) return encodeList(this.#local.views());
+      throw unknown(method);
+    },
+    onStream: async (stream) => {
+      if (stream.method !== ENDPOINT_METHODS.send) throw unknown(stream.method);
+      if (this.#streams >= ENDPOINT_STREAMS_MAX) {
+        throw new MeshError("MESH_LIMIT", {
+          message: `${ENDPOINT_STREAMS_MAX} requests of other nodes are answered here already`,
+        });
+      }
+      this.#streams++;
+      try {
+        await this.#serve(stream);
+      } finally {
+        this.#streams--;
+      }
+    },
+  };
+
+  async #serve(stream: LinkStream): Promise<void> {
+    const { bytes, ...header } = decodeSendHeader(stream.header);
+    const body = await readBody(stream, bytes);
+    const answer = await this.#local.send({ ...header, body }, stream.signal);
+    await stream.write(encodeAnswerHead(answer)).catch(async (error: unknown) => {
+      await answer.body[Symbol.asyncIterator]().return?.();
+      throw error;
+    });
+    for await (const piece of answer.body) await stream.write(piece);
+    stream.end();
+  }
+}
+
+async function readBody(stream: LinkStream, bytes: number): Promise<Uint8Array> {
+  const body = Buffer.alloc(bytes);
+  let at = 0;
+  for await (const piece of stream.readable) {
+    if (at + piece.length > bytes) break;
+    body.set(piece, at);
+    at += piece.length;
+    if (at === bytes) return body;
+  }
+  if (at === bytes) return body;
+  throw new MeshError("MESH_PROTOCOL", { message: "the request is not as long as it says" });
+}
+
+function unknown(method: string): MeshError {
+  return new MeshError("MESH_FORBIDDEN", {
+    message: `endpoints have no method ${JSON.stringify(method.slice(0, 64))}`,
+  });
+}
