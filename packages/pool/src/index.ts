@@ -81,6 +81,15 @@ export type {
   RopeShape,
   TensorType,
 } from "./model/model-shape.js";
+export {
+  CollectiveLibrary,
+  type LibraryStats,
+  readOnlyError,
+} from "./models/collective-library.js";
+export { openDemoModel } from "./models/demo-model.js";
+export { MODEL_CACHE_BYTES_DEFAULT, MODEL_RECORD_BYTES_MAX, MODELS_MAX } from "./models/limits.js";
+export { LocalModels } from "./models/local-models.js";
+export type { DiskRoom, ModelFiles, ModelFilesWriter, StoredRecord } from "./models/model-files.js";
 export type {
   ByteRange,
   ModelLibrary,

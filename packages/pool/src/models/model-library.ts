@@ -5,7 +5,7 @@ export interface ModelRecord {
   readonly v: 1;
   /** As people call it: `[a-z0-9][a-z0-9._-]*`. */
   readonly name: string;
-  /** Hash of the content, hexadecimal. */
+  /** SHA-256 of the file, hexadecimal: what a page with models shows too. */
   readonly id: string;
   readonly sizeBytes: number;
   readonly shape: ModelShape;
