@@ -45,3 +45,5 @@ export const PROBE_MS_MAX = 2_000;
 export const OBSERVED_TOKENS_MIN = 16;
 /** Models whose last epoch is remembered. */
 export const EPOCHS_KEPT_MAX = 1024;
+/** Measuring an engine, with the start of its process. */
+export const ENGINE_MEASURE_MS_MAX = 20_000;

@@ -54,6 +54,7 @@ export interface HeldWorker {
   readonly worker: RingWorker;
   /** `host:port` of its tensor plane, best first. */
   readonly endpoints: readonly string[];
+  close(): Promise<void>;
 }
 
 /** Starts the process of a shard; nothing of the engine is loaded before. */

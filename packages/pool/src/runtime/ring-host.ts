@@ -220,7 +220,7 @@ export class RingHost {
       const bytesMax = holding.memoryBytes + host.memoryBytes();
       const held = await startWorker(bytesMax, holding.life.signal);
       if (this.#holdings.get(holding.ringId) !== holding) {
-        await held.worker.close();
+        await held.close();
         throw new MeshError("MESH_EPOCH_OLD");
       }
       held.worker.onFailure((failure) => this.#onFailure(holding, held, failure));
@@ -269,7 +269,7 @@ export class RingHost {
   async #dropWorker(holding: Holding): Promise<void> {
     const { held } = holding;
     holding.held = undefined;
-    await held?.worker.close().catch(() => undefined);
+    await held?.close().catch(() => undefined);
   }
 
   async #drop(holding: Holding, reason: MeshError): Promise<void> {

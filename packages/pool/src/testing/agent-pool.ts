@@ -124,7 +124,7 @@ export class AgentPool {
       startWorker: async (): Promise<HeldWorker> => {
         const worker = new MemoryWorker(self, () => this.#workersNow());
         workers.push(worker);
-        return { worker, endpoints: [`${this.#names.get(self)}:1`] };
+        return { worker, endpoints: [`${this.#names.get(self)}:1`], close: () => worker.close() };
       },
       records: {
         read: async (name) => structuredClone(records.get(name)),

@@ -1,0 +1,90 @@
+/** The AI pool as a part of the node: a service for the doors, methods for other nodes. */
+import { MeshError, type Startable } from "@hearthmesh/core";
+import type {
+  GenerationEvent,
+  InferenceRequest,
+  InferenceService,
+  InferenceStats,
+  PlanExplanation,
+  PlanOptions,
+} from "@hearthmesh/pool";
+import type { MethodPart } from "../method-router.js";
+import type { AiRuntime, AiRuntimeOptions } from "./ai-runtime.js";
+
+const NO_JOBS: InferenceStats = {
+  ...{ jobsCompleted: 0, jobsFailed: 0, jobsRunning: 0, jobsWaiting: 0 },
+  ...{ tokensGenerated: 0, promptTokens: 0, tokensPerSecond: undefined, models: [] },
+};
+
+export class AiPart implements Startable, InferenceService {
+  readonly name = "AI pool";
+  readonly #options: AiRuntimeOptions;
+  #opening: Promise<AiRuntime> | undefined;
+  #isStopped = false;
+
+  constructor(options: AiRuntimeOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    this.#isStopped = false;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    const opening = this.#opening;
+    this.#opening = undefined;
+    const runtime = await opening?.catch(() => undefined);
+    await runtime?.inference.close();
+  }
+
+  /** For nodes of this member alone; that they are in a pool with this one is checked behind. */
+  methods(): MethodPart {
+    return {
+      prefixes: ["ai."],
+      callers: "machines",
+      handlers: {
+        onRequest: async (request) => {
+          const answer = (await this.#runtime()).inference.handlers().onRequest?.(request);
+          if (answer === undefined) throw new MeshError("MESH_INTERNAL");
+          return answer;
+        },
+        onStream: async (stream) => {
+          await (await this.#runtime()).inference.handlers().onStream?.(stream);
+        },
+      },
+    };
+  }
+
+  async *generate(
+    request: InferenceRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<GenerationEvent, void, undefined> {
+    yield* (await this.#runtime()).inference.generate(request, signal);
+  }
+
+  async explain(
+    model: string | undefined,
+    signal: AbortSignal,
+    options?: PlanOptions,
+  ): Promise<PlanExplanation> {
+    return (await this.#runtime()).inference.explain(model, signal, options);
+  }
+
+  /** Counting what never ran loads nothing. */
+  async stats(signal: AbortSignal): Promise<InferenceStats> {
+    if (this.#opening === undefined) return NO_JOBS;
+    return (await this.#runtime()).inference.stats(signal);
+  }
+
+  #runtime(): Promise<AiRuntime> {
+    if (this.#isStopped) throw new MeshError("MESH_STOPPING");
+    this.#opening ??= this.#open();
+    return this.#opening;
+  }
+
+  async #open(): Promise<AiRuntime> {
+    const { openAiRuntime } = await import("./ai-runtime.js");
+    return openAiRuntime(this.#options);
+  }
+}
