@@ -5,6 +5,7 @@ import { Coordinator, type CoordinatorOptions, type CopiesOptions } from "@heart
 import { type NodeId, parseMemberId, type Startable } from "@hearthmesh/core";
 import { publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import type { PeerInfo } from "@hearthmesh/membership";
+import { openModels } from "./ai/open-models.js";
 import { certificatesWorker } from "./certificates-worker.js";
 import type { Config } from "./config/config.js";
 import { CoordinatorPart } from "./coordinator-part.js";
@@ -106,14 +107,13 @@ async function composeCoordinator(
   const own = { nodeId: record.nodeId, coordinator: seat, links: peers, authority };
   router.add(peerMethods({ ...own, ...tools }));
   router.add(peerQuotaPart(seat.handlers()));
-  const filesOfPeers = new GatewayPeers({
-    ...{ nodeId: record.nodeId, peers: authority.peers, doors: links, credentials },
-    ...tools,
-  });
+  const peersOfOurs = { nodeId: record.nodeId, peers: authority.peers };
+  const filesOfPeers = new GatewayPeers({ ...peersOfOurs, doors: links, credentials, ...tools });
   const { keys, friends } = copiesOf(() => seat);
   const backup = makeBackup({ ...base, authority, store: ground.store, keys, friends });
-  const doors = { pools: pools?.doors };
-  const shared = { backup, seat, links, peers, filesOfPeers, mesh, startedAtMs, ...doors };
+  const models = openModels({ config, record, mesh: mesh?.mesh, router, ...tools });
+  const doors = { pools: pools?.doors, models: models.sources, startedAtMs };
+  const shared = { backup, seat, links, peers, filesOfPeers, mesh, ...doors };
   const part = new CoordinatorPart({ ...base, ...shared });
   const parts: Startable[] = [
     { name: "store", start, stop: () => closeGround(ground) },
@@ -122,6 +122,7 @@ async function composeCoordinator(
     links,
     ...(mesh === undefined ? [] : [mesh, new LeaderWatch(ground.leadership, mesh.mesh)]),
     ...(pools === undefined ? [] : [pools.part]),
+    ...models.parts,
   ];
   if (record.roles.includes("storage")) {
     const storage = await openStorage({ ...base, publicKeyPem, links, peers });

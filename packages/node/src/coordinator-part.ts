@@ -27,12 +27,14 @@ import {
   HttpMetrics,
   LoopbackDoor,
   MetricsDoor,
+  OpenAiService,
   serviceUpgrade,
 } from "@hearthmesh/gateway";
 import type { CoordinatorView } from "@hearthmesh/gateway/contracts";
 import { type Endpoint, type Principal, parseEndpoint } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
 import { reachableAddresses } from "./addresses.js";
+import type { NodeModels } from "./ai/open-models.js";
 import type { Config } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
 import { storeFiles } from "./etcd/store-files.js";
@@ -70,6 +72,7 @@ export interface CoordinatorPartOptions extends Tools {
   /** Undefined while the mesh is off. */
   mesh: CoordinatorMesh | undefined;
   pools: NodePools["doors"] | undefined;
+  models: NodeModels["sources"];
   startedAtMs: number;
 }
 
@@ -229,6 +232,8 @@ function gatewayServices(
     view: () => seat.view(),
     probeStore: () => probeStore(store),
   });
+  const { inference, endpoints } = options.models;
+  const openAi = new OpenAiService({ ...options.models, clock, random });
   const addressesOf = (door: Config["api"]) => () => reachableAddresses(door, config.advertise);
   return {
     clock,
@@ -262,6 +267,7 @@ function gatewayServices(
       ...(await report.metrics()),
       ...meshMetrics(options.mesh?.mesh, record.name),
       ...peerMetrics({ member: record.memberId, peers: authority.peers, peering, clock }),
+      ...openAi.metrics(record.name),
     ],
     keyValue,
     backup: backupService({
@@ -276,6 +282,9 @@ function gatewayServices(
     }),
     mesh: options.mesh?.mesh,
     pools: options.pools,
+    inference,
+    endpoints,
+    openAi,
     introductions: options.mesh?.introductions,
   };
 }

@@ -7,9 +7,11 @@ import {
   parseTrustDomain,
   type Startable,
 } from "@hearthmesh/core";
-import { NodeDoor } from "@hearthmesh/gateway/plain";
+import type { NodeServices } from "@hearthmesh/gateway";
+import { type NodeApi, NodeDoor } from "@hearthmesh/gateway/plain";
 import { decodePem, isForeign, parseEndpoint, type TrustBundle } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
+import { type NodeModels, openModels } from "./ai/open-models.js";
 import type { Config } from "./config/config.js";
 import { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
 import { leaderNewsPart } from "./coordinators/leader-news.js";
@@ -110,15 +112,24 @@ export async function storageOnlyNode(
   const closePeers = closing(peers);
   if (mesh === undefined || pools === undefined)
     return [renewal, links, storage, closePeers, metrics];
+  const models = openModels({ config, record, mesh, router, ...tools });
   const health = async () => storageHealth(storage);
-  const api = async () => {
-    const { certificatePem } = credentials.current;
-    const operator = trust.principalOf([decodePem("CERTIFICATE", certificatePem)]);
-    const { nodeApi } = await import("@hearthmesh/gateway");
-    return nodeApi({ ...tools, operator, pools: pools.doors });
-  };
+  const self = () =>
+    trust.principalOf([decodePem("CERTIFICATE", credentials.current.certificatePem)]);
+  const api = () => openNodeApi({ operator: self(), pools: pools.doors, models, ...tools });
   const door = new NodeDoor({ ...config.http, ...tools, mesh, health, ready: health, api });
-  return [renewal, links, mesh, pools.part, storage, closePeers, metrics, door];
+  const ai = [pools.part, ...models.parts];
+  return [renewal, links, mesh, ...ai, storage, closePeers, metrics, door];
+}
+
+/** The web framework is loaded when somebody asks for what needs it. */
+async function openNodeApi({
+  models: { sources },
+  ...services
+}: NodeServices & { models: NodeModels }): Promise<NodeApi> {
+  const { nodeApi, OpenAiService } = await import("@hearthmesh/gateway");
+  const openAi = new OpenAiService({ ...sources, ...services });
+  return nodeApi({ ...services, ...sources, openAi });
 }
 
 function closing(peers: PeerLinks): Startable {
