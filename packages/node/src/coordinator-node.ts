@@ -5,7 +5,7 @@ import { Coordinator, type CoordinatorOptions, type CopiesOptions } from "@heart
 import { type NodeId, parseMemberId, type Startable } from "@hearthmesh/core";
 import { publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import type { PeerInfo } from "@hearthmesh/membership";
-import { openModels } from "./ai/open-models.js";
+import { openModelSources } from "./ai/model-sources.js";
 import { certificatesWorker } from "./certificates-worker.js";
 import type { Config } from "./config/config.js";
 import { CoordinatorPart } from "./coordinator-part.js";
@@ -111,7 +111,7 @@ async function composeCoordinator(
   const filesOfPeers = new GatewayPeers({ ...peersOfOurs, doors: links, credentials, ...tools });
   const { keys, friends } = copiesOf(() => seat);
   const backup = makeBackup({ ...base, authority, store: ground.store, keys, friends });
-  const models = openModels({ config, record, mesh: mesh?.mesh, router, ...tools });
+  const models = openModelSources({ config, record, mesh: mesh?.mesh, router, ...tools });
   const doors = { pools: pools?.doors, models: models.sources, startedAtMs };
   const shared = { backup, seat, links, peers, filesOfPeers, mesh, ...doors };
   const part = new CoordinatorPart({ ...base, ...shared });

@@ -34,7 +34,7 @@ import type { CoordinatorView } from "@hearthmesh/gateway/contracts";
 import { type Endpoint, type Principal, parseEndpoint } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
 import { reachableAddresses } from "./addresses.js";
-import type { NodeModels } from "./ai/open-models.js";
+import type { NodeModels } from "./ai/model-sources.js";
 import type { Config } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
 import { storeFiles } from "./etcd/store-files.js";

@@ -11,7 +11,7 @@ import type { NodeServices } from "@hearthmesh/gateway";
 import { type NodeApi, NodeDoor } from "@hearthmesh/gateway/plain";
 import { decodePem, isForeign, parseEndpoint, type TrustBundle } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
-import { type NodeModels, openModels } from "./ai/open-models.js";
+import { type NodeModels, openModelSources } from "./ai/model-sources.js";
 import type { Config } from "./config/config.js";
 import { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
 import { leaderNewsPart } from "./coordinators/leader-news.js";
@@ -112,7 +112,7 @@ export async function storageOnlyNode(
   const closePeers = closing(peers);
   if (mesh === undefined || pools === undefined)
     return [renewal, links, storage, closePeers, metrics];
-  const models = openModels({ config, record, mesh, router, ...tools });
+  const models = openModelSources({ config, record, mesh, router, ...tools });
   const health = async () => storageHealth(storage);
   const self = () =>
     trust.principalOf([decodePem("CERTIFICATE", credentials.current.certificatePem)]);

@@ -8,7 +8,7 @@ import type { MeshPart } from "../mesh/mesh-part.js";
 import type { MethodPart, MethodRouter } from "../method-router.js";
 import type { Tools } from "../tools.js";
 
-export interface OpenModelsOptions extends Tools {
+export interface ModelSourcesOptions extends Tools {
   readonly config: Config;
   readonly record: NodeRecord;
   /** Undefined while it is off: then this node answers alone. */
@@ -24,7 +24,7 @@ export interface NodeModels {
   readonly parts: readonly Startable[];
 }
 
-export function openModels({ router, mesh, ...options }: OpenModelsOptions): NodeModels {
+export function openModelSources({ router, mesh, ...options }: ModelSourcesOptions): NodeModels {
   const endpoints = mesh && openEndpoints({ ...options, mesh });
   const methods: MethodPart[] = endpoints === undefined ? [] : [endpoints.methods];
   for (const part of methods) router.add(part);
