@@ -130,6 +130,7 @@ export class ReferenceEngine implements ShardEngine {
     if (tokens.length !== batch.rows) {
       throw wrongCall(`${tokens.length} tokens for ${batch.rows} rows`);
     }
+    checkLength(logits, this.shape.vocabularySize, "the room for logits");
     const width = this.shape.embeddingWidth;
     const x = new Float32Array(batch.rows * width);
     const partial = new Float32Array(batch.rows * width);
