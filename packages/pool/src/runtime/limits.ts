@@ -47,3 +47,7 @@ export const OBSERVED_TOKENS_MIN = 16;
 export const EPOCHS_KEPT_MAX = 1024;
 /** Measuring an engine, with the start of its process. */
 export const ENGINE_MEASURE_MS_MAX = 20_000;
+export const PROBE_ROUNDS = 50;
+export const PROBE_PIECE_BYTES = 256 * 1024;
+/** Tokens that a bench of a ring generates at most. */
+export const BENCH_TOKENS_MAX = 1024;

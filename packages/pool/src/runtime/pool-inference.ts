@@ -12,11 +12,9 @@ import { fromWireError, isMeshError, MeshError, type NodeId } from "@hearthmesh/
 import type { LinkHandlers } from "@hearthmesh/qwormhole";
 import type { ModelRecord } from "../models/model-library.js";
 import type { GenerationEvent } from "../ring/generation.js";
-import type { RingFailure } from "../ring/ring-worker.js";
-import { type LedRing, METHODS, type PrepareMessage } from "./agent-messages.js";
+import { type LedRing, METHODS } from "./agent-messages.js";
 import { agentMethods } from "./agent-methods.js";
 import { toBytes } from "./checked-json.js";
-import { EpochBook } from "./epoch-book.js";
 import type {
   InferenceRequest,
   InferenceService,
@@ -25,56 +23,50 @@ import type {
   PlanOptions,
 } from "./inference-service.js";
 import { JobCounters } from "./job-counters.js";
-import { REQUEST_ATTEMPTS_MAX, RINGS_MAX } from "./limits.js";
+import { REQUEST_ATTEMPTS_MAX } from "./limits.js";
+import { probeLink } from "./link-probe.js";
 import { MemberMeasures } from "./member-measures.js";
 import { ModelPlanner } from "./model-planner.js";
 import type { AgentPorts } from "./ports.js";
 import { encodeRequest, nodeIdsOf, readEvents } from "./remote-generation.js";
 import { RetoldAnswer } from "./retold-answer.js";
-import { findRings, mayUse, ringIdOf } from "./ring-finder.js";
+import { findRings, ringIdOf } from "./ring-finder.js";
 import { type HeldRing, RingHost } from "./ring-host.js";
-import { RingLeader } from "./ring-leader.js";
+import type { LinkBench, LoadedRing, NodeRings } from "./ring-inspection.js";
+import type { RingLeader } from "./ring-leader.js";
+import { RingRegistry } from "./ring-registry.js";
 
 /** Where one attempt at a request is made. */
 type Place = { readonly leader: RingLeader } | { readonly nodeId: NodeId };
 
-export interface RingOfNode extends LedRing {
-  readonly model: string;
-  readonly state: string;
-  readonly members: readonly {
-    readonly nodeId: NodeId;
-    readonly name: string;
-    readonly columns: { readonly from: number; readonly to: number };
-    readonly memoryBytes: number;
-  }[];
-}
+export type RingOfNode = LedRing & LoadedRing;
 
 export class PoolInference implements InferenceService {
   readonly measures: MemberMeasures;
   readonly #ports: AgentPorts;
   readonly #host: RingHost;
   readonly #planner: ModelPlanner;
-  readonly #epochs: EpochBook;
   readonly #jobs = new JobCounters();
-  /** By ring id. */
-  readonly #leaders = new Map<string, { leader: RingLeader; model: ModelRecord }>();
+  readonly #registry: RingRegistry;
   readonly #unfollow: () => void;
-  #isClosed = false;
 
   constructor(ports: AgentPorts) {
     this.#ports = ports;
-    this.#epochs = new EpochBook(ports.records);
+    const registry = new RingRegistry({
+      ports,
+      host: () => this.#host,
+      planner: () => this.#planner,
+    });
+    this.#registry = registry;
     this.#host = new RingHost({
       ...ports,
-      refuse: (message) => this.#refuse(message),
-      makeRoom: (bytes, except) => this.#makeRoom(bytes, except),
-      onFailure: (ringId, failure) => this.#onFailure(ringId, failure),
+      refuse: (message) => registry.refuse(message),
+      makeRoom: (bytes, except) => registry.makeRoom(bytes, except),
+      onFailure: (ringId, failure) => registry.onFailure(ringId, failure),
     });
-    this.measures = new MemberMeasures(ports, (ringId) => this.#releasableBytes(ringId));
+    this.measures = new MemberMeasures(ports, (ringId) => registry.releasableBytes(ringId));
     this.#planner = new ModelPlanner(ports, this.measures);
-    this.#unfollow = ports.members.onChange(() => {
-      for (const { leader } of this.#leaders.values()) leader.membersChanged();
-    });
+    this.#unfollow = ports.members.onChange(() => registry.membersChanged());
   }
 
   /** What is served on links, to nodes of the own pools. */
@@ -124,7 +116,7 @@ export class PoolInference implements InferenceService {
 
   async stats(_signal: AbortSignal): Promise<InferenceStats> {
     const models = await Promise.all(
-      [...this.#leaders.values()].map(async ({ leader, model }) => {
+      this.#registry.all().map(async ({ leader, model }) => {
         const { plan } = leader;
         const worker = await leader.stats().catch(() => undefined);
         if (plan === undefined || worker === undefined) return [];
@@ -137,12 +129,7 @@ export class PoolInference implements InferenceService {
 
   /** Rings that this node leads and that are loaded or on their way. */
   led(): RingOfNode[] {
-    return [...this.#leaders.values()].flatMap(({ leader, model }) => {
-      const [view, plan] = [leader.view(), leader.plan];
-      if (view === undefined || plan === undefined) return [];
-      const members = plan.members.map((member) => ({ ...member }));
-      return [{ ...view, model: model.name, state: leader.state.kind, members }];
-    });
+    return this.#registry.views();
   }
 
   /** Shards that this node holds, its own rings' among them. */
@@ -150,10 +137,41 @@ export class PoolInference implements InferenceService {
     return this.#host.held();
   }
 
+  rings(): NodeRings {
+    const { host, members } = this.#ports;
+    const all = members.list();
+    const nameOf = (id: NodeId) => all.find(({ nodeId }) => nodeId === id)?.name ?? id;
+    return {
+      unavailable: host.unavailable,
+      led: this.led(),
+      held: this.held().map(({ pulled, leader, ringId, modelId, epoch, memoryBytes, state }) => ({
+        ...{ ringId, modelId, epoch, leader, leaderName: nameOf(leader), memoryBytes, state },
+        ...{ pulledBytes: pulled?.doneBytes, wantedBytes: pulled?.totalBytes },
+      })),
+    };
+  }
+
+  /** Later plans know what it found. */
+  async benchLink(node: string, signal: AbortSignal): Promise<LinkBench> {
+    const { links, clock, members, self } = this.#ports;
+    const [nodeId = self.nodeId] = nodeIdsOf([node], members.list()) ?? [];
+    if (nodeId === self.nodeId) {
+      throw new MeshError("MESH_BAD_REQUEST", { message: `${node} is this node itself` });
+    }
+    const probe = await probeLink(links, nodeId, clock, signal);
+    const { roundTripsMs, bytesPerSecond, sentBytes } = probe;
+    this.measures.takeBandwidth(nodeId, bytesPerSecond);
+    return {
+      ...{ node, bytesPerSecond, sentBytes, rounds: roundTripsMs.length },
+      relayed: links.wayTo(nodeId)?.relayed ?? false,
+      roundTripMsLeast: roundTripsMs[0] ?? 0,
+      roundTripMsP50: roundTripsMs[roundTripsMs.length >> 1] ?? 0,
+    };
+  }
+
   async close(): Promise<void> {
-    this.#isClosed = true;
     this.#unfollow();
-    for (const { leader } of this.#leaders.values()) leader.release();
+    this.#registry.close();
     await this.#host.close();
   }
 
@@ -215,8 +233,8 @@ export class PoolInference implements InferenceService {
     const allowed = this.#allowedOf(request);
     const job = this.#jobs.begin();
     try {
-      const loaded = this.#ownRing(model, allowed, request.placement);
-      const leader = loaded ?? this.#leaderFor(model, allowed, request.placement);
+      const loaded = this.#registry.loaded(model, allowed, request.placement);
+      const leader = loaded ?? this.#registry.leaderFor(model, allowed, request.placement);
       for await (const event of leader.generate(request, signal)) {
         job.take(event);
         yield event;
@@ -237,7 +255,7 @@ export class PoolInference implements InferenceService {
     signal: AbortSignal,
   ): Promise<Place> {
     const allowed = this.#allowedOf(request);
-    const own = this.#ownRing(model, allowed, request.placement);
+    const own = this.#registry.loaded(model, allowed, request.placement);
     if (own !== undefined) return { leader: own };
     if (request.placement === undefined) {
       const found = await findRings(this.#ports, model.id, allowed, signal);
@@ -268,49 +286,7 @@ export class PoolInference implements InferenceService {
     const isIn = members.some(({ nodeId }) => nodeId === self.nodeId);
     const nodeId = isIn ? self.nodeId : (members[0]?.nodeId ?? self.nodeId);
     if (nodeId !== self.nodeId) return { nodeId };
-    return { leader: this.#leaderFor(model, allowed, request.placement) };
-  }
-
-  /** A ring of this node that is loaded or on its way and that the request may use. */
-  #ownRing(
-    model: ModelRecord,
-    allowed: readonly NodeId[] | undefined,
-    placement: InferenceRequest["placement"],
-  ): RingLeader | undefined {
-    for (const { leader, model: own } of this.#leaders.values()) {
-      const { plan } = leader;
-      if (own.id !== model.id || plan === undefined) continue;
-      if (placement !== undefined && plan.placement !== placement) continue;
-      const nodeIds = plan.members.map(({ nodeId }) => nodeId);
-      if (mayUse(nodeIds, allowed)) return leader;
-    }
-    return undefined;
-  }
-
-  #leaderFor(
-    model: ModelRecord,
-    allowed: readonly NodeId[] | undefined,
-    only: InferenceRequest["placement"],
-  ): RingLeader {
-    if (this.#isClosed) throw new MeshError("MESH_STOPPING");
-    const ringId = ringIdOf(this.#ports.self.nodeId, model.id, allowed, only);
-    const present = this.#leaders.get(ringId);
-    if (present !== undefined) return present.leader;
-    for (const [id, { leader }] of this.#leaders) {
-      if (this.#leaders.size < RINGS_MAX) break;
-      if (leader.running > 0) continue;
-      leader.release();
-      this.#leaders.delete(id);
-    }
-    if (this.#leaders.size >= RINGS_MAX) {
-      throw new MeshError("MESH_LIMIT", { message: `this node leads ${RINGS_MAX} rings already` });
-    }
-    const leader = new RingLeader({
-      ...{ ringId, model, allowed, only, ports: this.#ports, host: this.#host },
-      ...{ planner: this.#planner, epochs: this.#epochs },
-    });
-    this.#leaders.set(ringId, { leader, model });
-    return leader;
+    return { leader: this.#registry.leaderFor(model, allowed, request.placement) };
   }
 
   #allowedOf(request: InferenceRequest): readonly NodeId[] | undefined {
@@ -320,7 +296,10 @@ export class PoolInference implements InferenceService {
   /** By name or id; without one, the only model, else the demo model, else the first. */
   async #model(name: string | undefined, signal: AbortSignal): Promise<ModelRecord> {
     const { library } = this.#ports;
-    if (name !== undefined) return library.get(name, signal);
+    if (name !== undefined) {
+      const loaded = this.#registry.knownModel(name);
+      return loaded ?? library.get(name, signal);
+    }
     const all = await library.list(signal);
     const chosen = all.length === 1 ? all[0] : all.find((one) => one.name.startsWith("demo"));
     if (chosen !== undefined) return chosen;
@@ -330,43 +309,6 @@ export class PoolInference implements InferenceService {
     throw new MeshError("MESH_BAD_REQUEST", {
       message: `name the model: ${names.join(", ")}`,
       hint: "`mesh model ls` shows all models.",
-    });
-  }
-
-  /** Two nodes that plan a ring of one model at the same time: the lower id leads. */
-  #refuse({ modelId, leader, members }: PrepareMessage): void {
-    if (members.length < 2) return;
-    const { self } = this.#ports;
-    for (const own of this.#leaders.values()) {
-      const { plan } = own.leader;
-      if (own.model.id !== modelId || plan === undefined || plan.members.length < 2) continue;
-      const isReady = own.leader.state.kind === "ready";
-      if (!isReady && leader < self.nodeId) continue;
-      throw new MeshError("MESH_RING_NOT_READY", {
-        message: `${self.name} leads a ring of this model already`,
-        details: { leader: self.nodeId },
-      });
-    }
-  }
-
-  #onFailure(ringId: string, failure: RingFailure): void {
-    this.#leaders.get(ringId)?.leader.memberFailed(failure);
-  }
-
-  async #makeRoom(bytes: number, exceptRingId: string): Promise<void> {
-    let freed = 0;
-    for (const [ringId, { leader }] of this.#leaders) {
-      if (freed >= bytes) return;
-      if (ringId === exceptRingId || leader.running > 0) continue;
-      freed += this.#host.bytesOf((ring) => ring.ringId === ringId);
-      await leader.unload();
-    }
-  }
-
-  #releasableBytes(ringId: string | undefined): number {
-    return this.#host.bytesOf((ring) => {
-      if (ring.ringId === ringId) return true;
-      return this.#leaders.get(ring.ringId)?.leader.running === 0;
     });
   }
 }

@@ -352,11 +352,14 @@ export class RingLeader {
   }
 }
 
-/** Without room here there is no ring that this node could lead. */
-function verdictOnSelf(error: MeshError): "final" | "again" {
-  const hopeless = ["MESH_MODEL_MEMORY", "MESH_ENGINE_MISSING", "MESH_MODEL_UNSUPPORTED"];
-  const isHopeless = [...hopeless, "MESH_MODEL_DAMAGED", "MESH_STOPPING"].includes(error.code);
-  return isHopeless ? "final" : "again";
+/** What may go better with a new process; without room or a sound file, nothing here can lead. */
+const AGAIN: readonly string[] = [
+  ...["MESH_ENGINE_FAILED", "MESH_EPOCH_OLD", "MESH_RING_NOT_READY", "MESH_RING_FRAME_INVALID"],
+  ...["MESH_UNREACHABLE", "MESH_TIMEOUT", "MESH_CANCELLED"],
+];
+
+function verdictOnSelf({ code }: MeshError): "final" | "again" {
+  return AGAIN.includes(code) ? "again" : "final";
 }
 
 function unplannable(
