@@ -171,12 +171,15 @@ export class SessionMachine {
 
   #lost({ lostNode, epoch }: { lostNode: string | undefined; epoch: number }, nowMs: number): void {
     if (this.#state === "down") return;
+    const busy = this.#busy;
     this.#state = "down";
     this.#busy = undefined;
     this.#downSinceMs = nowMs;
     for (const request of [...this.#requests]) {
+      // The step that was never done is part of the pause.
+      const sinceMs = request === busy?.request ? busy.beganAtMs : nowMs;
       if (request.isCancelled) this.#remove(request);
-      else if (request.onLost(nowMs) && lostNode !== undefined) {
+      else if (request.onLost(sinceMs) && lostNode !== undefined) {
         this.#tell(request.id, { kind: "paused", lostNode, epoch });
       }
     }
@@ -292,7 +295,7 @@ export class SessionMachine {
       const request = this.#requests[at];
       const mayRun = request?.slot !== undefined && request.untaken < EVENTS_UNTAKEN_MAX;
       if (!mayRun) continue;
-      this.#turn = (at + 1) % count;
+      this.#turn = at + 1;
       return request;
     }
     return undefined;
