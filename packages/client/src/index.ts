@@ -44,6 +44,7 @@ export {
 } from "./copies.js";
 export { type LoadedCollective, type LoadOptions, loadCollective } from "./credentials.js";
 export { type Enrolment, type EnrolOptions, enrolWithInvite } from "./enrol.js";
+export { openEnrolmentTunnel } from "./enrolment-tunnel.js";
 export {
   type FederatedConnection,
   type FederatedFilesOptions,

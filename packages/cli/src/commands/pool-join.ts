@@ -10,6 +10,7 @@ interface Options {
   poolRootPubkey: string;
   name?: string;
   peer?: string[];
+  controlPlane?: string;
   code?: string;
   role?: string[];
   wait: string;
@@ -31,6 +32,7 @@ export function poolJoinCommand(cli: Cli): MeshCommand {
       "enrolment port of the admin (9001), instead of asking on the LAN; may be repeated",
       collect,
     )
+    .option("--control-plane <url>", "HTTP port of the admin's control plane, as another way there")
     .option("--code <code>", `pairing code; - reads it; default: the variable ${CODE_VARIABLE}`)
     .option(
       "--role <role>",
@@ -45,15 +47,17 @@ export function poolJoinCommand(cli: Cli): MeshCommand {
       "mesh pool join --pool-id ID --pool-root-pubkey KEY --peer 192.168.1.20:9001 --code - < code",
     )
     .action(async (options: Options) => {
-      const { joinPool } = await loadDaemon();
       const { env, cwd, signal } = cli;
       const given = options.code ?? env[CODE_VARIABLE];
       const code = given === undefined || given === "" ? undefined : await readCode(cli, given);
+      const tunnel = await openTunnel(options);
+      const peers = [...(options.peer ?? []), ...(tunnel === undefined ? [] : [tunnel.address])];
+      const { joinPool } = await loadDaemon();
       const work = joinPool({
         poolId: options.poolId,
         rootPublicKey: options.poolRootPubkey,
         poolName: options.name,
-        peers: options.peer ?? [],
+        peers,
         code,
         roles: options.role,
         waitMs: parseDurationMs(options.wait),
@@ -62,12 +66,19 @@ export function poolJoinCommand(cli: Cli): MeshCommand {
         env,
         cwd,
         signal,
-      });
+      }).finally(() => tunnel?.close());
       const joined = await waitingFor(cli, "Asking the admin of the pool", work);
       if (options.json === true) return printJson(cli, joined);
       print(cli, `Joined the pool ${printable(joined.poolName)} as ${joined.nodeName}.`);
       print(cli, cli.colours.dim(joined.isNew ? "Next: mesh up" : "Next: mesh pool status"));
     });
+}
+
+/** The bytes of the admin's enrolment door, brought over HTTP; what they are stays sealed. */
+async function openTunnel({ controlPlane, poolId }: Options) {
+  if (controlPlane === undefined) return undefined;
+  const { openEnrolmentTunnel } = await import("@hearthmesh/client");
+  return openEnrolmentTunnel(controlPlane, poolId);
 }
 
 /** On standard error: it is said before there is a result. */
