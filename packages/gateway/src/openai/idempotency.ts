@@ -43,10 +43,13 @@ export function readIdempotencyKey(header: string | string[] | undefined): strin
   });
 }
 
-export function requestFingerprint(operation: string, body: unknown): string {
-  return createHash("sha256")
-    .update(`${operation}\n${JSON.stringify(body)}`)
-    .digest("hex");
+/** The same for fields in any order. */
+export function requestFingerprint(request: object): string {
+  const canonical = JSON.stringify(request, (_name, value: unknown) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+  return createHash("sha256").update(canonical).digest("hex");
 }
 
 /** 32 bits that are the same for the same request, wherever it runs. */

@@ -70,7 +70,7 @@ export class OpenAiService {
     const { request, caller, idempotencyKey: key } = call;
     this.#limits.countRequest(caller);
     if (key === undefined) return this.#run(call, undefined, signal);
-    const fingerprint = requestFingerprint(request.operation, request.body);
+    const fingerprint = requestFingerprint(request);
     const idempotent = { callerId: caller.id, key, fingerprint };
     const make = (cancel: AbortSignal) => this.#run(call, seedOf(idempotent), cancel);
     return this.#kept.answer(idempotent, make).read(signal);
