@@ -12,7 +12,7 @@ import type {
 } from "@hearthmesh/collective";
 import type { Clock, Logger, MemberId, NodeId, Random, TrustDomain } from "@hearthmesh/core";
 import type { Endpoint, Principal } from "@hearthmesh/identity";
-import type { EndpointService, InferenceService } from "@hearthmesh/pool";
+import type { EndpointService, InferenceService, RingInspection } from "@hearthmesh/pool";
 import type { BackupService } from "./backup-service.js";
 import type { CoordinatorView, HealthResponse, StatusResponse } from "./contracts/index.js";
 import type { IntroductionServices } from "./introduction-services.js";
@@ -78,6 +78,8 @@ export interface NodeServices {
   readonly pools?: PoolService | undefined;
   /** Undefined on a node without the role `ai`. */
   readonly inference?: InferenceService | undefined;
+  /** The same. */
+  readonly rings?: RingInspection | undefined;
   /** Whole-request members. Undefined on a node without the role `ai`. */
   readonly endpoints?: EndpointService | undefined;
   /** Both behind OpenAI's API; the same one for all doors of the node. */

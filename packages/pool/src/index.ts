@@ -87,9 +87,15 @@ export {
   readOnlyError,
 } from "./models/collective-library.js";
 export { openDemoModel } from "./models/demo-model.js";
-export { MODEL_CACHE_BYTES_DEFAULT, MODEL_RECORD_BYTES_MAX, MODELS_MAX } from "./models/limits.js";
+export { MODEL_HASHES_BYTES_MAX, MODEL_RECORD_BYTES_MAX, MODELS_MAX } from "./models/limits.js";
 export { LocalModels } from "./models/local-models.js";
 export type { DiskRoom, ModelFiles, ModelFilesWriter, StoredRecord } from "./models/model-files.js";
+export {
+  type AddOptions,
+  type ImportState,
+  type ImportView,
+  ModelImports,
+} from "./models/model-imports.js";
 export type {
   ByteRange,
   ModelLibrary,
@@ -120,7 +126,7 @@ export type {
   PlanOptions,
 } from "./runtime/inference-service.js";
 export { measureEngine } from "./runtime/measure-engine.js";
-export { PoolInference, type RingOfNode } from "./runtime/pool-inference.js";
+export { PoolInference } from "./runtime/pool-inference.js";
 export type {
   AgentLinks,
   AgentMember,
@@ -130,6 +136,14 @@ export type {
   HostMeasures,
   StartWorker,
 } from "./runtime/ports.js";
+export { benchRings } from "./runtime/ring-bench.js";
+export type {
+  EngineBench,
+  LinkBench,
+  NodeRings,
+  RingBenchRow,
+  RingInspection,
+} from "./runtime/ring-inspection.js";
 export { type SliceCandidates, sliceCandidates } from "./sampling/candidates.js";
 export { candidatesNeeded, Sampler } from "./sampling/sampler.js";
 export { StopTexts } from "./sampling/stop-texts.js";

@@ -20,6 +20,7 @@ import * as view from "./mesh.js";
 import { OPENAI_ENDPOINTS } from "./openai.js";
 import { PEER_ENDPOINTS, PEER_ENROLMENT_ENDPOINTS } from "./peers.js";
 import { POOL_ENDPOINTS, POOL_ENROLMENT_ENDPOINTS } from "./pools.js";
+import { RING_ENDPOINTS } from "./rings.js";
 import { SERVICE_ENDPOINTS } from "./services.js";
 import * as status from "./status.js";
 import { STORE_ENDPOINTS } from "./store.js";
@@ -248,6 +249,7 @@ export const ENDPOINTS = {
   ...POOL_ENDPOINTS,
   ...OPENAI_ENDPOINTS,
   ...INFERENCE_ENDPOINTS,
+  ...RING_ENDPOINTS,
   ...AI_ENDPOINT_ENDPOINTS,
 } as const;
 export type EndpointName = keyof typeof ENDPOINTS;

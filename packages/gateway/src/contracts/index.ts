@@ -28,6 +28,7 @@ export * from "./mesh.js";
 export * from "./openai.js";
 export * from "./peers.js";
 export * from "./pools.js";
+export * from "./rings.js";
 export * from "./services.js";
 export * from "./status.js";
 export * from "./store.js";

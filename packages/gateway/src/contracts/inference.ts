@@ -67,14 +67,28 @@ export const InferencePlanResponse = z
         bandwidthBytesPerSecond: z.number(),
         memoryBytes: z.number(),
         roundTripMs: z.number().exactOptional(),
+        ageMs: z.number().describe("Since its bandwidth was measured"),
       }),
     ),
+    missingBytes: z
+      .number()
+      .nullable()
+      .describe("Memory that is missing over all members when nothing was chosen for that reason"),
+    text: z.array(z.string()).describe("Why, in sentences with numbers"),
   })
   .meta({ id: "InferencePlan" });
 export type InferencePlanResponse = z.infer<typeof InferencePlanResponse>;
 
 export const InferencePlanQuery = z.object({
   model: z.string().min(1).max(256).exactOptional().describe("Name or id; default: the only"),
+  members: z
+    .string()
+    .min(1)
+    .max(4096)
+    .exactOptional()
+    .describe("Names or ids of the only nodes to be used, with commas between"),
+  placement: z.enum(["R", "T"]).exactOptional().describe("Only whole, or only split"),
+  contextTokens: z.coerce.number().int().min(16).max(1_048_576).exactOptional(),
 });
 
 /** Of the form `Endpoint`. */

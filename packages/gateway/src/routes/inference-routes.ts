@@ -23,7 +23,10 @@ export function inferenceRoutes(services: NodeServices): Route[] {
       return statsView(await inferenceOf(services).stats(signal));
     }),
     defineRoute(INFERENCE_ENDPOINTS.inferencePlan, "mesh-read", async ({ query, signal }) => {
-      return planView(await inferenceOf(services).explain(query.model, signal));
+      const { model, members, placement, contextTokens } = query;
+      const onlyMembers = members?.split(",").map((name) => name.trim());
+      const options = { onlyMembers, placement, contextTokens };
+      return planView(await inferenceOf(services).explain(model, signal, options));
     }),
     defineRoute(AI_ENDPOINT_ENDPOINTS.aiEndpoints, "mesh-read", async ({ signal }) => {
       return { endpoints: (await endpointsOf(services).list(signal)).map(endpointView) };
@@ -55,7 +58,8 @@ function statsView({ tokensPerSecond, models, ...counts }: InferenceStats): Infe
   };
 }
 
-function planView({ chosen, rows, leftOut, measured, model }: PlanExplanation) {
+function planView(plan: PlanExplanation) {
+  const { chosen, rows, leftOut, measured, model, missingBytes, text } = plan;
   const view: InferencePlanResponse = {
     model,
     ...(chosen === undefined ? {} : { chosen: rowView(chosen) }),
@@ -65,6 +69,8 @@ function planView({ chosen, rows, leftOut, measured, model }: PlanExplanation) {
       ...one,
       ...(roundTripMs === undefined ? {} : { roundTripMs }),
     })),
+    missingBytes: missingBytes ?? null,
+    text: [...text],
   };
   return view;
 }

@@ -7,7 +7,13 @@ import type { NodeServices } from "../services.js";
 import { inferenceRoutes } from "./inference-routes.js";
 import { openAiRoutes } from "./openai-routes.js";
 import { poolRoutes } from "./pool-routes.js";
+import { ringRoutes } from "./ring-routes.js";
 
 export function nodeRoutes(services: NodeServices): Route[] {
-  return [...poolRoutes(services), ...openAiRoutes(services), ...inferenceRoutes(services)];
+  return [
+    ...poolRoutes(services),
+    ...openAiRoutes(services),
+    ...inferenceRoutes(services),
+    ...ringRoutes(services),
+  ];
 }

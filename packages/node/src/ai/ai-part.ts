@@ -1,12 +1,17 @@
 /** The AI pool as a part of the node: a service for the doors, methods for other nodes. */
 import { MeshError, type Startable } from "@hearthmesh/core";
 import type {
+  EngineBench,
   GenerationEvent,
   InferenceRequest,
   InferenceService,
   InferenceStats,
+  LinkBench,
+  NodeRings,
   PlanExplanation,
   PlanOptions,
+  RingBenchRow,
+  RingInspection,
 } from "@hearthmesh/pool";
 import type { MethodPart } from "../method-router.js";
 import type { AiRuntime, AiRuntimeOptions } from "./ai-runtime.js";
@@ -16,7 +21,7 @@ const NO_JOBS: InferenceStats = {
   ...{ tokensGenerated: 0, promptTokens: 0, tokensPerSecond: undefined, models: [] },
 };
 
-export class AiPart implements Startable, InferenceService {
+export class AiPart implements Startable, InferenceService, RingInspection {
   readonly name = "AI pool";
   readonly #options: AiRuntimeOptions;
   #opening: Promise<AiRuntime> | undefined;
@@ -75,6 +80,37 @@ export class AiPart implements Startable, InferenceService {
   async stats(signal: AbortSignal): Promise<InferenceStats> {
     if (this.#opening === undefined) return NO_JOBS;
     return (await this.#runtime()).inference.stats(signal);
+  }
+
+  async rings(): Promise<NodeRings> {
+    if (this.#opening === undefined) return { unavailable: undefined, led: [], held: [] };
+    return (await this.#runtime()).inference.rings();
+  }
+
+  async benchEngine(threads: number | undefined, signal: AbortSignal): Promise<EngineBench> {
+    const { host } = await this.#runtime();
+    const measured = await host.measureNow(threads, signal);
+    return {
+      engine: measured.engine,
+      threads: measured.threads,
+      bytesPerSecond: measured.bytesPerSecond,
+    };
+  }
+
+  async benchLink(node: string, signal: AbortSignal): Promise<LinkBench> {
+    return (await this.#runtime()).inference.benchLink(node, signal);
+  }
+
+  async benchRing(
+    model: string | undefined,
+    tokens: number,
+    signal: AbortSignal,
+  ): Promise<readonly RingBenchRow[]> {
+    const [{ benchRings }, { inference }] = await Promise.all([
+      import("@hearthmesh/pool"),
+      this.#runtime(),
+    ]);
+    return benchRings(inference, model, tokens, signal);
   }
 
   #runtime(): Promise<AiRuntime> {

@@ -39,7 +39,7 @@ import { RingRegistry } from "./ring-registry.js";
 /** Where one attempt at a request is made. */
 type Place = { readonly leader: RingLeader } | { readonly nodeId: NodeId };
 
-export type RingOfNode = LedRing & LoadedRing;
+type RingOfNode = LedRing & LoadedRing;
 
 export class PoolInference implements InferenceService {
   readonly measures: MemberMeasures;
