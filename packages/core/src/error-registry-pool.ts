@@ -24,7 +24,7 @@ export const pool = {
     403,
     4,
     "the pool's admin refused this machine",
-    "Ask the admin; a new request may be made with `mesh pool join`.",
+    "Ask the admin; ten minutes later `mesh pool join` may ask again.",
   ),
   MESH_POOL_PENDING: define(
     409,
@@ -85,6 +85,12 @@ export const pool = {
     5,
     "a model of this name is there already",
     "Choose another name with `--name`, or remove the old one with `mesh model rm`.",
+  ),
+  MESH_MODEL_DOWNLOAD: define(
+    502,
+    6,
+    "the model could not be downloaded",
+    "Run the same command again: it goes on where it was. Check the address in a browser.",
   ),
   MESH_MODEL_DAMAGED: define(
     400,

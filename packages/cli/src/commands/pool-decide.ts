@@ -1,6 +1,6 @@
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { throughDoor } from "../door.js";
+import { throughNodeDoor } from "../door.js";
 import { printable } from "../text.js";
 import { findPool, type PoolOptions, withPoolOptions } from "./pool-options.js";
 
@@ -21,7 +21,7 @@ function decideCommand(cli: Cli, decision: "approve" | "refuse", about: string):
       `mesh pool ${decision} badoki-luzami-gofuta-pira`,
     );
   return withPoolOptions(command).action(async (request: string, options: PoolOptions) => {
-    await throughDoor(cli, options, async ({ api }) => {
+    await throughNodeDoor(cli, options, async ({ api }) => {
       const { decidePoolRequest } = await import("@hearthmesh/client");
       const pool = await findPool(api, options);
       const answer = await decidePoolRequest(api, pool.poolId, request, decision);

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "commander";
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { loadDaemon } from "../daemon.js";
-import { throughDoor } from "../door.js";
+import { throughNodeDoor } from "../door.js";
 import { findHome, findRunningNode } from "../home.js";
 import { findPool, type PoolOptions, withPoolOptions } from "./pool-options.js";
 
@@ -30,7 +30,7 @@ export function poolPairCommand(cli: Cli): MeshCommand {
 }
 
 async function pairThere(cli: Cli, options: Options) {
-  return throughDoor(cli, options, async ({ api }) => {
+  return throughNodeDoor(cli, options, async ({ api }) => {
     const { pairPool } = await import("@hearthmesh/client");
     const pool = await findPool(api, options);
     const { validity, uses } = options;

@@ -1,6 +1,6 @@
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { throughDoor } from "../door.js";
+import { throughNodeDoor } from "../door.js";
 import { printable } from "../text.js";
 import { findPool, type PoolOptions, withPoolOptions } from "./pool-options.js";
 
@@ -11,7 +11,7 @@ export function poolRemoveCommand(cli: Cli): MeshCommand {
     .argument("<member>", "name or node id")
     .withExamples("mesh pool remove device2");
   return withPoolOptions(command).action(async (member: string, options: PoolOptions) => {
-    await throughDoor(cli, options, async ({ api }) => {
+    await throughNodeDoor(cli, options, async ({ api }) => {
       const { removePoolMember } = await import("@hearthmesh/client");
       const pool = await findPool(api, options);
       const answer = await removePoolMember(api, pool.poolId, member);

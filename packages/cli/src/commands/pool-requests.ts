@@ -1,6 +1,6 @@
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { throughDoor } from "../door.js";
+import { throughNodeDoor } from "../door.js";
 import { formatTable } from "../table.js";
 import { formatDuration, printable } from "../text.js";
 import { findPool, type PoolOptions, withPoolOptions } from "./pool-options.js";
@@ -10,7 +10,7 @@ export function poolRequestsCommand(cli: Cli): MeshCommand {
     .description("machines that ask to join a pool: approve one when its screen shows its words")
     .withExamples("mesh pool requests");
   return withPoolOptions(command).action(async (options: PoolOptions) => {
-    await throughDoor(cli, options, async ({ api }) => {
+    await throughNodeDoor(cli, options, async ({ api }) => {
       const { listPoolRequests } = await import("@hearthmesh/client");
       const pool = await findPool(api, options);
       const answer = await listPoolRequests(api, pool.poolId);

@@ -108,7 +108,8 @@ async function admitWith(
     const record = { ...plan, spiffeId, serial, certificateNotAfterMs };
     const claim = await claimName(context, "node", plan.name, nodeId);
     const writes = identityWrites(context, record, previous);
-    const roster = signed(withMember(read.record, nodeId, plan.name), ca.privateKeyPem);
+    const next = withMember(read.record, nodeId, plan.name);
+    const roster = next === read.record ? next : signed(next, ca.privateKeyPem);
     const audit = { by, action: "pool.admit" as const, subject: `pool/${request.poolId}` };
     const detail = { node: spiffeId, nodeId, version: roster.version };
     return {

@@ -104,7 +104,7 @@ export class AdminSearch {
   async #ask(place: Place, leftMs: number, signal: AbortSignal): Promise<PoolAnswer | undefined> {
     const { root, keyPair, request, clock } = this.#options;
     // The first question comes back at once: it brings the words for this screen.
-    const waitMs = this.#words === undefined ? 0 : Math.min(leftMs, JOIN_WAIT_MS_MAX);
+    const waitMs = this.#words === undefined ? 0 : Math.ceil(Math.min(leftMs, JOIN_WAIT_MS_MAX));
     const others = [...this.#places.values()].map(({ endpoint }) => endpoint);
     const askedMs = clock.monotonicMs();
     try {
