@@ -69,6 +69,7 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["ai-context", "<tokens>", "tokens of prompt and answer of one request"],
   ["ai-sequences", "<number>", "requests that one model answers at a time"],
   ["ai-idle-unload", "<time>", "how long a model stays loaded that nobody asks for"],
+  ["ai-model-cache", "<size>", "room for local copies of models"],
   ["ai-tensor-host", "<host>", "host where engines of a split model reach each other"],
   ["ai-tensor-port", "<port>", "first port for that; 0 is any"],
   ["pool-capacity", "<number>", "share of this node in its pools, against that of the others"],

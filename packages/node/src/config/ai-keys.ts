@@ -59,6 +59,13 @@ export const AI_KEYS = {
     ["MESH_AI_IDLE_UNLOAD"],
     "A model that nobody asked for so long is unloaded.",
   ),
+  "ai.modelCache": key(
+    size,
+    "64GiB",
+    "ai-model-cache",
+    ["MESH_AI_MODEL_CACHE"],
+    "Local copies of models, all together: the one used longest ago goes first, never one in use.",
+  ),
   "ai.tensorHost": key(
     host,
     "0.0.0.0",

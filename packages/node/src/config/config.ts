@@ -85,6 +85,8 @@ export interface AiConfig {
   contextTokens: number;
   sequencesMax: number;
   idleUnloadMs: number;
+  /** Local copies of models that are not in use go beyond this. */
+  modelCacheBytes: number;
   /** Port 0: any. */
   tensor: HostPort;
 }

@@ -302,6 +302,7 @@ function aiConfig(get: <T>(name: ConfigKeyName) => T): AiConfig {
     contextTokens: get("ai.contextTokens"),
     sequencesMax: get("ai.sequences"),
     idleUnloadMs: get("ai.idleUnload"),
+    modelCacheBytes: get("ai.modelCache"),
     tensor: { host: get("ai.tensorHost"), port: get("ai.tensorPort") },
   };
 }

@@ -4,13 +4,13 @@ export const MODELS_MAX = 256;
 export const MODEL_NAME_BYTES_MAX = 64;
 /** One model's file. */
 export const MODEL_FILE_BYTES_MAX = 512 * 1024 ** 3;
-/** Smaller than any file with a header. */
-export const MODEL_FILE_BYTES_MIN = 64;
 /** A record as it is stored. */
 export const MODEL_RECORD_BYTES_MAX = 16 << 10;
 /** What a model is verified and pulled by; the chunks of the collective are as large. */
 export const MODEL_CHUNK_BYTES = 1 << 20;
 export const MODEL_SOURCE_LENGTH_MAX = 2048;
+/** SHA-256 of every chunk of the largest file. */
+export const MODEL_HASHES_BYTES_MAX = (MODEL_FILE_BYTES_MAX / MODEL_CHUNK_BYTES) * 32;
 /** Ranges of one shard, merged. */
 export const MODEL_RANGES_MAX = 65_536;
 /** Ranges with less than this between them are pulled as one. */
@@ -22,8 +22,6 @@ export const PULL_RUNS_MAX = 2;
 /** A pull is tried again as often, with a pause in between. */
 export const PULL_ATTEMPTS_MAX = 5;
 export const PULL_PAUSE_MS = 500;
-/** Local copies of models that are not in use go when there are more bytes than this. */
-export const MODEL_CACHE_BYTES_DEFAULT = 64 * 1024 ** 3;
 /** What a pull leaves free on the disk. */
 export const MODEL_DISK_RESERVE_BYTES = 256 << 20;
 /** Downloads of one node at a time, and those whose end is remembered. */

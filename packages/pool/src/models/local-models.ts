@@ -3,7 +3,7 @@
  * in use go, the one that was used longest ago first, when there are more bytes than allowed or the
  * disk gets full.
  */
-import { mkdir, readdir, readFile, stat, utimes } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import type { Clock } from "@hearthmesh/core";
 import { MeshError } from "@hearthmesh/core";
 import { chunkCountOf, digestOf, HASH_BYTES } from "./chunk-hasher.js";
@@ -70,6 +70,22 @@ export class LocalModels {
       }
       await replaceFile(files.record, modelRecordBytes(model));
       return await LocalModel.open(directory, model, hashes, chunks);
+    } catch (error) {
+      throw diskError(error, files.content);
+    }
+  }
+
+  /** A whole file that was verified becomes the local copy; it is moved, on the same disk. */
+  async adopt(path: string, model: StoredModel, hashes: Uint8Array): Promise<void> {
+    const files = localFiles(this.#options.directory, model.id);
+    try {
+      if (this.#open.has(model.id)) {
+        await rm(path, { force: true });
+        return;
+      }
+      await rename(path, files.content);
+      const copy = await this.open(model, async () => hashes);
+      await copy.note(Array.from({ length: chunkCountOf(model.sizeBytes) }, (_, index) => index));
     } catch (error) {
       throw diskError(error, files.content);
     }

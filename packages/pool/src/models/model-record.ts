@@ -73,7 +73,7 @@ class Unreadable extends Error {}
 
 function readRecord(value: unknown): StoredModel {
   const fields = object(value);
-  if (fields["v"] !== 1) throw new Unreadable("version");
+  if (fields.v !== 1) throw new Unreadable("version");
   const name = text(fields, "name", MODEL_NAME_BYTES_MAX);
   const id = text(fields, "id", 64);
   const hashes = text(fields, "hashes", 64);
@@ -86,7 +86,7 @@ function readRecord(value: unknown): StoredModel {
     hashes,
     sizeBytes,
     headerBytes: count(fields, "headerBytes", sizeBytes),
-    shape: readShape(object(fields["shape"])),
+    shape: readShape(object(fields.shape)),
     quantisation: text(fields, "quantisation", 16),
     addedAtMs: count(fields, "addedAtMs", Number.MAX_SAFE_INTEGER),
     source: text(fields, "source", MODEL_SOURCE_LENGTH_MAX),
@@ -94,7 +94,7 @@ function readRecord(value: unknown): StoredModel {
 }
 
 function readShape(fields: Fields): ModelShape {
-  const architecture = ARCHITECTURES.find((one) => one === fields["architecture"]);
+  const architecture = ARCHITECTURES.find((one) => one === fields.architecture);
   if (architecture === undefined) throw new Unreadable("architecture");
   const positive = (name: string) => {
     const value = count(fields, name, Number.MAX_SAFE_INTEGER);
@@ -113,7 +113,7 @@ function readShape(fields: Fields): ModelShape {
     vocabularySize: positive("vocabularySize"),
     contextTokensMax: positive("contextTokensMax"),
     normEpsilon: number(fields, "normEpsilon"),
-    rope: readRope(object(fields["rope"])),
+    rope: readRope(object(fields.rope)),
     hasAttentionBias: flag(fields, "hasAttentionBias"),
     hasQueryKeyNorm: flag(fields, "hasQueryKeyNorm"),
     hasTiedOutput: flag(fields, "hasTiedOutput"),
@@ -124,7 +124,7 @@ function readShape(fields: Fields): ModelShape {
 }
 
 function readRope(fields: Fields): RopeShape {
-  const style = fields["style"];
+  const style = fields.style;
   if (style !== "interleaved" && style !== "halves") throw new Unreadable("rope");
   return {
     style,
