@@ -1,0 +1,33 @@
+/** Processes on cores and in network namespaces of their own, and what they use. */
+import { execFileSync, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+
+/** The most that a process had in memory. */
+export function peakMemoryBytes(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
+}
+
+/** The command of `node` on these cores, in this namespace. */
+function command(args, { cores, namespace }) {
+  const pinned = cores === undefined ? [] : ["taskset", "-c", cores];
+  const inside = namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
+  return [...inside, ...pinned, process.execPath, ...args];
+}
+
+/** Runs `node` to its end and gives the JSON on its last line. */
+export function runNode(args, where = {}) {
+  const [program, ...rest] = command(args, where);
+  const stdio = ["ignore", "pipe", "inherit"];
+  const text = execFileSync(program, rest, { encoding: "utf8", stdio, timeout: 600_000 });
+  return JSON.parse(text.trim().split("\n").at(-1));
+}
+
+/** Starts `node` with a channel for messages. */
+export function startNode(args, where = {}) {
+  const [program, ...rest] = command(args, where);
+  return spawn(program, rest, {
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
+    serialization: "advanced",
+  });
+}

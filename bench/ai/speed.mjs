@@ -1,0 +1,46 @@
+/** Rates and memory of one process, of two members with a core each, and of the peer. */
+import { startRing } from "./ring.mjs";
+
+/** About 64 tokens of the vocabulary that the large model has. */
+const PROMPT = "once the time was in the land and on to the hill ".repeat(3);
+
+async function measured(model, members, tokens) {
+  const ring = await startRing({ model, members });
+  try {
+    const loadMs = await ring.load();
+    // The first answer finds cold caches and graphs that are not there yet.
+    await ring.generate(PROMPT, 4);
+    const { promptPerSecond, decodePerSecond, tokens: said } = await ring.generate(PROMPT, tokens);
+    const stats = await ring.stats();
+    return {
+      ...{ loadMs, promptPerSecond, decodePerSecond, tokens: said },
+      memoryBytes: Math.max(...stats.map(({ memoryBytes }) => memoryBytes)),
+      exchangeMsP50: stats[0].stats.exchangeMsP50,
+      engine: stats[0].stats.engine.description,
+    };
+  } finally {
+    await ring.stop();
+  }
+}
+
+/** One round: everything once, one after the other, so that all see the same machine. */
+export async function speedRound({ model, peer, network, tokens }) {
+  const one = { threads: 1, cores: "0" };
+  const both = { threads: 2, cores: "0,1" };
+  const round = {};
+  for (const [name, where] of [
+    ["one", one],
+    ["both", both],
+  ]) {
+    round[`${name}Peer`] = peer?.generate({ model, tokens, prompt: PROMPT, ...where });
+    round[name] = await measured(model, [where], tokens);
+  }
+  const split = [0, 1].map((at) => ({
+    threads: 1,
+    cores: String(at),
+    namespace: network?.names[at],
+    host: network?.hosts[at] ?? "127.0.0.1",
+  }));
+  round.split = await measured(model, split, tokens);
+  return round;
+}

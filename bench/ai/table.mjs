@@ -1,0 +1,112 @@
+/** The table of the AI pool's figures: medians, beside the peer of the same run. */
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const row = (...cells) => `| ${cells.join(" | ")} |`;
+const met = (yes) => (yes ? "met" : "**short**");
+const rate = (value) => `${value.toFixed(1)} tokens/s`;
+const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
+
+/** Of one process of the peer with the same threads. */
+const ALONE = 0.95;
+/** Of one process with both cores, and of its memory. */
+const SPLIT = 0.9;
+const SPLIT_MEMORY = 0.65;
+/** Above reload and replay. */
+const PAUSE_MS = 500;
+
+/** Ratios are taken round by round, since rounds see different machines. */
+function besides(rounds, ours, theirs, what) {
+  const of = (name) => median(rounds.map((round) => round[name][what]));
+  const ratio = median(rounds.map((round) => round[ours][what] / round[theirs][what]));
+  return { ours: of(ours), theirs: of(theirs), ratio };
+}
+
+function speedRows(rounds, { peer, network }) {
+  const rows = [];
+  for (const [name, words] of [
+    ["one", "one thread"],
+    ["both", "two threads"],
+  ]) {
+    for (const [what, part] of [
+      ["decodePerSecond", "decoding"],
+      ["promptPerSecond", "reading the prompt"],
+    ]) {
+      const line = `one member, ${words}, ${part}`;
+      if (peer === undefined) {
+        rows.push(row(line, rate(median(rounds.map((round) => round[name][what]))), "", "", ""));
+        continue;
+      }
+      const { ours, theirs, ratio } = besides(rounds, name, `${name}Peer`, what);
+      const isMark = what === "decodePerSecond";
+      const verdict = isMark ? [`>= ${ALONE}`, met(ratio >= ALONE)] : ["", ""];
+      const beside = `${peer.name}: ${rate(theirs)} (${ratio.toFixed(2)})`;
+      rows.push(row(line, rate(ours), beside, ...verdict));
+    }
+  }
+  return [...rows, ...splitRows(rounds, network)];
+}
+
+function splitRows(rounds, network) {
+  const where = network === undefined ? "loopback" : "1 Gbit/s between namespaces";
+  const decode = besides(rounds, "split", "both", "decodePerSecond");
+  const prompt = besides(rounds, "split", "both", "promptPerSecond");
+  const memory = besides(rounds, "split", "both", "memoryBytes");
+  const line = `two members with a core each, ${where}`;
+  const whole = "one process with both cores";
+  return [
+    row(
+      `${line}, decoding`,
+      rate(decode.ours),
+      `${whole}: ${rate(decode.theirs)} (${decode.ratio.toFixed(2)})`,
+      `>= ${SPLIT}`,
+      met(decode.ratio >= SPLIT),
+    ),
+    row(
+      `${line}, reading the prompt`,
+      rate(prompt.ours),
+      `${whole}: ${rate(prompt.theirs)} (${prompt.ratio.toFixed(2)})`,
+      "",
+      "",
+    ),
+    row(
+      "memory of the larger of them",
+      megabytes(memory.ours),
+      `${whole}: ${megabytes(memory.theirs)} (${memory.ratio.toFixed(2)})`,
+      `<= ${SPLIT_MEMORY}`,
+      met(memory.ratio <= SPLIT_MEMORY),
+    ),
+  ];
+}
+
+function failureRows(failures) {
+  return failures.map(({ model, killAt, pauseMs, reloadMs, replayMs, same, of }) => {
+    const least = reloadMs + replayMs;
+    return row(
+      `${model}: a member killed at token ${killAt}, pause`,
+      `${pauseMs.toFixed(0)} ms; ${same} of ${of} tokens as without`,
+      `reload ${reloadMs.toFixed(0)} + replay ${replayMs.toFixed(0)} ms`,
+      `<= ${(least + PAUSE_MS).toFixed(0)} ms`,
+      met(pauseMs <= least + PAUSE_MS),
+    );
+  });
+}
+
+function parityRows(results, peer) {
+  return [...new Set(results.map(({ name }) => name))].map((name) => {
+    const rings = results.filter((result) => result.name === name);
+    const all = rings.every(({ same, of }) => same === of);
+    const shares = rings.map((ring) => `${ring.shares.join(":")} ${ring.same}/${ring.of}`);
+    const cells = [`${name}: greedy tokens as ${peer.name}`, shares.join(", "), "", "all"];
+    return row(...cells, met(all));
+  });
+}
+
+export function rows({ rounds, failures, parity }, { cores, peer, network }) {
+  return [
+    row(`what (median of ${rounds.length} rounds, ${cores} cores)`, "ours", "beside", "mark", ""),
+    "|---|---|---|---|---|",
+    ...(rounds.length === 0 ? [] : speedRows(rounds, { peer, network })),
+    ...failureRows(failures),
+    ...(peer === undefined ? [] : parityRows(parity, peer)),
+  ].join("\n");
+}
