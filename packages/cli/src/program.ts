@@ -4,6 +4,7 @@ import { commandGroup, type MeshCommand } from "./command.js";
 import { auditCommand } from "./commands/audit.js";
 import { backupCreateCommand } from "./commands/backup-create.js";
 import { backupStatusCommand } from "./commands/backup-status.js";
+import { benchEngineCommand, benchLinkCommand, benchRingCommand } from "./commands/bench.js";
 import { completionCommand } from "./commands/completion.js";
 import { configShowCommand } from "./commands/config-show.js";
 import { controlPlaneCommand } from "./commands/control-plane.js";
@@ -84,6 +85,7 @@ import { readCommand } from "./commands/read.js";
 import { relayCommand } from "./commands/relay.js";
 import { restoreCommand } from "./commands/restore.js";
 import { revokeCommand } from "./commands/revoke.js";
+import { ringStatusCommand } from "./commands/ring-status.js";
 import { rmCommand } from "./commands/rm.js";
 import { routesCommand } from "./commands/routes.js";
 import { serviceAddCommand } from "./commands/service-add.js";
@@ -180,6 +182,12 @@ function inferenceCommands(cli: Cli): MeshCommand[] {
   return [
     inferenceCommand(cli),
     inferenceStatsCommand(cli),
+    commandGroup("ring", "which member holds which part of a model", [ringStatusCommand(cli)]),
+    commandGroup("bench", "how fast engines, links and rings of this pool really are", [
+      benchEngineCommand(cli),
+      benchLinkCommand(cli),
+      benchRingCommand(cli),
+    ]),
     commandGroup("endpoint", "servers that already run models and take whole requests", [
       endpointAddCommand(cli),
       endpointListCommand(cli),

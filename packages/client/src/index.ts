@@ -142,6 +142,7 @@ export {
   recoverCertificate,
   renewCertificate,
 } from "./renew.js";
+export { benchEngine, benchLink, benchRing, planModel, rings } from "./rings.js";
 export {
   addService,
   listServices,

@@ -32,6 +32,7 @@ export function planLines(cli: Cli, plan: InferencePlanResponse): string[] {
   return [
     `Model ${printable(plan.model)}: ${chosen === undefined ? choice : green(choice)}`,
     ...formatTable(columns, rows, dim),
+    ...plan.text.map((line) => printable(line)),
     ...plan.leftOut.map(({ name, reason }) => `Left out: ${printable(name)}: ${printable(reason)}`),
     ...plan.measured.map((one) => {
       const { name, bandwidthBytesPerSecond, memoryBytes, roundTripMs } = one;

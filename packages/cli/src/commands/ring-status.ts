@@ -1,0 +1,98 @@
+import type { ApiClient } from "@hearthmesh/client";
+import { formatBytes, isMeshError } from "@hearthmesh/core";
+import type { PoolView, RingsResponse } from "@hearthmesh/gateway/contracts";
+import { type Cli, print, printJson } from "../cli.js";
+import { MeshCommand } from "../command.js";
+import { throughNodeDoor } from "../door.js";
+import { formatTable } from "../table.js";
+import { plural, printable } from "../text.js";
+import {
+  columnsText,
+  findPool,
+  type PoolOptions,
+  paintPoolStatus,
+  withPoolOptions,
+} from "./pool-options.js";
+
+export function ringStatusCommand(cli: Cli): MeshCommand {
+  const command = new MeshCommand("status")
+    .description("the ring of a pool: order, columns, and the models that run in it")
+    .withExamples("mesh ring status", "mesh ring status --json | jq .models");
+  return withPoolOptions(command).action(async (options: PoolOptions) => {
+    await throughNodeDoor(cli, options, async ({ api }) => {
+      const client = await import("@hearthmesh/client");
+      const pool = await poolOrNone(api, options);
+      const rings = await client.rings(api);
+      const { led: models, held: shards, unavailable } = rings;
+      if (options.json === true) {
+        return printJson(cli, { pool: pool ?? null, unavailable, models, shards });
+      }
+      for (const line of [...poolLines(cli, pool), "", ...ringLines(cli, rings)]) print(cli, line);
+    });
+  });
+}
+
+/** A node without a pool still runs models by itself. */
+async function poolOrNone(api: ApiClient, options: PoolOptions): Promise<PoolView | undefined> {
+  try {
+    return await findPool(api, options);
+  } catch (error) {
+    const isNone = isMeshError(error, "MESH_POOL_UNKNOWN") && options.poolId === undefined;
+    if (isNone) return undefined;
+    throw error;
+  }
+}
+
+function poolLines(cli: Cli, pool: PoolView | undefined): string[] {
+  if (pool === undefined) return ["This node is in no pool: its models run on it alone."];
+  const { dim, green, yellow } = cli.colours;
+  const online = pool.members.filter(({ status }) => status === "online").length;
+  const isWhole = online === pool.members.length;
+  const count = `${online} of ${plural(pool.members.length, "member")} online`;
+  const rows = pool.members.map((member) => [
+    String(member.position),
+    printable(member.name) + (member.isSelf ? " (this node)" : ""),
+    paintPoolStatus(cli, member.status),
+    columnsText(member),
+    String(member.columns.to - member.columns.from),
+    member.nodeId,
+  ]);
+  const titles = ["POSITION", "NAME", "STATUS", "COLUMNS", "COUNT", "NODE ID"];
+  const columns = titles.map((title) => ({ title }));
+  return [
+    `Ring of ${printable(pool.name)}: epoch ${pool.epoch}, ${
+      isWhole ? green(count) : yellow(count)
+    }`,
+    ...formatTable(columns, rows, dim),
+  ];
+}
+
+function ringLines(cli: Cli, { led, held, unavailable }: RingsResponse): string[] {
+  const { dim } = cli.colours;
+  const off = unavailable === null ? [] : [`This node runs no models: ${printable(unavailable)}`];
+  const others = held.filter(({ ringId }) => !led.some((ring) => ring.ringId === ringId));
+  if (led.length + others.length === 0) return [...off, "No model is loaded on this node."];
+  const rows = led.map((ring) => [
+    printable(ring.model),
+    ring.placement === "R" ? "one member" : "split",
+    ring.state,
+    String(ring.epoch),
+    String(ring.running),
+    ring.members
+      .map(({ name, columns }) => `${printable(name)} ${columns.to - columns.from}`)
+      .join(", "),
+    formatBytes(ring.members.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0)),
+  ]);
+  const titles = ["MODEL", "PLACEMENT", "STATE", "EPOCH", "RUNNING", "MEMBERS", "MEMORY"];
+  const columns = titles.map((title) => ({ title }));
+  return [
+    ...off,
+    ...(rows.length === 0 ? [] : formatTable(columns, rows, dim)),
+    ...others.map((shard) => {
+      const memory = formatBytes(shard.memoryBytes);
+      const model = shard.modelId.slice(0, 12);
+      const leader = printable(shard.leader);
+      return `Holds a part of ${model} for ${leader}: ${shard.state}, ${memory}, epoch ${shard.epoch}`;
+    }),
+  ];
+}
