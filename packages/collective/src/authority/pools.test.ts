@@ -222,7 +222,7 @@ describe("records that went back to a backup", () => {
     });
     expect(await authority.pools.adopt(roster)).toBe(false);
     expect(authority.pools.find("lab")).toEqual(newest);
-    const restored = await fixture.reopen(memoryStore());
+    const restored = await fixture.reopen(memoryStore({ clock: fixture.clock }));
     expect(await restored.pools.adopt(newest)).toBe(true);
     expect(restored.pools.find("lab")).toEqual(newest);
     await restored.close();
