@@ -8,6 +8,7 @@ import type {
   RingBenchResponse,
   RingsResponse,
 } from "@hearthmesh/gateway/contracts";
+import { readJson } from "./answers.js";
 import type { ApiClient } from "./api-client.js";
 
 export interface PlanQuestion {
@@ -36,13 +37,27 @@ export function benchEngine(
   api: ApiClient,
   request: EngineBenchRequest,
 ): Promise<EngineBenchResponse> {
-  return api.call("POST", "/api/inference/bench/engine", request);
+  return slowly(api, "engine", request);
 }
 
 export function benchLink(api: ApiClient, node: string): Promise<LinkBenchResponse> {
-  return api.call("POST", "/api/inference/bench/link", { node });
+  return slowly(api, "link", { node });
 }
 
 export function benchRing(api: ApiClient, request: RingBenchRequest): Promise<RingBenchResponse> {
-  return api.call("POST", "/api/inference/bench/ring", request);
+  return slowly(api, "ring", request);
+}
+
+/** A model may have to be pulled and loaded before it is measured. */
+const BENCH_SILENCE_MS = 3_600_000;
+
+async function slowly<Answer>(api: ApiClient, what: string, body: object): Promise<Answer> {
+  const answer = await api.send({
+    method: "POST",
+    path: `/api/inference/bench/${what}`,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    idleTimeoutMs: BENCH_SILENCE_MS,
+  });
+  return readJson(answer);
 }
