@@ -21,6 +21,7 @@ export { LoopbackDoor, type LoopbackDoorOptions } from "./doors/loopback-door.js
 export { nodeApi } from "./doors/node-api.js";
 export { IDENTITY_LIMITS, type IntroductionServices } from "./introduction-services.js";
 export { HttpMetrics } from "./metrics/http-metrics.js";
+export type { ModelService } from "./model-service.js";
 export { OpenAiService, type OpenAiServiceOptions } from "./openai/openai-service.js";
 export { openApiDocument } from "./openapi/lazy-document.js";
 export type { PeerExchange, PeeringService } from "./peering-service.js";

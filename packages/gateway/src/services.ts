@@ -17,6 +17,7 @@ import type { BackupService } from "./backup-service.js";
 import type { CoordinatorView, HealthResponse, StatusResponse } from "./contracts/index.js";
 import type { IntroductionServices } from "./introduction-services.js";
 import type { MeshService } from "./mesh-service.js";
+import type { ModelService } from "./model-service.js";
 import type { OpenAiService } from "./openai/openai-service.js";
 import type { PeeringService } from "./peering-service.js";
 import type { MetricValue } from "./plain/metrics-table.js";
@@ -76,6 +77,8 @@ export interface NodeServices {
   readonly operator: Principal;
   /** Undefined while the mesh is off. */
   readonly pools?: PoolService | undefined;
+  /** Undefined while the mesh is off on a node without a coordinator. */
+  readonly models?: ModelService | undefined;
   /** Undefined on a node without the role `ai`. */
   readonly inference?: InferenceService | undefined;
   /** The same. */

@@ -27,6 +27,7 @@ import { CoordinatorMesh, LinkCallers } from "./mesh/coordinator-mesh.js";
 import { Guests, isOfAnotherMember } from "./mesh/guests.js";
 import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
+import { modelsOfMember } from "./models/model-access.js";
 import { PeerLinks } from "./peer-links.js";
 import { openPools } from "./pool/open-pools.js";
 import { makeBackup } from "./recovery/backup-part.js";
@@ -111,7 +112,8 @@ async function composeCoordinator(
   const filesOfPeers = new GatewayPeers({ ...peersOfOurs, doors: links, credentials, ...tools });
   const { keys, friends } = copiesOf(() => seat);
   const backup = makeBackup({ ...base, authority, store: ground.store, keys, friends });
-  const models = openModelSources({ config, record, mesh: mesh?.mesh, router, ...tools });
+  const collective = modelsOfMember({ ...own, operator: () => authority.localOperator() });
+  const models = openModelSources({ ...base, mesh: mesh?.mesh, pools, router, collective });
   const doors = { pools: pools?.doors, models: models.sources, startedAtMs };
   const shared = { backup, seat, links, peers, filesOfPeers, mesh, ...doors };
   const part = new CoordinatorPart({ ...base, ...shared });
@@ -121,8 +123,7 @@ async function composeCoordinator(
     part,
     links,
     ...(mesh === undefined ? [] : [mesh, new LeaderWatch(ground.leadership, mesh.mesh)]),
-    ...(pools === undefined ? [] : [pools.part]),
-    ...models.parts,
+    ...(pools === undefined ? models.parts : [pools.part, ...models.parts]),
   ];
   if (record.roles.includes("storage")) {
     const storage = await openStorage({ ...base, publicKeyPem, links, peers });

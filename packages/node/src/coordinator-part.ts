@@ -232,7 +232,7 @@ function gatewayServices(
     view: () => seat.view(),
     probeStore: () => probeStore(store),
   });
-  const { inference, endpoints } = options.models;
+  const { inference, endpoints, models, rings } = options.models;
   const openAi = new OpenAiService({ ...options.models, clock, random });
   const addressesOf = (door: Config["api"]) => () => reachableAddresses(door, config.advertise);
   return {
@@ -284,6 +284,8 @@ function gatewayServices(
     pools: options.pools,
     inference,
     endpoints,
+    models,
+    rings,
     openAi,
     introductions: options.mesh?.introductions,
   };

@@ -29,6 +29,7 @@ import { MeshPart } from "./mesh/mesh-part.js";
 import type { MeshPartsOptions } from "./mesh/mesh-parts.js";
 import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
+import { readableModels } from "./models/model-access.js";
 import { NodeTrust } from "./node-trust.js";
 import { PeerLinks } from "./peer-links.js";
 import { openPools } from "./pool/open-pools.js";
@@ -110,23 +111,21 @@ export async function storageOnlyNode(
   const metrics = storageDoor({ ...doorOptions, ...tools });
   const renewal = renewalFrom(contacts, credentials, tools);
   const closePeers = closing(peers);
-  if (mesh === undefined || pools === undefined)
-    return [renewal, links, storage, closePeers, metrics];
-  const models = openModelSources({ config, record, mesh, router, ...tools });
+  if (!mesh || !pools) return [renewal, links, storage, closePeers, metrics];
+  const leader = (signal: AbortSignal) => coordinatorLink(links, mesh, contacts, signal);
+  const collective = readableModels(leader, peers);
+  const modelOptions = { config, record, credentials, mesh, pools, router, collective };
+  const models = openModelSources({ ...modelOptions, ...tools });
   const health = async () => storageHealth(storage);
   const self = () =>
     trust.principalOf([decodePem("CERTIFICATE", credentials.current.certificatePem)]);
-  const api = () => openNodeApi({ operator: self(), pools: pools.doors, models, ...tools });
+  const api = () => openNodeApi(models, { operator: self(), pools: pools.doors, ...tools });
   const door = new NodeDoor({ ...config.http, ...tools, mesh, health, ready: health, api });
-  const ai = [pools.part, ...models.parts];
-  return [renewal, links, mesh, ...ai, storage, closePeers, metrics, door];
+  return [renewal, links, mesh, pools.part, ...models.parts, storage, closePeers, metrics, door];
 }
 
 /** The web framework is loaded when somebody asks for what needs it. */
-async function openNodeApi({
-  models: { sources },
-  ...services
-}: NodeServices & { models: NodeModels }): Promise<NodeApi> {
+async function openNodeApi({ sources }: NodeModels, services: NodeServices): Promise<NodeApi> {
   const { nodeApi, OpenAiService } = await import("@hearthmesh/gateway");
   const openAi = new OpenAiService({ ...sources, ...services });
   return nodeApi({ ...services, ...sources, openAi });

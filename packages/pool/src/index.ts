@@ -102,6 +102,7 @@ export type {
   ModelRecord,
   PullProgress,
 } from "./models/model-library.js";
+export { type EqualShare, equalShares, membersMaxOf } from "./models/model-shares.js";
 export type {
   ChatMessage,
   FinishReason,

@@ -17,6 +17,7 @@ import { KEY_ENDPOINTS } from "./keys.js";
 import { LAYOUT_ENDPOINTS } from "./layout.js";
 import { LOCK_ENDPOINTS } from "./locks.js";
 import * as view from "./mesh.js";
+import { MODEL_ENDPOINTS } from "./models.js";
 import { OPENAI_ENDPOINTS } from "./openai.js";
 import { PEER_ENDPOINTS, PEER_ENROLMENT_ENDPOINTS } from "./peers.js";
 import { POOL_ENDPOINTS, POOL_ENROLMENT_ENDPOINTS } from "./pools.js";
@@ -249,6 +250,7 @@ export const ENDPOINTS = {
   ...POOL_ENDPOINTS,
   ...OPENAI_ENDPOINTS,
   ...INFERENCE_ENDPOINTS,
+  ...MODEL_ENDPOINTS,
   ...RING_ENDPOINTS,
   ...AI_ENDPOINT_ENDPOINTS,
 } as const;

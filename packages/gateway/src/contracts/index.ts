@@ -25,6 +25,7 @@ export * from "./keys.js";
 export * from "./layout.js";
 export * from "./locks.js";
 export * from "./mesh.js";
+export * from "./models.js";
 export * from "./openai.js";
 export * from "./peers.js";
 export * from "./pools.js";

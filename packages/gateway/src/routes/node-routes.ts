@@ -5,6 +5,7 @@
 import type { Route } from "../server/route.js";
 import type { NodeServices } from "../services.js";
 import { inferenceRoutes } from "./inference-routes.js";
+import { modelRoutes } from "./model-routes.js";
 import { openAiRoutes } from "./openai-routes.js";
 import { poolRoutes } from "./pool-routes.js";
 import { ringRoutes } from "./ring-routes.js";
@@ -14,6 +15,7 @@ export function nodeRoutes(services: NodeServices): Route[] {
     ...poolRoutes(services),
     ...openAiRoutes(services),
     ...inferenceRoutes(services),
+    ...modelRoutes(services),
     ...ringRoutes(services),
   ];
 }

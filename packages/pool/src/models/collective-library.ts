@@ -30,12 +30,6 @@ export interface LibraryStats {
   readonly removedCopies: number;
 }
 
-export interface ModelDetails {
-  readonly model: ModelRecord;
-  /** Bytes of it that lie on this node, verified or noted as such. */
-  readonly localBytes: number;
-}
-
 /** An id may be shortened to so many digits. */
 const ID_PREFIX_LENGTH_MIN = 8;
 
@@ -117,11 +111,6 @@ export class CollectiveLibrary implements ModelLibrary {
     const header = [{ from: 0, to: stored.headerBytes }];
     const path = await this.ensure(stored, header, () => undefined, signal);
     return rangesOfFile(path, stored, shard);
-  }
-
-  async details(nameOrId: string, signal: AbortSignal): Promise<ModelDetails> {
-    const model = await this.get(nameOrId, signal);
-    return { model, localBytes: (await this.localBytes()).get(model.id) ?? 0 };
   }
 
   /** Bytes of each model on this node. */

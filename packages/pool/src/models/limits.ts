@@ -35,3 +35,5 @@ export const DOWNLOAD_PAUSE_MAX_MS = 15_000;
 export const DOWNLOAD_SILENCE_MS = 30_000;
 /** Between two notes of how far a download is. */
 export const DOWNLOAD_NOTE_BYTES = 16 << 20;
+/** Machines for which it is shown what a share needs. */
+export const MODEL_SHARES_MAX = 16;
