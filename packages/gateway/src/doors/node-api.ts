@@ -11,7 +11,7 @@ import { HttpMetrics } from "../metrics/http-metrics.js";
 import type { NodeApi } from "../plain/node-door.js";
 import { nodeRoutes } from "../routes/node-routes.js";
 import { buildApp } from "../server/build-app.js";
-import { strangerReason } from "../server/caller.js";
+import { isKeyedBearer, strangerReason } from "../server/caller.js";
 import type { NodeServices } from "../services.js";
 
 /** Undefined routes are answered with 404, as at every door. */
@@ -37,8 +37,9 @@ export async function nodeApi(services: NodeServices): Promise<NodeApi> {
   };
 }
 
-function refuseKey({ headers }: FastifyRequest): void {
-  if (headers["x-api-key"] === undefined) return;
+function refuseKey({ headers, routeOptions }: FastifyRequest): void {
+  const isBearer = isKeyedBearer(headers.authorization, routeOptions.url ?? "");
+  if (headers["x-api-key"] === undefined && !isBearer) return;
   throw new MeshError("MESH_KEY_INVALID", {
     message: "this node is not a coordinator and cannot check API keys",
     hint: "Leave the key out on this machine itself, or use the address of a coordinator.",

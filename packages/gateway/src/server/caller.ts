@@ -144,6 +144,11 @@ function presentedKey(
   return isKnown && bearer?.startsWith("hmk1-") !== true ? undefined : bearer;
 }
 
+/** Whether a bearer on this path is a key of a mesh, and no word that stands for none. */
+export function isKeyedBearer(authorization: string | undefined, path: string): boolean {
+  return BEARER_PATH.test(path) && /^Bearer +hmk1-/i.test(authorization ?? "");
+}
+
 /** What an `admin` key may do where anybody on the way can read it. */
 function requireMeshPath(path: string): void {
   if (path.startsWith("/api/mesh/")) return;
