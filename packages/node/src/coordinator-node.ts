@@ -78,10 +78,7 @@ async function composeCoordinator(
   const router = new MethodRouter((principal) => callers.check(principal));
   router.add(secretsPart(files, record.trustDomain, () => storeDirections(ground)));
   const links = new LinkDoors({
-    address: config.links,
-    credentials,
-    publicKeyPem,
-    router,
+    ...{ address: config.links, credentials, publicKeyPem, router },
     principalOf: (certificates, host) => callers.principalOf(certificates, host),
     foreignAuthoritiesPem: () => callers.foreignAuthoritiesPem(),
     self: () => authority.localOperator(),

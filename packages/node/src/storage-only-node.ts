@@ -74,10 +74,7 @@ export async function storageOnlyNode(
   for (const methods of trust.methods()) router.add(methods);
   const { publicKeyPem } = keyPairOf(keyPem);
   const links = new LinkDoors({
-    address: config.links,
-    credentials,
-    publicKeyPem,
-    router,
+    ...{ address: config.links, credentials, publicKeyPem, router },
     principalOf: (certificates) => trust.principalOf(certificates),
     foreignAuthoritiesPem: () => trust.foreignAuthoritiesPem(),
     self: () => {

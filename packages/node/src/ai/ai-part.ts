@@ -25,6 +25,7 @@ export class AiPart implements Startable, InferenceService, RingInspection {
   readonly name = "AI pool";
   readonly #options: AiRuntimeOptions;
   #opening: Promise<AiRuntime> | undefined;
+  #opened: AiRuntime | undefined;
   #isStopped = false;
 
   constructor(options: AiRuntimeOptions) {
@@ -39,6 +40,7 @@ export class AiPart implements Startable, InferenceService, RingInspection {
     this.#isStopped = true;
     const opening = this.#opening;
     this.#opening = undefined;
+    this.#opened = undefined;
     const runtime = await opening?.catch(() => undefined);
     await runtime?.inference.close();
   }
@@ -82,6 +84,12 @@ export class AiPart implements Startable, InferenceService, RingInspection {
     return (await this.#runtime()).inference.stats(signal);
   }
 
+  /** Whether a shard of this model is on this node. */
+  holds(modelId: string): boolean {
+    const held = this.#opened?.inference.held() ?? [];
+    return held.some((ring) => ring.modelId === modelId);
+  }
+
   async rings(): Promise<NodeRings> {
     if (this.#opening === undefined) return { unavailable: undefined, led: [], held: [] };
     return (await this.#runtime()).inference.rings();
@@ -121,6 +129,7 @@ export class AiPart implements Startable, InferenceService, RingInspection {
 
   async #open(): Promise<AiRuntime> {
     const { openAiRuntime } = await import("./ai-runtime.js");
-    return openAiRuntime(this.#options);
+    this.#opened = openAiRuntime(this.#options);
+    return this.#opened;
   }
 }
