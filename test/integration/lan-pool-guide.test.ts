@@ -54,13 +54,17 @@ describe.skipIf(missing !== undefined)(`two fresh devices in one LAN${because}`,
   let attempts = 0;
   let first: LanPoolDevice;
   let second: LanPoolDevice;
+  let listener: ReturnType<LabMachine["helper"]> | undefined;
 
   beforeAll(async () => {
     lab = await MeshLab.create();
     const lan = await lab.network.addLan();
     machines = [await lab.machine("one", lan), await lab.machine("two", lan)];
   });
-  afterEach(() => Promise.all([first?.close(), second?.close()]));
+  afterEach(async () => {
+    await Promise.all([first?.close(), second?.close(), listener?.close()]);
+    listener = undefined;
+  });
   afterAll(() => lab?.close());
 
   async function freshDevices(): Promise<void> {
@@ -107,7 +111,11 @@ describe.skipIf(missing !== undefined)(`two fresh devices in one LAN${because}`,
   /** Nothing is left of what the scripts and commands had started. */
   async function nothingRuns(): Promise<void> {
     for (const device of [first, second]) {
-      await lab.until(() => device.processes().length === 0, "the end of all processes", 5_000);
+      await lab.until(() => {
+        const left = device.processes();
+        if (left.length > 0) throw new Error(`${device.machine.name} runs ${left.join("; ")}`);
+        return true;
+      }, "the end of all processes");
     }
   }
 
@@ -120,14 +128,12 @@ describe.skipIf(missing !== undefined)(`two fresh devices in one LAN${because}`,
     expect(statSync(join(first.clone, ".pool-info")).mode & 0o777).toBe(0o600);
     await copyFile(join(first.clone, ".pool-info"), join(second.clone, ".pool-info"));
     await device1.says(/Ready\./);
-    const listener = second.machine.helper("beacon-listener.mjs");
-    await listener.ask("start", {
-      group: GROUP,
-      port: BEACON_PORT,
-      address: second.machine.address,
-    });
+    const ears = second.machine.helper("beacon-listener.mjs");
+    listener = ears;
+    const { address } = second.machine;
+    await ears.ask("start", { group: GROUP, port: BEACON_PORT, address });
     const poolId = (await device1.says(/Pool ID:\s+(\S+)/))[1] ?? "";
-    await listener.ask("watchFor", { word: poolId });
+    await ears.ask("watchFor", { word: poolId });
     const device2 = second.start(command("./device2.sh"));
     await device2.says(/Ready\./);
     await converged(poolId);
@@ -148,10 +154,10 @@ describe.skipIf(missing !== undefined)(`two fresh devices in one LAN${because}`,
       expect(statSync(join(first.data, "logs", log)).size).toBeGreaterThan(0);
     }
     await lab.until(async () => {
-      const { heard } = await listener.ask("heard");
+      const { heard } = await ears.ask("heard");
       return [first, second].every(({ machine }) => (heard[machine.address]?.length ?? 0) >= 3);
     }, "three beacons of each");
-    const { heard, wordsSeen } = await listener.ask("heard");
+    const { heard, wordsSeen } = await ears.ask("heard");
     const times: number[] = heard[first.machine.address];
     const gaps = times.slice(1).map((atMs, index) => atMs - (times[index] ?? 0));
     // As often as the guide says, with room for a busy machine; and the pool stays unnamed.
@@ -160,7 +166,7 @@ describe.skipIf(missing !== undefined)(`two fresh devices in one LAN${because}`,
     console.log(`cold to ready: ${(readyMs / 1000).toFixed(1)} s, two devices on this machine`);
     expect(await device2.stop("ctrl-c")).toBe(130);
     expect(await device1.stop("ctrl-c")).toBe(130);
-    await listener.close();
+    await ears.close();
     await nothingRuns();
   });
 
@@ -197,12 +203,13 @@ describe.skipIf(missing !== undefined)(`two fresh devices in one LAN${because}`,
     const body = JSON.stringify({ prompt: "Hello world", max_tokens: 10 });
     const job = await first.machine.request("/api/jobs", { method: "POST", port, body });
     const { id } = JSON.parse(job.body.toString());
+    let ended: { status?: string; finishedAt?: string } = {};
     await lab.until(async () => {
       const answer = await first.machine.request(`/api/jobs/${id}`, { port });
-      const { status, error } = JSON.parse(answer.body.toString());
-      if (status === "done") return true;
-      throw new Error(`${status} ${JSON.stringify(error)}`);
-    }, "the answer to a job");
+      ended = JSON.parse(answer.body.toString());
+      return ended.finishedAt !== undefined;
+    }, "the end of a job");
+    expect(ended).toMatchObject({ status: "done", answer: { text: expect.stringMatching(/./) } });
     // A second start goes on as the member that it is, and asks nothing.
     await device2.stop("terminate");
     const again = second.start(command("./device2.sh"));

@@ -31,7 +31,7 @@ describe.skipIf(missing !== undefined)(name, () => {
     const command = [process.execPath, program, "--port", String(RELAY_PORT), "--home", hub.home];
     const started = hub.namespace.spawn(command, { env: { PATH, HOME }, cwd: hub.home });
     for (const stream of [started.stdout, started.stderr]) {
-      stream?.on("data", (text) => {
+      stream?.on("data", (text: unknown) => {
         said += String(text);
       });
     }

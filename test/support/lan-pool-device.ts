@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
+  readFileSync,
   readlinkSync,
   symlinkSync,
 } from "node:fs";
@@ -102,15 +103,16 @@ export class LanPoolDevice {
   processes(): string[] {
     const own = readlinkSync(`/proc/${this.machine.namespace.pid}/ns/net`);
     const lab = [this.machine.namespace.pid, this.machine.agent.pid];
-    return readdirSync("/proc")
-      .filter((name) => /^\d+$/.test(name) && !lab.includes(Number(name)))
-      .filter((name) => {
-        try {
-          return readlinkSync(`/proc/${name}/ns/net`) === own;
-        } catch {
-          return false;
-        }
-      });
+    return readdirSync("/proc").flatMap((name) => {
+      if (!/^\d+$/.test(name) || lab.includes(Number(name))) return [];
+      try {
+        if (readlinkSync(`/proc/${name}/ns/net`) !== own) return [];
+        return [readFileSync(`/proc/${name}/cmdline`, "utf8").replaceAll("\0", " ")];
+      } catch {
+        // It has ended meanwhile.
+        return [];
+      }
+    });
   }
 
   async close(): Promise<void> {
