@@ -121,6 +121,10 @@ function nothingText(
     const reasons = input.members.map(({ name, unavailable }) => `${name}: ${unavailable}`);
     return [`No member is there that can run it. ${reasons.join("; ")}`];
   }
+  if (input.only === "T" && ready.length < 2) {
+    const [only] = ready;
+    return [`Splitting needs two members or more, and only ${only?.name} is there.`];
+  }
   if (missingBytes !== undefined) {
     const free = ready.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
     return [

@@ -66,7 +66,12 @@ export class PoolInference implements InferenceService {
     });
     this.measures = new MemberMeasures(ports, (ringId) => registry.releasableBytes(ringId));
     this.#planner = new ModelPlanner(ports, this.measures);
-    this.#unfollow = ports.members.onChange(() => registry.membersChanged());
+    let shown = onlineText(ports);
+    this.#unfollow = ports.members.onChange(() => {
+      const now = onlineText(ports);
+      if (now !== shown) registry.membersChanged();
+      shown = now;
+    });
   }
 
   /** What is served on links, to nodes of the own pools. */
@@ -324,4 +329,10 @@ function isWorthAnother(error: MeshError): boolean {
 function leaderOf({ details }: MeshError): NodeId | undefined {
   const leader = details?.leader;
   return typeof leader === "string" ? (leader as NodeId) : undefined;
+}
+
+/** Who is there: nothing else about members changes where a model should run. */
+function onlineText({ members }: AgentPorts): string {
+  const online = members.list().filter(({ isOnline }) => isOnline);
+  return online.map(({ nodeId }) => nodeId).join(" ");
 }
