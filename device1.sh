@@ -51,20 +51,20 @@ else
 fi
 
 step "Creating the pool $pool_name"
-created=$(mesh pool create --name "$pool_name" --existing --json)
+created=$(mesh pool create --name "$pool_name" --existing \
+  --pair --validity "$pairing_validity" --json)
 pool_id=$(printf '%s\n' "$created" | field poolId)
 root_key=$(printf '%s\n' "$created" | field rootPublicKey)
 network_id=$(printf '%s\n' "$created" | field networkId)
+code=$(printf '%s\n' "$created" | field pairingCode)
 [ -n "$pool_id" ] && [ -n "$root_key" ] || fail "the pool's credentials were not told"
-paired=$(mesh pool pair --pool-id "$pool_id" --validity "$pairing_validity" --json)
-code=$(printf '%s\n' "$paired" | field code)
-code_ends=$(printf '%s\n' "$paired" | field notAfter)
+now=$(date '+%Y-%m-%d %H:%M')
 
 # The file appears as a whole, and only its owner can read it.
 info=$here/.pool-info
 {
   say "# The pool $pool_name, written by device1.sh. PAIRING_CODE lets one machine in without a"
-  say "# question until $code_ends: keep this file private."
+  say "# question for $pairing_validity from $now on: keep this file private."
   say "POOL_ID=$pool_id"
   say "POOL_ROOT_PUBKEY=$root_key"
   say "POOL_NAME=$pool_name"
@@ -91,7 +91,7 @@ cat <<END
   Pool Name:             $pool_name
   Network ID:            $network_id
   Pairing Code:          $code
-                         (lets one machine in, until $code_ends)
+                         (lets one machine in, for $pairing_validity)
 ----------------------------------------------------------------
 On Device 2: copy $info there and run ./device2.sh.
 Without the file, ./device2.sh asks for the first four, and this device is asked to approve it:

@@ -1,4 +1,4 @@
-import { limits } from "@hearthmesh/core";
+import { limits, parseDurationMs } from "@hearthmesh/core";
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { loadDaemon } from "../daemon.js";
@@ -10,6 +10,7 @@ interface Options {
   name: string;
   home?: string;
   pair?: boolean;
+  validity?: string;
   existing?: boolean;
   json?: boolean;
 }
@@ -27,6 +28,7 @@ export function poolCreateCommand(cli: Cli): MeshCommand {
     .description("make a pool, whose admin this machine is; it may run or not")
     .requiredOption("--name <name>", "name of the pool")
     .option("--pair", "make a pairing code too, which lets one machine in without a question")
+    .option("--validity <time>", "how long the pairing code holds; default: 10m")
     .option("--existing", "a pool of this name that is there already is shown, and is no error")
     .option("--home <directory>", "data directory instead of MESH_HOME")
     .option("--json", "as JSON")
@@ -48,17 +50,20 @@ export function poolCreateCommand(cli: Cli): MeshCommand {
 }
 
 /** No node runs from this home: the records are written straight. */
-async function createHere(cli: Cli, { name, home, pair, existing }: Options): Promise<Created> {
+async function createHere(cli: Cli, options: Options): Promise<Created> {
+  const { name, home, pair, validity, existing } = options;
   const { createPoolHere } = await loadDaemon();
   const { env, cwd } = cli;
   const flags = home === undefined ? {} : { home };
   const isExistingFine = existing === true;
-  const pairing = pair === true ? { validityMs: limits.PAIRING_VALIDITY_MS, uses: 1 } : undefined;
+  const validityMs =
+    validity === undefined ? limits.PAIRING_VALIDITY_MS : parseDurationMs(validity);
+  const pairing = pair === true ? { validityMs, uses: 1 } : undefined;
   return createPoolHere({ name, isExistingFine, pairing, flags, env, cwd });
 }
 
 async function createThere(cli: Cli, options: Options): Promise<Created> {
-  const { name, home, pair, existing } = options;
+  const { name, home, pair, validity, existing } = options;
   const door = home === undefined ? { local: true } : { home, local: true };
   return throughDoor(cli, door, async ({ api }) => {
     const { createPool, listPools, pairPool } = await import("@hearthmesh/client");
@@ -66,7 +71,8 @@ async function createThere(cli: Cli, options: Options): Promise<Created> {
     const present = pools.find((pool) => pool.name === name);
     const pool = present ?? (await createPool(api, { name })).pool;
     const { poolId, networkId, rootPublicKey } = pool;
-    const code = pair === true ? (await pairPool(api, poolId, {})).code : undefined;
+    const wish = validity === undefined ? {} : { validity };
+    const code = pair === true ? (await pairPool(api, poolId, wish)).code : undefined;
     const pairing = code === undefined ? {} : { pairingCode: code };
     return { poolId, name, networkId, rootPublicKey, ...pairing };
   });
