@@ -77,8 +77,8 @@ export class PoolBook {
     return true;
   }
 
-  offerStatement(poolId: string, value: unknown): boolean {
-    return this.#agreements.get(poolId)?.offerStatement(value) === "taken";
+  offerStatement(poolId: string, value: unknown): void {
+    this.#agreements.get(poolId)?.offerStatement(value);
   }
 
   /** Says anew, with this node's signature, whatever the others do not know yet. */
@@ -115,18 +115,18 @@ export class PoolBook {
     );
   }
 
-  /** Ids of the pools that became other ones. */
+  /** Ids of the pools that became other ones. Who sends something forged is not read further. */
   take(news: readonly AgreementNews[]): string[] {
-    const changed = news.filter(({ poolId, roster, statements }) => {
-      const taken = [
-        roster !== undefined && roster.poolId === poolId && this.offerRoster(roster),
-        ...statements
-          .slice(0, STATEMENTS_TAKEN_MAX)
-          .map((statement) => this.offerStatement(poolId, statement)),
-      ];
-      return taken.includes(true);
-    });
-    return [...new Set(changed.map(({ poolId }) => poolId))];
+    const changed = new Set<string>();
+    for (const { poolId, roster, statements } of news) {
+      if (roster?.poolId === poolId && this.offerRoster(roster)) changed.add(poolId);
+      for (const statement of statements.slice(0, STATEMENTS_TAKEN_MAX)) {
+        const offered = this.#agreements.get(poolId)?.offerStatement(statement) ?? "refused";
+        if (offered === "taken") changed.add(poolId);
+        if (offered === "refused") break;
+      }
+    }
+    return [...changed];
   }
 
   /** Members see all of their pool; one that was removed only that it was. */

@@ -49,7 +49,9 @@ function isShortList(value: unknown): value is unknown[] {
 
 function isNews(value: unknown): value is AgreementNews {
   const news = (value ?? {}) as Partial<AgreementNews>;
-  return typeof news.poolId === "string" && Array.isArray(news.statements);
+  const { poolId, roster, statements } = news;
+  const isRoster = roster === undefined || (typeof roster === "object" && roster !== null);
+  return typeof poolId === "string" && isRoster && Array.isArray(statements);
 }
 
 function parse(body: Uint8Array): Partial<ExchangeMessage> {

@@ -246,7 +246,7 @@ export class PoolPart implements Startable, PoolDirectory {
   }
 
   #take(news: Parameters<PoolBook["take"]>[0]): void {
-    const { authority, self } = this.#options;
+    const { authority } = this.#options;
     const changed = this.#book.take(news);
     for (const poolId of authority === undefined ? [] : changed) {
       const roster = this.#book.get(poolId)?.roster;
@@ -254,9 +254,8 @@ export class PoolPart implements Startable, PoolDirectory {
       const isNewer = (roster?.version ?? 0) > (recorded?.version ?? 0);
       if (authority !== undefined && isNewer) void this.#adopt(authority, roster);
     }
-    // An own statement that came back newer than known: the home went back to a backup.
-    const isOwn = news.some((one) => one.statements.some(({ nodeId }) => nodeId === self));
-    if (changed.length > 0 || isOwn) this.#speak(changed);
+    // Own word too: a statement of this node that came back newer is answered by a newer one.
+    if (changed.length > 0) this.#speak(changed);
   }
 
   /** Views are made anew a moment later, once for all that changes together. */

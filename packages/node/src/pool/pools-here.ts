@@ -16,7 +16,7 @@ import { coordinatorCertificate, openMember } from "../member-authority.js";
 import type { Tools } from "../tools.js";
 import { NETWORK_ID_DEFAULT, readPreparation, withPreparation } from "./preparation.js";
 
-export interface PairingWish {
+interface PairingWish {
   readonly validityMs: number;
   readonly uses: number;
 }

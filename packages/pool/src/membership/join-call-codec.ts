@@ -53,7 +53,7 @@ export interface JoinCall {
 }
 
 /** `foreign`: of no pool that is known here. */
-export type JoinCallRefusal = "foreign" | "forged" | "malformed";
+type JoinCallRefusal = "foreign" | "forged" | "malformed";
 export type OpenedJoinCall =
   | { readonly call: JoinCall; readonly poolId: string; readonly refusal?: never }
   | { readonly call?: never; readonly refusal: JoinCallRefusal };

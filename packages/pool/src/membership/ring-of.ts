@@ -6,7 +6,7 @@ import { CAPACITY_CHANGES_COUNTED_MAX, CAPACITY_DEFAULT, EPOCH_STRIDE } from "./
 import type { PoolRole } from "./pool-directory.js";
 import type { RingAgreement } from "./ring-agreement.js";
 
-export interface RingPlace {
+interface RingPlace {
   readonly nodeId: NodeId;
   readonly name: string;
   readonly role: PoolRole;
