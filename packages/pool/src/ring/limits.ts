@@ -49,3 +49,5 @@ export const WORKER_STOP_MS_MAX = 3_000;
 export const WORKER_HEAP_MEBIBYTES_MAX = 512;
 /** Between two looks at whether a member is late. */
 export const WATCH_INTERVAL_MS = 100;
+/** A member that waits for one row looks for it without sleeping for so long. */
+export const POLL_MS_MAX = 0.5;

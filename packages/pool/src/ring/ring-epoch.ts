@@ -38,6 +38,8 @@ export interface RingEpochOptions {
   readonly meter: RingMeter;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Calls after what came from outside meanwhile was looked at, without sleeping. */
+  readonly yieldThen: (callback: () => void) => void;
   onJoined(room: Room): void;
   /** At the leader: all members have done the step. */
   onComputed(result: CompleteResult): void;
@@ -171,10 +173,11 @@ export class RingEpoch {
   }
 
   #makeRunner(): StepRunner {
-    const { plan, engine, meter, clock, room } = this.#options;
+    const { plan, engine, meter, clock, room, yieldThen } = this.#options;
     const members = plan.members.length;
     return new StepRunner({
-      ...{ engine, rowsMax: room.rowsMax, exchange: this.#exchange, meter, clock },
+      ...{ engine, rowsMax: room.rowsMax, exchange: this.#exchange },
+      ...{ meter, clock, yieldThen },
       onDone: (result) => this.#onDone(result),
       onExchange: (durationMs, rows, mode) => {
         const { bytes } = exchangeCost(mode, rows, engine.shape.embeddingWidth, members);

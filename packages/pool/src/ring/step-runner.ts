@@ -6,10 +6,11 @@
  */
 import type { Clock } from "@hearthmesh/core";
 import type { ShardEngine } from "../engine/shard-engine.js";
-import { sliceCandidates } from "../sampling/candidates.js";
 import { isEmpty } from "../shards/shards-of.js";
+import { candidatesOf } from "./candidates-of.js";
 import type { Exchange } from "./exchange.js";
 import type { FrameHeader } from "./frame-codec.js";
+import { POLL_MS_MAX } from "./limits.js";
 import { hashActivations } from "./residual-hash.js";
 import type { RingMeter } from "./ring-meter.js";
 import {
@@ -27,6 +28,8 @@ export interface StepRunnerOptions {
   readonly exchange: Exchange | undefined;
   readonly meter: RingMeter;
   readonly clock: Clock;
+  /** Calls after what came from outside meanwhile was looked at, without sleeping. */
+  readonly yieldThen: (callback: () => void) => void;
   onDone(result: StepResult): void;
   onExchange(durationMs: number, rows: number, mode: ExchangeMode): void;
 }
@@ -52,6 +55,7 @@ export class StepRunner {
   readonly #partial: Float32Array;
   readonly #logits: Float32Array;
   #running: Running | undefined;
+  #isPolling = false;
 
   constructor(options: StepRunnerOptions) {
     const { engine, rowsMax } = options;
@@ -136,6 +140,21 @@ export class StepRunner {
     meter.onCompute(running.partMs);
     exchange.begin(partial, rows, mode);
     running.sentAtMs = clock.monotonicMs();
+    if (rows === 1 && meter.isQuick && !this.#isPolling) this.#poll();
+  }
+
+  /**
+   * A process that sleeps needs longer to wake up than the other member's part needs to come. So it
+   * looks for it without sleeping, for a short time, while the ring is quick.
+   */
+  #poll(): void {
+    this.#isPolling = true;
+    this.#options.yieldThen(() => {
+      this.#isPolling = false;
+      const running = this.#running;
+      if (running === undefined) return;
+      if (this.#options.clock.monotonicMs() - running.sentAtMs < POLL_MS_MAX) this.#poll();
+    });
   }
 
   #finish(running: Running): void {
@@ -166,7 +185,7 @@ export class StepRunner {
     const { wanted } = step;
     const { from } = this.#options.engine.shard.vocabulary;
     const candidates =
-      wanted === WANT_NOTHING ? NO_CANDIDATES : sliceCandidates(this.#logits, from, wanted);
+      wanted === WANT_NOTHING ? NO_CANDIDATES : candidatesOf(this.#logits, from, wanted);
     this.#options.onDone({ hash, computeMs, candidates });
   }
 }

@@ -198,7 +198,7 @@ export class WorkerCore {
     read: RequestReader | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    const { plane, clock, logger, sequencesMax, batchRowsMax } = this.#options;
+    const { plane, clock, logger, yieldThen, sequencesMax, batchRowsMax } = this.#options;
     const meter = new RingMeter();
     this.#meter = meter;
     return new Promise((resolve, reject) => {
@@ -213,7 +213,7 @@ export class WorkerCore {
       const timer = clock.setTimeout(() => settle(notJoined(plan, epoch)), JOIN_MS_MAX);
       signal.addEventListener("abort", onAbort, { once: true });
       const epoch: RingEpoch = new RingEpoch({
-        ...{ plan, position, engine, meter, clock, logger },
+        ...{ plan, position, engine, meter, clock, logger, yieldThen },
         room: { rowsMax: batchRowsMax, sequencesMax },
         onJoined: (room) => {
           isJoined = true;
