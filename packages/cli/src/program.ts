@@ -49,6 +49,11 @@ import { lockReleaseCommand } from "./commands/lock-release.js";
 import { lockRunCommand } from "./commands/lock-run.js";
 import { lsCommand } from "./commands/ls.js";
 import { mkdirCommand } from "./commands/mkdir.js";
+import { modelAddCommand } from "./commands/model-add.js";
+import { modelListCommand } from "./commands/model-list.js";
+import { modelPlanCommand } from "./commands/model-plan.js";
+import { modelRemoveCommand } from "./commands/model-remove.js";
+import { modelShowCommand } from "./commands/model-show.js";
 import { mvCommand } from "./commands/mv.js";
 import { nodeAllowCommand } from "./commands/node-allow.js";
 import { nodeDrainCommand } from "./commands/node-drain.js";
@@ -187,6 +192,13 @@ function inferenceCommands(cli: Cli): MeshCommand[] {
       benchEngineCommand(cli),
       benchLinkCommand(cli),
       benchRingCommand(cli),
+    ]),
+    commandGroup("model", "the models that this member has", [
+      modelAddCommand(cli),
+      modelListCommand(cli),
+      modelShowCommand(cli),
+      modelRemoveCommand(cli),
+      modelPlanCommand(cli),
     ]),
     commandGroup("endpoint", "servers that already run models and take whole requests", [
       endpointAddCommand(cli),

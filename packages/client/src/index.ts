@@ -116,6 +116,16 @@ export {
 } from "./layout.js";
 export { LockClient, type LockClientOptions, type LockOptions } from "./locks.js";
 export type { HeldLock } from "./locks-held.js";
+export {
+  cancelModelImport,
+  listModels,
+  modelImport,
+  modelImports,
+  removeModel,
+  showModel,
+  startModelImport,
+  uploadModel,
+} from "./models.js";
 export { type PeerContact, peerFinder } from "./peer-contact.js";
 export { apiWay, linkWays } from "./peer-ways.js";
 export { exchangeBundles, type OtherMember, redeemPeering, sayFarewell } from "./peering.js";
