@@ -21,6 +21,7 @@ interface Options extends DoorOptions {
   chat?: boolean;
   stream?: boolean;
   onlyMembers?: string[];
+  placement?: string;
   explain?: boolean;
   json?: boolean;
 }
@@ -43,6 +44,7 @@ export function inferenceCommand(cli: Cli): MeshCommand {
     .option("--system <text>", "how the model should answer; means --chat")
     .option("--stream", "print the text as it comes; default on a terminal")
     .option("--only-members <names>", "no other node may see the prompt", collect)
+    .option("--placement <kind>", "R or T, whatever the planner would choose; for measurements")
     .option("--explain", "show how the request is placed, and why; alone, without answering")
     .option("--json", "the whole answer as JSON, in OpenAI's form")
     .withExamples(
@@ -104,6 +106,7 @@ function questionOf(prompt: string, options: Options): InferenceQuestion {
     ...optional("seed", parseInteger(options.seed, "--seed", 0)),
     ...(stop.length === 0 ? {} : { stop }),
     ...(members.length === 0 ? {} : { only_members: members }),
+    ...(options.placement === undefined ? {} : { placement: placementOf(options.placement) }),
   };
   if (options.chat !== true && system === undefined) {
     return { kind: "completion", body: { ...common, prompt } };
@@ -111,6 +114,11 @@ function questionOf(prompt: string, options: Options): InferenceQuestion {
   const first = system === undefined ? [] : [{ role: "system" as const, content: system }];
   const messages = [...first, { role: "user" as const, content: prompt }];
   return { kind: "chat", body: { ...common, messages } };
+}
+
+function placementOf(text: string): "R" | "T" {
+  if (text === "R" || text === "T") return text;
+  throw usageError(`--placement is R or T, not ${JSON.stringify(text)}`);
 }
 
 function optional<Name extends string>(name: Name, value: number | undefined) {
@@ -181,12 +189,11 @@ function statsLines(
 ): string[] {
   const tokens = `${promptTokens} tokens in, ${completionTokens} out`;
   if (timings === undefined) return [tokens];
-  const { decodeMs, firstTokenMs, exchangeMs, epochs, replayedTokens, pauseMs } = timings;
+  const { decodeMs, firstTokenMs, epochs, replayedTokens, pauseMs } = timings;
   // The first token comes with the prompt.
   const speed = decodeMs > 0 ? ((completionTokens - 1) * 1000) / decodeMs : 0;
   const parts = [tokens, `first after ${seconds(firstTokenMs)}`];
   if (speed > 0) parts.push(`${speed.toFixed(1)} tokens/s`);
-  if (exchangeMs > 0) parts.push(`${seconds(exchangeMs)} of it waiting for other members`);
   if (epochs <= 1) return [parts.join(", ")];
   const lost = `A member was lost: ${replayedTokens} tokens were computed again`;
   return [parts.join(", "), `${lost}, the answer paused for ${seconds(pauseMs)}.`];

@@ -43,6 +43,10 @@ const common = {
     .max(MEMBERS_MAX)
     .nullish()
     .describe("Not of OpenAI: no other node may see the prompt; also as X-Mesh-Only-Members"),
+  placement: z
+    .enum(["R", "T"])
+    .nullish()
+    .describe("Not of OpenAI: on one member (R) or split (T), whatever the planner would choose"),
   timings: z.boolean().nullish().describe("Not of OpenAI: times and members with the last part"),
 };
 

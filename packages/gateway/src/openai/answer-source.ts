@@ -81,11 +81,16 @@ function ringAnswer(
   signal: AbortSignal,
 ): AsyncGenerator<AnswerPiece> {
   const { request, meter } = work;
-  const { model } = request.body;
+  const { model, placement } = request.body;
   const wanted = record?.id ?? (model === "" ? undefined : (model ?? undefined));
   const generate = generationOf(work);
   const events = inference.generate(
-    { ...generate, model: wanted, onlyMembers: request.onlyMembers },
+    {
+      ...generate,
+      model: wanted,
+      onlyMembers: request.onlyMembers,
+      ...(placement ? { placement } : {}),
+    },
     signal,
   );
   const form: AnswerForm = {
@@ -143,7 +148,7 @@ async function* passOn(
 /** As the caller sent it, but for what is the mesh's own, and for what has to be counted. */
 function passedBody(work: AnswerWork, model: string): object {
   const { request, seed, isRepeatable, tokensMax } = work;
-  const { only_members: _members, timings: _timings, ...rest } = request.body;
+  const { only_members: _m, timings: _t, placement: _p, ...rest } = request.body;
   const body: Record<string, unknown> = { ...rest, model };
   if (isRepeatable) body.seed = rest.seed ?? seed;
   if (tokensMax !== undefined) {

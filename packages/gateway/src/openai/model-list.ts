@@ -44,8 +44,8 @@ export interface ModelPlaces {
 }
 
 /**
- * Without a name: of the library when it has any, else the only model of whole-request members.
- * `MESH_MODEL_UNKNOWN` when there are several of these and none was named.
+ * Without a name: the only model of the library, else its demo model, else its first; without any there the only
+ * one of whole-request members. `MESH_MODEL_UNKNOWN` when there are several of these and none was named.
  */
 export async function findModel(
   { library, endpoints }: ModelSources,
@@ -58,13 +58,20 @@ export async function findModel(
     const endpointModel = (await servedModels(endpoints, signal)).has(name) ? name : undefined;
     return { record, endpointModel };
   }
-  if (records.length > 0) return { record: undefined, endpointModel: undefined };
+  if (records.length > 0) {
+    const chosen = records.length === 1 ? records[0] : (records.find(isDemo) ?? records[0]);
+    return { record: chosen, endpointModel: undefined };
+  }
   const [only, ...others] = await servedModels(endpoints, signal);
   if (others.length === 0) return { record: undefined, endpointModel: only };
   throw new MeshError("MESH_MODEL_UNKNOWN", {
     message: "there are several models: name one",
     hint: "GET /v1/models lists them.",
   });
+}
+
+function isDemo({ name }: ModelRecord): boolean {
+  return name.startsWith("demo");
 }
 
 async function servedModels(
