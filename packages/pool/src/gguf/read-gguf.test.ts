@@ -155,6 +155,12 @@ describe("files that lie", () => {
     }
   });
 
+  it("looks at what an array claims before it reads the first value", async () => {
+    const length = placeOf(bytes, "list").to + 8;
+    const claimed = readGguf(bytesSource(withU64(bytes, length, 1000n)));
+    await expect(claimed).rejects.toThrow(/list claims 1000 values, .* too short/);
+  });
+
   it("refuses tensors that overlap, are not aligned, or end outside", async () => {
     const offset = placeOf(bytes, "second").to + 4 + 8 + 4;
     expect(new DataView(bytes.buffer).getBigUint64(offset, true)).toBe(32n);

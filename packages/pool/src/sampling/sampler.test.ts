@@ -147,6 +147,14 @@ describe("drawing", () => {
     expect(possible(FIVE, { temperature: 0.01 })).toEqual([0]);
   });
 
+  it("top p is of the whole vocabulary, also where not all of it is looked at", () => {
+    // The first has 0.4; each of the others 0.0002.
+    const logits = [Math.log(0.4), ...new Array<number>(3000).fill(Math.log(0.0002))];
+    const found = possible(logits, { topP: 0.5 });
+    expect(Math.max(...found)).toBeGreaterThan(300);
+    expect(Math.max(...found)).toBeLessThanOrEqual(501);
+  });
+
   it("never draws what is forbidden", () => {
     const logits = [0, Number.NEGATIVE_INFINITY, 0];
     expect(possible(logits, {})).toEqual([0, 2]);

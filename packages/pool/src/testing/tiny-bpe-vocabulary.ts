@@ -5,6 +5,8 @@ import { makeByteLetters } from "../tokenizer/byte-letters.js";
 /** In the order in which they were "learnt"; a space is written as U+0120. */
 const MERGES = [
   ...["h e", "he l", "hel l", "l o", "hell o", "\u0120 w", "o r", "\u0120w or", "l d"],
+  // Neighbours that want the same letter.
+  ...["l w", "w r", "or l", "d a", "a i", "in a"],
   ...["\u0120wor ld", "i n", "in g", "a a", "aa aa", "\u00e2 \u0129", "1 2", "12 3"],
 ];
 const CONTROLS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>"];

@@ -101,6 +101,29 @@ describe("byte pairs", () => {
     expect(textsOf(bpe(), "\u2588")).toEqual(["\u00e2", "\u0138", "\u012a"]);
   });
 
+  it("merges as the definition does it: lowest rank, then leftmost, one pair at a time", () => {
+    const merges = tinyBpeVocabulary("gpt-2").get("tokenizer.ggml.merges");
+    const ranks = merges?.type === "array" ? merges.values.map(String) : [];
+    const slow = (word: string): string[] => {
+      const symbols = [...word];
+      for (;;) {
+        let best: { at: number; rank: number } | undefined;
+        for (let at = 0; at + 1 < symbols.length; at += 1) {
+          const rank = ranks.indexOf(`${symbols[at]} ${symbols[at + 1]}`);
+          if (rank >= 0 && (best === undefined || rank < best.rank)) best = { at, rank };
+        }
+        if (best === undefined) return symbols;
+        symbols.splice(best.at, 2, symbols[best.at]! + symbols[best.at + 1]!);
+      }
+    };
+    const words = fc.string({ unit: fc.constantFrom(..."helowrdaing"), minLength: 1 });
+    fc.assert(
+      fc.property(words, (word) => {
+        expect(textsOf(bpe(), word)).toEqual(slow(word));
+      }),
+    );
+  });
+
   it("cuts words as its family does", () => {
     const cut = (pre: string, text: string) => textsOf(bpe(pre), text);
     expect(cut("gpt-2", "123")).toEqual(["123"]);
