@@ -72,6 +72,8 @@ export interface LedRing {
   readonly modelId: string;
   readonly epoch: number;
   readonly placement: Placement;
+  /** Its requests asked for this placement: others would rather have what the planner says. */
+  readonly isForced: boolean;
   readonly isReady: boolean;
   readonly running: number;
   readonly nodeIds: readonly NodeId[];
@@ -153,6 +155,7 @@ export function decodeRings(bytes: Uint8Array): LedRing[] {
       ...ringName(ring),
       modelId: textOf(ring.modelId, NAME_CHARACTERS_MAX),
       placement: ring.placement === "T" ? "T" : "R",
+      isForced: ring.isForced === true,
       isReady: ring.isReady === true,
       running: wholeOf(ring.running, 0, 1e9),
       nodeIds: listOf(ring.nodeIds, RING_MEMBERS_MAX, nodeId),

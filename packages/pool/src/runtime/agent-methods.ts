@@ -13,9 +13,9 @@ import {
   type LedRing,
   METHODS,
 } from "./agent-messages.js";
-import { optional, parseRecord, textOf, toBytes } from "./checked-json.js";
+import { toBytes } from "./checked-json.js";
 import type { InferenceRequest } from "./inference-service.js";
-import { AGENT_BODY_BYTES_MAX, PROBE_BYTES } from "./limits.js";
+import { PROBE_BYTES } from "./limits.js";
 import type { MemberMeasures } from "./member-measures.js";
 import type { AgentMembers } from "./ports.js";
 import { encodeEvent, readRequest } from "./remote-generation.js";
@@ -53,13 +53,8 @@ async function answer(
   switch (method) {
     case METHODS.ping:
       return toBytes({ v: 1 });
-    case METHODS.measure: {
-      const { ringId } = parseRecord(body, AGENT_BODY_BYTES_MAX);
-      return measures.answer(
-        optional(ringId, (value) => textOf(value, 256)),
-        signal,
-      );
-    }
+    case METHODS.measure:
+      return measures.answer(body, signal);
     case METHODS.rings:
       return encodeRings(rings());
     case METHODS.prepare: {

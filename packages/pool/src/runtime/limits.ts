@@ -37,7 +37,7 @@ export const ORPHAN_MS_MAX = 30_000;
 export const MEASURES_FRESH_MS = 15_000;
 
 /** Round trips of a measurement, of which the least counts. */
-export const PING_ROUNDS = 5;
+export const PING_ROUNDS = 12;
 /** A probe of a link sends so much, and ends after so long whatever it sent. */
 export const PROBE_BYTES = 16 << 20;
 export const PROBE_MS_MAX = 2_000;

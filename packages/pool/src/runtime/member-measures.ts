@@ -5,8 +5,8 @@
 import { type Clock, errorFields, fromWireError, type NodeId } from "@hearthmesh/core";
 import type { PlannerLink, PlannerMember } from "../planner/planner-input.js";
 import { decodeMeasure, encodeMeasure, METHODS, type MeasureAnswer } from "./agent-messages.js";
-import { toBytes } from "./checked-json.js";
-import { MEASURE_MS_MAX, MEASURES_FRESH_MS, PING_ROUNDS } from "./limits.js";
+import { optional, parseRecord, textOf, toBytes } from "./checked-json.js";
+import { AGENT_BODY_BYTES_MAX, MEASURE_MS_MAX, MEASURES_FRESH_MS, PING_ROUNDS } from "./limits.js";
 import type { AgentMember, AgentPorts } from "./ports.js";
 
 export interface MeasuredMember extends PlannerMember {
@@ -55,12 +55,16 @@ export class MemberMeasures {
   /** Asks everybody; who does not answer is in the list with the reason. */
   async ask(ringId: string | undefined, signal: AbortSignal): Promise<Measures> {
     const members = this.#ports.members.list();
-    const answers = await Promise.all(
-      members.map(async (member) => {
-        const answer = await this.#askOne(member, ringId, signal);
-        return { member, answer };
-      }),
-    );
+    const askAll = (withLinks: boolean) =>
+      Promise.all(
+        members.map(async (member) => {
+          const answer = await this.#askOne(member, ringId, withLinks, signal);
+          return { member, answer };
+        }),
+      );
+    // Engines first: while one is measured, its machine answers late and looks far away.
+    const alone = await askAll(false);
+    const answers = members.length === 1 ? alone : await askAll(true);
     signal.throwIfAborted();
     this.#last = {
       members: answers.map(({ member, answer }) => measured(member, answer)),
@@ -70,13 +74,15 @@ export class MemberMeasures {
   }
 
   /** What this node answers when it is asked; `ringId` counts as let go. */
-  async own(ringId: string | undefined, signal: AbortSignal): Promise<MeasureAnswer> {
-    const { host, members, clock } = this.#ports;
-    const others = members.list().filter(({ isSelf, isOnline }) => !isSelf && isOnline);
-    const links = Promise.all(others.map((member) => this.#linkTo(member.nodeId, signal)));
+  async own(
+    ringId: string | undefined,
+    withLinks: boolean,
+    signal: AbortSignal,
+  ): Promise<MeasureAnswer> {
+    const { host, clock } = this.#ports;
     if (host.unavailable !== undefined) {
-      const nothing = { memoryBytes: 0, bandwidthBytesPerSecond: 0, ageMs: 0 };
-      return { unavailable: host.unavailable, ...nothing, links: await links };
+      const nothing = { memoryBytes: 0, bandwidthBytesPerSecond: 0, ageMs: 0, links: [] };
+      return { unavailable: host.unavailable, ...nothing };
     }
     const { bytesPerSecond, measuredAtMs } = await host.bandwidth(signal);
     return {
@@ -84,24 +90,37 @@ export class MemberMeasures {
       memoryBytes: Math.max(0, Math.floor(host.memoryBytes() + this.#releasable(ringId))),
       bandwidthBytesPerSecond: bytesPerSecond,
       ageMs: Math.max(0, clock.nowMs() - measuredAtMs),
-      links: await links,
+      links: withLinks ? await this.#ownLinks(signal) : [],
     };
   }
 
-  async answer(ringId: string | undefined, signal: AbortSignal): Promise<Uint8Array> {
-    return encodeMeasure(await this.own(ringId, signal));
+  /** To what another node asks: `ringId`, and whether links are wanted too. */
+  async answer(body: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    const { ringId, links } = parseRecord(body, AGENT_BODY_BYTES_MAX);
+    const ring = optional(ringId, (value) => textOf(value, 256));
+    return encodeMeasure(await this.own(ring, links === true, signal));
+  }
+
+  async #ownLinks(signal: AbortSignal): Promise<MeasureAnswer["links"]> {
+    const all = this.#ports.members.list();
+    const others = all.filter(({ isSelf, isOnline }) => !isSelf && isOnline);
+    const links: MeasureAnswer["links"][number][] = [];
+    // One after the other: calls at the same time would wait for each other.
+    for (const { nodeId } of others) links.push(await this.#linkTo(nodeId, signal));
+    return links;
   }
 
   async #askOne(
     member: AgentMember,
     ringId: string | undefined,
+    withLinks: boolean,
     signal: AbortSignal,
   ): Promise<MeasureAnswer> {
     const nothing = { memoryBytes: 0, bandwidthBytesPerSecond: 0, ageMs: 0, links: [] };
     if (!member.isOnline) return { ...nothing, unavailable: "offline" };
     try {
-      if (member.isSelf) return await this.own(ringId, signal);
-      const body = toBytes({ v: 1, ...(ringId === undefined ? {} : { ringId }) });
+      if (member.isSelf) return await this.own(ringId, withLinks, signal);
+      const body = toBytes({ v: 1, links: withLinks, ...(ringId && { ringId }) });
       const options = { signal, timeoutMs: MEASURE_MS_MAX };
       return decodeMeasure(
         await this.#ports.links.call(member.nodeId, METHODS.measure, body, options),

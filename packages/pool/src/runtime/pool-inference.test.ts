@@ -23,6 +23,8 @@ function request(more: Partial<InferenceRequest> = {}): InferenceRequest {
   };
 }
 
+/** So slow that two of them decode faster together, whatever a call costs. */
+const SLOW = { bandwidthBytesPerSecond: 1e9 };
 const WHOLE = "one two three ".repeat(4);
 
 async function tell(
@@ -116,12 +118,22 @@ describe("several nodes", () => {
   });
 
   it("pass a request on to the node that leads a ring already", async () => {
-    const a = pool.add("a");
-    const b = pool.add("b");
-    await tell(a, { placement: "T" });
+    const a = pool.add("a", SLOW);
+    const b = pool.add("b", SLOW);
+    await tell(a);
     expect((await tell(b)).text).toBe(WHOLE);
     expect(b.led()).toEqual([]);
     expect(a.led()).toHaveLength(1);
+    expect(a.led()).toMatchObject([{ placement: "T" }]);
+  });
+
+  it("take no ring that others forced for a request that forces nothing", async () => {
+    const a = pool.add("a");
+    const b = pool.add("b");
+    await tell(a, { placement: "T" });
+    await Promise.all([tell(a), tell(b)]);
+    const led = [...a.led(), ...b.led()].filter(({ isForced }) => !isForced);
+    expect(led.map(({ placement }) => placement)).not.toContain("T");
   });
 
   it("send the whole request to the one that is much faster", async () => {
@@ -157,9 +169,9 @@ describe("several nodes", () => {
   });
 
   it("go on in the same answer when the leader is lost and another node took the request", async () => {
-    const a = pool.add("a");
-    const b = pool.add("b");
-    await tell(a, { placement: "T" });
+    const a = pool.add("a", SLOW);
+    const b = pool.add("b", SLOW);
+    await tell(a);
     const { text } = await tell(b, {}, (event, count) => {
       if (event.kind === "text" && count === 5) pool.lose("a");
     });
@@ -214,9 +226,9 @@ describe("several nodes", () => {
   });
 
   it("end what is under way when the caller goes", async () => {
-    const a = pool.add("a");
-    const b = pool.add("b");
-    await tell(a, { placement: "T" });
+    const a = pool.add("a", SLOW);
+    const b = pool.add("b", SLOW);
+    await tell(a);
     const abort = new AbortController();
     const answer = async () => {
       for await (const event of b.generate(request({ maxTokens: 10_000 }), abort.signal)) {

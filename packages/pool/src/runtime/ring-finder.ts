@@ -41,7 +41,9 @@ export async function findRings(
   signal.throwIfAborted();
   return found
     .flat()
-    .filter(({ ring }) => ring.modelId === modelId && mayUse(ring.nodeIds, allowed))
+    .filter(
+      ({ ring }) => ring.modelId === modelId && !ring.isForced && mayUse(ring.nodeIds, allowed),
+    )
     .sort(
       (a, b) => Number(b.ring.isReady) - Number(a.ring.isReady) || a.ring.running - b.ring.running,
     );

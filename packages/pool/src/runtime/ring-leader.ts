@@ -74,8 +74,15 @@ export class RingLeader {
     return this.#running;
   }
 
+  /** The placement that its requests ask for; undefined: they leave it to the planner. */
+  get only(): Placement | undefined {
+    return this.#options.only;
+  }
+
+  /** While another one is made after a failure, the one before. */
   get plan(): EpochPlan | undefined {
-    return "plan" in this.#state ? this.#state.plan : undefined;
+    if ("plan" in this.#state) return this.#state.plan;
+    return this.#state.kind === "placing" ? this.#state.previous : undefined;
   }
 
   /** What others are told of it; undefined while nothing is loaded or on its way. */
@@ -88,6 +95,7 @@ export class RingLeader {
       modelId: model.id,
       epoch: plan.epoch,
       placement: plan.placement,
+      isForced: this.#options.only !== undefined,
       isReady: this.#state.kind === "ready",
       running: this.#running,
       nodeIds: plan.members.map(({ nodeId }) => nodeId),

@@ -64,7 +64,9 @@ export class RingRegistry {
     for (const { leader, model: own } of this.#leaders.values()) {
       const { plan } = leader;
       if (own.id !== model.id || plan === undefined) continue;
-      if (placement !== undefined && plan.placement !== placement) continue;
+      if (placement === undefined ? leader.only !== undefined : plan.placement !== placement) {
+        continue;
+      }
       const nodeIds = plan.members.map(({ nodeId }) => nodeId);
       if (mayUse(nodeIds, allowed)) return leader;
     }
