@@ -85,6 +85,15 @@ describe("a chat", () => {
   });
 });
 
+describe("a completion", () => {
+  it("may hold control tokens: the whole prompt is the caller's", () => {
+    const each = chatml();
+    const { tokens } = each.encode({ kind: "text", text: "<|im_start|>hello" }, [], NOW);
+    const texts = tokens.map((id) => each.tokenizer.vocabulary.texts[id]);
+    expect(texts).toEqual(["<|im_start|>", "hello"]);
+  });
+});
+
 describe("a model without a template", () => {
   const plain = () => model(tinyVocabulary(600));
 

@@ -5,9 +5,9 @@ import { makeByteLetters } from "../tokenizer/byte-letters.js";
 /** In the order in which they were "learnt"; a space is written as U+0120. */
 const MERGES = [
   ...["h e", "he l", "hel l", "l o", "hell o", "\u0120 w", "o r", "\u0120w or", "l d"],
-  // Neighbours that want the same letter.
-  ...["l w", "w r", "or l", "d a", "a i", "in a"],
-  ...["\u0120wor ld", "i n", "in g", "a a", "aa aa", "\u00e2 \u0129", "1 2", "12 3"],
+  // Neighbours that want the same letter, here and in `ing` below.
+  ...["l w", "w r", "or l", "d a", "a i"],
+  ...["\u0120wor ld", "n g", "i n", "i ng", "a a", "aa aa", "\u00e2 \u0129", "1 2", "12 3"],
 ];
 const CONTROLS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>"];
 /** Text that is one token wherever it occurs. */
