@@ -17,6 +17,9 @@ export interface EngineDevice {
   readonly features: readonly string[];
 }
 
+/** Of 0 (sleep at once) to 100: each level is 131,072 looks at whether there is work. */
+const POLL_LEVEL = 1;
+
 /** A device that computes: one backend, its threads, and where its memory comes from. */
 export interface OpenDevice {
   readonly name: string;
@@ -76,8 +79,9 @@ export function openDevice(library: GgmlLibrary, wanted: string, threads: number
 }
 
 /**
- * The CPU's threads live as long as the engine. They wait for work without turning in a loop: the
- * processors belong to other programs too, and to the exchange with the other members.
+ * The CPU's threads live as long as the engine. Between two graphs they turn in a loop for about two
+ * milliseconds, which is longer than an exchange with the other members takes, and then sleep: the
+ * processors belong to other programs too.
  */
 function startThreads(
   { base }: GgmlLibrary,
@@ -89,7 +93,7 @@ function startThreads(
   if (threads < 2 || calls.ggml_threadpool_new === undefined) return () => {};
   const params = new Uint8Array(THREADPOOL_PARAMS.bytes);
   base.ggml_threadpool_params_init(params, threads);
-  new DataView(params.buffer).setUint32(THREADPOOL_PARAMS.pollOffset, 0, true);
+  new DataView(params.buffer).setUint32(THREADPOOL_PARAMS.pollOffset, POLL_LEVEL, true);
   const pool = calls.ggml_threadpool_new(params);
   if (pool === null) return () => {};
   calls.ggml_backend_cpu_set_threadpool?.(backend, pool);
