@@ -97,6 +97,8 @@ describe("byte pairs", () => {
   it("merges in the order in which it was learnt", () => {
     expect(textsOf(bpe(), "hello world")).toEqual(["hello", "\u0120world"]);
     expect(textsOf(bpe(), "hell")).toEqual(["hell"]);
+    // `i n` was waiting when `n g` took its right half.
+    expect(textsOf(bpe(), "ing")).toEqual(["ing"]);
     expect(textsOf(bpe(), "aaaaa")).toEqual(["aaaa", "a"]);
     expect(textsOf(bpe(), "\u2588")).toEqual(["\u00e2", "\u0138", "\u012a"]);
   });
@@ -116,7 +118,7 @@ describe("byte pairs", () => {
         symbols.splice(best.at, 2, symbols[best.at]! + symbols[best.at + 1]!);
       }
     };
-    const words = fc.string({ unit: fc.constantFrom(..."helowrdaing"), minLength: 1 });
+    const words = fc.string({ unit: fc.constantFrom(..."heloing"), minLength: 1 });
     fc.assert(
       fc.property(words, (word) => {
         expect(textsOf(bpe(), word)).toEqual(slow(word));
