@@ -1,7 +1,13 @@
 /** Writes what the pools of a node are, one file after the other, and always the newest. */
 import { errorFields, type Logger } from "@hearthmesh/core";
 import type { PoolView, RingAgreement } from "@hearthmesh/pool";
-import { readPoolFiles, removeTopology, writePoolFile, writeTopology } from "./pool-files.js";
+import {
+  readPoolFiles,
+  removeTopology,
+  writePoolFile,
+  writeTopology,
+  writtenTopologies,
+} from "./pool-files.js";
 
 export interface PoolDiskOptions {
   readonly home: string;
@@ -20,6 +26,7 @@ export class PoolDisk {
   }
 
   async read(): Promise<{ roster: unknown; statements: readonly unknown[] }[]> {
+    this.#shown = await writtenTopologies(this.#options.home);
     const files = await readPoolFiles(this.#options.home, this.#options.log);
     return files.map((file) => {
       const { roster, statements } = (file ?? {}) as { roster?: unknown; statements?: unknown };

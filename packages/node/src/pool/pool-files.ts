@@ -46,6 +46,13 @@ export function writeTopology(home: string, pool: PoolView): Promise<void> {
   return writePrivate(join(home, ringTopologyName(pool.poolId)), text);
 }
 
+/** Ids of the pools whose ring stands there, perhaps from an earlier run. */
+export async function writtenTopologies(home: string): Promise<string[]> {
+  const names = await listIfThere(home);
+  const ids = names.flatMap((name) => /^ring_topology_([0-9a-f]{32})\.json$/.exec(name)?.[1] ?? []);
+  return ids.slice(0, limits.POOLS_MAX);
+}
+
 export async function removeTopology(home: string, poolId: string): Promise<void> {
   await rm(join(home, ringTopologyName(poolId)), { force: true });
 }

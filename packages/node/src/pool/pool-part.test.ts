@@ -245,6 +245,12 @@ describe("pools on nodes", () => {
     await expect.poll(() => existsSync(file)).toBe(false);
     await expect.poll(() => two.columns().map(([name]) => name)).toEqual(["one", "two"]);
     expect(() => three.part.pool("lab")).toThrow("no such pool");
+    // One that was taken out while it was off finds that out when it starts.
+    await two.part.stop();
+    two.knows(roster(4, [one], [two, three]));
+    await two.part.start();
+    const stale = join(two.home, `ring_topology_${poolId}.json`);
+    await expect.poll(() => existsSync(stale)).toBe(false);
   });
 
   it("tell a node of another pool nothing, and take nothing that is forged", async () => {

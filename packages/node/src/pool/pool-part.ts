@@ -61,7 +61,8 @@ export class PoolPart implements Startable, PoolDirectory {
   readonly #heard = new WeakMap<Link, readonly AgreementDigest[]>();
   #unsubscribe: (() => void)[] = [];
   #capacity: number;
-  #shown = "";
+  /** Undefined before the first look: then all is written. */
+  #shown: string | undefined;
   #regular: Timer | undefined;
   #viewing: Timer | undefined;
   #isRunning = false;
