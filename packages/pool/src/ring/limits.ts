@@ -51,3 +51,6 @@ export const WORKER_HEAP_MEBIBYTES_MAX = 512;
 export const WATCH_INTERVAL_MS = 100;
 /** A member that waits for one row looks for it without sleeping for so long. */
 export const POLL_MS_MAX = 0.5;
+/** Exchanges of one row with which polling is tried, and for which the better way is kept. */
+export const POLL_TRIAL_EXCHANGES = 256;
+export const POLL_KEPT_EXCHANGES = 4096;

@@ -6,7 +6,6 @@ import {
   EXCHANGE_DEADLINE_MS_MIN,
   EXCHANGES_FIRST,
   EXCHANGES_REMEMBERED_MAX,
-  POLL_MS_MAX,
 } from "./limits.js";
 
 export class RingMeter {
@@ -17,20 +16,12 @@ export class RingMeter {
   bytesReceived = 0;
   readonly #decode = new LastValues(EXCHANGES_REMEMBERED_MAX);
   readonly #prefill = new LastValues(EXCHANGES_REMEMBERED_MAX);
-  /** Of one row: an average of the last few dozen, where one long wait counts little. */
-  #typicalMs = 0;
 
   /** From the own part being sent to the sums being there. */
   onExchange(durationMs: number, rows: number): void {
     this.exchanges++;
     this.exchangeMs += durationMs;
-    if (rows === 1) this.#typicalMs += TYPICAL_WEIGHT * (Math.min(durationMs, 2) - this.#typicalMs);
     (rows === 1 ? this.#decode : this.#prefill).add(durationMs);
-  }
-
-  /** Whether waiting for a single row mostly takes less than waking up from sleep costs. */
-  get isQuick(): boolean {
-    return this.#typicalMs < POLL_MS_MAX;
   }
 
   onCompute(durationMs: number): void {
@@ -54,8 +45,6 @@ export class RingMeter {
     );
   }
 }
-
-const TYPICAL_WEIGHT = 0.05;
 
 /** The last few numbers. */
 class LastValues {

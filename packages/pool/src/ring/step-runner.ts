@@ -11,6 +11,7 @@ import { candidatesOf } from "./candidates-of.js";
 import type { Exchange } from "./exchange.js";
 import type { FrameHeader } from "./frame-codec.js";
 import { POLL_MS_MAX } from "./limits.js";
+import { PollChoice } from "./poll-choice.js";
 import { hashActivations } from "./residual-hash.js";
 import type { RingMeter } from "./ring-meter.js";
 import {
@@ -55,6 +56,7 @@ export class StepRunner {
   readonly #partial: Float32Array;
   readonly #logits: Float32Array;
   #running: Running | undefined;
+  readonly #choice = new PollChoice();
   #isPolling = false;
 
   constructor(options: StepRunnerOptions) {
@@ -113,6 +115,7 @@ export class StepRunner {
       const { tokens, exchange: mode } = running.step;
       const durationMs = clock.monotonicMs() - running.sentAtMs;
       meter.onExchange(durationMs, tokens.length);
+      if (tokens.length === 1) this.#choice.onExchange(running.partMs + durationMs);
       this.#options.onExchange(durationMs, tokens.length, mode);
       if (running.isFeedForward) running.layer++;
       running.isFeedForward = !running.isFeedForward;
@@ -140,12 +143,12 @@ export class StepRunner {
     meter.onCompute(running.partMs);
     exchange.begin(partial, rows, mode);
     running.sentAtMs = clock.monotonicMs();
-    if (rows === 1 && meter.isQuick && !this.#isPolling) this.#poll();
+    if (rows === 1 && this.#choice.mayPoll && !this.#isPolling) this.#poll();
   }
 
   /**
-   * A process that sleeps needs longer to wake up than the other member's part needs to come. So it
-   * looks for it without sleeping, for a short time, while the ring is quick.
+   * Looks for the others' parts without sleeping, for a short time: waking up may take longer than
+   * they need to come.
    */
   #poll(): void {
     this.#isPolling = true;
