@@ -13,11 +13,11 @@ import { ENDPOINTS, ENROLMENT_ENDPOINTS, type Endpoint, Problem } from "../contr
 const DESCRIPTION = [
   "One API behind two doors: plaintext on loopback, where the caller is the operator, and mutual",
   "TLS (port 8001), where the certificate says who calls. With MESH_ENABLED=true port 3000 serves",
-  "health, `/mesh/` and `/api/mesh/` to other machines too, for API keys (X-API-Key), with TLS on",
-  "the same port. `/enrol`, `/recover` and `/hub` are on the enrolment door (port 9001).",
+  "health, `/mesh/`, `/api/mesh/` and `/v1/` to other machines too, for API keys (X-API-Key), with",
+  "TLS on the same port. `/enrol`, `/recover` and `/hub` are on the enrolment door (port 9001).",
   "`/api/mesh/route/{service, capability or node}/{path}` passes any request on to a service: see",
-  "docs/mesh/services.md. Every error is `application/problem+json` with a code of",
-  "docs/errors.md.",
+  "docs/mesh/services.md. Every error is `application/problem+json` with a code of docs/errors.md,",
+  "but under `/v1`, where it has OpenAI's form: see docs/ai/openai.md.",
 ].join(" ");
 
 const BYTES = "application/octet-stream";
