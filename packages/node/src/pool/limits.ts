@@ -16,10 +16,10 @@ export const JOIN_WAIT_MS_MAX = 20_000;
 export const ADMITTED_KEPT_MAX = 64;
 
 /** When a newcomer calls on the LAN after it began, then every `CALL_INTERVAL_MS`. */
-export const CALL_BURST_MS: readonly number[] = [0, 300, 800];
+export const CALL_BURST_MS: readonly number[] = [0, 300, 800, 1_300, 1_800, 2_300, 3_000];
 export const CALL_INTERVAL_MS = 2_000;
 /** Places of admins that a newcomer tries, and how long it leaves one alone that did not answer. */
 export const CALL_PLACES_MAX = 8;
-export const PLACE_PAUSE_MS = 1_000;
+export const PLACE_PAUSE_MS = 300;
 /** Calls of a newcomer whose answers still count. */
 export const CALLS_OPEN_MAX = 64;
