@@ -51,3 +51,7 @@ export const PROBE_ROUNDS = 50;
 export const PROBE_PIECE_BYTES = 256 * 1024;
 /** Tokens that a bench of a ring generates at most. */
 export const BENCH_TOKENS_MAX = 1024;
+/** With so many requests everywhere, a further member loads the model too. */
+export const SPREAD_RUNNING_MIN = 2;
+/** It must be predicted to have this part of the best one's speed. */
+export const SPREAD_GAIN_MIN = 0.5;

@@ -144,6 +144,24 @@ describe("several nodes", () => {
     expect(b.led()).toMatchObject([{ placement: "R" }]);
   });
 
+  it("share the requests for a model that fits on each, and keep a single one at home", async () => {
+    const a = pool.add("a");
+    const b = pool.add("b");
+    await tell(a);
+    await tell(a);
+    expect(b.held()).toEqual([]);
+    const texts = await Promise.all(
+      Array.from({ length: 8 }, async (_, index) => {
+        await new Promise((resolve) => setTimeout(resolve, index * 5));
+        return (await tell(a, { maxTokens: 60 })).text.length;
+      }),
+    );
+    expect(new Set(texts).size).toBe(1);
+    expect(b.led()).toMatchObject([{ placement: "R" }]);
+    expect((await b.stats(never)).jobsCompleted).toBeGreaterThan(1);
+    expect((await b.stats(never)).jobsCompleted).toBeLessThan(7);
+  });
+
   it("keep a prompt at the members that it names", async () => {
     const a = pool.add("a");
     const b = pool.add("b");

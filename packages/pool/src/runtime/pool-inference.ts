@@ -29,15 +29,12 @@ import { MemberMeasures } from "./member-measures.js";
 import { ModelPlanner } from "./model-planner.js";
 import type { AgentPorts } from "./ports.js";
 import { encodeRequest, nodeIdsOf, readEvents } from "./remote-generation.js";
+import { type Place, RequestPlaces } from "./request-places.js";
 import { RetoldAnswer } from "./retold-answer.js";
-import { findRings, ringIdOf } from "./ring-finder.js";
+import { ringIdOf } from "./ring-finder.js";
 import { type HeldRing, RingHost } from "./ring-host.js";
 import type { LinkBench, LoadedRing, NodeRings } from "./ring-inspection.js";
-import type { RingLeader } from "./ring-leader.js";
 import { RingRegistry } from "./ring-registry.js";
-
-/** Where one attempt at a request is made. */
-type Place = { readonly leader: RingLeader } | { readonly nodeId: NodeId };
 
 type RingOfNode = LedRing & LoadedRing;
 
@@ -48,6 +45,7 @@ export class PoolInference implements InferenceService {
   readonly #planner: ModelPlanner;
   readonly #jobs = new JobCounters();
   readonly #registry: RingRegistry;
+  readonly #places: RequestPlaces;
   readonly #unfollow: () => void;
 
   constructor(ports: AgentPorts) {
@@ -66,6 +64,7 @@ export class PoolInference implements InferenceService {
     });
     this.measures = new MemberMeasures(ports, (ringId) => registry.releasableBytes(ringId));
     this.#planner = new ModelPlanner(ports, this.measures);
+    this.#places = new RequestPlaces({ ports, registry, planner: this.#planner });
     let shown = onlineText(ports);
     this.#unfollow = ports.members.onChange(() => {
       const now = onlineText(ports);
@@ -253,45 +252,13 @@ export class PoolInference implements InferenceService {
     }
   }
 
-  async #placeOf(
+  #placeOf(
     model: ModelRecord,
     request: InferenceRequest,
     avoid: ReadonlySet<NodeId>,
     signal: AbortSignal,
   ): Promise<Place> {
-    const allowed = this.#allowedOf(request);
-    const own = this.#registry.loaded(model, allowed, request.placement);
-    if (own !== undefined) return { leader: own };
-    if (request.placement === undefined) {
-      const found = await findRings(this.#ports, model.id, allowed, signal);
-      const best = found.find(({ leader }) => !avoid.has(leader));
-      if (best !== undefined) return { nodeId: best.leader };
-    }
-    const { self } = this.#ports;
-    const plan = await this.#planner.plan(
-      {
-        ...{ model, allowed, only: request.placement, leader: undefined, ringId: undefined },
-        ...{ without: [...avoid], contextTokens: undefined },
-      },
-      false,
-      signal,
-    );
-    if (plan.chosen === undefined) {
-      const { missingBytes } = plan;
-      throw new MeshError(
-        missingBytes === undefined ? "MESH_RING_NOT_READY" : "MESH_MODEL_MEMORY",
-        {
-          message: plan.text.slice(0, 3).join(" "),
-          ...(missingBytes === undefined ? {} : { details: { missingBytes } }),
-        },
-      );
-    }
-    const members = [...plan.chosen.members];
-    members.sort((a, b) => b.bandwidthBytesPerSecond - a.bandwidthBytesPerSecond);
-    const isIn = members.some(({ nodeId }) => nodeId === self.nodeId);
-    const nodeId = isIn ? self.nodeId : (members[0]?.nodeId ?? self.nodeId);
-    if (nodeId !== self.nodeId) return { nodeId };
-    return { leader: this.#registry.leaderFor(model, allowed, request.placement) };
+    return this.#places.placeOf(model, request, this.#allowedOf(request), avoid, signal);
   }
 
   #allowedOf(request: InferenceRequest): readonly NodeId[] | undefined {

@@ -173,8 +173,11 @@ export class AgentPool {
       },
       openStream: async (nodeId, method, header, signal) => {
         const handlers = handlersOf(nodeId);
-        const [near, far] = streamPair(peer, method, header, () => void handlersOf(nodeId));
-        signal.addEventListener("abort", () => near.reset("MESH_CANCELLED", "cancelled"));
+        const check = () => {
+          handlersOf(nodeId);
+          if (signal.aborted) near.reset("MESH_CANCELLED", "cancelled");
+        };
+        const [near, far] = streamPair(peer, method, header, check);
         Promise.resolve(handlers.onStream?.(far)).catch((error: unknown) =>
           far.reset("FAILED", fromWireError(error).message, error as never),
         );
