@@ -22,7 +22,7 @@ export interface Hello {
   readonly sequencesMax: number;
 }
 
-export const FAULT_REASONS = ["left", "lost", "slow", "invalid", "diverged", "engine"] as const;
+const FAULT_REASONS = ["left", "lost", "slow", "invalid", "diverged", "engine"] as const;
 export type FaultReason = (typeof FAULT_REASONS)[number];
 
 export interface FaultNotice {

@@ -10,8 +10,6 @@ export const STEPS_WAITING_MAX = 256;
 export const CHUNK_ROWS_MAX = 256;
 /** Candidates of one member in a result; above it the whole logits travel. */
 export const CANDIDATES_MAX = 1024;
-/** Bytes of any frame, whatever the model; what is expected is less and checked first. */
-export const FRAME_BYTES_HARD_MAX = 64 << 20;
 /** Connections that one listener of a tensor plane holds before their HELLO. */
 export const CONNECTIONS_WAITING_MAX = 64;
 /** A TLS handshake, and the HELLO after it. */
@@ -37,9 +35,6 @@ export const EXCHANGES_REMEMBERED_MAX = 512;
 export const REQUESTS_WAITING_MAX = 256;
 /** Events of one request that the agent has not taken yet; at it, the request waits. */
 export const EVENTS_UNTAKEN_MAX = 64;
-/** Stop texts of one request, and characters of each. */
-export const STOP_TEXTS_MAX = 16;
-export const STOP_TEXT_CHARACTERS_MAX = 256;
 /** Requests wait so long for a new plan after a member was lost. */
 export const REPLAN_MS_MAX = 120_000;
 /** A worker process has so long to say that it is there, and to end when it is told to. */

@@ -19,7 +19,7 @@ import type { RingPlan } from "./ring-plan.js";
 /** What the smallest member has room for. */
 export type Room = Pick<Hello, "rowsMax" | "sequencesMax">;
 
-export interface PlaneHandlers {
+interface PlaneHandlers {
   payloadBytesMax(from: number, kind: number): number;
   onJoined(room: Room): void;
   onFrame(from: number, header: FrameHeader, payload: Uint8Array): void;
