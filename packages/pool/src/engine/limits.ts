@@ -4,8 +4,6 @@
 export const READ_BYTES_MAX = 4 << 20;
 /** Nodes of all built graphs that are kept; the graph that was not used for longest goes first. */
 export const GRAPH_NODES_KEPT_MAX = 32_768;
-/** Nodes of one graph: of one layer about 30, of the largest models about 4,000 in all. */
-export const GRAPH_NODES_MAX = 32_768;
 /** Lengths of the cache that graphs are built for are multiples of this. */
 export const CACHE_ROWS_STEP = 256;
 /** What `EngineOptions` may ask for. */

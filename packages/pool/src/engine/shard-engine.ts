@@ -5,7 +5,9 @@
  *
  * Rows of activations are `embeddingWidth` floats each, one row after the other. Errors are
  * `MeshError`s: `MESH_MODEL_UNSUPPORTED`, `MESH_MODEL_DAMAGED`, `MESH_MODEL_MEMORY` (says how many
- * bytes are missing), `MESH_ENGINE_FAILED`.
+ * bytes are missing), `MESH_ENGINE_MISSING`, `MESH_ENGINE_FAILED`. A call that no right caller makes
+ * is `MESH_BAD_REQUEST` and changes nothing; rows beyond the cache are `MESH_CONTEXT_TOO_LONG`.
+ * Buffers may be longer than what is read or written of them. Numbers that are none go through.
  */
 import type { ModelShape } from "../model/model-shape.js";
 import type { Shard } from "../shards/shard.js";
@@ -36,7 +38,7 @@ export interface ShardEngine {
   /** A sequence with an empty cache of `contextTokens`. `MESH_LIMIT` when there is no room. */
   openSequence(): number;
   closeSequence(sequence: number): void;
-  /** Forgets all tokens from `length` on: cancel, replay, later speculation. */
+  /** Forgets all tokens from `length` on, for good: cancel, replay, later speculation. */
   truncate(sequence: number, length: number): void;
 
   /** Rows of the embedding into `out`. */

@@ -42,7 +42,7 @@ export interface AttentionSlices {
   readonly norms: Readonly<Record<"query" | "key", TensorSlice>> | undefined;
 }
 
-export interface LayerSlices {
+interface LayerSlices {
   readonly attentionNorm: TensorSlice;
   /** Undefined when the shard has no KV head. */
   readonly attention: AttentionSlices | undefined;

@@ -62,6 +62,8 @@ export const BASE_FUNCTIONS = {
   ggml_new_graph_custom: returns("pointer", "pointer", "size", "flag"),
   ggml_build_forward_expand: returns("none", "pointer", "pointer"),
   ggml_graph_n_nodes: returns("int", "pointer"),
+  ggml_graph_node: returns("pointer", "pointer", "int"),
+  ggml_op_desc: returns("text", "pointer"),
   ggml_set_output: returns("none", "pointer"),
   ggml_add: returns("pointer", "pointer", "pointer", "pointer"),
   ggml_mul: returns("pointer", "pointer", "pointer", "pointer"),

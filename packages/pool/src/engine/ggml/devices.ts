@@ -37,10 +37,7 @@ export function listDevices(library: GgmlLibrary): EngineDevice[] {
   return devicePointers(library).map((device) => describe(library, device));
 }
 
-/**
- * `auto` is the first GPU, else the CPU; otherwise a device by its name. `MESH_ENGINE_FAILED` when
- * it is not there or cannot be opened.
- */
+/** By its name, in any case. `MESH_ENGINE_FAILED` when it is not there or cannot be opened. */
 export function openDevice(library: GgmlLibrary, wanted: string, threads: number): OpenDevice {
   const { base } = library;
   const found = devicePointers(library).map((device) => ({
@@ -48,11 +45,7 @@ export function openDevice(library: GgmlLibrary, wanted: string, threads: number
     name: base.ggml_backend_dev_name(device),
     kind: kindOf(library, device),
   }));
-  const first = (kind: EngineDevice["kind"]) => found.find((entry) => entry.kind === kind);
-  const chosen =
-    wanted === "auto"
-      ? (first("gpu") ?? first("cpu"))
-      : found.find(({ name }) => name.toLowerCase() === wanted.toLowerCase());
+  const chosen = found.find(({ name }) => name.toLowerCase() === wanted.toLowerCase());
   if (chosen === undefined) {
     const names = found.map(({ name }) => name).join(", ");
     const message = `there is no device ${wanted} for models; there are: ${names || "none"}`;

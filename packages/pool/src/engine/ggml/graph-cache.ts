@@ -24,7 +24,7 @@ interface Kept extends BuiltGraph {
 
 export class GraphCache {
   readonly #library: GgmlLibrary;
-  readonly #backend: Pointer;
+  readonly #device: OpenDevice;
   readonly #allocator: Pointer;
   readonly #nodesKeptMax: number;
   /** Least recently used first. */
@@ -33,7 +33,7 @@ export class GraphCache {
 
   constructor(library: GgmlLibrary, device: OpenDevice, nodesKeptMax = GRAPH_NODES_KEPT_MAX) {
     this.#library = library;
-    this.#backend = device.backend;
+    this.#device = device;
     this.#nodesKeptMax = nodesKeptMax;
     const allocator = library.base.ggml_gallocr_new(device.bufferType);
     this.#allocator = need(allocator, "an allocator");
@@ -68,7 +68,7 @@ export class GraphCache {
   }
 
   compute({ graph }: BuiltGraph): void {
-    const status = this.#library.base.ggml_backend_graph_compute(this.#backend, graph);
+    const status = this.#library.base.ggml_backend_graph_compute(this.#device.backend, graph);
     if (status !== STATUS_SUCCESS) throw engineFailed(`ggml could not compute: status ${status}`);
   }
 
@@ -92,6 +92,7 @@ export class GraphCache {
         base.ggml_build_forward_expand(graph, output);
       }
       this.#place(graph);
+      this.#checkSupport(graph);
       return { context, graph, outputs, nodesMax };
     } catch (error) {
       base.ggml_free(context);
@@ -113,6 +114,19 @@ export class GraphCache {
       for (const key of [...this.#kept.keys()]) this.#drop(key);
     }
     if (!isPlaced) throw engineFailed("there is no memory for intermediate results");
+  }
+
+  /** A node that a device cannot compute would end the process. */
+  #checkSupport(graph: Pointer): void {
+    const { base } = this.#library;
+    const { device, name } = this.#device;
+    const count = base.ggml_graph_n_nodes(graph);
+    for (let index = 0; index < count; index += 1) {
+      const node = base.ggml_graph_node(graph, index);
+      if (node !== null && base.ggml_backend_dev_supports_op(device, node)) continue;
+      const what = node === null ? "a node" : base.ggml_op_desc(node);
+      throw engineFailed(`the device ${name} cannot compute ${what} of this model`);
+    }
   }
 
   #drop(key: string): void {

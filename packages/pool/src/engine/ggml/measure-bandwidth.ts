@@ -10,7 +10,7 @@ import type { OpenDevice } from "./devices.js";
 import { GraphCache } from "./graph-cache.js";
 import { type GgmlLibrary, loadLibrary } from "./library.js";
 import { need, packedWriter, TensorGroup } from "./native.js";
-import { type GgmlSurroundings, openTestedDevice } from "./open-ggml-engine.js";
+import { type GgmlSurroundings, onDevice, openTested } from "./open-ggml-engine.js";
 
 export interface Bandwidth {
   readonly threads: number;
@@ -35,14 +35,16 @@ export async function measureBandwidth(
   surroundings: GgmlSurroundings & { readonly clock: Clock },
 ): Promise<Bandwidth[]> {
   const library = await loadLibrary(surroundings.libraryFolder, surroundings.logger);
-  return threadCounts.map((threads) => {
-    const device = openTestedDevice(library, surroundings, threads, BANDWIDTH_WEIGHT_BYTES);
-    try {
-      return { threads, bytesPerSecond: measure(library, device, surroundings.clock) };
-    } finally {
-      device.close();
-    }
-  });
+  return threadCounts.map((threads) =>
+    onDevice(library, surroundings, BANDWIDTH_WEIGHT_BYTES, (name) => {
+      const device = openTested(library, name, threads);
+      try {
+        return { threads, bytesPerSecond: measure(library, device, surroundings.clock) };
+      } finally {
+        device.close();
+      }
+    }),
+  );
 }
 
 function measure(library: GgmlLibrary, device: OpenDevice, clock: Clock): number {

@@ -39,44 +39,51 @@ export async function openGgmlEngine(
   admit(weightBytes);
   const library = await loadLibrary(surroundings.libraryFolder, surroundings.logger);
   const { totalBytes } = memoryOf(shape, options.shard, weightBytes, options);
-  const device = openTestedDevice(library, surroundings, options.threads, totalBytes);
-  const closers = [() => device.close()];
-  try {
-    const reader = new SliceReader(options.modelPath);
-    closers.push(() => reader.close());
-    const weights = loadWeights(library, device, tensors, reader, admit);
-    closers.length = 0;
-    const engine = new GgmlEngine({ library, device, shape, tensors, reader, weights, options });
-    closers.push(() => engine.close());
-    engine.reserve();
-    return engine;
-  } catch (error) {
-    for (const close of closers.reverse()) close();
-    throw error;
-  }
+  return onDevice(library, surroundings, totalBytes, (name) => {
+    const closers: (() => void)[] = [];
+    try {
+      const device = openTested(library, name, options.threads);
+      closers.push(() => device.close());
+      const reader = new SliceReader(options.modelPath);
+      closers.push(() => reader.close());
+      const weights = loadWeights(library, device, tensors, reader, admit);
+      closers.push(() => weights.free());
+      const engine = new GgmlEngine({ library, device, shape, tensors, reader, weights, options });
+      closers.splice(0, closers.length, () => engine.close());
+      engine.reserve();
+      return engine;
+    } catch (error) {
+      for (const close of closers.reverse()) close();
+      throw error;
+    }
+  });
 }
 
-/** A device that passed its test. With `auto`, a GPU that does not is left alone for the CPU. */
-export function openTestedDevice(
+/**
+ * Runs `work` with the name of a device. With `auto`, every GPU that has the room is tried; one that
+ * cannot do it is left alone for the next one, and the CPU comes last.
+ */
+export function onDevice<T>(
   library: GgmlLibrary,
   { logger, device = "auto" }: GgmlSurroundings,
-  threads: number,
   neededBytes: number,
-): OpenDevice {
-  if (device !== "auto") return openAndTest(library, device, threads);
-  for (const gpu of listDevices(library).filter(({ kind }) => kind === "gpu")) {
-    if (gpu.freeBytes < neededBytes) continue;
+  work: (name: string) => T,
+): T {
+  if (device !== "auto") return work(device);
+  for (const { kind, name, freeBytes } of listDevices(library)) {
+    if (kind !== "gpu" || freeBytes < neededBytes) continue;
     try {
-      return openAndTest(library, gpu.name, threads);
+      return work(name);
     } catch (error) {
-      if (!isMeshError(error)) throw error;
-      logger.warn(`the device ${gpu.name} is not used`, errorFields(error));
+      if (!isMeshError(error, "MESH_ENGINE_FAILED")) throw error;
+      logger.warn(`the device ${name} is not used`, errorFields(error));
     }
   }
-  return openAndTest(library, "cpu", threads);
+  return work("cpu");
 }
 
-function openAndTest(library: GgmlLibrary, name: string, threads: number): OpenDevice {
+/** Opens a device that computes right; `MESH_ENGINE_FAILED` otherwise. */
+export function openTested(library: GgmlLibrary, name: string, threads: number): OpenDevice {
   const device = openDevice(library, name, threads);
   try {
     selfTest(library, device);
