@@ -6,6 +6,7 @@
 import { MeshError } from "@hearthmesh/core";
 import type { Gguf } from "../gguf/gguf.js";
 import { metadataString } from "../gguf/metadata.js";
+import { damaged, unsupported } from "../gguf/model-errors.js";
 import type { ChatMessage } from "../ring/generation.js";
 import { PROMPT_BYTES_MAX } from "../tokenizer/limits.js";
 import type { Tokenizer } from "../tokenizer/tokenizer.js";
@@ -67,7 +68,8 @@ export class ChatTemplate {
       return template.run(variables, nowMs);
     } catch (error) {
       // `raise_exception` of the template: such as "roles must alternate".
-      const said = error instanceof Error ? error.message.slice(0, 200) : "it failed";
+      const raised = error instanceof Error ? error.message : "it failed";
+      const said = raised.slice(0, 200).replace(/[\p{Cc}\p{Cf}]/gu, "?");
       throw new MeshError("MESH_BAD_REQUEST", {
         message: `the chat template of the model refused the messages: ${said}`,
         cause: error,
@@ -78,15 +80,12 @@ export class ChatTemplate {
 
 function parseTemplate(source: string): TemplateProgram {
   if (Buffer.byteLength(source) > CHAT_TEMPLATE_BYTES_MAX) {
-    throw new MeshError("MESH_MODEL_UNSUPPORTED", {
-      message: `the chat template is longer than ${CHAT_TEMPLATE_BYTES_MAX} bytes`,
-    });
+    throw unsupported(`the chat template is longer than ${CHAT_TEMPLATE_BYTES_MAX} bytes`);
   }
   try {
     return new TemplateProgram(source);
   } catch (error) {
-    const message = "the chat template of the model cannot be read";
-    throw new MeshError("MESH_MODEL_DAMAGED", { message, cause: error });
+    throw damaged("the chat template of the model cannot be read", error);
   }
 }
 

@@ -1,8 +1,7 @@
 /** Whether a file has exactly the tensors that its numbers ask for, in the right dimensions. */
-import { MeshError } from "@hearthmesh/core";
 import type { ModelShape } from "../model/model-shape.js";
 import type { Gguf } from "./gguf.js";
-import { damaged } from "./header-cursor.js";
+import { damaged, unsupported } from "./model-errors.js";
 
 export type ShapeNumbers = Omit<ModelShape, "feedForwardUnit" | "kvHeadUnit" | "weightBytes">;
 
@@ -44,6 +43,7 @@ export function tensorsOfShape(shape: ShapeNumbers): Map<string, readonly number
 /** `MESH_MODEL_DAMAGED` or, for tensors that no supported model has, `MESH_MODEL_UNSUPPORTED`. */
 export function checkModelTensors(gguf: Gguf, shape: ShapeNumbers): void {
   const wanted = tensorsOfShape(shape);
+  refuseOthers(gguf, shape, wanted);
   for (const [name, dimensions] of wanted) {
     const tensor = gguf.tensors.get(name);
     if (tensor === undefined) throw damaged(`the tensor ${name} is missing`);
@@ -53,15 +53,22 @@ export function checkModelTensors(gguf: Gguf, shape: ShapeNumbers): void {
       throw damaged(`the tensor ${name} contradicts the model's numbers: ${said}`);
     }
     if (dimensions.length === 1 && tensor.type !== "F32") {
-      throw new MeshError("MESH_MODEL_UNSUPPORTED", {
-        message: `the tensor ${name} is ${tensor.type}; norms and biases in F32 are supported`,
-      });
+      throw unsupported(`the tensor ${name} is ${tensor.type}; norms and biases are F32 elsewhere`);
     }
   }
+}
+
+/** A tensor that is not used would change the mathematics, or is one layer too many. */
+function refuseOthers(
+  gguf: Gguf,
+  shape: ShapeNumbers,
+  wanted: ReadonlyMap<string, readonly number[]>,
+): void {
   for (const name of gguf.tensors.keys()) {
     if (wanted.has(name)) continue;
-    throw new MeshError("MESH_MODEL_UNSUPPORTED", {
-      message: `a ${shape.architecture} model with the tensor ${name} is not supported`,
-    });
+    if (wanted.has(name.replace(/^blk\.\d+\./, "blk.0."))) {
+      throw damaged(`the tensor ${name} contradicts the model's numbers: ${shape.layers} layers`);
+    }
+    throw unsupported(`a ${shape.architecture} model with the tensor ${name} is not supported`);
   }
 }

@@ -1,5 +1,4 @@
 /** Reads the values of a GGUF header out of the part of it that is there. */
-import { MeshError } from "@hearthmesh/core";
 import {
   GGUF_NUMBER_BYTES,
   GGUF_VALUE_TYPES,
@@ -8,10 +7,7 @@ import {
   type GgufValue,
 } from "./gguf.js";
 import { GGUF_ARRAY_VALUES_MAX, GGUF_STRING_BYTES_MAX } from "./limits.js";
-
-export function damaged(message: string): MeshError {
-  return new MeshError("MESH_MODEL_DAMAGED", { message });
-}
+import { damaged, unsupported } from "./model-errors.js";
 
 /** The part that is there ends before the header does: read more and begin again. */
 export class HeaderIncomplete extends Error {}
@@ -112,7 +108,7 @@ export class HeaderCursor {
   #array(key: string): GgufValue {
     const of = this.#valueType(key);
     if (of === "array") {
-      throw new MeshError("MESH_MODEL_UNSUPPORTED", { message: `${key} is an array of arrays` });
+      throw unsupported(`${key} is an array of arrays`);
     }
     const length = this.count(GGUF_ARRAY_VALUES_MAX, `the length of ${key}`);
     this.#arrayValues += length;

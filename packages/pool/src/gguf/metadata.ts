@@ -1,6 +1,6 @@
 /** Metadata of a GGUF file by key, with the type that is needed or `MESH_MODEL_DAMAGED`. */
 import type { Gguf, GgufNumber } from "./gguf.js";
-import { damaged } from "./header-cursor.js";
+import { damaged } from "./model-errors.js";
 
 /** Undefined when the key is not there. */
 export function metadataString(gguf: Gguf, key: string): string | undefined {

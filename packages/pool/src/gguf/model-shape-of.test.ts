@@ -99,6 +99,7 @@ describe("models that are refused", () => {
     const metadata = (key: string, value: GgufValue | undefined) =>
       refused({ metadata: { [key]: value } });
     expect(await metadata("llama.block_count", u32(3))).toMatch(/DAMAGED .*blk\.2\..* is missing/);
+    expect(await metadata("llama.block_count", u32(1))).toMatch(/DAMAGED .*blk\.1\..*1 layers/);
     expect(await metadata("llama.block_count", u32(4_000_000_000))).toMatch(/DAMAGED/);
     expect(await metadata("llama.feed_forward_length", u32(64))).toMatch(/DAMAGED .*64 x 96/);
     expect(await metadata("llama.attention.head_count_kv", u32(3))).toMatch(/DAMAGED/);

@@ -3,11 +3,9 @@
  * `MESH_MODEL_UNSUPPORTED` names what is not supported, `MESH_MODEL_DAMAGED` what contradicts.
  * Source: the keys and tensors that llama.cpp reads for these architectures.
  */
-import { MeshError } from "@hearthmesh/core";
 import type { Architecture, ModelShape, RopeShape } from "../model/model-shape.js";
 import { checkModelTensors } from "./check-model-tensors.js";
 import type { Gguf } from "./gguf.js";
-import { damaged } from "./header-cursor.js";
 import {
   MODEL_CONTEXT_TOKENS_MAX,
   MODEL_LAYERS_MAX,
@@ -15,6 +13,7 @@ import {
   MODEL_WIDTH_MAX,
 } from "./limits.js";
 import { metadataCount, metadataNumber, metadataString, metadataStrings } from "./metadata.js";
+import { damaged, unsupported } from "./model-errors.js";
 import { TENSOR_TYPES } from "./tensor-types.js";
 
 const ROPE_STYLES: Readonly<Record<Architecture, RopeShape["style"]>> = {
@@ -29,10 +28,6 @@ const UNSUPPORTED_KEYS: readonly string[] = [
   ...["expert_count", "attention.scale", "attention.clamp_kqv", "attention.sliding_window"],
   ...["logit_scale", "embedding_scale", "residual_scale", "final_logit_softcapping"],
 ];
-
-export function unsupported(message: string): MeshError {
-  return new MeshError("MESH_MODEL_UNSUPPORTED", { message });
-}
 
 export function modelShapeOf(gguf: Gguf): ModelShape {
   const architecture = architectureOf(gguf);
@@ -75,10 +70,11 @@ function architectureOf(gguf: Gguf): Architecture {
   const name = metadataString(gguf, "general.architecture");
   if (name === undefined) throw damaged("general.architecture is missing");
   if (name !== "llama" && name !== "qwen2" && name !== "qwen3") {
-    // A name is part of a message: no control characters and no novel.
-    const shown = name.replace(/[^\x20-\x7e]/g, "?").slice(0, 64);
+    const shown = name.slice(0, 64);
     throw unsupported(`the architecture ${shown} is not supported; llama, qwen2 and qwen3 are`);
   }
+  const kind = metadataString(gguf, "general.type") ?? "model";
+  if (kind !== "model") throw unsupported(`this is a file of the type ${kind}, and no model`);
   const parts = metadataCount(gguf, "split.count", 0, 65_535) ?? 0;
   if (parts > 1) throw unsupported(`the model is split over ${parts} files; join them first`);
   for (const key of UNSUPPORTED_KEYS) {

@@ -3,7 +3,6 @@
  * Nothing is allocated from a number that the file claims before it was held against a limit and
  * the file's size. Errors: `MESH_MODEL_DAMAGED`, `MESH_MODEL_UNSUPPORTED`.
  */
-import { MeshError } from "@hearthmesh/core";
 import {
   GGUF_ALIGNMENT_DEFAULT,
   GGUF_MAGIC,
@@ -12,7 +11,7 @@ import {
   type GgufValue,
   type RandomAccess,
 } from "./gguf.js";
-import { damaged, HeaderCursor, HeaderIncomplete } from "./header-cursor.js";
+import { HeaderCursor, HeaderIncomplete } from "./header-cursor.js";
 import {
   GGUF_ALIGNMENT_BYTES_MAX,
   GGUF_DIMENSIONS_MAX,
@@ -23,6 +22,7 @@ import {
   GGUF_TENSOR_NAME_BYTES_MAX,
   GGUF_TENSORS_MAX,
 } from "./limits.js";
+import { damaged, unsupported } from "./model-errors.js";
 import { rowBytesOf, TENSOR_TYPES, tensorTypeName, tensorTypeOf } from "./tensor-types.js";
 
 export async function readGguf(source: RandomAccess): Promise<Gguf> {
@@ -51,11 +51,11 @@ function parseHeader(cursor: HeaderCursor, sizeBytes: number): Gguf {
   const version = cursor.u32("the version");
   if (version !== 2 && version !== 3) {
     const swapped = (version & 0xffff) === 0;
-    throw new MeshError("MESH_MODEL_UNSUPPORTED", {
-      message: swapped
+    throw unsupported(
+      swapped
         ? "the file is a big-endian GGUF"
         : `GGUF version ${version} is not supported; versions 2 and 3 are`,
-    });
+    );
   }
   const tensorCount = cursor.count(GGUF_TENSORS_MAX, "the number of tensors");
   const entryCount = cursor.count(GGUF_METADATA_ENTRIES_MAX, "the number of metadata entries");
@@ -107,9 +107,9 @@ function readTensorEntry(cursor: HeaderCursor): TensorEntry {
   const relativeOffset = cursor.count(Number.MAX_SAFE_INTEGER, `the offset of ${name}`);
   const type = tensorTypeOf(typeId);
   if (type === undefined) {
-    throw new MeshError("MESH_MODEL_UNSUPPORTED", {
-      message: `the tensor ${name} is of type ${tensorTypeName(typeId)}, which is not supported`,
-    });
+    throw unsupported(
+      `the tensor ${name} is of type ${tensorTypeName(typeId)}, which is not supported`,
+    );
   }
   const [width = 0] = dimensions;
   if (width % TENSOR_TYPES[type].blockValues !== 0) {

@@ -2,7 +2,7 @@
 import type { GgufValue } from "../gguf/gguf.js";
 
 /** Special tokens, bytes, the space, letters and some words: the least that makes sense. */
-export const TINY_VOCABULARY_MIN = 300;
+const TINY_VOCABULARY_MIN = 300;
 
 const WORDS = ["he", "the", "an", "and", "in", "ing", "once", "on", "time", "was", "to"];
 const LETTERS = "abcdefghijklmnopqrstuvwxyz";

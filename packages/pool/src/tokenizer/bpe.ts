@@ -5,8 +5,8 @@
  * (2016); the order of merges is that of llama.cpp.
  */
 import type { Gguf } from "../gguf/gguf.js";
-import { damaged } from "../gguf/header-cursor.js";
 import { metadataStrings } from "../gguf/metadata.js";
+import { damaged } from "../gguf/model-errors.js";
 import { makeByteLetters } from "./byte-letters.js";
 import { type PreTokenizer, splitWords } from "./pre-tokenizers.js";
 import { PriorityQueue } from "./priority-queue.js";

@@ -3,7 +3,7 @@
  * applied to what the one before left. Source: the `tokenizer.json` files of the model families, in
  * the reading of llama.cpp; white space is Unicode's `White_Space`, as in their original engines.
  */
-import { MeshError } from "@hearthmesh/core";
+import { unsupported } from "../gguf/model-errors.js";
 
 export interface PreTokenizer {
   readonly patterns: readonly RegExp[];
@@ -86,10 +86,7 @@ function named(family: PreTokenizer, ...names: string[]): [string, PreTokenizer]
 export function preTokenizerOf(name: string): PreTokenizer {
   const found = FAMILIES.get(name);
   if (found !== undefined) return found;
-  const shown = name.replace(/[^\x20-\x7e]/g, "?").slice(0, 64);
-  throw new MeshError("MESH_MODEL_UNSUPPORTED", {
-    message: `the pre-tokenizer ${shown} is not supported`,
-  });
+  throw unsupported(`the pre-tokenizer ${name.slice(0, 64)} is not supported`);
 }
 
 /** Words of a text, together the whole text. What a pattern does not match is a word too. */

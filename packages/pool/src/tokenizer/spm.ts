@@ -4,8 +4,8 @@
  * Source: Kudo, Richardson: SentencePiece (2018); the order of merges is that of llama.cpp.
  */
 import type { Gguf } from "../gguf/gguf.js";
-import { damaged } from "../gguf/header-cursor.js";
 import { metadataBoolean, metadataNumbers } from "../gguf/metadata.js";
+import { damaged } from "../gguf/model-errors.js";
 import { PriorityQueue } from "./priority-queue.js";
 import type { PlainTextEncoder } from "./tokenizer.js";
 import type { Vocabulary } from "./vocabulary.js";

@@ -1,8 +1,7 @@
 /** The tokenizer that a GGUF file describes. */
-import { MeshError } from "@hearthmesh/core";
 import type { Gguf } from "../gguf/gguf.js";
-import { damaged } from "../gguf/header-cursor.js";
 import { metadataString } from "../gguf/metadata.js";
+import { damaged, unsupported } from "../gguf/model-errors.js";
 import { BpeEncoder } from "./bpe.js";
 import { preTokenizerOf } from "./pre-tokenizers.js";
 import { SpmEncoder } from "./spm.js";
@@ -24,8 +23,6 @@ export function tokenizerOf(gguf: Gguf): Tokenizer {
     const vocabulary = vocabularyOf(gguf, { special, addBos: preTokenizer.addBos });
     return new Tokenizer(vocabulary, new BpeEncoder(gguf, vocabulary, preTokenizer));
   }
-  const shown = model.replace(/[^\x20-\x7e]/g, "?").slice(0, 64);
-  throw new MeshError("MESH_MODEL_UNSUPPORTED", {
-    message: `the tokenizer ${shown} is not supported; llama (SPM) and gpt2 (BPE) are`,
-  });
+  const shown = model.slice(0, 64);
+  throw unsupported(`the tokenizer ${shown} is not supported; llama (SPM) and gpt2 (BPE) are`);
 }

@@ -1,19 +1,19 @@
 /** The tokens of a model as its GGUF file lists them: texts, scores, kinds, and special ones. */
 import type { Gguf } from "../gguf/gguf.js";
-import { damaged } from "../gguf/header-cursor.js";
 import {
   metadataBoolean,
   metadataCount,
   metadataNumbers,
   metadataStrings,
 } from "../gguf/metadata.js";
+import { damaged } from "../gguf/model-errors.js";
 import { SPECIAL_TOKENS_MAX, TOKEN_BYTES_MAX } from "./limits.js";
 
 /**
  * `control` tokens steer the model and stand in no text; `defined` ones are text that is one token
  * wherever it occurs; `byte` ones stand for one byte each.
  */
-export type TokenKind = "normal" | "unknown" | "control" | "defined" | "unused" | "byte";
+type TokenKind = "normal" | "unknown" | "control" | "defined" | "unused" | "byte";
 
 /** By the number that GGUF writes. */
 const KINDS: readonly TokenKind[] = [
@@ -37,7 +37,7 @@ const ENDING_TEXTS: ReadonlySet<string> = new Set([
 /** What looks like a control token is one, even where the file calls it a word. */
 const CONTROL_LOOK = /^<[|\uff5c].+[|\uff5c]>$/u;
 
-export interface SpecialIds {
+interface SpecialIds {
   readonly bos: number | undefined;
   readonly eos: number | undefined;
   readonly unknown: number | undefined;
