@@ -6,7 +6,7 @@
 import { MeshError, parseNodeId } from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";
 import type { ChatMessage, GenerationEvent, Prompt, SamplingOptions } from "../ring/generation.js";
-import { STOP_TEXT_CHARACTERS_MAX, STOP_TEXTS_MAX } from "../ring/limits.js";
+import { STOP_TEXT_CHARACTERS_MAX, STOP_TEXTS_MAX } from "../sampling/limits.js";
 import {
   type JsonRecord,
   listOf,
