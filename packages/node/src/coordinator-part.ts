@@ -268,6 +268,7 @@ function gatewayServices(
       ...meshMetrics(options.mesh?.mesh, record.name),
       ...peerMetrics({ member: record.memberId, peers: authority.peers, peering, clock }),
       ...openAi.metrics(record.name),
+      ...(await options.models.metrics()),
     ],
     keyValue,
     backup: backupService({

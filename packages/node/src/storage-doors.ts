@@ -23,6 +23,8 @@ export function storageDoor(options: {
   credentials: CredentialHolder;
   links: LinkDoors;
   mesh: MeshPart | undefined;
+  /** Of models on this node; absent while the mesh is off. */
+  models?: () => Promise<MetricValue[]>;
   startedAtMs: number;
   clock: Clock;
   log: Logger;
@@ -39,6 +41,7 @@ export function storageDoor(options: {
         ...(await storageMetrics(options)),
         ...processMetrics(options),
         ...meshMetrics(options.mesh, options.record.name),
+        ...((await options.models?.()) ?? []),
       ]),
     }),
     health,

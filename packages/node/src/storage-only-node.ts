@@ -105,14 +105,15 @@ export async function storageOnlyNode(
   });
   router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
   const doorOptions = { config, record, storage, credentials, links, mesh, startedAtMs };
-  const metrics = storageDoor({ ...doorOptions, ...tools });
   const renewal = renewalFrom(contacts, credentials, tools);
   const closePeers = closing(peers);
-  if (!mesh || !pools) return [renewal, links, storage, closePeers, metrics];
+  const base = [renewal, links, storage, closePeers];
+  if (!mesh || !pools) return [...base, storageDoor({ ...doorOptions, ...tools })];
   const leader = (signal: AbortSignal) => coordinatorLink(links, mesh, contacts, signal);
   const collective = readableModels(leader, peers);
   const modelOptions = { config, record, credentials, mesh, pools, router, collective };
   const models = openModelSources({ ...modelOptions, ...tools });
+  const metrics = storageDoor({ ...doorOptions, models: models.sources.metrics, ...tools });
   const health = async () => storageHealth(storage);
   const self = () =>
     trust.principalOf([decodePem("CERTIFICATE", credentials.current.certificatePem)]);

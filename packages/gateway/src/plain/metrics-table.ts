@@ -270,6 +270,54 @@ const ai = {
     ["node"],
     'mesh_ai_first_token_seconds_total{node="alice-coordinator"} 3.2',
   ),
+  mesh_ai_held_bytes: metric(
+    "gauge",
+    "Memory of the shards of models on this node, as they were planned",
+    ["node"],
+    'mesh_ai_held_bytes{node="alice-coordinator"} 701234567',
+  ),
+  mesh_ai_rings: metric(
+    "gauge",
+    "Models that this node leads, loaded or on their way",
+    ["node"],
+    'mesh_ai_rings{node="alice-coordinator"} 1',
+  ),
+  mesh_ai_ring_epoch: metric(
+    "gauge",
+    "Epoch of a ring that this node leads: it rises when a member is lost or another plan is made",
+    ["node", "model"],
+    'mesh_ai_ring_epoch{node="alice-coordinator",model="demo"} 2',
+  ),
+  mesh_ai_replays_total: metric(
+    "counter",
+    "Answers that went on from their token logs in a new epoch, since the ring was loaded",
+    ["node", "model"],
+    'mesh_ai_replays_total{node="alice-coordinator",model="demo"} 1',
+  ),
+  mesh_ai_exchanges_total: metric(
+    "counter",
+    "Partial sums that were added up over the ring, since it was loaded",
+    ["node", "model"],
+    'mesh_ai_exchanges_total{node="alice-coordinator",model="demo"} 42000',
+  ),
+  mesh_ai_exchange_seconds_total: metric(
+    "counter",
+    "Time in exchanges, with waiting for the slowest member, since the ring was loaded",
+    ["node", "model"],
+    'mesh_ai_exchange_seconds_total{node="alice-coordinator",model="demo"} 9.1',
+  ),
+  mesh_ai_compute_seconds_total: metric(
+    "counter",
+    "Time that the engine of this node computed, since the ring was loaded",
+    ["node", "model"],
+    'mesh_ai_compute_seconds_total{node="alice-coordinator",model="demo"} 21.5',
+  ),
+  mesh_ai_tensor_bytes_total: metric(
+    "counter",
+    "Bytes between the engines of a ring, since it was loaded",
+    ["node", "model", "direction"],
+    'mesh_ai_tensor_bytes_total{node="alice-coordinator",model="demo",direction="out"} 86016000',
+  ),
 } as const satisfies Record<string, MetricDefinition>;
 
 const http = {

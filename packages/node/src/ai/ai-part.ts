@@ -1,5 +1,6 @@
 /** The AI pool as a part of the node: a service for the doors, methods for other nodes. */
 import { MeshError, type Startable } from "@hearthmesh/core";
+import type { MetricValue } from "@hearthmesh/gateway/plain";
 import type {
   EngineBench,
   GenerationEvent,
@@ -14,6 +15,7 @@ import type {
   RingInspection,
 } from "@hearthmesh/pool";
 import type { MethodPart } from "../method-router.js";
+import { aiMetrics } from "./ai-metrics.js";
 import type { AiRuntime, AiRuntimeOptions } from "./ai-runtime.js";
 
 const NO_JOBS: InferenceStats = {
@@ -88,6 +90,13 @@ export class AiPart implements Startable, InferenceService, RingInspection {
   holds(modelId: string): boolean {
     const held = this.#opened?.inference.held() ?? [];
     return held.some((ring) => ring.modelId === modelId);
+  }
+
+  /** Of what runs; nothing is started for it. */
+  async metrics(): Promise<MetricValue[]> {
+    if (this.#opened === undefined) return [];
+    const stats = await this.stats(new AbortController().signal);
+    return aiMetrics(this.#options.record.name, this.#opened.inference.rings(), stats);
   }
 
   async rings(): Promise<NodeRings> {

@@ -1,6 +1,7 @@
 /** All that answers requests to models, put together for one node, coordinator or not. */
 import type { Startable } from "@hearthmesh/core";
 import type { ModelService, OpenAiServiceOptions } from "@hearthmesh/gateway";
+import type { MetricValue } from "@hearthmesh/gateway/plain";
 import type { PoolDirectory, RingInspection } from "@hearthmesh/pool";
 import type { Config } from "../config/config.js";
 import type { CredentialHolder } from "../credential-holder.js";
@@ -32,6 +33,7 @@ export interface NodeModels {
   readonly sources: Pick<OpenAiServiceOptions, "inference" | "library" | "endpoints"> & {
     readonly models: ModelService;
     readonly rings: RingInspection;
+    metrics(): Promise<MetricValue[]>;
   };
   /** To be started after the mesh. */
   readonly parts: readonly Startable[];
@@ -57,7 +59,10 @@ export function openModelSources({ router, mesh, ...options }: ModelSourcesOptio
   for (const part of methods) router.add(part);
   const service = endpoints?.service;
   return {
-    sources: { inference: ai, rings: ai, library: models, endpoints: service, models },
+    sources: {
+      ...{ inference: ai, rings: ai, library: models, endpoints: service, models },
+      metrics: () => ai.metrics(),
+    },
     parts: [models, ai, ...(service === undefined ? [] : [service])],
   };
 }
