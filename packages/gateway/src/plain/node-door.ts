@@ -54,7 +54,7 @@ type Handler = (request: IncomingMessage) => Promise<Answer>;
 const SERVICES_PATH = "/api/mesh/services";
 
 /** What `routes/node-routes.ts` serves: a new prefix is added here too. */
-const API_PATH = /^\/(v1|api\/(pools|rings?|models|inference|endpoints))(\/|$)/;
+const API_PATH = /^\/(v1|api\/(pools|rings?|models|model-imports|inference|endpoints))(\/|$)/;
 
 export class NodeDoor implements Startable {
   readonly name = "HTTP door";
