@@ -15,7 +15,12 @@ import {
 } from "@hearthmesh/core";
 import type { PoolJoinRequest } from "@hearthmesh/gateway/contracts";
 import { type Endpoint, formatEndpoint, type KeyPairPem } from "@hearthmesh/identity";
-import { CALL_PLACES_MAX, JOIN_WAIT_MS_MAX, PLACE_PAUSE_MS } from "./limits.js";
+import {
+  CALL_PLACES_MAX,
+  JOIN_WAIT_MS_MAX,
+  PLACE_BUSY_PAUSE_MS,
+  PLACE_PAUSE_MS,
+} from "./limits.js";
 import { NewcomerCalls } from "./newcomer-calls.js";
 
 export interface AdminSearchOptions {
@@ -127,7 +132,8 @@ export class AdminSearch {
       signal.throwIfAborted();
       if (!isMeshError(error) || !PASSING.includes(error.code)) throw error;
       place.failure = error;
-      place.nextMs = clock.monotonicMs() + PLACE_PAUSE_MS;
+      const pauseMs = error.code === "MESH_LIMIT" ? PLACE_BUSY_PAUSE_MS : PLACE_PAUSE_MS;
+      place.nextMs = clock.monotonicMs() + pauseMs;
       return undefined;
     }
   }

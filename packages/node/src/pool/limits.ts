@@ -3,6 +3,8 @@
 /** How often a node compares what it knows with each pool member that it has a link to. */
 export const EXCHANGE_INTERVAL_MS = 5_000;
 export const EXCHANGE_TIMEOUT_MS = 5_000;
+/** Pause between two exchanges over one link, however often something changes. */
+export const EXCHANGE_PAUSE_MS = 100;
 /** What one message of an exchange holds; the rest follows in the next. */
 export const EXCHANGE_BYTES_MAX = 256 * 1024;
 /** After the first change, until views are made anew: many come together. */
@@ -21,5 +23,7 @@ export const CALL_INTERVAL_MS = 2_000;
 /** Places of admins that a newcomer tries, and how long it leaves one alone that did not answer. */
 export const CALL_PLACES_MAX = 8;
 export const PLACE_PAUSE_MS = 300;
+/** The same when the admin said that too many ask. */
+export const PLACE_BUSY_PAUSE_MS = 3_000;
 /** Calls of a newcomer whose answers still count. */
 export const CALLS_OPEN_MAX = 64;

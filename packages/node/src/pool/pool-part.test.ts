@@ -87,6 +87,7 @@ class Machine {
       [other, this],
     ] as const) {
       const link = {
+        isOpen: true,
         peer: { ...to.asPeer(), remoteAddress: "192.0.2.50:40000" },
         request: (method: string, pieces: Uint8Array[]) => to.answer(from, method, pieces),
       } as unknown as Link;
@@ -217,7 +218,8 @@ describe("pools on nodes", () => {
     expect(peer?.lastSeenMs).toBeGreaterThan(0);
     one.lose(two);
     await expect.poll(onDisk).toEqual(["online", "offline"]);
-    expect(one.part.pool("lab").members[1]?.lastSeenMs).toBe(peer?.lastSeenMs);
+    const lastSeenMs = one.part.pool("lab").members[1]?.lastSeenMs ?? 0;
+    expect(lastSeenMs).toBeGreaterThanOrEqual(peer?.lastSeenMs ?? 0);
     expect(told).toBeGreaterThan(0);
   });
 

@@ -13,6 +13,7 @@ import {
   type NodeId,
   parseNodeId,
   type Startable,
+  sleep,
   type Timer,
 } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
@@ -28,7 +29,12 @@ import {
 import type { IncomingRequest, Link } from "@hearthmesh/qwormhole";
 import { isMachine, type MethodPart, principalOf } from "../method-router.js";
 import type { Tools } from "../tools.js";
-import { EXCHANGE_INTERVAL_MS, EXCHANGE_TIMEOUT_MS, VIEW_DELAY_MS } from "./limits.js";
+import {
+  EXCHANGE_INTERVAL_MS,
+  EXCHANGE_PAUSE_MS,
+  EXCHANGE_TIMEOUT_MS,
+  VIEW_DELAY_MS,
+} from "./limits.js";
 import { PoolBook, type PoolCaller } from "./pool-book.js";
 import { PoolDisk } from "./pool-disk.js";
 import { decodeExchange, EXCHANGE_METHOD, encodeExchange } from "./pool-messages.js";
@@ -59,6 +65,8 @@ export class PoolPart implements Startable, PoolDirectory {
   readonly #listeners = new Set<() => void>();
   /** What the other end of a link held when it was last heard. */
   readonly #heard = new WeakMap<Link, readonly AgreementDigest[]>();
+  /** Links with an exchange under way; true when another one is wanted after it. */
+  readonly #exchanging = new WeakMap<Link, boolean>();
   #unsubscribe: (() => void)[] = [];
   #capacity: number;
   /** Undefined before the first look: then all is written. */
@@ -199,13 +207,25 @@ export class PoolPart implements Startable, PoolDirectory {
     for (const { link } of this.#options.links.openLinks()) this.#exchange(link);
   }
 
+  /** One at a time over a link: what changes meanwhile goes out together with the next. */
   #exchange(link: Link): void {
     const caller = callerOf(link);
     if (caller === undefined || !this.#book.isPartner(caller)) return;
-    this.#exchangeOver(link, caller).catch((error: unknown) => {
-      const { nodeId } = caller;
-      this.#options.log.debug("pools were not compared", { nodeId, ...errorFields(error) });
-    });
+    const isUnderWay = this.#exchanging.has(link);
+    this.#exchanging.set(link, isUnderWay);
+    if (isUnderWay) return;
+    const { clock, log } = this.#options;
+    this.#exchangeOver(link, caller)
+      .catch((error: unknown) => {
+        const { nodeId } = caller;
+        log.debug("pools were not compared", { nodeId, ...errorFields(error) });
+      })
+      .then(() => sleep(clock, EXCHANGE_PAUSE_MS))
+      .then(() => {
+        const isWanted = this.#exchanging.get(link) === true;
+        this.#exchanging.delete(link);
+        if (isWanted && this.#isRunning && link.isOpen) this.#exchange(link);
+      });
   }
 
   async #exchangeOver(link: Link, caller: PoolCaller): Promise<void> {

@@ -1,3 +1,4 @@
+import { canonicalJson } from "@hearthmesh/core";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import type { MemberStatement } from "./member-statement.js";
@@ -64,6 +65,7 @@ function hostile(): Said[] {
     { statement: { ...statement, sequence: 1_000 } },
     { statement: { ...statement, capacity: 1_000_000 } },
     { statement: { ...pool.statement(stranger, 1_000), nodeId: third.nodeId } },
+    { statement: signedAs(third, stranger) },
     { statement: { ...pool.statement(third, 7, 2), zz: "unsigned" } },
     { statement: other.statement(third, 1_000) },
     { statement: { ...statement, endpoints: Array(1_000).fill("a:1") } },
@@ -71,6 +73,15 @@ function hostile(): Said[] {
     { statement: { ...statement, capacity: Number.NaN } },
     { statement: "text" },
   ];
+}
+
+/** By the key of another one, which signed all of it. */
+function signedAs(claimed: TestMachine, signer: TestMachine): unknown {
+  const { signature: _signature, ...said } = pool.statement(signer, 1_000);
+  const unsigned = { ...said, nodeId: claimed.nodeId };
+  const bytes = Buffer.from(`hearthmesh-pool-member-v1\n${canonicalJson(unsigned)}`);
+  const signature = Buffer.from(signer.signer.sign(bytes)).toString("base64");
+  return { ...unsigned, signature };
 }
 
 function deep(levels: number): unknown {
