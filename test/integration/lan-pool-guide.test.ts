@@ -181,8 +181,7 @@ describe.skipIf(missing !== undefined)(`two fresh devices in one LAN${because}`,
     // The port that the guide's settings name is in use.
     await first.machine.agent.ask("serve", { port: 8081, name: "another program" });
     const device1 = first.start(command("NETWORK_ID=my-network"));
-    await device1.says(/Ready\./);
-    expect(device1.text()).toContain("http://127.0.0.1:8082");
+    await device1.says(/Control plane:\s+http:\/\/127\.0\.0\.1:8082/);
     const poolId = (await device1.says(/Pool ID:\s+(\S+)/))[1] ?? "";
     const rootKey = (await device1.says(/Pool Root Public Key:\s+(\S+)/))[1] ?? "";
     const answers = [poolId, rootKey, "my-pool", "my-network"];
