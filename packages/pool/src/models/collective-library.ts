@@ -6,7 +6,13 @@ import { errorFields, type Logger, MeshError } from "@hearthmesh/core";
 import type { Shard } from "../shards/shard.js";
 import { chunkCountOf, HASH_BYTES } from "./chunk-hasher.js";
 import { chunkBytesAt, chunksOf } from "./chunk-set.js";
-import { MODEL_RANGE_GAP_BYTES, MODEL_RANGES_MAX, MODELS_MAX } from "./limits.js";
+import {
+  COLLECTIVE_LIST_MS_MAX,
+  COLLECTIVE_PAUSE_MS,
+  MODEL_RANGE_GAP_BYTES,
+  MODEL_RANGES_MAX,
+  MODELS_MAX,
+} from "./limits.js";
 import type { LocalModel } from "./local-model.js";
 import type { LocalModels } from "./local-models.js";
 import type { ModelFiles } from "./model-files.js";
@@ -39,6 +45,8 @@ export class CollectiveLibrary implements ModelLibrary {
   /** How many wait for a local copy, by id. */
   readonly #wanted = new Map<string, number>();
   #known: readonly StoredModel[] | undefined;
+  /** The collective did not answer a moment ago. */
+  #awayUntilMs = 0;
   #pulledBytes = 0;
 
   constructor(options: CollectiveLibraryOptions) {
@@ -193,21 +201,43 @@ export class CollectiveLibrary implements ModelLibrary {
       : (same[0]?.name ?? model.name);
   }
 
+  /**
+   * While the collective is away, what is known answers soon: requests to models that are here must
+   * not wait for a coordinator that is gone.
+   */
   async #stored(signal: AbortSignal): Promise<readonly StoredModel[]> {
-    const { files, local, log } = this.#options;
+    const { local, log, clock } = this.#options;
+    const known = this.#known ?? (await local.records());
+    const isAway = clock.monotonicMs() < this.#awayUntilMs;
+    if (known.length > 0 && isAway) return known;
+    const soon = new AbortController();
+    const late = new MeshError("MESH_TIMEOUT", {
+      message: "the collective did not answer in time",
+    });
+    const timer =
+      known.length > 0
+        ? clock.setTimeout(() => soon.abort(late), COLLECTIVE_LIST_MS_MAX)
+        : undefined;
     try {
-      const records = await files.records(signal);
-      this.#known = records.slice(0, MODELS_MAX).flatMap(({ name, bytes }) => {
-        const model = isModelName(name) ? parseModelRecord(bytes) : undefined;
-        return model?.name === name ? [model] : [];
-      });
+      this.#known = await this.#read(AbortSignal.any([signal, soon.signal]));
       return this.#known;
     } catch (error) {
       signal.throwIfAborted();
       log.info("the list of models is not current", { ...errorFields(error) });
-      this.#known ??= await local.records();
+      this.#awayUntilMs = clock.monotonicMs() + COLLECTIVE_PAUSE_MS;
+      this.#known ??= known;
       return this.#known;
+    } finally {
+      timer?.cancel();
     }
+  }
+
+  async #read(signal: AbortSignal): Promise<readonly StoredModel[]> {
+    const records = await this.#options.files.records(signal);
+    return records.slice(0, MODELS_MAX).flatMap(({ name, bytes }) => {
+      const model = isModelName(name) ? parseModelRecord(bytes) : undefined;
+      return model?.name === name ? [model] : [];
+    });
   }
 }
 

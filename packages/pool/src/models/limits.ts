@@ -11,6 +11,9 @@ export const MODEL_CHUNK_BYTES = 1 << 20;
 export const MODEL_SOURCE_LENGTH_MAX = 2048;
 /** SHA-256 of every chunk of the largest file. */
 export const MODEL_HASHES_BYTES_MAX = (MODEL_FILE_BYTES_MAX / MODEL_CHUNK_BYTES) * 32;
+/** The list of models, where an older one is known; then that one counts for a while. */
+export const COLLECTIVE_LIST_MS_MAX = 2_000;
+export const COLLECTIVE_PAUSE_MS = 10_000;
 /** Ranges of one shard, merged. */
 export const MODEL_RANGES_MAX = 65_536;
 /** Ranges with less than this between them are pulled as one. */
@@ -27,6 +30,10 @@ export const MODEL_DISK_RESERVE_BYTES = 256 << 20;
 /** Downloads of one node at a time, and those whose end is remembered. */
 export const IMPORTS_RUNNING_MAX = 2;
 export const IMPORTS_KEPT_MAX = 32;
+/** A download that nobody goes on with is kept so long. */
+export const INCOMING_KEPT_MS = 7 * 24 * 3_600_000;
+/** Files of downloads that are looked at. */
+export const INCOMING_FILES_MAX = 1024;
 export const DOWNLOAD_REDIRECTS_MAX = 5;
 export const DOWNLOAD_ATTEMPTS_MAX = 8;
 export const DOWNLOAD_PAUSE_MS = 1000;
