@@ -9,6 +9,7 @@ import { runNode } from "./processes.mjs";
 
 const VERSION = "3.22.1";
 const PROCESS = fileURLToPath(new URL("./llama-process.mjs", import.meta.url));
+const TOKENIZERS = fileURLToPath(new URL("./tokenizers-process.mjs", import.meta.url));
 
 /** Undefined where it cannot be had. Its 700 MB of optional packages are left out. */
 export function llamaPeer() {
@@ -36,6 +37,8 @@ export function llamaPeer() {
   }
   return {
     name: `node-llama-cpp ${VERSION}`,
+    /** Of each vocabulary in the folder: on how many random texts we agree. */
+    tokenizers: (vocabularies, count) => runNode([TOKENIZERS, folder, vocabularies, String(count)]),
     /** Greedy tokens, rates and memory of one run. */
     generate: ({ model, threads, tokens, prompt, cores }) =>
       runNode([PROCESS, folder, model, String(threads), String(tokens), prompt], { cores }),

@@ -1,9 +1,10 @@
 /**
- * `npm run bench -- ai [--rounds 3] [--tokens 64] [--only speed,failure,parity]`: a model with random
+ * `npm run bench -- ai [--rounds 3] [--tokens 64] [--only speed,failure,parity,tokenizers]`: a model with random
  * weights in the shape of TinyLlama-1.1B, Q4_0, and the real models that are there, in rings of real
  * worker processes with mutual TLS between them; node-llama-cpp beside them in the same run, and two
  * network namespaces with a link of 1 Gbit/s (needs root, `ip` and `tc`). Models and the peer are
- * kept in `.cache/bench-ai`. Figures go to `bench/results/ai.json`.
+ * kept in `.cache/bench-ai`. The tokenizers are compared when `HEARTHMESH_TOKENIZER_VECTORS` names
+ * llama.cpp's folder `models`. Figures go to `bench/results/ai.json`.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
@@ -24,12 +25,14 @@ const flag = (name, standard) => {
 };
 const roundsWanted = Number(flag("rounds", 3));
 const tokens = Number(flag("tokens", 64));
-const only = new Set(flag("only", "speed,failure,parity").split(","));
+const only = new Set(flag("only", "speed,failure,parity,tokenizers").split(","));
+/** Random texts for each tokenizer. */
+const TEXTS = 2000;
 /** Nobody is killed in the first and the last part of an answer. */
 const KILL_MARGIN = Math.floor(tokens / 4);
 
 const [busy = 0] = loadavg();
-const figures = { rounds: [], failures: [], parity: [] };
+const figures = { rounds: [], failures: [], parity: [], tokenizers: [] };
 const peer = llamaPeer();
 if (peer === undefined) say("node-llama-cpp cannot be had here: there is nothing to compare with.");
 const network = makeNamespaces((why) => say(`No network namespaces (${why}): loopback instead.`));
@@ -54,6 +57,11 @@ try {
   if (only.has("parity") && peer !== undefined) {
     say("Greedy tokens of rings of one to four members ...");
     figures.parity = await parity(peer, models);
+  }
+  const vocabularies = process.env.HEARTHMESH_TOKENIZER_VECTORS;
+  if (only.has("tokenizers") && peer !== undefined) {
+    if (vocabularies === undefined) say("HEARTHMESH_TOKENIZER_VECTORS is not set: no tokenizers.");
+    else figures.tokenizers = peer.tokenizers(vocabularies, TEXTS);
   }
   const result = {
     at: new Date().toISOString(),

@@ -101,12 +101,22 @@ function parityRows(results, peer) {
   });
 }
 
-export function rows({ rounds, failures, parity }, { cores, peer, network }) {
+function tokenizerRows(results, peer) {
+  const shown = ({ name }) => name.replace(/^ggml-vocab-|\.gguf$/g, "");
+  const read = results.filter(({ refused }) => refused === undefined);
+  if (read.length === 0) return [];
+  const all = read.every(({ same, of }) => same === of);
+  const counts = read.map((each) => `${shown(each)} ${each.same}/${each.of}`);
+  return [row(`random texts: tokens as ${peer.name}`, counts.join(", "), "", "all", met(all))];
+}
+
+export function rows({ rounds, failures, parity, tokenizers }, { cores, peer, network }) {
   return [
     row(`what (median of ${rounds.length} rounds, ${cores} cores)`, "ours", "beside", "mark", ""),
     "|---|---|---|---|---|",
     ...(rounds.length === 0 ? [] : speedRows(rounds, { peer, network })),
     ...failureRows(failures),
     ...(peer === undefined ? [] : parityRows(parity, peer)),
+    ...(peer === undefined ? [] : tokenizerRows(tokenizers, peer)),
   ].join("\n");
 }
