@@ -1,35 +1,76 @@
-/** The `openai` package against real daemons: models, chats, texts, keys, limits, cancelling. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+/**
+ * The `openai` package against a pool of two real daemons: models, chats, texts, keys, limits,
+ * cancelling; and a chat from the ring while one of the two is killed.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import OpenAI from "openai";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ModelServer } from "../../packages/pool/src/testing/model-server.js";
-import { MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
+import {
+  freePortBase,
+  MeshProcess,
+  mesh,
+  meshOk,
+  PORT_STEP,
+} from "../../scripts/mesh-processes.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-openai-"));
+const homes = { admin: join(folder, "admin"), second: join(folder, "second") };
+const ready = { timeout: 40_000, interval: 100 };
+/** The second machine's own. */
 const server = new ModelServer(["tiny:1b", "org/large"]);
-let member: MeshProcesses;
-let home: string;
-let nodeHome: string;
-/** At the coordinator, as its operator. */
+let base = 0;
+let admin: MeshProcess;
+let second: MeshProcess;
+/** At the admin, as its operator. */
 let client: OpenAI;
 
+function daemon(home: string, index: number): MeshProcess {
+  const portBase = base + index * PORT_STEP;
+  const args = ["up", "--port-base", String(portBase), "--beacon", "no"];
+  return new MeshProcess({ name: home, home, portBase, args, isCoordinator: index === 0 });
+}
+
+async function bothOnline(): Promise<void> {
+  for (const { httpUrl } of [admin, second]) {
+    await vi.waitFor(async () => {
+      const answer = await fetch(`${httpUrl}/api/pools`);
+      const { pools } = (await answer.json()) as { pools: { members: { status: string }[] }[] };
+      const online = pools[0]?.members.filter(({ status }) => status === "online");
+      expect(online).toHaveLength(2);
+    }, ready);
+  }
+}
+
 beforeAll(async () => {
+  for (const home of Object.values(homes)) mkdirSync(home);
+  base = await freePortBase(2);
+  await meshOk(homes.admin, ["init", "--network-id", "test", "--name", "first"]);
+  const create = ["pool", "create", "--name", "ring", "--pair", "--json"];
+  const made = JSON.parse(await meshOk(homes.admin, create));
+  admin = daemon(homes.admin, 0);
+  admin.start();
+  await admin.ready();
+  await meshOk(homes.second, ["init", "--network-id", "test", "--name", "second"]);
+  const which = ["--pool-id", made.poolId, "--pool-root-pubkey", made.rootPublicKey];
+  const where = ["--name", "ring", "--peer", `127.0.0.1:${9001 + base}`, "--code", "-"];
+  await meshOk(homes.second, ["pool", "join", ...which, ...where], { input: made.pairingCode });
+  second = daemon(homes.second, 1);
+  second.start();
+  await bothOnline();
   await server.start();
-  member = await MeshProcesses.start({ folder, storageNodes: 1 });
-  home = member.coordinator.home;
-  nodeHome = member.nodes[0]?.home ?? "";
-  client = clientOf(member.coordinator.httpUrl);
+  client = clientOf(admin.httpUrl);
   const keyFile = join(folder, "upstream.key");
   writeFileSync(keyFile, "sk-upstream\n", { mode: 0o600 });
   const add = ["endpoint", "add", "local", "--url", server.url, "--kind", "ollama"];
-  // The server is the storage node's; the coordinator reaches it over a link.
-  const added = await meshOk(nodeHome, [...add, "--key-file", keyFile]);
+  // The admin reaches the server over a link.
+  const added = await meshOk(homes.second, [...add, "--key-file", keyFile]);
   expect(added).toMatch(/Models: tiny:1b, org\/large/);
 });
 afterAll(async () => {
-  await member?.stop();
+  await Promise.all([admin?.kill("SIGTERM"), second?.kill("SIGTERM")]);
   await server.stop();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -48,7 +89,7 @@ const model = "tiny:1b";
 
 /** As `mesh key create --ai` with limits. */
 async function newKey(ai: object = {}, scopes = ["ai"]): Promise<string> {
-  const answer = await fetch(`${member.coordinator.httpUrl}/api/keys`, {
+  const answer = await fetch(`${admin.httpUrl}/api/keys`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ scopes, ...(scopes.includes("ai") ? { ai } : {}) }),
@@ -87,7 +128,7 @@ describe("the openai package", () => {
   });
 
   it("gets a text from the door of the node itself, which checks no keys", async () => {
-    const near = clientOf(member.nodes[0]?.httpUrl ?? "");
+    const near = clientOf(second.httpUrl);
     const stream = await near.completions.create({ model, prompt: "Once", stream: true });
     let text = "";
     for await (const chunk of stream) text += chunk.choices[0]?.text ?? "";
@@ -95,7 +136,7 @@ describe("the openai package", () => {
     const body = server.seen[0]?.body;
     expect(body).toMatchObject({ model, prompt: "Once" });
     const key = await newKey();
-    const keyed = clientOf(member.nodes[0]?.httpUrl ?? "", key).models.list();
+    const keyed = clientOf(second.httpUrl, key).models.list();
     await expect(keyed).rejects.toMatchObject({ status: 401, code: "invalid_api_key" });
   });
 
@@ -127,7 +168,7 @@ describe("the openai package", () => {
 
 describe("keys", () => {
   it("need the scope ai, and nothing else does", async () => {
-    const url = member.coordinator.httpUrl;
+    const url = admin.httpUrl;
     const listed = async (key: string) => (await clientOf(url, key).models.list()).data.length;
     expect(await listed(await newKey())).toBeGreaterThan(0);
     const wrong = (await newKey()).replace(/-[a-z2-7]{32}-/, `-${"a".repeat(32)}-`);
@@ -141,7 +182,7 @@ describe("keys", () => {
   });
 
   it("have limits: at a time, in a minute, and tokens in a day", async () => {
-    const url = member.coordinator.httpUrl;
+    const url = admin.httpUrl;
     const ask = (key: string) =>
       clientOf(url, key).chat.completions.create({ model, messages }).withResponse();
     const few = await newKey({ requestsPerMinute: 2 });
@@ -175,16 +216,83 @@ describe("keys", () => {
 describe("the commands", () => {
   it("answer a prompt from another node's model, and show its server", async () => {
     const asked = ["inference", "--prompt", "Once", "--model", model, "--max-tokens", "10"];
-    const answer = await mesh(home, asked);
+    const answer = await mesh(homes.admin, asked);
     expect(answer.stdout).toBe("The hearth is warm\n");
     expect(answer.stderr).toMatch(/5 tokens in, 4 out/);
-    const json = JSON.parse(await meshOk(home, [...asked, "--chat", "--json"]));
+    const json = JSON.parse(await meshOk(homes.admin, [...asked, "--chat", "--json"]));
     expect(json.choices[0].message.content).toBe("The hearth is warm");
-    const listed = await meshOk(home, ["endpoint", "ls"]);
-    expect(listed).toMatch(/local +alice-node-01 +ok +ollama/);
-    const wrong = await mesh(home, ["inference", "--prompt", "x", "--model", "none"]);
+    const listed = await meshOk(homes.admin, ["endpoint", "ls"]);
+    expect(listed).toMatch(/local +second +ok +ollama/);
+    const wrong = await mesh(homes.admin, ["inference", "--prompt", "x", "--model", "none"]);
     expect([wrong.code, wrong.stderr]).toEqual([3, expect.stringContaining("MESH_MODEL_UNKNOWN")]);
-    const metrics = await (await fetch(`${member.coordinator.metricsUrl}/metrics`)).text();
+    const metrics = await (await fetch(`${admin.metricsUrl}/metrics`)).text();
     expect(metrics).toMatch(/mesh_ai_requests_total\{.*outcome="ok"\} [1-9]/);
+  });
+});
+
+/**
+ * What members exchange is rounded, so where two words are nearly as likely a split model may take
+ * the other one. The texts that are compared begin where both ways agree.
+ */
+const OPENINGS = ["a small boat", "a brave dog", "a red ball", "the rain", "a kind bear", "a lamp"];
+const greedy = { model: "demo", temperature: 0, max_tokens: 100 };
+const asked = (opening: string) => ({
+  ...greedy,
+  messages: [{ role: "user" as const, content: `Tell me a story about ${opening}.` }],
+});
+/** Fields that the mesh adds to those of OpenAI go along as they are. */
+const placed = (opening: string, placement: "R" | "T") => ({
+  ...{ ...asked(opening), placement, timings: true },
+});
+const textOf = async (body: ReturnType<typeof asked>) =>
+  (await client.chat.completions.create(body)).choices[0]?.message.content ?? "";
+
+describe("a chat of a ring of two", () => {
+  it("goes on in the same stream with the same text when one of them is killed", async () => {
+    let text = "";
+    let opening = "";
+    for (const one of OPENINGS) {
+      opening = one;
+      text = await textOf(placed(one, "R"));
+      if ((await textOf(placed(one, "T"))) === text) break;
+      text = "";
+    }
+    expect(text.length).toBeGreaterThan(100);
+    const stream = await client.chat.completions.create({ ...placed(opening, "T"), stream: true });
+    let streamed = "";
+    let parts = 0;
+    let timings: { epochs?: number; replayedTokens?: number } = {};
+    for await (const chunk of stream) {
+      streamed += chunk.choices[0]?.delta.content ?? "";
+      parts++;
+      if (parts === 5) await second.kill("SIGKILL");
+      timings = (chunk as { timings?: typeof timings }).timings ?? timings;
+    }
+    expect(streamed).toBe(text);
+    expect(timings.epochs).toBe(2);
+    expect(timings.replayedTokens).toBeGreaterThan(0);
+    second.start();
+    await bothOnline();
+  });
+
+  it("comes from the other one by a retry with the same key when the first one is killed", async () => {
+    const options = { headers: { "Idempotency-Key": "boat-1" } };
+    const body = asked("a small boat");
+    const text = await textOf(body);
+    const again = { ...body, stream: true as const };
+    const first = await clientOf(second.httpUrl).chat.completions.create(again, options);
+    let parts = 0;
+    const read = async () => {
+      for await (const _chunk of first) {
+        parts++;
+        if (parts === 5) await second.kill("SIGKILL");
+      }
+    };
+    await expect(read()).rejects.toThrow();
+    let streamed = "";
+    for await (const chunk of await client.chat.completions.create(again, options)) {
+      streamed += chunk.choices[0]?.delta.content ?? "";
+    }
+    expect(streamed).toBe(text);
   });
 });

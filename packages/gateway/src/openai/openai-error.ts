@@ -37,7 +37,7 @@ export function openAiError(error: MeshError): OpenAiErrorBody {
   const wrong = Array.isArray(fields) ? (fields as WrongField[])[0]?.field : undefined;
   return {
     error: {
-      message: `${error.message}. ${error.hint}`,
+      message: `${error.message.replace(/\.$/, "")}. ${error.hint}`,
       type: typeOf(status),
       param: typeof param === "string" ? param : (wrong ?? paramOf(code)),
       code: typeof openAiCode === "string" ? openAiCode : (CODES[code] ?? code),
