@@ -1,6 +1,6 @@
 /**
- * `mesh-relay` as a process of its own: two nodes that nobody can dial reach each other through it,
- * while the node beside it passes nothing on.
+ * `mesh-relay` as a process of its own: two members of a pool that nobody can dial reach each other
+ * through it, while the node beside it passes nothing on.
  */
 import type { ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -24,6 +24,7 @@ describe.skipIf(missing !== undefined)(name, () => {
   let left: LabMachine;
   let right: LabMachine;
   let relay: ChildProcess;
+  let pool: { poolId: string; rootPublicKey: string };
   let said = "";
 
   const startRelay = () => {
@@ -45,8 +46,11 @@ describe.skipIf(missing !== undefined)(name, () => {
     const router = await lab.network.addRouter(home, internet);
     await router.translate();
     const machine = await lab.machine(machineName, home);
-    const code = await lab.invite(hub);
-    await machine.cli(["join", "-", "--name", machineName, "--no-start"], code);
+    await machine.cli(["init", "--name", machineName]);
+    const { poolId, rootPublicKey } = pool;
+    const which = ["--pool-id", poolId, "--pool-root-pubkey", rootPublicKey, "--code", "-"];
+    const { code } = JSON.parse(await hub.cli(["pool", "pair", "--json"]));
+    await machine.cli(["pool", "join", ...which, "--peer", hub.address], code);
     machine.start(["up", "--capacity", "1GB"]);
     await machine.ready();
     return machine;
@@ -64,6 +68,7 @@ describe.skipIf(missing !== undefined)(name, () => {
     relay = startRelay();
     await lab.until(() => relayLog().includes("waiting for the pool"), "the relay to wait");
     await lab.found(hub, { roles: ["coordinator", "gateway"], flags: ["--relay", "no"] });
+    pool = JSON.parse(await hub.cli(["pool", "create", "--name", "far-apart", "--json"]));
     left = await atHome("left", internet);
     right = await atHome("right", internet);
   });
@@ -90,7 +95,20 @@ describe.skipIf(missing !== undefined)(name, () => {
       return JSON.parse(text).bytes === body.length;
     }, "the service on the right");
     expect(await peer(left, "right")).toMatchObject({ link: "relayed", via: ["hub-relay"] });
+    const { peers } = JSON.parse(await left.cli(["pool", "peers", "--json"]));
+    const other = peers.find((one: { name: string }) => one.name === "right");
+    expect(other).toMatchObject({ status: "online" });
     await lab.until(() => /passed on: [1-9]\d* streams/.test(relayLog()), "the relay's account");
+  });
+
+  it("lets a model at one member answer the other", async () => {
+    const ask = ["inference", "--prompt", "Once upon a time", "--max-tokens", "8", "--json"];
+    await lab.until(async () => {
+      const answer = JSON.parse(await left.cli([...ask, "--only-members", "right"]));
+      return answer.choices[0].text.length > 0;
+    }, "an answer from the right");
+    const { jobsCompleted } = JSON.parse(await right.cli(["inference-stats", "--json"]));
+    expect(jobsCompleted).toBeGreaterThan(0);
   });
 
   it("is refused a second time on the same machine, and its port is named when it is taken", async () => {
