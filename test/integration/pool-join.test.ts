@@ -183,6 +183,10 @@ describe("a pool", () => {
     await meshOk(homes.admin, ["pool", "remove", "device2"]);
     await expect.poll(() => existsSync(topologyPath(homes.second)), ready).toBe(false);
     await expect.poll(async () => await poolAt(homes.second), ready).toBeUndefined();
-    expect((await poolAt(homes.admin))?.members.map(({ name }) => name)).not.toContain("device2");
+    const names = async () => (await poolAt(homes.admin))?.members.map(({ name }) => name) ?? [];
+    expect(await names()).not.toContain("device2");
+    const third = (await names())[1] ?? "";
+    await meshOk(homes.admin, ["revoke", third, "--reason", "lost"]);
+    await expect.poll(names, ready).toEqual(["device1"]);
   }, 60_000);
 });

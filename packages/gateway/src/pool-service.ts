@@ -44,8 +44,8 @@ export interface PoolService {
   ): Promise<PoolPairResponse>;
   remove(by: Principal, pool: string, member: string): Promise<PoolRemoveResponse>;
   /**
-   * From strangers, at the enrolment door. Waits up to `waitMs` for a decision. `MESH_POOL_REFUSED`,
-   * `MESH_PAIRING_INVALID`, `MESH_LIMIT`, `MESH_CERT_INVALID`.
+   * From strangers, at the enrolment door. Waits up to `waitMs` for a decision.
+   * `MESH_POOL_REFUSED`, `MESH_PAIRING_INVALID`, `MESH_LIMIT`, `MESH_CERT_INVALID`.
    */
   join(request: PoolJoinRequest, address: string, signal: AbortSignal): Promise<PoolJoinOutcome>;
 }

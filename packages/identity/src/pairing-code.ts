@@ -2,8 +2,8 @@
  * Pairing codes: what the admin of a pool reads to somebody who stands before the other machine, or
  * hands to a script, so that it is let in without a question.
  *
- * `xxxxx-xxxxxxx-xxxxxxx` in base32: an id (25 bits, not secret) and a secret of 70 bits. The secret
- * is never sent. The newcomer sends
+ * `xxxxx-xxxxxxx-xxxxxxx` in base32: an id (25 bits, not secret) and a secret of 70 bits, which is
+ * never sent. The newcomer sends
  *
  *     HMAC-SHA256(HKDF(secret; pool id), purpose | root of the pool | node id of its own key)
  *

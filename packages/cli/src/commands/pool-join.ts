@@ -70,7 +70,7 @@ export function poolJoinCommand(cli: Cli): MeshCommand {
       const joined = await waitingFor(cli, "Asking the admin of the pool", work);
       if (options.json === true) return printJson(cli, joined);
       print(cli, `Joined the pool ${printable(joined.poolName)} as ${joined.nodeName}.`);
-      print(cli, cli.colours.dim(joined.isNew ? "Next: mesh up" : "Next: mesh pool status"));
+      print(cli, cli.colours.dim(`Next: ${nextStep(joined)}`));
     });
 }
 
@@ -85,4 +85,9 @@ async function openTunnel({ controlPlane, poolId }: Options) {
 function showWords(cli: Cli, words: string): void {
   note(cli, `This machine waits for the admin's approval. Its words: ${words}`);
   note(cli, `On the admin's machine, when it shows the same: mesh pool approve ${words}`);
+}
+
+function nextStep({ isNew, isToRestart }: { isNew: boolean; isToRestart: boolean }): string {
+  if (isNew) return "mesh up";
+  return isToRestart ? "start its node anew, so that it runs models" : "mesh pool status";
 }

@@ -117,8 +117,8 @@ export class Pools {
   }
 
   /**
-   * Operators only: by name or node id. The admin stays, for the pool hangs on it. `MESH_NOT_FOUND`,
-   * `MESH_BAD_REQUEST`.
+   * Operators only: by name or node id. The admin stays, for the pool hangs on it.
+   * `MESH_NOT_FOUND`, `MESH_BAD_REQUEST`.
    */
   async remove(by: Principal, poolId: string, member: string): Promise<PoolRosterMember> {
     requirePoolOperator(by);

@@ -68,6 +68,8 @@ export interface JoinedPool {
   readonly nodeName: string;
   /** It was no node before. */
   readonly isNew: boolean;
+  /** Its node has the role `ai` from its next start on. */
+  readonly isToRestart: boolean;
 }
 
 const ROLES: readonly NodeRole[] = ["storage", "gateway", "ai"];
@@ -76,7 +78,8 @@ const DEFAULT_ROLES: readonly NodeRole[] = ["storage", "gateway"];
 /**
  * Throws `MESH_POOL_PENDING` when nobody decided in time, `MESH_POOL_REFUSED`,
  * `MESH_PAIRING_INVALID`, `MESH_UNREACHABLE` when no admin of the pool was found,
- * `MESH_PIN_MISMATCH` when only others answered, `MESH_ALREADY_MEMBER` for a node of another member.
+ * `MESH_PIN_MISMATCH` when only others answered, `MESH_ALREADY_MEMBER` for a node of another
+ * member.
  */
 export async function joinPool(options: JoinPoolOptions): Promise<JoinedPool> {
   checkCredentials(options);
@@ -134,17 +137,18 @@ async function joinAsNode(
     (text) => placeOf(text) ?? [],
   );
   const answer = await ask(config, record.name, keyPair, options, known);
-  await addRole(config, record);
-  return joined(answer, record, false);
+  const isToRestart = await addRole(config, record);
+  return { ...joined(answer, record, false), isToRestart };
 }
 
 /** What the certificate allows is the authority's; this is what the node does by itself. */
-async function addRole(config: Config, record: NodeRecord): Promise<void> {
-  if (record.roles.includes("ai")) return;
+async function addRole(config: Config, record: NodeRecord): Promise<boolean> {
+  if (record.roles.includes("ai")) return false;
   const files = nodeFiles(config, record);
   const { writePrivate } = await import("@hearthmesh/client/private-files");
   const roles = ROLES.filter((role) => role === "ai" || record.roles.includes(role));
   await writePrivate(files.record, `${JSON.stringify({ ...record, roles }, undefined, 2)}\n`);
+  return true;
 }
 
 type Joined = Extract<PoolAnswer, { state: "joined" }>;
@@ -222,5 +226,6 @@ function joined(answer: Joined, record: NodeRecord, isNew: boolean): JoinedPool 
   const { roster } = answer;
   const { poolId, networkId, name: poolName } = roster;
   const { memberId, nodeId, name: nodeName } = record;
-  return { poolId, poolName, networkId, memberId, nodeId, nodeName, isNew };
+  const who = { poolId, poolName, networkId, memberId, nodeId, nodeName };
+  return { ...who, isNew, isToRestart: false };
 }

@@ -1,4 +1,4 @@
-/** Pools as other parts and people see them: what was agreed, and what the mesh says of each node. */
+/** Pools as other parts and people see them: what was agreed, with what the mesh says of nodes. */
 import type { Clock, NodeId } from "@hearthmesh/core";
 import type {
   PoolView as PoolContract,

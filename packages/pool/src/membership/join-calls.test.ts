@@ -37,7 +37,7 @@ describe("a call on the LAN", () => {
     expect(opened).toEqual({ call: { ...sent, nodeId: newcomer.nodeId }, poolId: pool.poolId });
   });
 
-  it("shows neither pool, key nor name, and has nothing in common with that of another hour", () => {
+  it("shows neither pool, key nor name, and looks another way in another hour", () => {
     const bytes = Buffer.from(sealed());
     expect(bytes.includes(Buffer.from(pool.poolId, "hex"))).toBe(false);
     expect(bytes.includes(Buffer.from(pool.poolId, "latin1"))).toBe(false);
@@ -83,6 +83,13 @@ describe("a call on the LAN", () => {
       }),
       { numRuns: 200 },
     );
+  });
+
+  it("in the name of another key is forged, though its sender knows the pool", () => {
+    const { publicKey } = newcomer.signer;
+    const forger = { publicKey, sign: testMachine("forger").signer.sign };
+    const bytes = codec.seal(pool.poolId, call(), forger, NOW_MS);
+    expect(codec.open(bytes, NOW_MS).refusal).toBe("forged");
   });
 
   it("is refused for what the format cannot carry", () => {

@@ -23,7 +23,7 @@ export interface Ring {
   readonly places: readonly RingPlace[];
 }
 
-/** Without a roster: nobody, epoch 0. A member that was not heard yet counts as one of the default. */
+/** Without a roster: nobody, epoch 0. A member that was not heard yet has the default capacity. */
 export function ringOf(agreement: RingAgreement): Ring {
   const { roster } = agreement;
   if (roster === undefined) return { epoch: 0, places: [] };
