@@ -10,6 +10,9 @@
  *     seen.json                       storage: the furthest that its coordinator was
  *     membership.json                 where the other nodes were
  *     services.json                   what runs on this node for the mesh
+ *     init.json                       name and network of a machine that was prepared for a pool
+ *     pools/<pool id>.json            what the members of a pool agreed on
+ *     ring_topology_<pool id>.json    the ring that follows from it, for people and scripts
  *     store/  chunks/  logs/  run/
  */
 import { join } from "node:path";
