@@ -10,6 +10,7 @@ import type {
   OpenAiChatRequest,
   OpenAiCompletionRequest,
 } from "@hearthmesh/gateway/contracts";
+import type { GenerationTimings } from "@hearthmesh/pool";
 import { problemOf } from "./answers.js";
 import type { ApiClient } from "./api-client.js";
 import { type HttpAnswer, readText } from "./http-connection.js";
@@ -19,21 +20,9 @@ export type InferenceQuestion =
   | { readonly kind: "chat"; readonly body: OpenAiChatRequest }
   | { readonly kind: "completion"; readonly body: OpenAiCompletionRequest };
 
-/** Times of one answer, in milliseconds; of the ring alone. */
-export interface InferenceTimings {
-  readonly firstTokenMs: number;
-  readonly promptMs: number;
-  readonly decodeMs: number;
-  readonly computeMs: number;
-  readonly exchangeMs: number;
-  readonly epochs: number;
-  readonly replayedTokens: number;
-  readonly pauseMs: number;
-}
-
 export type InferencePart =
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "timings"; readonly timings: InferenceTimings }
+  | { readonly kind: "timings"; readonly timings: GenerationTimings }
   | { readonly kind: "finish"; readonly reason: string }
   | { readonly kind: "usage"; readonly promptTokens: number; readonly completionTokens: number };
 
@@ -106,7 +95,7 @@ interface Chunk {
     readonly finish_reason?: string | null;
   }[];
   readonly usage?: { readonly prompt_tokens: number; readonly completion_tokens: number } | null;
-  readonly timings?: InferenceTimings;
+  readonly timings?: GenerationTimings;
   readonly error?: OpenAiError;
 }
 

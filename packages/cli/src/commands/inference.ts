@@ -1,5 +1,5 @@
 import { buffer } from "node:stream/consumers";
-import type { InferenceQuestion, InferenceTimings } from "@hearthmesh/client";
+import type { InferencePart, InferenceQuestion } from "@hearthmesh/client";
 import type { InferencePlanResponse } from "@hearthmesh/gateway/contracts";
 import { type Cli, note, print, printJson } from "../cli.js";
 import { collect, MeshCommand } from "../command.js";
@@ -25,6 +25,8 @@ interface Options extends DoorOptions {
   explain?: boolean;
   json?: boolean;
 }
+
+type Timings = Extract<InferencePart, { kind: "timings" }>["timings"];
 
 /** A prompt on standard input; the door takes 4 MiB with all that stands around it. */
 const PROMPT_BYTES_MAX = 3 << 20;
@@ -163,7 +165,7 @@ async function answerAsText(
 ): Promise<void> {
   const { streamInference } = await import("@hearthmesh/client");
   const texts: string[] = [];
-  let timings: InferenceTimings | undefined;
+  let timings: Timings | undefined;
   let usage = { promptTokens: 0, completionTokens: 0 };
   try {
     for await (const part of streamInference(api, question, cli.signal)) {
@@ -185,7 +187,7 @@ async function answerAsText(
 
 function statsLines(
   { promptTokens, completionTokens }: { promptTokens: number; completionTokens: number },
-  timings: InferenceTimings | undefined,
+  timings: Timings | undefined,
 ): string[] {
   const tokens = `${promptTokens} tokens in, ${completionTokens} out`;
   if (timings === undefined) return [tokens];

@@ -10,8 +10,6 @@ export const MODEL_NAME_BYTES_MAX = 256;
 /** Requests that an endpoint gets at a time when its operator names no other number. */
 export const ENDPOINT_REQUESTS_AT_ONCE_DEFAULT = 4;
 export const ENDPOINT_REQUESTS_AT_ONCE_MAX = 256;
-/** A file that holds a key. */
-export const KEY_FILE_BYTES_MAX = 4 * 1024;
 /** The list of models, as the server sends it. */
 export const MODEL_LIST_BYTES_MAX = 1 << 20;
 /** One request with its prompt. */
