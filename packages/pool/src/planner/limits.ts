@@ -6,6 +6,8 @@ export const PLAN_MEMBERS_MAX = 32;
 export const EXHAUSTIVE_MEMBERS_MAX = 8;
 /** Rounds in which shares move from members that are full to others. */
 export const FIT_ROUNDS_MAX = 24;
+/** Bandwidths that differ by less than half of it get equal shares. */
+export const SHARE_STEP = 1.25;
 
 /**
  * What one exchange costs beside the wire: rounding to bf16, encryption, the event loops of both

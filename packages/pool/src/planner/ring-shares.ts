@@ -6,7 +6,7 @@ import { type EngineMemory, memoryOf, weightBytesEstimate } from "../engine/engi
 import { columnsOf } from "../shards/columns.js";
 import { RING_COLUMNS, type Shard } from "../shards/shard.js";
 import { idlePositions, shardsOf, wholeShard } from "../shards/shards-of.js";
-import { FIT_ROUNDS_MAX } from "./limits.js";
+import { FIT_ROUNDS_MAX, SHARE_STEP } from "./limits.js";
 import type { PlannerInput, PlannerMember } from "./planner-input.js";
 
 export interface FittedShare {
@@ -38,7 +38,8 @@ export function fitWhole(model: Model, member: PlannerMember): FittedShares {
 
 /** Two members or more, in the order of the ring. */
 export function fitShares(model: Model, members: readonly PlannerMember[]): FittedShares {
-  let weights = members.map((member) => member.bandwidthBytesPerSecond);
+  const fair = steadyWeights(members);
+  let weights = fair;
   const full = new Set<number>();
   for (let round = 0; round < FIT_ROUNDS_MAX; round++) {
     const shards = shardsOf(model.shape, columnsOf(wholeNumbers(weights)));
@@ -52,10 +53,22 @@ export function fitShares(model: Model, members: readonly PlannerMember[]): Fitt
     if (over.length === 0) return { shares };
     for (const index of over) full.add(index);
     if (full.size === members.length) return lacking(shares, members);
-    weights = moved(weights, shares, members, full);
+    weights = moved(weights, fair, shares, members, full);
   }
   const reason = "no shares were found that fit in the memory of every member";
   return { reason, missingBytes: 0 };
+}
+
+/**
+ * Bandwidths in steps of `SHARE_STEP`: two measurements of the same machine differ by more than a
+ * tenth, and shares that follow each of them would load other columns after every start.
+ */
+function steadyWeights(members: readonly PlannerMember[]): number[] {
+  const fastest = Math.max(...members.map((member) => member.bandwidthBytesPerSecond));
+  return members.map(({ bandwidthBytesPerSecond }) => {
+    const steps = Math.log(bandwidthBytesPerSecond / fastest) / Math.log(SHARE_STEP);
+    return SHARE_STEP ** Math.round(steps);
+  });
 }
 
 function overfull(shares: readonly FittedShare[], members: readonly PlannerMember[]): number[] {
@@ -75,6 +88,7 @@ function lacking(shares: readonly FittedShare[], members: readonly PlannerMember
 /** Members that are full keep what fits, the others share the rest by their bandwidth. */
 function moved(
   weights: readonly number[],
+  fair: readonly number[],
   shares: readonly FittedShare[],
   members: readonly PlannerMember[],
   full: ReadonlySet<number>,
@@ -89,10 +103,9 @@ function moved(
     return full.has(index) && growing > room ? part * (room / growing) * 0.97 : part;
   });
   const kept = sumWhere(parts, (index) => full.has(index));
-  const open = members.map(({ bandwidthBytesPerSecond }) => bandwidthBytesPerSecond);
-  const openSum = sumWhere(open, (index) => !full.has(index));
+  const openSum = sumWhere(fair, (index) => !full.has(index));
   return parts.map((part, index) =>
-    full.has(index) ? part : (1 - kept) * ((open[index] ?? 0) / openSum),
+    full.has(index) ? part : (1 - kept) * ((fair[index] ?? 0) / openSum),
   );
 }
 

@@ -110,7 +110,7 @@ describe("several nodes", () => {
     expect((await tell(a, { placement: "T" })).text).toBe(WHOLE);
     const [ring] = a.led();
     expect(ring).toMatchObject({ placement: "T", nodeIds: [testNodeId("a"), testNodeId("b")] });
-    expect(ring?.members[0]?.columns).toEqual({ from: 0, to: 2048 });
+    expect(ring?.members[0]?.columns).toEqual({ from: 0, to: 2022 });
     expect(pool.agent("b").workers[0]?.plans[0]).toMatchObject({
       leader: testNodeId("a"),
       members: [{ endpoints: ["a:1"] }, { endpoints: ["b:1"] }],
