@@ -8,6 +8,7 @@ import { engineOptions, type ModelFile, ModelFiles } from "../../testing/model-f
 import { openDevice } from "./devices.js";
 import { engineInfo } from "./engine-info.js";
 import { GraphCache } from "./graph-cache.js";
+import { KeyValueCache } from "./key-value-cache.js";
 import { type GgmlLibrary, loadLibrary } from "./library.js";
 import { measureBandwidth } from "./measure-bandwidth.js";
 import { need, TensorGroup } from "./native.js";
@@ -174,6 +175,31 @@ describe("graphs", () => {
       expect(process.memoryUsage().rss - before.bytes).toBeLessThan(64 << 20);
     } finally {
       engine.close();
+    }
+  });
+});
+
+describe("the cache", () => {
+  it("is overwritten with zeros where tokens are forgotten", () => {
+    const device = openDevice(library, "cpu", 1);
+    const cache = new KeyValueCache(library, device, { layers: 2, kvWidth: 8, cacheRows: 256 });
+    try {
+      for (const { keys, values } of cache.layers) {
+        for (const tensor of [keys, values]) {
+          library.base.ggml_backend_tensor_memset(tensor, 7, 0, 256 * 8 * 2);
+        }
+      }
+      cache.clear(3, 5);
+      for (const { keys, values } of cache.layers) {
+        for (const tensor of [keys, values]) {
+          const bytes = new Uint8Array(6 * 16);
+          library.base.ggml_backend_tensor_get(tensor, bytes, 0, bytes.length);
+          expect(bytes.every((byte, at) => byte === (at >= 48 && at < 80 ? 0 : 7))).toBe(true);
+        }
+      }
+    } finally {
+      cache.free();
+      device.close();
     }
   });
 });
