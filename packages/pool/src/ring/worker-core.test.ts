@@ -169,12 +169,13 @@ class Hostile {
     node: TestNode,
     plan: RingPlan,
     planDigest = digestOf(plan),
+    greeting: "aloud" | "silently" = "aloud",
   ): Promise<Hostile> {
     for (;;) {
       const hostile = await Hostile.dial(leader, node, plan);
       await expect.poll(() => hostile.isClosed || hostile.bytesReceived > 0).toBe(true);
       if (hostile.isClosed) continue;
-      hostile.hello(planDigest);
+      if (greeting === "aloud") hostile.hello(planDigest);
       return hostile;
     }
   }
@@ -261,10 +262,14 @@ describe("strangers", () => {
     const plan = planOf(shape, 1, [ada!, { ...nodes[1]!, port: 9 }]);
     const abort = new AbortController();
     const loading = ada!.core.load(plan, model.path, abort.signal);
+    // One that the plan names is greeted: so the plan is there, and it is for cyd's name alone.
+    const bob = await Hostile.join(ada!, nodes[1]!, plan, new Uint8Array(32), "silently");
     const cyd = await Hostile.dial(ada!, nodes[2]!, plan);
     cyd.hello();
     await expect.poll(() => cyd.isClosed).toBe(true);
     expect(cyd.bytesReceived).toBe(0);
+    expect(bob.isClosed).toBe(false);
+    bob.end();
     abort.abort(new Error("enough"));
     await expect(loading).rejects.toThrow("enough");
   });
