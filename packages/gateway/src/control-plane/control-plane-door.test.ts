@@ -170,7 +170,11 @@ describe("the control plane's port", () => {
       .find(({ family, internal }) => family === "IPv4" && !internal);
     if (card === undefined) return;
     const { address: host } = card;
-    expect((await ask(port, "/api/jobs", { host })).body.code).toBe("MESH_FORBIDDEN");
+    for (const named of [host, "localhost"]) {
+      const headers = { host: `${named}:${port}` };
+      const { body } = await ask(port, "/api/jobs", { host, headers });
+      expect(body.code).toBe("MESH_FORBIDDEN");
+    }
     expect((await ask(port, "/health", { host })).status).toBe(200);
   });
 });
