@@ -275,7 +275,7 @@ describe("a chat of a ring of two", () => {
     await bothOnline();
   });
 
-  it("comes from the other one by a retry with the same key when the first one is killed", async () => {
+  it("comes by a retry with the same key from the other one when the first is killed", async () => {
     const options = { headers: { "Idempotency-Key": "boat-1" } };
     const body = asked("a small boat");
     const text = await textOf(body);

@@ -132,7 +132,7 @@ export const pool = {
     501,
     2,
     "this node runs no models",
-    "Ask a node with the role ai; `mesh pool create` or `mesh pool join` makes this one such a node.",
+    "Ask a node with the role ai; `mesh pool create` and `mesh pool join` make one of a machine.",
   ),
   MESH_IDEMPOTENCY_KEY_USED: define(
     422,

@@ -44,8 +44,9 @@ export interface ModelPlaces {
 }
 
 /**
- * Without a name: the only model of the library, else its demo model, else its first; without any there the only
- * one of whole-request members. `MESH_MODEL_UNKNOWN` when there are several of these and none was named.
+ * Without a name: the only model of the library, else its demo model, else its first; without any
+ * there the only one of whole-request members. `MESH_MODEL_UNKNOWN` when there are several of these
+ * and none was named.
  */
 export async function findModel(
   { library, endpoints }: ModelSources,

@@ -43,7 +43,7 @@ afterEach(async () => {
 });
 
 describe("a stream on its way out", () => {
-  it("begins when there is a part, and else when it has waited; comments fill silence", async () => {
+  it("begins with a part, or when it has waited; comments fill silence", async () => {
     const gates: (() => void)[] = [];
     const gate = () => new Promise<void>((resolve) => gates.push(resolve));
     await serve(async function* () {

@@ -1,6 +1,7 @@
 /**
- * HTTP to an endpoint: its models, and one request. Only addresses that the operator gave are asked;
- * a redirect is no answer. The key is read for each request and goes nowhere but into its header.
+ * HTTP to an endpoint: its models, and one request. Only addresses that the operator gave are
+ * asked; a redirect is no answer. The key is read for each request and goes nowhere but into its
+ * header.
  */
 import http, { type IncomingMessage } from "node:http";
 import https from "node:https";

@@ -1,4 +1,4 @@
-/** The whole-request members of a member, as its doors use them: those here, and those elsewhere. */
+/** The whole-request members of a member, as its doors use them: those here, and elsewhere. */
 import {
   type Clock,
   isMeshError,

@@ -1,4 +1,4 @@
-/** The endpoints of the other nodes: what they offer, asked when it is needed, and requests there. */
+/** The endpoints of other nodes: what they offer, asked when it is needed, and requests there. */
 import {
   type Clock,
   errorFields,
@@ -75,7 +75,7 @@ export class RemoteEndpoints {
     this.#options = options;
   }
 
-  /** Never rejects but with the signal: a node that does not answer has what it had a moment ago. */
+  /** Rejects with the signal alone: a node that does not answer has what it had a moment ago. */
   async list(signal: AbortSignal): Promise<EndpointView[]> {
     const nodes = this.#options.nodes().slice(0, ENDPOINT_NODES_MAX);
     this.#forgetOthers(nodes);
