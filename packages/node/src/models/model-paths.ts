@@ -2,7 +2,7 @@
 import { MeshError } from "@hearthmesh/core";
 
 /** The content of each model: `/models/<name>.gguf`. */
-export const MODELS_DIRECTORY = "/models";
+const MODELS_DIRECTORY = "/models";
 /** Records and hashes; a model is there when its record is. */
 export const RECORDS_DIRECTORY = "/models/.library";
 

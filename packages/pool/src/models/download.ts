@@ -8,7 +8,7 @@
  * go to its own host alone. What a server says of the size is never trusted: bytes are counted.
  * Source: RFC 9110, 13.1.5 (If-Range), 14 (ranges).
  */
-import { type FileHandle, open, readFile } from "node:fs/promises";
+import { type FileHandle, open, readFile, rm } from "node:fs/promises";
 import { type Clock, errorFields, type Logger, MeshError, sleep } from "@hearthmesh/core";
 import { diskError } from "./disk-errors.js";
 import { type DownloadNote, readNote } from "./download-note.js";
@@ -73,6 +73,8 @@ export class Download {
       const note = readNote(text, options.url, present);
       await new Download(options, note).#run(file, signal);
     } catch (error) {
+      // A server that refused leaves nothing behind.
+      if ((await file.stat()).size === 0) await removeDownload(options.path);
       throw diskError(error, options.path);
     } finally {
       await file.close();
@@ -191,6 +193,12 @@ export class Download {
       cause: error,
     });
   }
+}
+
+/** The file and its note. */
+export async function removeDownload(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await rm(`${path}.json`, { force: true });
 }
 
 function reasonOf(error: Error): string {

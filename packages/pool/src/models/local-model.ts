@@ -40,6 +40,7 @@ export class LocalModel {
   readonly #noted: ChunkSet;
   readonly #verified: ChunkSet;
   #damaged = 0;
+  #noting: Promise<void> = Promise.resolve();
 
   private constructor(
     model: StoredModel,
@@ -128,7 +129,14 @@ export class LocalModel {
   }
 
   /** After `write`: waits for the disk, then notes that the chunks are there. */
-  async note(indexes: readonly number[]): Promise<void> {
+  note(indexes: readonly number[]): Promise<void> {
+    // One after the other: two runs of a pull replace the same file.
+    const work = this.#noting.then(() => this.#note(indexes));
+    this.#noting = work.catch(() => undefined);
+    return work;
+  }
+
+  async #note(indexes: readonly number[]): Promise<void> {
     try {
       await this.#file.datasync();
       for (const index of indexes) {

@@ -6,18 +6,20 @@
  * Limits: `IMPORTS_RUNNING_MAX` at a time, one for a name; `IMPORTS_KEPT_MAX` are remembered.
  */
 import { createReadStream } from "node:fs";
-import { mkdir, open, rm } from "node:fs/promises";
+import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { asWireError, type Clock, type Logger, MeshError, type Random } from "@hearthmesh/core";
 import { type CollectiveLibrary, readOnlyError } from "./collective-library.js";
 import { DEMO_MODEL_NAME, inspectModel } from "./demo-model.js";
 import { diskError } from "./disk-errors.js";
-import { Download, type HttpRequest } from "./download.js";
+import { Download, type HttpRequest, removeDownload } from "./download.js";
 import { addressHash } from "./download-note.js";
 import { parseModelUrl, sourceOf } from "./download-request.js";
 import {
   IMPORTS_KEPT_MAX,
   IMPORTS_RUNNING_MAX,
+  INCOMING_FILES_MAX,
+  INCOMING_KEPT_MS,
   MODEL_CHUNK_BYTES,
   MODEL_FILE_BYTES_MAX,
   MODEL_SOURCE_LENGTH_MAX,
@@ -157,6 +159,7 @@ export class ModelImports {
     const one: Import = { view, abort: new AbortController(), sha256, running };
     this.#imports.set(id, one);
     await mkdir(join(directory, "incoming"), { recursive: true, mode: 0o700 });
+    await removeOld(join(directory, "incoming"), clock.nowMs() - INCOMING_KEPT_MS);
     return one;
   }
 
@@ -197,7 +200,7 @@ export class ModelImports {
         return await this.#store(one, path, signal);
       } finally {
         // It is whole: to try again makes sense from the start alone.
-        if (!signal.aborted) await removePart(path);
+        if (!signal.aborted) await removeDownload(path);
       }
     });
   }
@@ -213,7 +216,7 @@ export class ModelImports {
         await receive(path, body, (doneBytes) => update(one, { doneBytes }), signal);
         return await this.#store(one, path, signal);
       } finally {
-        await removePart(path);
+        await removeDownload(path);
       }
     });
   }
@@ -315,7 +318,12 @@ async function receive(
   }
 }
 
-async function removePart(path: string): Promise<void> {
-  await rm(path, { force: true });
-  await rm(`${path}.json`, { force: true });
+/** Downloads that nobody went on with. */
+async function removeOld(directory: string, beforeMs: number): Promise<void> {
+  const names = await readdir(directory).catch(() => []);
+  for (const name of names.slice(0, INCOMING_FILES_MAX)) {
+    const path = join(directory, name);
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined && found.mtimeMs < beforeMs) await rm(path, { force: true });
+  }
 }
