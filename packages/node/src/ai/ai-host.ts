@@ -112,7 +112,7 @@ export class AiHost implements HostMeasures {
   }
 }
 
-export function threadsOf({ threads }: AiConfig): number {
+function threadsOf({ threads }: AiConfig): number {
   return threads ?? Math.max(1, availableParallelism() - 1);
 }
 

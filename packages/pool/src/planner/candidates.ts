@@ -1,7 +1,13 @@
 /** The placements that can be thought of, each with its prediction or why it cannot be done. */
 import type { PlacementRow } from "../runtime/inference-service.js";
 import type { Shard } from "../shards/shard.js";
-import { computeMsPerToken, exchangeMs, tokensPerSecond, wayWithin } from "./cost-model.js";
+import {
+  computeMsPerToken,
+  exchangeMs,
+  exchangesPerToken,
+  tokensPerSecond,
+  wayWithin,
+} from "./cost-model.js";
 import { exchangeCorrection, type Prediction, speedCorrection } from "./history.js";
 import type { PlannerInput, PlannerMember } from "./planner-input.js";
 import { type FittedShares, fitShares, fitWhole } from "./ring-shares.js";
@@ -74,8 +80,8 @@ function possible(
   const speed = plain * speedCorrection(history, modelId, placement, nodeIds);
   const parts = [`computing ${computeMs.toFixed(2)} ms`];
   if (placement === "T") {
-    const exchangesMs = correctedMs * (2 * shape.layers + 1);
-    parts.push(`${2 * shape.layers + 1} exchanges ${exchangesMs.toFixed(2)} ms`);
+    const exchanges = exchangesPerToken(shape);
+    parts.push(`${exchanges} exchanges ${(correctedMs * exchanges).toFixed(2)} ms`);
   }
   return {
     row: {

@@ -9,7 +9,7 @@ import { idlePositions, shardsOf, wholeShard } from "../shards/shards-of.js";
 import { FIT_ROUNDS_MAX, SHARE_STEP } from "./limits.js";
 import type { PlannerInput, PlannerMember } from "./planner-input.js";
 
-export interface FittedShare {
+interface FittedShare {
   readonly shard: Shard;
   readonly memory: EngineMemory;
 }
@@ -22,7 +22,7 @@ export type FittedShares =
 type Model = Pick<PlannerInput, "shape" | "sizes">;
 
 /** Memory of a shard as the engine would count it. */
-export function memoryOfShard({ shape, sizes }: Model, shard: Shard): EngineMemory {
+function memoryOfShard({ shape, sizes }: Model, shard: Shard): EngineMemory {
   return memoryOf(shape, shard, weightBytesEstimate(shape, shard), sizes);
 }
 

@@ -9,7 +9,7 @@ import { optional, parseRecord, textOf, toBytes } from "./checked-json.js";
 import { AGENT_BODY_BYTES_MAX, MEASURE_MS_MAX, MEASURES_FRESH_MS, PING_ROUNDS } from "./limits.js";
 import type { AgentMember, AgentPorts } from "./ports.js";
 
-export interface MeasuredMember extends PlannerMember {
+interface MeasuredMember extends PlannerMember {
   readonly isSelf: boolean;
   readonly isOnline: boolean;
   /** Of its bandwidth. */

@@ -21,7 +21,7 @@ export interface LoadedRing {
   }[];
 }
 
-export interface HeldShard {
+interface HeldShard {
   readonly ringId: string;
   readonly modelId: string;
   readonly epoch: number;

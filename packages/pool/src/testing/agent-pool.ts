@@ -27,7 +27,7 @@ export function testNodeId(name: string): NodeId {
   return name.padEnd(52, name) as NodeId;
 }
 
-export const TEST_MODEL: ModelRecord = {
+const TEST_MODEL: ModelRecord = {
   v: 1,
   name: "tiny",
   id: "ab".repeat(32),
