@@ -166,6 +166,9 @@ describe("a pool", () => {
       "1s",
     ]);
     expect(answer.stderr).toContain("MESH_PIN_MISMATCH");
+    const links = ["--peer", `127.0.0.1:${9000 + base}`, "--wait", "1s"];
+    const door = await mesh(homes.stranger, ["pool", "join", ...credentials(), ...links]);
+    expect(door.stderr).toContain("not its enrolment port");
     const mixed = ["--pool-id", made.poolId, "--pool-root-pubkey", root, "--name", "test-pool"];
     const slip = await mesh(homes.stranger, ["pool", "join", ...mixed, ...peer()]);
     expect(slip.stderr).toContain("do not belong together");

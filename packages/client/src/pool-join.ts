@@ -2,7 +2,7 @@
  * Asks the admin of a pool to let this machine in. The admin's CA is checked against the pool's
  * root key before anything is sent, and what comes back before anything is kept.
  */
-import { type Clock, MeshError } from "@hearthmesh/core";
+import { type Clock, isMeshError, MeshError } from "@hearthmesh/core";
 import type { PoolJoinRequest, PoolJoinResponse } from "@hearthmesh/gateway/contracts";
 import {
   caPinOfRoot,
@@ -49,14 +49,7 @@ export async function askToJoinPool(question: PoolQuestion): Promise<PoolAnswer>
   const pinned = checkPinnedChain(chain, { caPin: caPinOfRoot(root), nowMs: clock.nowMs() });
   const { caCertificatePem } = pinned;
   if (poolRootOf(caCertificatePem) !== root) throw new MeshError("MESH_PIN_MISMATCH");
-  const answer = await postVerified<PoolJoinResponse>(
-    endpoint,
-    "/enrol/pool",
-    request,
-    caCertificatePem,
-    clock,
-    signal,
-  );
+  const answer = await post(question, caCertificatePem);
   const { words, poolName, networkId } = answer;
   const told = { words, poolName, networkId };
   if (answer.state === "waiting") return { state: "waiting", ...told };
@@ -79,4 +72,27 @@ export async function askToJoinPool(question: PoolQuestion): Promise<PoolAnswer>
     });
   }
   return { state: "joined", ...told, enrolment, roster };
+}
+
+async function post(
+  { endpoint, request, clock, signal }: PoolQuestion,
+  caCertificatePem: string,
+): Promise<PoolJoinResponse> {
+  try {
+    const path = "/enrol/pool";
+    return await postVerified(endpoint, path, request, caCertificatePem, clock, signal);
+  } catch (error) {
+    if (!isOtherDoor(error)) throw error;
+    throw new MeshError("MESH_UNREACHABLE", {
+      message: `${formatEndpoint(endpoint)} is the admin's, but not its enrolment port`,
+      hint: "Enrolment is port 9001, unless its node was started with another one.",
+      cause: error,
+    });
+  }
+}
+
+/** The API and links ask for a certificate (RFC 8446, alert 116); the page has no such route. */
+function isOtherDoor(error: unknown): boolean {
+  if (!isMeshError(error)) return false;
+  return error.code === "MESH_NOT_FOUND" || /certificate required/.test(error.message);
 }

@@ -191,6 +191,8 @@ export class AdminSearch {
     const failures = [...this.#places.values()].flatMap(({ failure }) => failure ?? []);
     const distrust = failures.find(({ code }) => code === "MESH_PIN_MISMATCH");
     if (distrust !== undefined) return distrust;
+    const [only] = failures;
+    if (only !== undefined && failures.length === 1) return only;
     const reasons = failures.map(({ message }) => message).join("; ");
     if (failures.length > 0) {
       return new MeshError("MESH_UNREACHABLE", {
