@@ -1,7 +1,7 @@
 /**
- * Answers of a ring of real daemons that are lost one after the other: the coordinator in the middle
- * of a split answer, and whoever leads while another node passes the answer on. The same greedy text
- * comes out whole, in the same stream.
+ * Answers of a ring of real daemons that are lost one after the other: the coordinator in the
+ * middle of a split answer, and whoever leads while another node passes the answer on. The same
+ * greedy text comes out whole, in the same stream.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -91,8 +91,8 @@ function ringLines(cli: Cli, { led, held, unavailable }: RingsResponse): string[
     ...others.map((shard) => {
       const memory = formatBytes(shard.memoryBytes);
       const model = shard.modelId.slice(0, 12);
-      const leader = printable(shard.leader);
-      return `Holds a part of ${model} for ${leader}: ${shard.state}, ${memory}, epoch ${shard.epoch}`;
+      const facts = `${shard.state}, ${memory}, epoch ${shard.epoch}`;
+      return `Holds a part of ${model} for ${printable(shard.leader)}: ${facts}`;
     }),
   ];
 }

@@ -1,6 +1,6 @@
 /**
- * The runtime of the AI pool with the parts of this node. Loaded when the first request or the first
- * question of another node comes: a node that runs no models pays nothing for it.
+ * The runtime of the AI pool with the parts of this node. Loaded when the first request or the
+ * first question of another node comes: a node that runs no models pays nothing for it.
  */
 import type { NodeId } from "@hearthmesh/core";
 import type { MeshLinks } from "@hearthmesh/membership";

@@ -144,7 +144,7 @@ describe("several nodes", () => {
     expect(b.led()).toMatchObject([{ placement: "R" }]);
   });
 
-  it("share the requests for a model that fits on each, and keep a single one at home", async () => {
+  it("share the requests for a model that fits on each, and keep single ones", async () => {
     const a = pool.add("a");
     const b = pool.add("b");
     await tell(a);
@@ -186,7 +186,7 @@ describe("several nodes", () => {
     expect(ring?.epoch).toBeGreaterThan(1);
   });
 
-  it("go on in the same answer when the leader is lost and another node took the request", async () => {
+  it("go on in the same answer when the leader is lost that another node asked", async () => {
     const a = pool.add("a", SLOW);
     const b = pool.add("b", SLOW);
     await tell(a);

@@ -13,7 +13,7 @@
  * - the epoch of a plan is higher than that of every plan before it;
  * - nobody joins before all members of the plan are prepared, and it is ready when all have joined;
  * - what is said about another epoch than the present one changes nothing;
- * - a member that is out is in no later plan until the ring was released or is planned anew at rest;
+ * - a member that is out is in no later plan until the ring is released or planned anew at rest;
  * - members that the next plan does without are told to release;
  * - a want never waits for nothing: every state but `ready` either has something under way or is
  *   left by the next `wanted`.
