@@ -8,6 +8,10 @@ import { modelMethods, modelsOverLink } from "./model-methods.js";
 const OPERATOR = { name: "operator", kind: "coordinator" } as unknown as Principal;
 const NODE = "n".repeat(52);
 
+/** As it arrives, in one piece. */
+const message = (...parts: Parameters<typeof encodeMessage>) =>
+  Buffer.concat([encodeMessage(...parts)].flat());
+
 function bed() {
   const calls: unknown[] = [];
   const part = modelMethods({
@@ -20,9 +24,9 @@ function bed() {
     operator: () => OPERATOR,
   });
   const ask = async (method: string, header: object, body?: Uint8Array) => {
-    const request = { method, body: encodeMessage(header, body), peer: { nodeId: NODE } };
+    const request = { method, body: message(header, body), peer: { nodeId: NODE } };
     const answer = await part.handlers.onRequest?.(request as unknown as IncomingRequest);
-    return decodeMessage<object>(answer ?? new Uint8Array());
+    return decodeMessage<object>(Buffer.concat([answer ?? []].flat()));
   };
   return { part, calls, ask };
 }
@@ -72,7 +76,7 @@ it("a client's questions for files go out as questions for models", async () => 
   const link = {
     request: async (method: string) => {
       asked.push(method);
-      return encodeMessage({});
+      return message({});
     },
   };
   const port = modelsOverLink(async () => link as never);
