@@ -169,6 +169,9 @@ describe("several nodes", () => {
     expect((await tell(a, { onlyMembers: ["a"] })).text).toBe(WHOLE);
     expect(a.led().map(({ nodeIds }) => nodeIds.length)).toEqual([2, 1]);
     expect((await tell(a, { onlyMembers: ["b"] })).text).toBe(WHOLE);
+    const c = pool.add("c", SLOW);
+    await tell(c, { onlyMembers: ["c"] });
+    expect(c.led()).toMatchObject([{ nodeIds: [testNodeId("c")] }]);
     expect(b.led()).toMatchObject([{ nodeIds: [testNodeId("b")] }]);
   });
 
