@@ -3,14 +3,12 @@ import type {
   AddOptions,
   EqualShare,
   ImportView,
-  LibraryStats,
   ModelLibrary,
   ModelRecord,
 } from "@hearthmesh/pool";
 
 /** Errors are `MeshError`s: `MESH_MODEL_UNKNOWN`, `MESH_MODEL_EXISTS`, `MESH_FORBIDDEN`, ... */
 export interface ModelService extends Pick<ModelLibrary, "list" | "get"> {
-  readonly stats: LibraryStats;
   /** What a share needs with the sizes that this node is configured for. */
   shares(model: ModelRecord): Promise<readonly EqualShare[]>;
   /** Bytes of each model, by id, that lie on this node. */

@@ -276,6 +276,18 @@ const ai = {
     ["node"],
     'mesh_ai_held_bytes{node="alice-coordinator"} 701234567',
   ),
+  mesh_ai_pulled_bytes_total: metric(
+    "counter",
+    "Bytes of models that this node fetched from the collective",
+    ["node"],
+    'mesh_ai_pulled_bytes_total{node="alice-coordinator"} 1048576',
+  ),
+  mesh_ai_copies_removed_total: metric(
+    "counter",
+    "Local copies of models that went because there was no room",
+    ["node"],
+    'mesh_ai_copies_removed_total{node="alice-coordinator"} 0',
+  ),
   mesh_ai_rings: metric(
     "gauge",
     "Models that this node leads, loaded or on their way",

@@ -61,7 +61,7 @@ export function openModelSources({ router, mesh, ...options }: ModelSourcesOptio
   return {
     sources: {
       ...{ inference: ai, rings: ai, library: models, endpoints: service, models },
-      metrics: () => ai.metrics(),
+      metrics: async () => [...(await ai.metrics()), ...models.metrics(record.name)],
     },
     parts: [models, ai, ...(service === undefined ? [] : [service])],
   };

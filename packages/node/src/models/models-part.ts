@@ -3,7 +3,7 @@
  * that nobody asks about models pays nothing for them.
  */
 import { MeshError, type Startable } from "@hearthmesh/core";
-import type { ModelService } from "@hearthmesh/gateway";
+import type { MetricValue, ModelService } from "@hearthmesh/gateway";
 import type {
   AddOptions,
   ByteRange,
@@ -42,8 +42,12 @@ export class ModelsPart implements Startable, ModelLibrary, ModelService {
     await (await opening?.catch(() => undefined))?.close();
   }
 
-  get stats(): LibraryStats {
-    return this.#opened?.library.stats ?? NOTHING_PULLED;
+  metrics(node: string): MetricValue[] {
+    const { pulledBytes, removedCopies } = this.#opened?.library.stats ?? NOTHING_PULLED;
+    return [
+      { name: "mesh_ai_pulled_bytes_total", labels: { node }, value: pulledBytes },
+      { name: "mesh_ai_copies_removed_total", labels: { node }, value: removedCopies },
+    ];
   }
 
   async list(signal: AbortSignal): Promise<readonly ModelRecord[]> {
