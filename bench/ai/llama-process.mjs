@@ -5,7 +5,7 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { peakMemoryBytes } from "./processes.mjs";
+import { peakMemoryBytes, processorMs } from "./processes.mjs";
 
 const [folder, path, threads, count, prompt] = process.argv.slice(2);
 const entry = createRequire(join(folder, "package.json")).resolve("node-llama-cpp");
@@ -27,6 +27,7 @@ const context = await model.createContext({
 });
 const input = [model.tokens.bos, ...model.tokenize(prompt, false)];
 const tokens = [];
+const usedMs = processorMs(process.pid);
 const startedMs = performance.now();
 let firstMs = startedMs;
 const options = { temperature: 0, yieldEogToken: true };
@@ -42,6 +43,7 @@ console.log(
     promptTokens: input.length,
     promptPerSecond: (input.length / (firstMs - startedMs)) * 1000,
     decodePerSecond: ((tokens.length - 1) / decodeMs) * 1000,
+    processorMsPerToken: (processorMs(process.pid) - usedMs) / (input.length + tokens.length),
     memoryBytes: peakMemoryBytes(process.pid),
   }),
 );

@@ -4,7 +4,7 @@
  */
 import { silentLogger, systemClock } from "@hearthmesh/core";
 import { startRingWorker } from "@hearthmesh/pool";
-import { peakMemoryBytes } from "./processes.mjs";
+import { peakMemoryBytes, processorMs } from "./processes.mjs";
 
 const never = new AbortController().signal;
 let worker;
@@ -36,7 +36,12 @@ const calls = {
     throw new Error("the answer has no end");
   },
   async stats() {
-    return { stats: await worker.stats(), memoryBytes: peakMemoryBytes(worker.processId) };
+    const { processId } = worker;
+    return {
+      stats: await worker.stats(),
+      memoryBytes: peakMemoryBytes(processId),
+      processorMs: processorMs(processId),
+    };
   },
   /** As when the machine loses its power. */
   async kill() {

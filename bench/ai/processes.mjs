@@ -8,6 +8,16 @@ export function peakMemoryBytes(pid) {
   return Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
 }
 
+/** Ticks of the kernel's process times. */
+const TICKS_PER_SECOND = 100;
+
+/** Processor time that a process has used, all its threads together. */
+export function processorMs(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  // `utime` and `stime`, which are fields 14 and 15 counted from 1.
+  return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
+}
+
 /** The command of `node` on these cores, in this namespace. */
 function command(args, { cores, namespace }) {
   const pinned = cores === undefined ? [] : ["taskset", "-c", cores];

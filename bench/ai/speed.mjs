@@ -10,10 +10,14 @@ async function measured(model, members, tokens) {
     const loadMs = await ring.load();
     // The first answer finds cold caches and graphs that are not there yet.
     await ring.generate(PROMPT, 4);
-    const { promptPerSecond, decodePerSecond, tokens: said } = await ring.generate(PROMPT, tokens);
+    const before = await ring.stats();
+    const answer = await ring.generate(PROMPT, tokens);
     const stats = await ring.stats();
+    const used = (all) => all.reduce((sum, { processorMs }) => sum + processorMs, 0);
+    const { promptPerSecond, decodePerSecond, promptTokens, completionTokens } = answer;
     return {
-      ...{ loadMs, promptPerSecond, decodePerSecond, tokens: said },
+      ...{ loadMs, promptPerSecond, decodePerSecond, tokens: answer.tokens },
+      processorMsPerToken: (used(stats) - used(before)) / (promptTokens + completionTokens),
       memoryBytes: Math.max(...stats.map(({ memoryBytes }) => memoryBytes)),
       exchangeMsP50: stats[0].stats.exchangeMsP50,
       engine: stats[0].stats.engine.description,

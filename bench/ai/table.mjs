@@ -4,6 +4,7 @@ const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.l
 const row = (...cells) => `| ${cells.join(" | ")} |`;
 const met = (yes) => (yes ? "met" : "**short**");
 const rate = (value) => `${value.toFixed(1)} tokens/s`;
+const milliseconds = (value) => `${value.toFixed(1)} ms`;
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
 
 /** Of one process of the peer with the same threads. */
@@ -43,6 +44,12 @@ function speedRows(rounds, { peer, network }) {
       rows.push(row(line, rate(ours), beside, ...verdict));
     }
   }
+  if (peer !== undefined) {
+    const { ours, theirs, ratio } = besides(rounds, "one", "onePeer", "processorMsPerToken");
+    const beside = `${peer.name}: ${milliseconds(theirs)} (${ratio.toFixed(2)})`;
+    const words = "the same, one thread: processor time per token, prompt and answer";
+    rows.push(row(words, milliseconds(ours), beside, "", ""));
+  }
   return [...rows, ...splitRows(rounds, network)];
 }
 
@@ -50,6 +57,7 @@ function splitRows(rounds, network) {
   const where = network === undefined ? "loopback" : "1 Gbit/s between namespaces";
   const decode = besides(rounds, "split", "both", "decodePerSecond");
   const prompt = besides(rounds, "split", "both", "promptPerSecond");
+  const time = besides(rounds, "split", "one", "processorMsPerToken");
   const memory = besides(rounds, "split", "both", "memoryBytes");
   const line = `two members with a core each, ${where}`;
   const whole = "one process with both cores";
@@ -65,6 +73,13 @@ function splitRows(rounds, network) {
       `${line}, reading the prompt`,
       rate(prompt.ours),
       `${whole}: ${rate(prompt.theirs)} (${prompt.ratio.toFixed(2)})`,
+      "",
+      "",
+    ),
+    row(
+      "both together: processor time per token",
+      milliseconds(time.ours),
+      `one process, one thread: ${milliseconds(time.theirs)} (${time.ratio.toFixed(2)})`,
       "",
       "",
     ),
