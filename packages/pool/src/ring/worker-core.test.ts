@@ -219,6 +219,7 @@ describe("a hostile member", () => {
     ],
     ["steps, as if it led", (bob) => bob.send(FrameKind.step, 1, new Uint8Array(16))],
     ["results of no step", (bob) => bob.send(FrameKind.result, 40, new Uint8Array(24))],
+    ["that ada is slow", (bob) => bob.send(FrameKind.fault, 0, Uint8Array.of(0, 0, 2))],
     ["a fault of nobody", (bob) => bob.send(FrameKind.fault, 0, Uint8Array.of(9, 0, 1))],
     [
       "other epochs, and nothing else",
