@@ -207,6 +207,32 @@ describe("callers at the open door", () => {
     expect((await ask({ path: "/api/mesh/nodes", headers: upper })).status).toBe(200);
   });
 
+  it("send a key as a bearer under /v1, and there alone", async () => {
+    const bearer = (text: string) => ({ authorization: `Bearer ${text}` });
+    const { text } = await key(["ai"]);
+    const models = async (headers: object) => {
+      const { status, code } = await ask({ path: "/v1/models", headers: { ...headers } });
+      return [status, code];
+    };
+    // Let in: what is missing is the models.
+    const letIn = [501, "MESH_AI_OFF"];
+    expect(await models({ ...far, ...bearer(text) })).toEqual(letIn);
+    expect(await models(bearer(text))).toEqual(letIn);
+    expect(await models(bearer("none"))).toEqual(letIn);
+    const refused = [401, "invalid_api_key"];
+    expect(await models({ ...far, ...bearer("none") })).toEqual(refused);
+    expect(await models({ ...far, ...bearer(`${text}a`) })).toEqual(refused);
+    expect(await models(bearer(`${text}a`))).toEqual(refused);
+    expect(await models(far)).toEqual(refused);
+    const read = await key(["read"]);
+    expect(await models(bearer(read.text))).toEqual([403, "insufficient_permissions"]);
+    // Elsewhere it may be meant for the service behind.
+    const nodes = await ask({ path: "/api/mesh/nodes", headers: { ...far, ...bearer(read.text) } });
+    expect(nodes.code).toBe("MESH_UNAUTHENTICATED");
+    const admin = await key(["admin"]);
+    expect((await models({ ...far, ...bearer(admin.text) }))[0]).toBe(403);
+  });
+
   it("with a key that is over, revoked or from elsewhere are refused", async () => {
     const by = { principal: fixture.services.operator };
     const short = await key(["read"], { validityMs: 1_000 });

@@ -79,6 +79,11 @@ describe("an answer as a whole", () => {
       ],
       usage: { prompt_tokens: 3, completion_tokens: 3, total_tokens: 6 },
     });
+    const counted = openAi.metrics("attic").filter(({ value }) => value > 0);
+    const tokens = { node: "attic", kind: "completion" };
+    expect(counted).toContainEqual({ name: "mesh_ai_tokens_total", labels: tokens, value: 3 });
+    const outcome = { node: "attic", operation: "chat", outcome: "ok" };
+    expect(counted).toContainEqual({ name: "mesh_ai_requests_total", labels: outcome, value: 1 });
   });
 
   it("of a text has OpenAI's form, with the times that were asked for", async () => {
@@ -215,6 +220,8 @@ describe("errors", () => {
     };
     const long = await failing("MESH_CONTEXT_TOO_LONG");
     expect(await errorOf(long)).toEqual([400, invalid, "messages", "context_length_exceeded"]);
+    const text = await post("/v1/completions", { prompt: "x" });
+    expect(await errorOf(text)).toEqual([400, invalid, "prompt", "context_length_exceeded"]);
     const unknown = await failing("MESH_MODEL_UNKNOWN");
     expect(await errorOf(unknown)).toEqual([404, invalid, "model", "model_not_found"]);
     const busy = await failing("MESH_LIMIT", { retryAfterMs: 2_500 });

@@ -30,8 +30,11 @@ const CODES: Partial<Record<ErrorCode, string>> = {
   MESH_LIMIT: "rate_limit_exceeded",
 };
 
-/** `details.param` and `details.openAiCode` of an error are the more precise words. */
-export function openAiError(error: MeshError): OpenAiErrorBody {
+/**
+ * `details.param` and `details.openAiCode` of an error are the more precise words; `url` is what was
+ * asked for.
+ */
+export function openAiError(error: MeshError, url = "/v1/chat/completions"): OpenAiErrorBody {
   const { code, status, details = {} } = error;
   const { param, openAiCode, fields } = details;
   const wrong = Array.isArray(fields) ? (fields as WrongField[])[0]?.field : undefined;
@@ -39,7 +42,7 @@ export function openAiError(error: MeshError): OpenAiErrorBody {
     error: {
       message: `${error.message.replace(/\.$/, "")}. ${error.hint}`,
       type: typeOf(status),
-      param: typeof param === "string" ? param : (wrong ?? paramOf(code)),
+      param: typeof param === "string" ? param : (wrong ?? paramOf(code, url)),
       code: typeof openAiCode === "string" ? openAiCode : (CODES[code] ?? code),
     },
   };
@@ -52,7 +55,8 @@ function typeOf(status: number): string {
   return status >= 500 ? "server_error" : "invalid_request_error";
 }
 
-function paramOf(code: ErrorCode): string | null {
+function paramOf(code: ErrorCode, url: string): string | null {
   if (code === "MESH_MODEL_UNKNOWN") return "model";
-  return code === "MESH_CONTEXT_TOO_LONG" ? "messages" : null;
+  if (code !== "MESH_CONTEXT_TOO_LONG") return null;
+  return url.startsWith("/v1/chat/") ? "messages" : "prompt";
 }

@@ -56,9 +56,11 @@ export async function sendStream(
   response.end();
 }
 
-/** The one piece of an answer that is sent as a whole. */
+/** The one piece of an answer that is sent as a whole. Reads to the end: only then it is one. */
 export async function wholeAnswer(pieces: AsyncIterable<AnswerPiece>): Promise<string> {
-  for await (const { kind, text } of pieces) if (kind === "data") return text;
+  let whole: string | undefined;
+  for await (const { kind, text } of pieces) if (kind === "data") whole = text;
+  if (whole !== undefined) return whole;
   throw new MeshError("MESH_INTERNAL", { message: "an answer without an end" });
 }
 

@@ -199,7 +199,7 @@ function sendProblem(error: MeshError, request: FastifyRequest, reply: FastifyRe
     .code(error.status)
     .headers({ ...COMMON_HEADERS, "content-type": contentType })
     .serializer((body: unknown) => JSON.stringify(body))
-    .send(isOpenAi ? openAiError(error) : problemOf(error, request.id));
+    .send(isOpenAi ? openAiError(error, request.url) : problemOf(error, request.id));
 }
 
 function addRoute(
