@@ -244,6 +244,6 @@ export class CollectiveLibrary implements ModelLibrary {
 export function readOnlyError(): MeshError {
   return new MeshError("MESH_FORBIDDEN", {
     message: "this node may read the models of the member and not change them",
-    hint: "Run the command on the machine with the coordinator: `mesh nodes` shows which it is.",
+    hint: "Run the command on the machine with the coordinator: `mesh status` names it.",
   });
 }
