@@ -144,12 +144,9 @@ describe.skipIf(missing !== undefined)(`two fresh devices in one LAN${because}`,
       const answer = await device.run(command("mesh inference --prompt"));
       expect(answer.trim(), answer).not.toBe("");
     }
-    for (const words of ["mesh inference-stats", "mesh ring-status", "mesh pool-status"]) {
-      for (const device of [first, second]) {
-        expect((await device.run(command(words))).trim()).not.toBe("");
-      }
-    }
-    expect(await first.run("mesh inference-stats --json")).toContain("jobs");
+    expect(await first.run(command("mesh inference-stats"))).toMatch(/Jobs completed\s+[1-9]/);
+    expect(await second.run(command("mesh ring-status"))).toContain("device1");
+    expect(await second.run(command("mesh pool-status"))).toMatch(/Members:\s+2, 2 online/);
     for (const log of ["agent.log", "relay.log", "control-plane.log"]) {
       expect(statSync(join(first.data, "logs", log)).size).toBeGreaterThan(0);
     }
@@ -239,7 +236,6 @@ describe.skipIf(missing !== undefined)(`two fresh devices in one LAN${because}`,
     agents.push(second.start(start2));
     await agents[1]?.says(/node device2 of/);
     await converged(poolId);
-    await verify(first, second, poolId);
     await verify(second, first, poolId);
     await services[0]?.says(/device1-relay of \S+ on port 4001/);
     await services[1]?.says(/http:\/\/127\.0\.0\.1:8080/);

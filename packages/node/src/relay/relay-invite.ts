@@ -62,7 +62,7 @@ async function enrolOnce({ home, config, clock }: Parameters<typeof enrolRelay>[
   const node = await readNodeRecord(home);
   if (running === undefined || node === undefined) {
     throw new MeshError("MESH_NOT_RUNNING", {
-      message: `no node runs from ${home} yet (\`mesh init\`, \`mesh pool-create\`, \`mesh start\`)`,
+      message: `no node runs from ${home} yet: \`mesh pool-create\`, then \`mesh start\``,
     });
   }
   if (running.httpUrl === undefined) {
