@@ -112,7 +112,7 @@ export function weightBytesEstimate(shape: ModelShape, shard: Shard): number {
   return Math.ceil(held * (shape.weightBytes / whole)) + norms;
 }
 
-/** `MESH_MODEL_MEMORY` with the bytes that are needed, allowed and missing, when it does not fit. */
+/** `MESH_MODEL_MEMORY` with the bytes needed, allowed and missing, when it does not fit. */
 export function checkMemory(memory: EngineMemory, memoryBytesMax: number): void {
   const missingBytes = memory.totalBytes - memoryBytesMax;
   if (missingBytes <= 0) return;

@@ -18,7 +18,7 @@ export const BUFFER_TYPES_MAX = 16;
 export const FEATURES_MAX = 128;
 /** The reference engine is for tests and tiny models: it keeps every weight as 32 bits. */
 export const REFERENCE_WEIGHTS_MAX = 64 << 20;
-/** Weights that a measurement of bandwidth reads, more than a cache holds; and how long it reads. */
+/** Weights that a measurement of bandwidth reads, more than a cache holds; and for how long. */
 export const BANDWIDTH_WEIGHT_BYTES = 144 << 20;
 export const BANDWIDTH_MEASURE_MS = 300;
 export const BANDWIDTH_ROUNDS_MAX = 1000;

@@ -5,9 +5,10 @@
  *
  * Rows of activations are `embeddingWidth` floats each, one row after the other. Errors are
  * `MeshError`s: `MESH_MODEL_UNSUPPORTED`, `MESH_MODEL_DAMAGED`, `MESH_MODEL_MEMORY` (says how many
- * bytes are missing), `MESH_ENGINE_MISSING`, `MESH_ENGINE_FAILED`. A call that no right caller makes
- * is `MESH_BAD_REQUEST` and changes nothing; rows beyond the cache are `MESH_CONTEXT_TOO_LONG`.
- * Buffers may be longer than what is read or written of them. Numbers that are none go through.
+ * bytes are missing), `MESH_ENGINE_MISSING`, `MESH_ENGINE_FAILED`. A call that no right caller
+ * makes is `MESH_BAD_REQUEST` and changes nothing; rows beyond the cache are
+ * `MESH_CONTEXT_TOO_LONG`. Buffers may be longer than what is read or written of them. NaN and
+ * infinity go through.
  */
 import type { ModelShape } from "../model/model-shape.js";
 import type { Shard } from "../shards/shard.js";

@@ -65,7 +65,8 @@ export class SliceReader {
     while (done < target.length) {
       const count = readSync(this.#file, target, done, target.length - done, offset + done);
       if (count === 0) {
-        const message = `the model's file ended within ${name}: ${target.length - done} bytes early`;
+        const missing = target.length - done;
+        const message = `the model's file ended within ${name}: ${missing} bytes early`;
         throw new MeshError("MESH_MODEL_DAMAGED", { message });
       }
       done += count;

@@ -72,9 +72,9 @@ export function openDevice(library: GgmlLibrary, wanted: string, threads: number
 }
 
 /**
- * The CPU's threads live as long as the engine. Between two graphs they turn in a loop for about two
- * milliseconds, which is longer than an exchange with the other members takes, and then sleep: the
- * processors belong to other programs too.
+ * The CPU's threads live as long as the engine. Between two graphs they turn in a loop for about
+ * two milliseconds, which is longer than an exchange with the other members takes, and then sleep:
+ * the processors belong to other programs too.
  */
 function startThreads(
   { base }: GgmlLibrary,

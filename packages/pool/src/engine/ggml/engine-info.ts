@@ -1,4 +1,4 @@
-/** What the fast engine has on this machine, for people who ask why something is slow or missing. */
+/** What the fast engine has on this machine, for who asks why something is slow or missing. */
 import { type EngineDevice, listDevices } from "./devices.js";
 import { loadLibrary } from "./library.js";
 import type { GgmlSurroundings } from "./open-ggml-engine.js";

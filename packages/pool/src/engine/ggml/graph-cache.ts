@@ -101,8 +101,8 @@ export class GraphCache {
   }
 
   /**
-   * Gives the graph's nodes their places in the scratch buffer. A buffer that has to grow moves, and
-   * with it the places in all other graphs: they are built again when they are needed.
+   * Gives the graph's nodes their places in the scratch buffer. A buffer that has to grow moves,
+   * and with it the places in all other graphs: they are built again when they are needed.
    */
   #place(graph: Pointer): void {
     const { base } = this.#library;

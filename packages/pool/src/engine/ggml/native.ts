@@ -97,9 +97,9 @@ export interface PackedMatrix {
 }
 
 /**
- * Packed memory takes whole tensors only, because it reorders them. It reorders groups of rows, each
- * by itself, so a few groups are a whole tensor too: one at their place in the large one. Returns
- * the writer of the next rows, which are a whole number of groups but for the last ones.
+ * Packed memory takes whole tensors only, because it reorders them. It reorders groups of rows,
+ * each by itself, so a few groups are a whole tensor too: one at their place in the large one.
+ * Returns the writer of the next rows, a whole number of groups but for the last ones.
  */
 export function packedWriter(
   library: GgmlLibrary,

@@ -60,8 +60,8 @@ export async function openGgmlEngine(
 }
 
 /**
- * Runs `work` with the name of a device. With `auto`, every GPU that has the room is tried; one that
- * cannot do it is left alone for the next one, and the CPU comes last.
+ * Runs `work` with the name of a device. With `auto`, every GPU that has the room is tried; one
+ * that cannot do it is left alone for the next one, and the CPU comes last.
  */
 export function onDevice<T>(
   library: GgmlLibrary,

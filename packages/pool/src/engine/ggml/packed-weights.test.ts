@@ -37,7 +37,8 @@ const CHILD = `
       [8, 2, 32, block, 300],
       [32, 2, 10 * (block / 32), 3 * block, 333],
     ]) {
-      const rope = { style: "halves", dimensions: headWidth, base: 1e4, scale: 1, hasFactors: false };
+      const turn = { style: "halves", base: 1e4, scale: 1, hasFactors: false };
+      const rope = { ...turn, dimensions: headWidth };
       const sizes = { embeddingWidth: block, heads, kvHeads, headWidth, vocabularySize, rope };
       const file = await files.write({ ...sizes, feedForwardWidth: columns }, type);
       const fast = await openGgmlEngine(engineOptions(file), { logger: silentLogger });

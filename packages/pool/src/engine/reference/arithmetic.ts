@@ -37,7 +37,7 @@ export function rmsNorm(x: Float32Array, weights: Float32Array, epsilon: number)
   return x.map((value, index) => value * scale * (weights[index] ?? 0));
 }
 
-/** Turns the first `dimensions` numbers of a head, in pairs, by angles that rise with the position. */
+/** Turns the first `dimensions` numbers of a head, in pairs, by angles that grow by position. */
 export function rotate(
   head: Float32Array,
   position: number,
