@@ -68,9 +68,13 @@ export function inferenceStats(api: ApiClient): Promise<InferenceStatsResponse> 
   return api.call("GET", "/api/inference/stats");
 }
 
-export function inferencePlan(api: ApiClient, model?: string): Promise<InferencePlanResponse> {
-  const query = model === undefined ? "" : `?model=${encodeURIComponent(model)}`;
-  return api.call("GET", `/api/inference/plan${query}`);
+/** Where a request would be computed; everything is free when it is left out. */
+export function inferencePlan(
+  api: ApiClient,
+  asked: { readonly model?: string; readonly members?: string; readonly placement?: "R" | "T" },
+): Promise<InferencePlanResponse> {
+  const query = new URLSearchParams(asked).toString();
+  return api.call("GET", `/api/inference/plan${query === "" ? "" : `?${query}`}`);
 }
 
 export function listAiEndpoints(api: ApiClient): Promise<AiEndpointsResponse> {

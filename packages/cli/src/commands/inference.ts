@@ -142,11 +142,16 @@ function parseNumber(text: string | undefined, option: string, max: number): num
 async function explain(
   cli: Cli,
   { api }: Door,
-  { model, json }: Options,
+  { model, json, placement, onlyMembers = [] }: Options,
   isBeside: boolean,
 ): Promise<void> {
   const { inferencePlan } = await import("@hearthmesh/client");
-  const plan: InferencePlanResponse = await inferencePlan(api, model);
+  const members = splitNetworks(onlyMembers).join(",");
+  const plan: InferencePlanResponse = await inferencePlan(api, {
+    ...(model === undefined ? {} : { model }),
+    ...(members === "" ? {} : { members }),
+    ...(placement === undefined ? {} : { placement: placementOf(placement) }),
+  });
   if (json === true && !isBeside) return printJson(cli, plan);
   for (const line of planLines(cli, plan)) isBeside ? note(cli, line) : print(cli, line);
 }
