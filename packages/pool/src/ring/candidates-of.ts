@@ -3,9 +3,9 @@ import { MeshError } from "@hearthmesh/core";
 import { type SliceCandidates, sliceCandidates } from "../sampling/candidates.js";
 
 /**
- * The `count` likeliest of a slice whose first token is `firstToken`. One is for greedy choice, which
- * needs no probabilities: then the sum over the slice, which takes longer than the rest, is the
- * likeliest logit itself, its lower bound. `MESH_ENGINE_FAILED` for logits that are no numbers.
+ * The `count` likeliest of a slice whose first token is `firstToken`. One is for greedy choice,
+ * which needs no probabilities: then the sum over the slice, which takes longer than the rest, is
+ * the likeliest logit itself, its lower bound. `MESH_ENGINE_FAILED` for logits that are no numbers.
  */
 export function candidatesOf(
   logits: Float32Array,

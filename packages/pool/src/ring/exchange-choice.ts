@@ -1,6 +1,6 @@
 /**
- * One step or two? The leader chooses for each step by what the links cost: a fixed time `alpha` for
- * each exchange, and the bytes that a member sends over `beta` bytes a second.
+ * One step or two? The leader chooses for each step by what the links cost: a fixed time `alpha`
+ * for each exchange, and the bytes that a member sends over `beta` bytes a second.
  */
 import type { ExchangeMode } from "./step-codec.js";
 

@@ -5,7 +5,7 @@
  *     joining --all have greeted--> joined --something went wrong--> ended
  *     joining --the plans differ--> ended          any --close--> ended
  *
- * The first thing that goes wrong ends the epoch: `onFault` is called once, and never after `close`.
+ * The first thing that goes wrong ends the epoch: `onFault` is called once, never after `close`.
  */
 import { type Clock, type Logger, MeshError } from "@hearthmesh/core";
 import type { Channel } from "@hearthmesh/qwormhole";

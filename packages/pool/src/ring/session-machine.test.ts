@@ -211,7 +211,7 @@ describe("SessionMachine", () => {
     expect([...members.ended.values()]).toContain("MESH_LIMIT");
   });
 
-  it("ends requests when no plan comes, when it leads no more, and by an error of their own", () => {
+  it("ends requests when no plan comes, when it leads no more, and by their own errors", () => {
     const members = new Members();
     members.ready();
     members.step(request(1, 2));

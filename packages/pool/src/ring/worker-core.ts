@@ -5,7 +5,7 @@
  *     empty --load--> loading --all joined--> joined --fault--> broken
  *     any --load of a later epoch--> loading          any --close--> closed
  *
- * The engine outlives epochs: it is opened anew only when the shard, the file or the context differ.
+ * The engine outlives epochs: it is opened anew only when shard, file or context differ.
  */
 import { type Clock, type Logger, MeshError, type NodeId } from "@hearthmesh/core";
 import type { EngineOptions, ShardEngine } from "../engine/shard-engine.js";

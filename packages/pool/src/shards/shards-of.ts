@@ -5,10 +5,10 @@
  * layer end with an exchange that waits for the slowest member, so a member that has few heads
  * gains nothing from more feed-forward columns.
  *
- * A model with fewer KV heads (or units of them) than members gives none to the smallest ones. They still hold
- * feed-forward columns and rows of the output, which are most of the weights, and give nothing to
- * the attention sums: nobody waits for them there. `idlePositions` names those that would hold
- * neither heads nor feed-forward columns; a plan leaves them out.
+ * A model with fewer KV heads (or units of them) than members gives none to the smallest ones.
+ * They still hold feed-forward columns and rows of the output, which are most of the weights, and
+ * give nothing to the attention sums: nobody waits for them there. `idlePositions` names those that
+ * would hold neither heads nor feed-forward columns; a plan leaves them out.
  */
 import { MeshError } from "@hearthmesh/core";
 import type { ModelShape } from "../model/model-shape.js";

@@ -152,7 +152,7 @@ describe("shardsOf", () => {
     ]);
   });
 
-  it("lets members without a head hold feed-forward columns, and names who would hold nothing", () => {
+  it("lets members without a head hold other parts, and names who would hold nothing", () => {
     const shards = shardsOf(MODEL_SHAPES.qwen25Of05B, columnsOf([4, 4, 4, 4]));
     expect(shards.every(({ feedForward }) => width(feedForward) > 0)).toBe(true);
     expect(idlePositions(shards)).toEqual([]);

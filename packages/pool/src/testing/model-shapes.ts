@@ -51,7 +51,7 @@ function shape(
   };
 }
 
-/** Fewest KV heads, dividing all of them, whose columns of the attention's output are whole blocks. */
+/** Fewest KV heads that divide all, whose columns of the attention's output are whole blocks. */
 function smallestUnit(columnsPerHead: number, kvHeads: number, block: number): number {
   let unit = 1;
   while (unit < kvHeads && (kvHeads % unit !== 0 || (unit * columnsPerHead) % block !== 0)) unit++;

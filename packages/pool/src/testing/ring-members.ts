@@ -1,4 +1,4 @@
-/** Members of a ring in one process: real engines, real TLS sockets on loopback, real tokenizers. */
+/** Members of a ring in one process: real engines, tokenizers, and TLS sockets on loopback. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
