@@ -50,6 +50,7 @@ try {
       const killAt = KILL_MARGIN + Math.floor(Math.random() * (tokens - 2 * KILL_MARGIN));
       figures.failures.push({
         model: name,
+        isReal: path !== model,
         ...(await failureRound({ model: path, tokens, killAt })),
       });
     }
