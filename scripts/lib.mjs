@@ -1,7 +1,15 @@
 /** What every script shares: set-up that does nothing when nothing is missing. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -102,7 +110,16 @@ function ensureBuilt() {
   say("Building (tsc -b) ...");
   const status = runTool("typescript", ["-b"]);
   if (status !== 0) process.exit(status);
+  copyDemoModel();
   writeStamp("build", fingerprint);
+}
+
+/** Into the package of the daemon, which is published without the rest of the repository. */
+function copyDemoModel() {
+  const name = "hearthmesh-demo.gguf";
+  const folder = join(root, "packages", "node", "dist", "models");
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(join(root, "models", "demo", name), join(folder, name));
 }
 
 /** Everything that `npm start`, `npm test` and the others need before their own work. */
