@@ -65,7 +65,6 @@ export {
   addAiEndpoint,
   type InferencePart,
   type InferenceQuestion,
-  inferencePlan,
   inferenceStats,
   listAiEndpoints,
   removeAiEndpoint,

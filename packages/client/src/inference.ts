@@ -5,7 +5,6 @@ import type {
   AiEndpointRemoveResponse,
   AiEndpointResponse,
   AiEndpointsResponse,
-  InferencePlanResponse,
   InferenceStatsResponse,
   OpenAiChatRequest,
   OpenAiCompletionRequest,
@@ -66,15 +65,6 @@ export async function wholeInference(
 
 export function inferenceStats(api: ApiClient): Promise<InferenceStatsResponse> {
   return api.call("GET", "/api/inference/stats");
-}
-
-/** Where a request would be computed; everything is free when it is left out. */
-export function inferencePlan(
-  api: ApiClient,
-  asked: { readonly model?: string; readonly members?: string; readonly placement?: "R" | "T" },
-): Promise<InferencePlanResponse> {
-  const query = new URLSearchParams(asked).toString();
-  return api.call("GET", `/api/inference/plan${query === "" ? "" : `?${query}`}`);
 }
 
 export function listAiEndpoints(api: ApiClient): Promise<AiEndpointsResponse> {

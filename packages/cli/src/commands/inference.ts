@@ -1,6 +1,5 @@
 import { buffer } from "node:stream/consumers";
 import type { InferencePart, InferenceQuestion } from "@hearthmesh/client";
-import type { InferencePlanResponse } from "@hearthmesh/gateway/contracts";
 import { type Cli, note, print, printJson } from "../cli.js";
 import { collect, MeshCommand } from "../command.js";
 import { type Door, type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
@@ -145,12 +144,11 @@ async function explain(
   { model, json, placement, onlyMembers = [] }: Options,
   isBeside: boolean,
 ): Promise<void> {
-  const { inferencePlan } = await import("@hearthmesh/client");
-  const members = splitNetworks(onlyMembers).join(",");
-  const plan: InferencePlanResponse = await inferencePlan(api, {
-    ...(model === undefined ? {} : { model }),
-    ...(members === "" ? {} : { members }),
-    ...(placement === undefined ? {} : { placement: placementOf(placement) }),
+  const { planModel } = await import("@hearthmesh/client");
+  const plan = await planModel(api, {
+    model,
+    members: splitNetworks(onlyMembers),
+    placement: placement === undefined ? undefined : placementOf(placement),
   });
   if (json === true && !isBeside) return printJson(cli, plan);
   for (const line of planLines(cli, plan)) isBeside ? note(cli, line) : print(cli, line);
