@@ -2,7 +2,7 @@
 import { availableParallelism, freemem, totalmem } from "node:os";
 import type { Clock, Logger } from "@hearthmesh/core";
 import { errorFields, isMeshError } from "@hearthmesh/core";
-import { type HostMeasures, measureEngine } from "@hearthmesh/pool";
+import type { HostMeasures, measureEngine } from "@hearthmesh/pool";
 import type { AiConfig } from "../config/config.js";
 import type { AiRecords } from "./ai-records.js";
 
@@ -18,6 +18,8 @@ export interface AiHostOptions {
   readonly records: AiRecords<"measured">;
   readonly clock: Clock;
   readonly log: Logger;
+  /** In a process of its own. */
+  readonly measure: typeof measureEngine;
   /** Bytes that the shards of this node hold now. */
   heldBytes(): number;
 }
@@ -97,7 +99,7 @@ export class AiHost implements HostMeasures {
     const libraryFolder = process.env.MESH_GGML_DIR;
     const measure = async (engine: Measured["engine"]): Promise<Measured> => {
       const options = { engine, threadCounts: [threads], libraryFolder };
-      const [first] = await measureEngine(options, clock, signal);
+      const [first] = await this.#options.measure(options, clock, signal);
       const bytesPerSecond = first?.bytesPerSecond ?? 0;
       return { v: 1, engine, threads, bytesPerSecond, measuredAtMs: clock.nowMs() };
     };

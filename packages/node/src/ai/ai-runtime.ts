@@ -4,7 +4,12 @@
  */
 import type { NodeId } from "@hearthmesh/core";
 import type { MeshLinks } from "@hearthmesh/membership";
-import { type AgentPorts, type PoolDirectory, PoolInference } from "@hearthmesh/pool";
+import {
+  type AgentPorts,
+  measureEngine,
+  type PoolDirectory,
+  PoolInference,
+} from "@hearthmesh/pool";
 import type { Config } from "../config/config.js";
 import type { CredentialHolder } from "../credential-holder.js";
 import type { NodeRecord } from "../home.js";
@@ -39,7 +44,7 @@ export function openAiRuntime(options: AiRuntimeOptions): AiRuntime {
   const { nodeId, name } = record;
   const self: { nodeId: NodeId; name: string } = { nodeId, name };
   const host = new AiHost({
-    ...{ config: config.ai, clock, log },
+    ...{ config: config.ai, measure: measureEngine, clock, log },
     hasRole: record.roles.includes("ai"),
     records: aiRecords<"measured">(config.home),
     heldBytes: () => inference.held().reduce((sum, { memoryBytes }) => sum + memoryBytes, 0),

@@ -28,6 +28,8 @@ export class ModelPlanner {
   readonly #measures: MemberMeasures;
   #history: PlannerHistory = EMPTY_HISTORY;
   #loading: Promise<void> | undefined;
+  #saving: Promise<void> = Promise.resolve();
+  #nextSave: Promise<void> | undefined;
 
   constructor(ports: Ports, measures: MemberMeasures) {
     this.#ports = ports;
@@ -77,7 +79,18 @@ export class ModelPlanner {
       ...{ modelId: model.id, placement, nodeIds, predicted },
       ...seen,
     });
-    await this.#ports.records.write("history", this.#history);
+    await this.#save();
+  }
+
+  /** One write at a time; what is learnt during it goes with the next one, for all who wait. */
+  #save(): Promise<void> {
+    const write = () => {
+      this.#nextSave = undefined;
+      return this.#ports.records.write("history", this.#history);
+    };
+    this.#nextSave ??= this.#saving.then(write, write);
+    this.#saving = this.#nextSave;
+    return this.#nextSave;
   }
 
   contextTokensOf(model: ModelRecord, wanted: number | undefined): number {
