@@ -12,6 +12,7 @@ import {
   writeTestModel,
 } from "../testing/ring-members.js";
 import type { GenerateRequest, GenerationEvent } from "./generation.js";
+import { EVENTS_UNTAKEN_MAX } from "./limits.js";
 import type { RingFailure } from "./ring-worker.js";
 import type { RestartableRingWorker } from "./ring-worker-options.js";
 import { startRingWorker } from "./start-ring-worker.js";
@@ -128,19 +129,22 @@ describe("worker processes", () => {
   it("stop at once when the one who asked goes away", async () => {
     const [ada] = (await start(1)) as [Held];
     await loadAll([ada], 1);
+    // Longer than what may lie there untaken, so that it cannot be done before it is cancelled.
+    const long = greedy("b", EVENTS_UNTAKEN_MAX + 20);
     const abort = new AbortController();
     const run = async () => {
-      for await (const event of ada.worker.generate(greedy(PROMPT, 60), abort.signal)) {
+      for await (const event of ada.worker.generate(long, abort.signal)) {
         if (event.kind === "text") abort.abort();
       }
     };
     await expect(run()).rejects.toMatchObject({ code: "MESH_CANCELLED" });
-    for await (const event of ada.worker.generate(greedy(PROMPT, 60), never)) {
+    for await (const event of ada.worker.generate(long, never)) {
       if (event.kind === "text") break;
     }
-    const { tokens } = await answer(ada, greedy(PROMPT, 60));
-    expect(tokens).toHaveLength(60);
-    expect((await ada.worker.stats()).tokensGenerated).toBeLessThan(180);
+    const { tokens } = await answer(ada, long);
+    expect(tokens).toHaveLength(EVENTS_UNTAKEN_MAX + 20);
+    const { tokensGenerated } = await ada.worker.stats();
+    expect(tokensGenerated).toBeLessThan(3 * (EVENTS_UNTAKEN_MAX + 20));
   });
 
   it("refuse requests that make no sense, and models that do not fit", async () => {
