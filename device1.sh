@@ -12,7 +12,7 @@ set -eu
 
 case "${1-}" in
 -h | --help)
-  sed -n 's/^# \{0,1\}//p' "$0" | sed 1d
+  sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed 's/^#$//'
   exit 0
   ;;
 "") ;;
@@ -34,6 +34,18 @@ control_port=${CONTROL_PLANE_PORT:-8080}
 # How long the pairing code in .pool-info holds.
 pairing_validity=1h
 
+# They say what is wrong in their first second, such as a port that is in use.
+check_services() {
+  if ! is_running "$relay"; then
+    cat "$logs/relay.out" >&2
+    fail "the relay server did not start" "If its port is in use: RELAY_PORT=4002 $0"
+  fi
+  if ! is_running "$control_plane"; then
+    cat "$logs/control-plane.out" >&2
+    fail "the control plane did not start" "Choose a port: CONTROL_PLANE_PORT=8090 $0"
+  fi
+}
+
 build_project
 
 step "Starting the relay server (port $relay_port) and the control plane (port $control_port)"
@@ -49,6 +61,8 @@ if [ -e "$home/node.json" ]; then
 else
   mesh init --network-id "$network_id" --name "$device_name"
 fi
+
+check_services
 
 step "Creating the pool $pool_name"
 created=$(mesh pool create --name "$pool_name" --existing \
@@ -73,16 +87,6 @@ info=$here/.pool-info
 } >"$info.new"
 mv -f "$info.new" "$info"
 
-for one in relay control-plane; do
-  if [ "$one" = relay ]; then pid=$relay; else pid=$control_plane; fi
-  is_running "$pid" && continue
-  cat "$logs/$one.out" >&2
-  if [ "$one" = relay ]; then
-    fail "the relay server did not start" "If its port is in use: RELAY_PORT=4002 $0"
-  fi
-  fail "the control plane did not start" "Choose a port: CONTROL_PLANE_PORT=8090 $0"
-done
-
 step "Credentials of the pool, for Device 2"
 cat <<END
 ----------------------------------------------------------------
@@ -101,6 +105,7 @@ END
 
 step "Starting the agent"
 start_agent
+check_services
 address=$(sed -n 's/^mesh-control-plane .*: \(http:.*\)$/\1/p' "$logs/control-plane.out")
 step "Ready. This device is the admin of $pool_name."
 cat <<END

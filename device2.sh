@@ -10,7 +10,7 @@ set -eu
 
 case "${1-}" in
 -h | --help)
-  sed -n 's/^# \{0,1\}//p' "$0" | sed 1d
+  sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed 's/^#$//'
   exit 0
   ;;
 "") ;;
@@ -99,8 +99,8 @@ fi
 if [ -n "$pool_id" ] && [ ! -e "$home/pools/$pool_id.json" ]; then
   step "Asking for a certificate over the LAN"
   join_pool || fail "this device was not let in" \
-    "Is Device 1 running, in the same LAN, and UDP port 42424 open? Without multicast:" \
-    "PEER=ADDRESS-OF-DEVICE-1:9001 $0"
+    "When it was not found: is Device 1 running, in the same LAN, with UDP port 42424 open?" \
+    "Without multicast: PEER=ADDRESS-OF-DEVICE-1:9001 $0"
 fi
 
 step "Starting the agent"

@@ -7,7 +7,7 @@ set -eu
 
 case "${1-}" in
 -h | --help)
-  sed -n 's/^# \{0,1\}//p' "$0" | sed 1d
+  sed -n '2,/^set/s/^# \{0,1\}//p' "$0" | sed 's/^#$//'
   exit 0
   ;;
 "") ;;
