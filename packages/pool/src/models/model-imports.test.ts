@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { MeshError } from "@hearthmesh/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { randomModelBytes, TINY_SHAPE } from "../testing/random-model.js";
 import { digestOf } from "./chunk-hasher.js";
@@ -115,6 +116,22 @@ describe("an address", () => {
     const next = await bed.imports.addFrom(server.url.href, {}, never);
     expect(await ended(next.id)).toMatchObject({ state: "done" });
     expect(server.seen.at(-1)?.range).toMatch(/^bytes=\d+-$/);
+  });
+
+  it("is not downloaded again when the collective could not take it", async () => {
+    const { writeContent } = bed.files.writer;
+    Object.assign(bed.files.writer, {
+      writeContent: async () => {
+        throw new MeshError("MESH_NO_STORAGE");
+      },
+    });
+    const first = await bed.imports.addFrom(server.url.href, {}, never);
+    expect((await ended(first.id)).error).toEqual(failure("MESH_NO_STORAGE"));
+    Object.assign(bed.files.writer, { writeContent });
+    const next = await bed.imports.addFrom(server.url.href, {}, never);
+    expect(await ended(next.id)).toMatchObject({ state: "done" });
+    expect(server.seen[1]?.range).toBe(`bytes=${MODEL.length}-`);
+    expect(incoming()).toEqual([]);
   });
 
   it("that gives a page and no model is noticed at its first bytes", async () => {

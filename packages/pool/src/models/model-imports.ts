@@ -8,7 +8,14 @@
 import { createReadStream } from "node:fs";
 import { mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { asWireError, type Clock, type Logger, MeshError, type Random } from "@hearthmesh/core";
+import {
+  asWireError,
+  type Clock,
+  isMeshError,
+  type Logger,
+  MeshError,
+  type Random,
+} from "@hearthmesh/core";
 import { type CollectiveLibrary, readOnlyError } from "./collective-library.js";
 import { DEMO_MODEL_NAME, inspectModel } from "./demo-model.js";
 import { diskError } from "./disk-errors.js";
@@ -70,6 +77,12 @@ interface Import {
   running: Promise<unknown>;
 }
 
+/** What is wrong with the file itself: a whole download is kept for the next time in other cases. */
+const FOR_GOOD: readonly string[] = [
+  "MESH_MODEL_DAMAGED",
+  "MESH_MODEL_UNSUPPORTED",
+  "MESH_MODEL_EXISTS",
+];
 const MAGIC = Buffer.from("GGUF");
 
 export class ModelImports {
@@ -197,10 +210,12 @@ export class ModelImports {
         signal,
       );
       try {
-        return await this.#store(one, path, signal);
-      } finally {
-        // It is whole: to try again makes sense from the start alone.
-        if (!signal.aborted) await removeDownload(path);
+        const model = await this.#store(one, path, signal);
+        await removeDownload(path);
+        return model;
+      } catch (error) {
+        if (isMeshError(error) && FOR_GOOD.includes(error.code)) await removeDownload(path);
+        throw error;
       }
     });
   }
