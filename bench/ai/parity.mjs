@@ -1,4 +1,5 @@
 /** Greedy tokens of rings of one to four members, beside those of one process of the peer. */
+import { logitGap } from "./near-tie.mjs";
 import { startRing } from "./ring.mjs";
 
 const PROMPT = "Once upon a time";
@@ -18,12 +19,11 @@ export async function parity(peer, models) {
       try {
         await ring.load();
         const { tokens } = await ring.generate(PROMPT, TOKENS);
-        results.push({
-          name,
-          shares,
-          same: sameFromTheFirst(tokens, expected),
-          of: expected.length,
-        });
+        const same = sameFromTheFirst(tokens, expected);
+        const pair = [tokens[same], expected[same]];
+        const isSame = same === expected.length || pair.includes(undefined);
+        const gap = isSame ? 0 : await logitGap(path, PROMPT, expected.slice(0, same), pair);
+        results.push({ name, shares, same, of: expected.length, gap });
       } finally {
         await ring.stop();
       }

@@ -112,7 +112,10 @@ function parityRows(results, peer) {
   return [...new Set(results.map(({ name }) => name))].map((name) => {
     const rings = results.filter((result) => result.name === name);
     const all = rings.every(({ same, of }) => same === of);
-    const shares = rings.map((ring) => `${ring.shares.join(":")} ${ring.same}/${ring.of}`);
+    const shares = rings.map(({ shares, same, of, gap }) => {
+      const tie = same === of ? "" : ` (there two logits are ${gap.toFixed(3)} apart)`;
+      return `${shares.join(":")} ${same}/${of}${tie}`;
+    });
     const cells = [`${name}: greedy tokens as ${peer.name}`, shares.join(", "), "", "all"];
     return row(...cells, met(all));
   });
