@@ -98,11 +98,6 @@ export class KeptAnswers {
     return kept.answer;
   }
 
-  /** What is under way ends with its readers. */
-  close(): void {
-    for (const name of [...this.#kept.keys()]) this.#forget(name);
-  }
-
   #ended(name: string, error: unknown): void {
     const kept = this.#kept.get(name);
     if (kept === undefined) return;

@@ -81,10 +81,6 @@ export class OpenAiService {
     return this.#usage.values(node, this.#limits.requestsUnderWay);
   }
 
-  close(): void {
-    this.#kept.close();
-  }
-
   async *#run(
     { request, caller }: OpenAiCall,
     seed: number | undefined,
