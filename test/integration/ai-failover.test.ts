@@ -57,20 +57,21 @@ beforeAll(async () => {
   }
   const first = node("first");
   await meshOk(first.home, ["init", "--network-id", "test", "--name", "first"]);
-  const create = ["pool", "create", "--name", "ring", "--pair", "--json"];
+  const create = ["pool", "create", "--name", "ring", "--json"];
   const made = JSON.parse(await meshOk(first.home, create));
   first.start();
   await first.ready();
-  for (const name of ["second", "third"] as const) {
-    const pair = ["pool", "pair", "--json"];
-    const { code } = JSON.parse(await meshOk(first.home, pair)) as { code: string };
+  const enter = async (name: Name) => {
     const { home } = node(name);
     await meshOk(home, ["init", "--network-id", "test", "--name", name]);
+    const pair = await meshOk(first.home, ["pool", "pair", "--json"]);
+    const { code } = JSON.parse(pair) as { code: string };
     const which = ["--pool-id", made.poolId, "--pool-root-pubkey", made.rootPublicKey];
     const where = ["--name", "ring", "--peer", `127.0.0.1:${9001 + base}`, "--code", "-"];
     await meshOk(home, ["pool", "join", ...which, ...where], { input: code });
     node(name).start();
-  }
+  };
+  await Promise.all([enter("second"), enter("third")]);
   for (const name of NAMES) await online(name, 3);
 });
 
