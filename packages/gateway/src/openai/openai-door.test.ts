@@ -50,6 +50,10 @@ function post(path: string, body: unknown, init: RequestInit = {}) {
 const chat = (body: object, init?: RequestInit) =>
   post("/v1/chat/completions", { model: "tale", messages: hello, ...body }, init);
 
+interface Refusal {
+  error: { type: string; param: string | null; code: string };
+}
+
 /** The data of each event. */
 function eventsOf(text: string): string[] {
   return text
@@ -88,7 +92,7 @@ describe("an answer as a whole", () => {
 
   it("of a text has OpenAI's form, with the times that were asked for", async () => {
     const answer = await post("/v1/completions", { prompt: "Once", max_tokens: 1, timings: true });
-    const body = await answer.json();
+    const body = (await answer.json()) as { id: string; choices: unknown };
     expect(body).toMatchObject({ object: "text_completion", timings: { decodeMs: 20 } });
     expect(body.id).toMatch(/^cmpl-/);
     const choice = { text: "Hello", index: 0, logprobs: null, finish_reason: "length" };
@@ -205,7 +209,7 @@ describe("a stream", () => {
 
 describe("errors", () => {
   const errorOf = async (answer: Response) => {
-    const { error } = await answer.json();
+    const { error } = (await answer.json()) as Refusal;
     return [answer.status, error.type, error.param, error.code];
   };
   const invalid = "invalid_request_error";
@@ -312,7 +316,7 @@ describe("a request with an Idempotency-Key", () => {
   it("refuses another request with the same key", async () => {
     await (await keyed("retry-2")).text();
     const other = await keyed("retry-2", { temperature: 0 });
-    expect([other.status, (await other.json()).error.code]).toEqual([
+    expect([other.status, ((await other.json()) as Refusal).error.code]).toEqual([
       ...[422, "MESH_IDEMPOTENCY_KEY_USED"],
     ]);
     expect((await keyed("two words")).status).toBe(400);

@@ -31,8 +31,8 @@ const CODES: Partial<Record<ErrorCode, string>> = {
 };
 
 /**
- * `details.param` and `details.openAiCode` of an error are the more precise words; `url` is what was
- * asked for.
+ * `details.param` and `details.openAiCode` of an error are the more precise words; `url` is what
+ * was asked for.
  */
 export function openAiError(error: MeshError, url = "/v1/chat/completions"): OpenAiErrorBody {
   const { code, status, details = {} } = error;
