@@ -15,7 +15,13 @@ import {
   wholeOf,
 } from "./checked-json.js";
 import type { Placement } from "./inference-service.js";
-import { AGENT_BODY_BYTES_MAX, ENDPOINTS_MAX, RING_MEMBERS_MAX, RINGS_MAX } from "./limits.js";
+import {
+  AGENT_BODY_BYTES_MAX,
+  ENDPOINTS_MAX,
+  EPOCH_MAX,
+  RING_MEMBERS_MAX,
+  RINGS_MAX,
+} from "./limits.js";
 
 export const METHODS = {
   measure: "ai.measure",
@@ -80,7 +86,6 @@ export interface LedRing {
 }
 
 const NAME_CHARACTERS_MAX = 128;
-const EPOCH_MAX = Number.MAX_SAFE_INTEGER;
 
 export const encodePrepare = (message: PrepareMessage) => toBytes({ v: 1, ...message });
 export const encodeJoin = (message: JoinMessage) => toBytes({ v: 1, ...message });

@@ -1,5 +1,5 @@
 /** The last epoch of each model that this node has seen, kept over restarts. */
-import { EPOCHS_KEPT_MAX } from "./limits.js";
+import { EPOCH_AHEAD_MAX, EPOCH_MAX, EPOCHS_KEPT_MAX } from "./limits.js";
 import type { AgentRecords } from "./ports.js";
 
 export class EpochBook {
@@ -21,10 +21,11 @@ export class EpochBook {
     return epoch;
   }
 
-  /** Somebody else was further. */
+  /** Somebody else was further; what is too far to be true is not believed. */
   async learn(modelId: string, epoch: number): Promise<void> {
     await this.#load();
-    if (epoch <= (this.#epochs.get(modelId) ?? 0)) return;
+    const own = this.#epochs.get(modelId) ?? 0;
+    if (epoch <= own || epoch > Math.min(EPOCH_MAX, own + EPOCH_AHEAD_MAX)) return;
     this.#take(modelId, epoch);
     await this.#save();
   }
@@ -50,7 +51,8 @@ export class EpochBook {
     };
     if (v !== 1 || epochs === null || typeof epochs !== "object") return;
     for (const [modelId, epoch] of Object.entries(epochs).slice(-EPOCHS_KEPT_MAX)) {
-      if (Number.isSafeInteger(epoch) && epoch > 0) this.#epochs.set(modelId, epoch);
+      if (Number.isSafeInteger(epoch) && epoch > 0 && epoch <= EPOCH_MAX)
+        this.#epochs.set(modelId, epoch);
     }
   }
 

@@ -43,6 +43,10 @@ export const PROBE_BYTES = 16 << 20;
 export const PROBE_MS_MAX = 2_000;
 /** Decoded tokens from which on a finished answer says something about speed. */
 export const OBSERVED_TOKENS_MIN = 16;
+/** An epoch counts plans: one above this is made up, and would leave no room for later ones. */
+export const EPOCH_MAX = 2 ** 48;
+/** A member may say that an epoch was further by so much; more is made up. */
+export const EPOCH_AHEAD_MAX = 2 ** 24;
 /** Models whose last epoch is remembered. */
 export const EPOCHS_KEPT_MAX = 1024;
 /** Measuring an engine, with the start of its process. */

@@ -42,9 +42,14 @@ export class MemberMeasures {
     this.#releasable = releasable;
   }
 
-  /** The last answer of all members; undefined before the first. */
+  /** The last answer of those who are members still; undefined before the first. */
   get last(): Measures | undefined {
-    return this.#last;
+    if (this.#last === undefined) return undefined;
+    const { members } = this.#ports;
+    const present = this.#last.members.filter(
+      ({ isSelf, nodeId }) => isSelf || members.isPeer(nodeId),
+    );
+    return { ...this.#last, members: present };
   }
 
   /** A probe measured the link to a member. */

@@ -31,7 +31,7 @@ import type { AgentPorts } from "./ports.js";
 import { encodeRequest, nodeIdsOf, readEvents } from "./remote-generation.js";
 import { type Place, RequestPlaces } from "./request-places.js";
 import { RetoldAnswer } from "./retold-answer.js";
-import { ringIdOf } from "./ring-finder.js";
+import { mayUse, ringIdOf } from "./ring-finder.js";
 import { type HeldRing, RingHost } from "./ring-host.js";
 import type { LinkBench, LoadedRing, NodeRings } from "./ring-inspection.js";
 import { RingRegistry } from "./ring-registry.js";
@@ -70,6 +70,7 @@ export class PoolInference implements InferenceService {
       const now = onlineText(ports);
       if (now !== shown) registry.membersChanged();
       shown = now;
+      this.#host.membersChanged();
     });
   }
 
@@ -195,14 +196,22 @@ export class PoolInference implements InferenceService {
         const error = fromWireError(cause);
         if (signal.aborted || attempt >= REQUEST_ATTEMPTS_MAX || !isWorthAnother(error))
           throw error;
-        const told = leaderOf(error);
         if ("nodeId" in place) avoid.add(place.nodeId);
+        const told = this.#leaderTold(error, request);
         place =
-          told !== undefined && told !== this.#ports.self.nodeId && !avoid.has(told)
+          told !== undefined && !avoid.has(told)
             ? { nodeId: told }
             : await this.#placeOf(model, request, avoid, signal);
       }
     }
+  }
+
+  /** Who leads, as another node says: only somebody of the pool who may see the prompt. */
+  #leaderTold(error: MeshError, request: InferenceRequest): NodeId | undefined {
+    const told = leaderOf(error);
+    const { members, self } = this.#ports;
+    if (told === undefined || told === self.nodeId || !members.isPeer(told)) return undefined;
+    return mayUse([told], this.#allowedOf(request)) ? told : undefined;
   }
 
   #attempt(

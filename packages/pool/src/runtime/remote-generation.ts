@@ -169,7 +169,9 @@ export function nodeIdsOf(
   members: readonly { readonly nodeId: string; readonly name: string }[],
 ) {
   return names?.map((name) => {
-    const found = members.find((member) => member.nodeId === name || member.name === name);
+    // Ids first: nobody gets the prompt of another node by being called like its id.
+    const found =
+      members.find(({ nodeId }) => nodeId === name) ?? members.find((one) => one.name === name);
     if (found !== undefined) return parseNodeId(found.nodeId);
     throw new MeshError("MESH_BAD_REQUEST", {
       message: `no member of the pool is called ${JSON.stringify(name.slice(0, 80))}`,

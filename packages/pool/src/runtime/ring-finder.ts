@@ -15,7 +15,8 @@ type Ports = Pick<AgentPorts, "members" | "links" | "log">;
 
 /**
  * Rings of other members for this model, the best first: ready ones, then those with least to do.
- * Whoever does not answer in time is passed over.
+ * Whoever does not answer in time is passed over. The leader sees the prompt whatever it says of
+ * its ring.
  */
 export async function findRings(
   { members, links, log }: Ports,
@@ -42,7 +43,8 @@ export async function findRings(
   return found
     .flat()
     .filter(
-      ({ ring }) => ring.modelId === modelId && !ring.isForced && mayUse(ring.nodeIds, allowed),
+      ({ leader, ring }) =>
+        ring.modelId === modelId && !ring.isForced && mayUse([leader, ...ring.nodeIds], allowed),
     )
     .sort(
       (a, b) => Number(b.ring.isReady) - Number(a.ring.isReady) || a.ring.running - b.ring.running,

@@ -51,6 +51,7 @@ export interface RingHostOptions extends AgentPorts {
 
 export class RingHost {
   readonly #options: RingHostOptions;
+  /** By leader and ring: what one leader says never touches the ring of another one. */
   readonly #holdings = new Map<string, Holding>();
   #isClosed = false;
 
@@ -63,7 +64,23 @@ export class RingHost {
   }
 
   worker(ringId: string): RingWorker | undefined {
-    return this.#holdings.get(ringId)?.held?.worker;
+    return this.#holdings.get(keyOf(this.#options.self.nodeId, ringId))?.held?.worker;
+  }
+
+  /** Lets go of rings whose leader left the pool; own ones go on without members that left. */
+  membersChanged(): void {
+    const { self, members } = this.#options;
+    const isStranger = (nodeId: NodeId) => nodeId !== self.nodeId && !members.isPeer(nodeId);
+    for (const holding of [...this.#holdings.values()]) {
+      const { leader, message, ringId, epoch } = holding;
+      const left = message.members.find(({ nodeId }) => isStranger(nodeId))?.nodeId;
+      if (left === undefined) continue;
+      const error = new MeshError("MESH_RING_BROKEN", { message: `${left} left the pool` });
+      if (isStranger(leader)) void this.#drop(holding, error);
+      else if (leader === self.nodeId) {
+        this.#options.onFailure(ringId, { epoch, nodeId: left, error });
+      }
+    }
   }
 
   /**
@@ -113,9 +130,12 @@ export class RingHost {
 
   /** Ends the ring here; one of a later epoch stays. */
   async release(from: NodeId, { ringId, epoch }: RingName): Promise<void> {
-    const holding = this.#holdings.get(ringId);
-    if (holding === undefined || holding.epoch > epoch) return;
-    if (holding.leader !== from) throw notLeader(from);
+    const holding = this.#holdings.get(keyOf(from, ringId));
+    if (holding === undefined) {
+      if (this.held().some((other) => other.ringId === ringId)) throw notLeader(from);
+      return;
+    }
+    if (holding.epoch > epoch) return;
     await this.#drop(holding, new MeshError("MESH_RING_NOT_READY", { message: "released" }));
   }
 
@@ -149,7 +169,11 @@ export class RingHost {
 
   #take(message: PrepareMessage): Holding {
     const { ringId, epoch } = message;
-    const present = this.#holdings.get(ringId);
+    const key = keyOf(message.leader, ringId);
+    const present = this.#holdings.get(key);
+    if (present !== undefined && present.modelId !== message.modelId) {
+      throw forbidden("a ring keeps its model");
+    }
     if (present !== undefined && present.epoch >= epoch) {
       throw new MeshError("MESH_EPOCH_OLD", {
         message: `epoch ${epoch} is not newer than ${present.epoch}`,
@@ -169,7 +193,7 @@ export class RingHost {
       ...{ abort: new AbortController(), life: new AbortController() },
     };
     Object.assign(holding, { epoch, message, state: "preparing", abort: new AbortController() });
-    this.#holdings.set(ringId, holding);
+    this.#holdings.set(key, holding);
     return holding;
   }
 
@@ -219,7 +243,7 @@ export class RingHost {
     const start = async () => {
       const bytesMax = holding.memoryBytes + host.memoryBytes();
       const held = await startWorker(bytesMax, holding.life.signal);
-      if (this.#holdings.get(holding.ringId) !== holding) {
+      if (!this.#isHeld(holding)) {
         await held.close();
         throw new MeshError("MESH_EPOCH_OLD");
       }
@@ -235,8 +259,7 @@ export class RingHost {
 
   /** A newer plan came, or a release, while this one was being prepared. */
   #checkPresent(holding: Holding, message: PrepareMessage): void {
-    const isPresent = this.#holdings.get(holding.ringId) === holding;
-    if (isPresent && holding.epoch === message.epoch) return;
+    if (this.#isHeld(holding) && holding.epoch === message.epoch) return;
     throw new MeshError("MESH_EPOCH_OLD", { details: { epoch: holding.epoch } });
   }
 
@@ -255,7 +278,7 @@ export class RingHost {
   /** Without a new plan of its leader the shard is let go. */
   #fail(holding: Holding, error: unknown): void {
     const { clock, self, log } = this.#options;
-    if (this.#holdings.get(holding.ringId) !== holding) return;
+    if (!this.#isHeld(holding)) return;
     holding.state = "failed";
     if (isMeshError(error, "MESH_ENGINE_FAILED")) void this.#dropWorker(holding);
     if (holding.leader === self.nodeId) return;
@@ -273,19 +296,22 @@ export class RingHost {
   }
 
   async #drop(holding: Holding, reason: MeshError): Promise<void> {
-    if (this.#holdings.get(holding.ringId) === holding) this.#holdings.delete(holding.ringId);
+    if (this.#isHeld(holding)) this.#holdings.delete(keyOf(holding.leader, holding.ringId));
     holding.orphanTimer?.cancel();
     holding.abort.abort(reason);
     holding.life.abort(reason);
     await this.#dropWorker(holding);
   }
 
+  #isHeld(holding: Holding): boolean {
+    return this.#holdings.get(keyOf(holding.leader, holding.ringId)) === holding;
+  }
+
   #of(from: NodeId, { ringId, epoch }: RingName): Holding {
-    const holding = this.#holdings.get(ringId);
+    const holding = this.#holdings.get(keyOf(from, ringId));
     if (holding === undefined) {
       throw new MeshError("MESH_RING_NOT_READY", { message: "this node holds no such ring" });
     }
-    if (holding.leader !== from) throw notLeader(from);
     if (holding.epoch === epoch) return holding;
     throw new MeshError("MESH_EPOCH_OLD", { details: { epoch: holding.epoch } });
   }
@@ -310,6 +336,10 @@ function planOf(message: PrepareMessage, join: JoinMessage, model: ModelRecord):
         : [{ nodeId, name, shard, endpoints: join.endpoints[index] ?? [] }];
     }),
   };
+}
+
+function keyOf(leader: NodeId, ringId: string): string {
+  return `${leader} ${ringId}`;
 }
 
 function notLeader(nodeId: NodeId): MeshError {

@@ -71,6 +71,12 @@ export class AgentPool {
     return agent;
   }
 
+  /** The admin takes it out of the pool; its process and its sockets live on. */
+  remove(name: string): void {
+    this.#names.delete(testNodeId(name));
+    for (const listener of this.#changed) listener();
+  }
+
   /** As by SIGKILL: nothing is said, its links and sockets close. */
   lose(name: string): void {
     const nodeId = testNodeId(name);
