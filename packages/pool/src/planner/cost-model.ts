@@ -4,7 +4,7 @@
  * Decoding one token reads every weight of a shard once, so a member needs `bytes / bandwidth`; in
  * a ring all wait for the slowest one, and for `2 * layers + 1` exchanges: after the attention and
  * the feed-forward part of every layer, and once for the output. An exchange is one step: everyone
- * sends its partial sum (bf16) to everyone, and needs half a round trip, the time of its bytes on
+ * sends its partial sum to everyone, and needs half a round trip, the time of its bytes on
  * its own line, and what both sides compute for it.
  *
  * Reading the cache of keys and values is left out: it is small against the weights until contexts
@@ -13,11 +13,10 @@
 import type { NodeId } from "@hearthmesh/core";
 import { weightBytesEstimate } from "../engine/engine-memory.js";
 import type { ModelShape } from "../model/model-shape.js";
+import { wireFormatOf } from "../ring/wire-format.js";
 import type { Shard } from "../shards/shard.js";
 import { EXCHANGE_OVERHEAD_MS, LINK_BYTES_PER_SECOND_DEFAULT } from "./limits.js";
 import type { PlannerLink } from "./planner-input.js";
-
-const BF16_BYTES = 2;
 
 /** Exchanges of one token. */
 export function exchangesPerToken(shape: ModelShape): number {
@@ -42,7 +41,8 @@ export interface RingWay {
 /** Milliseconds of one exchange between `members` members; 0 for one alone. */
 export function exchangeMs(shape: ModelShape, members: number, way: RingWay): number {
   if (members < 2) return 0;
-  const sentBytes = (members - 1) * shape.embeddingWidth * BF16_BYTES;
+  const sentBytes =
+    (members - 1) * shape.embeddingWidth * wireFormatOf(shape.embeddingWidth).valueBytes;
   return way.roundTripMs / 2 + (sentBytes / way.bytesPerSecond) * 1000 + EXCHANGE_OVERHEAD_MS;
 }
 

@@ -1,14 +1,18 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { addBf16, bf16Scratch, encodeBf16, setBf16 } from "./bf16.js";
 import { Exchange } from "./exchange.js";
 import { chooseExchange, LinkCost } from "./exchange-choice.js";
 import { FrameKind, FrameReader, HEADER_BYTES } from "./frame-codec.js";
 import type { MemberFault } from "./member-fault.js";
 import type { ExchangeMode } from "./step-codec.js";
+import { bfloat16Format, float32Format, wireFormatOf } from "./wire-format.js";
 
 const WIDTH = 24;
 const ROWS_MAX = 4;
+
+/** What the members of a ring send each other in the tests that run now. */
+let format = bfloat16Format;
 
 interface Member {
   exchange: Exchange;
@@ -22,6 +26,7 @@ function ring(members: number, holders: readonly [boolean[], boolean[]]): Member
     const sent: Member["sent"] = [];
     const exchange = new Exchange({
       ...{ epoch: 7, position, members, embeddingWidth: WIDTH, rowsMax: ROWS_MAX },
+      format: format(),
       contributors: holders,
       send: (to, frame) => sent.push({ to, frame: frame.slice() }),
     });
@@ -90,7 +95,14 @@ describe("bfloat16", () => {
   });
 });
 
-describe("Exchange", () => {
+describe.each([
+  ["bfloat16", bfloat16Format],
+  ["float32", float32Format],
+])("Exchange of %s", (_, ofThese) => {
+  beforeAll(() => {
+    format = ofThese;
+  });
+
   const scenario = fc.record({
     members: fc.integer({ min: 2, max: 5 }),
     seed: fc.integer(),
@@ -219,8 +231,9 @@ describe("Exchange", () => {
     for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY]) {
       const [a] = pair();
       a.exchange.begin(values(1), 1, "one-shot");
-      const parts = new Uint16Array(WIDTH).fill(Number.isNaN(wrong) ? 0x7fc1 : 0xff80);
-      a.exchange.accept(1, FrameKind.partial, 0, new Uint8Array(parts.buffer));
+      const parts = new Uint8Array(format().valueBytes * WIDTH);
+      expect(format().encode(values(1, wrong), 0, parts)).toBe(false);
+      a.exchange.accept(1, FrameKind.partial, 0, parts);
       const theirs = faultOf(() => a.exchange.advance());
       expect(theirs.position).toBe(1);
       expect(theirs.error.code).toBe("MESH_RING_FRAME_INVALID");
@@ -239,6 +252,27 @@ describe("Exchange", () => {
     deliver(a, 1, b.sent.find(({ to }) => to === 0)!.frame);
     expect(a.exchange.missing()).toBe(2);
     expect(a.exchange.advance()).toBe(false);
+  });
+});
+
+describe("the format of a ring", () => {
+  it("is float32 for narrow models, which loses nothing, and half as long for wide ones", () => {
+    const exact = Float32Array.of(1 / 3, -1e-30, 3e38);
+    for (const [width, valueBytes] of [
+      [64, 4],
+      [1024, 4],
+      [1025, 2],
+      [8192, 2],
+    ] as const) {
+      const wire = wireFormatOf(width);
+      const payload = new Uint8Array(wire.valueBytes * exact.length);
+      expect(payload.length).toBe(valueBytes * exact.length);
+      expect(wire.encode(exact, 0, payload)).toBe(true);
+      const sum = new Float32Array(exact.length);
+      expect(wire.set(payload, sum)).toBe(true);
+      expect(sum[0]).toBeCloseTo(1 / 3, 2);
+      if (valueBytes === 4) expect(sum).toEqual(exact);
+    }
   });
 });
 
@@ -263,7 +297,7 @@ describe("FrameReader", () => {
     const read = (pieces: readonly Uint8Array[]) => {
       const seen: string[] = [];
       const reader = new FrameReader({
-        payloadBytesMax: () => 2 * WIDTH,
+        payloadBytesMax: () => format().valueBytes * WIDTH,
         onFrame: (header, payload) =>
           seen.push(`${JSON.stringify(header)} ${Buffer.from(payload).toString("hex")}`),
       });
@@ -286,7 +320,7 @@ describe("FrameReader", () => {
     const reader = (max: number) =>
       new FrameReader({ payloadBytesMax: () => max, onFrame: () => undefined });
     const header = frames().subarray(0, HEADER_BYTES);
-    expect(() => reader(2 * WIDTH - 1).read(header)).toThrow(/bytes/);
+    expect(() => reader(format().valueBytes * WIDTH - 1).read(header)).toThrow(/bytes/);
     expect(() => reader(-1).read(new Uint8Array(HEADER_BYTES))).toThrow();
     fc.assert(
       fc.property(fc.uint8Array({ minLength: HEADER_BYTES, maxLength: 64 }), (bytes) => {

@@ -20,12 +20,12 @@
  * `MESH_RING_FRAME_INVALID`, or `MESH_ENGINE_FAILED` when the own values are not finite.
  */
 import { MeshError } from "@hearthmesh/core";
-import { addBf16, bf16Scratch, encodeBf16, setBf16 } from "./bf16.js";
 import { FrameKind, HEADER_BYTES, invalidFrame, writeHeader } from "./frame-codec.js";
 import { EXCHANGES_AHEAD_MAX } from "./limits.js";
 import { MemberFault } from "./member-fault.js";
 import { PartInbox } from "./part-inbox.js";
 import type { ExchangeMode } from "./step-codec.js";
+import type { WireFormat } from "./wire-format.js";
 
 export interface ExchangeOptions {
   readonly epoch: number;
@@ -33,6 +33,7 @@ export interface ExchangeOptions {
   readonly members: number;
   readonly embeddingWidth: number;
   readonly rowsMax: number;
+  readonly format: WireFormat;
   /** Who holds something: by position, of attention and of the feed-forward part. */
   readonly contributors: readonly [readonly boolean[], readonly boolean[]];
   /** The frame must not be changed; the machine changes it itself after the peers have it. */
@@ -49,7 +50,6 @@ export class Exchange {
   readonly #parts: PartInbox;
   readonly #sums: PartInbox;
   readonly #sum: Float32Array;
-  readonly #scratch = bf16Scratch();
   readonly #outgoing: FrameBuffer[];
   /** Of the slices of a scatter: one for each receiver. The own one is kept for the sum. */
   readonly #slices: FrameBuffer[][];
@@ -59,11 +59,11 @@ export class Exchange {
   #mode: ExchangeMode = "one-shot";
 
   constructor(options: ExchangeOptions) {
-    const { members, position, embeddingWidth, rowsMax } = options;
+    const { members, position, embeddingWidth, rowsMax, format } = options;
     this.#options = options;
     this.#sum = new Float32Array(rowsMax * embeddingWidth);
-    this.#parts = new PartInbox(members, position);
-    this.#sums = new PartInbox(members, position);
+    this.#parts = new PartInbox(members, position, format.valueBytes);
+    this.#sums = new PartInbox(members, position, format.valueBytes);
     const ring = (): FrameBuffer[] =>
       Array.from({ length: EXCHANGES_AHEAD_MAX }, () => ({ bytes: new Uint8Array(0) }));
     this.#outgoing = ring();
@@ -77,8 +77,9 @@ export class Exchange {
 
   /** Largest payload that a peer may send. */
   payloadBytesMax(kind: number): number {
-    const all = 2 * this.#sum.length;
-    return kind === FrameKind.partial ? all : Math.ceil(all / this.#options.members) + 2;
+    const { members, format } = this.#options;
+    const values = this.#sum.length;
+    return format.valueBytes * (kind === FrameKind.partial ? values : Math.ceil(values / members));
   }
 
   /** Begins the next exchange with the own part of `rows` rows; ignored when it holds nothing. */
@@ -99,7 +100,11 @@ export class Exchange {
   /** A frame of kind partial, scatter or gather of this epoch. */
   accept(from: number, kind: number, number: number, payload: Uint8Array): void {
     const ahead = number - this.#number;
-    if (ahead < 0 || ahead >= EXCHANGES_AHEAD_MAX || payload.length % 2 !== 0) {
+    if (
+      ahead < 0 ||
+      ahead >= EXCHANGES_AHEAD_MAX ||
+      payload.length % this.#options.format.valueBytes !== 0
+    ) {
       throw this.#fault(from, `a frame for exchange ${number} came in exchange ${this.#number}`);
     }
     if (kind === FrameKind.gather) {
@@ -175,7 +180,7 @@ export class Exchange {
   }
 
   #encode(values: Float32Array, from: number, frame: Uint8Array): void {
-    if (encodeBf16(values, from, payloadOf(frame))) return;
+    if (this.#options.format.encode(values, from, frame.subarray(HEADER_BYTES))) return;
     const message = "the engine gave values that are no numbers";
     throw new MemberFault(undefined, new MeshError("MESH_ENGINE_FAILED", { message }));
   }
@@ -188,7 +193,7 @@ export class Exchange {
   }
 
   #frame(ring: FrameBuffer[], kind: number, values: number): Uint8Array {
-    const payloadBytes = 2 * values;
+    const payloadBytes = this.#options.format.valueBytes * values;
     const buffer = ring[this.#number % EXCHANGES_AHEAD_MAX] as FrameBuffer;
     if (buffer.bytes.length < HEADER_BYTES + payloadBytes) {
       buffer.bytes = new Uint8Array(HEADER_BYTES + payloadBytes);
@@ -236,7 +241,7 @@ export class Exchange {
 
   /** All parts, rounded, in the order of the ring. */
   #addParts(values: number): void {
-    const { members, position } = this.#options;
+    const { members, position, format } = this.#options;
     const own = this.#mode === "one-shot" ? this.#outgoing : (this.#slices[position] ?? []);
     const sum = this.#sum.subarray(0, values);
     let isFirst = true;
@@ -244,15 +249,15 @@ export class Exchange {
       if (!this.#contributes(from)) continue;
       const part =
         from === position ? this.#ownPart(own, values) : this.#parts.take(from, this.#number);
-      const areFinite = isFirst ? setBf16(part, sum) : addBf16(part, sum, this.#scratch);
+      const areFinite = isFirst ? format.set(part, sum) : format.add(part, sum);
       isFirst = false;
       if (!areFinite) throw this.#fault(from, "a part holds values that are no numbers");
     }
   }
 
-  #ownPart(ring: FrameBuffer[], values: number): Uint16Array {
-    const buffer = ring[this.#number % EXCHANGES_AHEAD_MAX] as FrameBuffer;
-    return new Uint16Array(buffer.bytes.buffer, HEADER_BYTES, values);
+  #ownPart(ring: FrameBuffer[], values: number): Uint8Array {
+    const { bytes } = ring[this.#number % EXCHANGES_AHEAD_MAX] as FrameBuffer;
+    return bytes.subarray(HEADER_BYTES, HEADER_BYTES + this.#options.format.valueBytes * values);
   }
 
   #gatherOwnSlice(): void {
@@ -265,7 +270,7 @@ export class Exchange {
   }
 
   #readSums(): void {
-    const { members, position } = this.#options;
+    const { members, position, format } = this.#options;
     for (let from = 0; from < members; from++) {
       const slice = this.#slice(from);
       const part =
@@ -273,15 +278,11 @@ export class Exchange {
           ? this.#ownPart(this.#outgoing, slice.length)
           : this.#sums.take(from, this.#number);
       const sum = this.#sum.subarray(slice.from, slice.from + slice.length);
-      if (!setBf16(part, sum)) throw this.#fault(from, "a sum holds values that are no numbers");
+      if (!format.set(part, sum)) throw this.#fault(from, "a sum holds values that are no numbers");
     }
   }
 
   #fault(from: number, message: string): MemberFault {
     return new MemberFault(from, invalidFrame(message));
   }
-}
-
-function payloadOf(frame: Uint8Array): Uint16Array {
-  return new Uint16Array(frame.buffer, HEADER_BYTES, (frame.length - HEADER_BYTES) / 2);
 }

@@ -6,7 +6,7 @@ interface Slot {
   kind: number;
   values: number;
   isFull: boolean;
-  memory: Uint16Array;
+  memory: Uint8Array;
 }
 
 export interface Part {
@@ -17,8 +17,10 @@ export interface Part {
 /** Its memory is used again, and grows only to the largest part that was accepted. */
 export class PartInbox {
   readonly #slots: Slot[][];
+  readonly #valueBytes: number;
 
-  constructor(members: number, position: number) {
+  constructor(members: number, position: number, valueBytes: number) {
+    this.#valueBytes = valueBytes;
     this.#slots = Array.from({ length: members }, (_, from) =>
       from === position
         ? []
@@ -27,7 +29,7 @@ export class PartInbox {
             kind: 0,
             values: 0,
             isFull: false,
-            memory: new Uint16Array(0),
+            memory: new Uint8Array(0),
           })),
     );
   }
@@ -36,9 +38,9 @@ export class PartInbox {
   put(from: number, kind: number, number: number, payload: Uint8Array): boolean {
     const slot = this.#slots[from]?.[number % EXCHANGES_AHEAD_MAX];
     if (slot === undefined || slot.isFull) return false;
-    slot.values = payload.length / 2;
-    if (slot.memory.length < slot.values) slot.memory = new Uint16Array(slot.values);
-    new Uint8Array(slot.memory.buffer).set(payload);
+    slot.values = payload.length / this.#valueBytes;
+    if (slot.memory.length < payload.length) slot.memory = new Uint8Array(payload.length);
+    slot.memory.set(payload);
     slot.number = number;
     slot.kind = kind;
     slot.isFull = true;
@@ -51,10 +53,10 @@ export class PartInbox {
   }
 
   /** Good until the next `put` of this peer; empty when there is none. */
-  take(from: number, number: number): Uint16Array {
+  take(from: number, number: number): Uint8Array {
     const slot = this.#slots[from]?.[number % EXCHANGES_AHEAD_MAX];
-    if (slot?.isFull !== true || slot.number !== number) return new Uint16Array(0);
+    if (slot?.isFull !== true || slot.number !== number) return new Uint8Array(0);
     slot.isFull = false;
-    return slot.memory.subarray(0, slot.values);
+    return slot.memory.subarray(0, slot.values * this.#valueBytes);
   }
 }

@@ -29,6 +29,7 @@ import {
 } from "./step-codec.js";
 import { StepRunner } from "./step-runner.js";
 import { StepWatch, type Waiting } from "./step-watch.js";
+import { wireFormatOf } from "./wire-format.js";
 
 export interface RingEpochOptions {
   readonly plan: RingPlan;
@@ -164,6 +165,7 @@ export class RingEpoch {
     return new Exchange({
       ...{ epoch: plan.epoch, position, members: shards.length, rowsMax: room.rowsMax },
       embeddingWidth: engine.shape.embeddingWidth,
+      format: wireFormatOf(engine.shape.embeddingWidth),
       contributors: [
         shards.map(({ kvHeads }) => !isEmpty(kvHeads)),
         shards.map(({ feedForward }) => !isEmpty(feedForward)),
