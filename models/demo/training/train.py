@@ -21,8 +21,8 @@ import tokenizer
 
 BATCH, TIME, TIME_LAST = 16, 256, 512
 RATE_MATRIX, RATE_OTHER, DECAY = 0.02, 0.002, 0.01
-# The rate falls to nothing over the last part of the time; the last tenth uses long rows.
-WARM_STEPS, FALL_SHARE, LONG_SHARE = 50, 0.5, 0.06
+# The rate falls to nothing over the last part of the time; the last eighth uses long rows.
+WARM_STEPS, FALL_SHARE, LONG_SHARE = 50, 0.5, 0.12
 SEED = 20260
 
 
