@@ -43,6 +43,7 @@ export class EndpointMethods {
   async #serve(stream: LinkStream): Promise<void> {
     const { bytes, ...header } = decodeSendHeader(stream.header);
     const body = await readBody(stream, bytes);
+    checkModel(body, header.model);
     const answer = await this.#local.send({ ...header, body }, stream.signal);
     await stream.write(encodeAnswerHead(answer)).catch(async (error: unknown) => {
       await answer.body[Symbol.asyncIterator]().return?.();
@@ -51,6 +52,18 @@ export class EndpointMethods {
     for await (const piece of answer.body) await stream.write(piece);
     stream.end();
   }
+}
+
+/** Only the model that was looked at is asked for: the operator may have named a few. */
+function checkModel(body: Uint8Array, model: string): void {
+  let asked: unknown;
+  try {
+    asked = (JSON.parse(Buffer.from(body).toString("utf8")) as { model?: unknown } | null)?.model;
+  } catch {
+    // The one error below says it.
+  }
+  if (asked === model) return;
+  throw new MeshError("MESH_PROTOCOL", { message: "the request is for another model" });
 }
 
 async function readBody(stream: LinkStream, bytes: number): Promise<Uint8Array> {

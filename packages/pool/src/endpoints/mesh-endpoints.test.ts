@@ -283,4 +283,10 @@ describe("what other nodes say", () => {
       ]);
     }
   });
+
+  it("is not passed on when the body asks for another model than was looked at", async () => {
+    await add("attic", { models: ["tiny"] });
+    const body = Buffer.from(JSON.stringify({ model: "secret", messages: [] }));
+    await expect(send("cellar", { body })).rejects.toThrow(code("MESH_PROTOCOL"));
+  });
 });

@@ -16,6 +16,7 @@ export const GGUF_DIMENSIONS_MAX = 4;
 export const GGUF_ALIGNMENT_BYTES_MAX = 1 << 16;
 /** Transformer blocks, width and vocabulary of a model. */
 export const MODEL_LAYERS_MAX = 1024;
+export const MODEL_HEADS_MAX = 1 << 16;
 export const MODEL_WIDTH_MAX = 1 << 20;
 export const MODEL_VOCABULARY_MAX = 1 << 20;
 export const MODEL_CONTEXT_TOKENS_MAX = 1 << 24;

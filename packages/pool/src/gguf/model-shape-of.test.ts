@@ -104,6 +104,14 @@ describe("models that are refused", () => {
     expect(await metadata("llama.feed_forward_length", u32(64))).toMatch(/DAMAGED .*64 x 96/);
     expect(await metadata("llama.attention.head_count_kv", u32(3))).toMatch(/DAMAGED/);
     expect(await metadata("llama.attention.head_count", u32(0))).toMatch(/DAMAGED/);
+    for (const value of [1.5, 0, 2 ** 40]) {
+      const perLayer: GgufValue = { type: "array", of: "f64", values: [value, value] };
+      for (const key of ["head_count", "head_count_kv"]) {
+        expect(await metadata(`llama.attention.${key}`, perLayer)).toMatch(
+          /DAMAGED .*whole number/,
+        );
+      }
+    }
     expect(await metadata("llama.rope.freq_base", text("fast"))).toMatch(/DAMAGED .*number/);
     expect(await metadata("llama.embedding_length", undefined)).toMatch(/DAMAGED .*missing/);
     const tokens: GgufValue = { type: "array", of: "string", values: ["a"] };

@@ -8,6 +8,7 @@ import { checkModelTensors } from "./check-model-tensors.js";
 import type { Gguf } from "./gguf.js";
 import {
   MODEL_CONTEXT_TOKENS_MAX,
+  MODEL_HEADS_MAX,
   MODEL_LAYERS_MAX,
   MODEL_VOCABULARY_MAX,
   MODEL_WIDTH_MAX,
@@ -84,24 +85,22 @@ function architectureOf(gguf: Gguf): Architecture {
   return name;
 }
 
-/** Some files give heads per layer; they are the same in all layers, or it is not supported. */
-function headCount(gguf: Gguf, key: string): number | undefined {
+/** Some files give a count per layer; they are the same in all layers, or it is not supported. */
+function headCount(gguf: Gguf, key: string, max = MODEL_HEADS_MAX): number | undefined {
   const entry = gguf.metadata.get(key);
-  if (entry?.type !== "array") return metadataCount(gguf, key, 1, 65_536);
+  if (entry?.type !== "array") return metadataCount(gguf, key, 1, max);
   const [first] = entry.values;
   if (entry.values.some((value) => value !== first)) {
     throw unsupported(`${key} differs from layer to layer`);
   }
-  if (typeof first !== "number" || first < 1) throw damaged(`${key} should be a number`);
-  return first;
+  const isCount = Number.isSafeInteger(first) && Number(first) >= 1 && Number(first) <= max;
+  if (!isCount) throw damaged(`${key} should be a whole number from 1 to ${max}`);
+  return Number(first);
 }
 
 function feedForwardWidthOf(gguf: Gguf, architecture: Architecture): number {
   const key = `${architecture}.feed_forward_length`;
-  const width =
-    gguf.metadata.get(key)?.type === "array"
-      ? headCount(gguf, key)
-      : metadataCount(gguf, key, 1, MODEL_WIDTH_MAX);
+  const width = headCount(gguf, key, MODEL_WIDTH_MAX);
   if (width === undefined) throw damaged(`${key} is missing`);
   return width;
 }

@@ -49,6 +49,11 @@ describe("requests to join", () => {
     requests.ask(request(2, { name: honest.nodeId.slice(0, 20) }), 0);
     expect(requests.find(honest.words, 0).nodeId).toBe(honest.nodeId);
     expect(requests.find(honest.nodeId.slice(0, 20), 0).nodeId).toBe(honest.nodeId);
+    // Nor while the other one does not ask, or not any more.
+    requests.ask(request(3, { name: honest.nodeId }), 0);
+    requests.forget(honest.nodeId);
+    expect(() => requests.find(honest.words, 0)).toThrow("no machine asks to join");
+    expect(() => requests.find(honest.nodeId, 0)).toThrow("no machine asks to join");
   });
 
   it("end after ten minutes, decided or not", () => {

@@ -31,6 +31,9 @@ export function wordsOfNode(nodeId: NodeId): string {
   return fingerprintWords(Buffer.from(nodeId, "utf8"));
 }
 
+/** Words and whole node ids are of keys alone, whatever a machine calls itself. */
+const OF_A_KEY = /^(?:[a-z]{6}(?:-[a-z]{6}){3}|[a-z2-7]{52})$/;
+
 /** Characters of a node id that name it, when no other one begins so. */
 const NODE_ID_BEGINNING_MIN = 8;
 
@@ -77,7 +80,8 @@ export class JoinRequests {
       wanted.length >= NODE_ID_BEGINNING_MIN && nodeId.startsWith(wanted);
     const all = this.waiting(nowMs);
     const byKey = all.filter(({ nodeId, words }) => words === wanted || isId(nodeId));
-    const found = byKey.length > 0 ? byKey : all.filter(({ name }) => name === wanted);
+    const isOfKey = byKey.length > 0 || OF_A_KEY.test(wanted);
+    const found = isOfKey ? byKey : all.filter(({ name }) => name === wanted);
     const [only, ...others] = found;
     if (only === undefined) throw new MeshError("MESH_POOL_REQUEST_UNKNOWN");
     if (others.length === 0) return only;

@@ -1,4 +1,5 @@
 /** The questions and answers of a download: ranges, validators, redirects. */
+import { BlockList, isIP } from "node:net";
 import { MeshError } from "@hearthmesh/core";
 import type { HttpRequest } from "./download.js";
 import { type DownloadNote, validator } from "./download-note.js";
@@ -60,9 +61,25 @@ export async function followRedirects(
     if (!isWeb || (url.protocol === "https:" && next.protocol === "http:")) {
       throw refused(`redirects from ${url.protocol} to ${next.protocol}`, first);
     }
+    // Doors on loopback trust this machine: nobody elsewhere sends its requests there.
+    if (isThisMachine(next) && !isThisMachine(url)) {
+      throw refused("redirects to this machine itself", first);
+    }
     url = next;
   }
   throw refused(`redirects more than ${DOWNLOAD_REDIRECTS_MAX} times`, first);
+}
+
+/** Loopback, and what is reached by this machine alone (RFC 5735, RFC 3927). */
+function isThisMachine({ hostname }: URL): boolean {
+  const host = hostname.replace(/^\[|\]$/g, "");
+  const family = isIP(host);
+  if (family === 0) return host === "localhost" || host.endsWith(".localhost");
+  const own = new BlockList();
+  for (const net of ["127.0.0.0", "0.0.0.0"]) own.addSubnet(net, 8, "ipv4");
+  own.addSubnet("169.254.0.0", 16, "ipv4");
+  for (const address of ["::1", "::"]) own.addAddress(address, "ipv6");
+  return own.check(host, family === 4 ? "ipv4" : "ipv6");
 }
 
 function rangeHeaders({ note, isHashKnown }: AskedRange): Record<string, string> {

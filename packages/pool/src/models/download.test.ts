@@ -155,6 +155,27 @@ describe("a download", () => {
     await expect(download()).rejects.toThrow(/redirects from http: to ftp:/);
   });
 
+  it("is not led to the doors of this machine by a server elsewhere", async () => {
+    const inside = [
+      "127.0.0.1:3000",
+      "localhost",
+      "[::1]",
+      "[::ffff:127.0.0.1]",
+      "169.254.169.254",
+    ];
+    for (const host of inside) {
+      const asked: string[] = [];
+      const request = async (url: string) => {
+        asked.push(url);
+        const headers = { location: `http://${host}/api/keys` };
+        return new Response(null, { status: 302, headers });
+      };
+      const url = new URL("http://models.example/tiny.gguf");
+      await expect(download({ url, request })).rejects.toThrow(/to this machine itself/);
+      expect(asked).toEqual([url.href]);
+    }
+  });
+
   it("gives credentials to the host that they are for, and keeps them nowhere", async () => {
     const other = new FileServer(CONTENT);
     await other.start();

@@ -13,6 +13,8 @@ export const ENDPOINTS_MAX = 16;
 export const AGENT_BODY_BYTES_MAX = 256 * 1024;
 /** A whole request to generate: prompt, options. */
 export const GENERATE_BODY_BYTES_MAX = 4 << 20;
+/** Text of one answer, whatever a leader goes on to send. */
+export const ANSWER_CHARACTERS_MAX = 16 << 20;
 /** One event of an answer on its way between agents. */
 export const EVENT_BYTES_MAX = 1 << 20;
 

@@ -52,6 +52,14 @@ describe("an answer told in several attempts", () => {
     expect(answer.take(done)).toEqual([{ kind: "done", timings: { epochs: 2 } }]);
   });
 
+  it("ends when a leader never does", () => {
+    const answer = new RetoldAnswer();
+    answer.begin();
+    const piece = text("x".repeat(1 << 20));
+    for (let index = 0; index < 16; index++) answer.take(piece);
+    expect(() => answer.take(piece)).toThrow("the answer has more than");
+  });
+
   it("ends with an error instead of mixing two texts", () => {
     const answer = new RetoldAnswer();
     answer.begin();

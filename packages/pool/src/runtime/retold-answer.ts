@@ -7,6 +7,7 @@
  */
 import { MeshError } from "@hearthmesh/core";
 import type { GenerationEvent } from "../ring/generation.js";
+import { ANSWER_CHARACTERS_MAX } from "./limits.js";
 
 export class RetoldAnswer {
   /** All that the caller was told. */
@@ -41,6 +42,11 @@ export class RetoldAnswer {
   #text(event: Extract<GenerationEvent, { kind: "text" }>): GenerationEvent[] {
     const from = this.#heard.length;
     this.#heard += event.text;
+    if (this.#heard.length > ANSWER_CHARACTERS_MAX) {
+      throw new MeshError("MESH_LIMIT", {
+        message: `the answer has more than ${ANSWER_CHARACTERS_MAX} characters`,
+      });
+    }
     const common = Math.min(this.#heard.length, this.#told.length);
     if (this.#heard.slice(from, common) !== this.#told.slice(from, common)) {
       throw new MeshError("MESH_RING_BROKEN", {
