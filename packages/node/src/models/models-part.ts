@@ -1,6 +1,6 @@
 /**
- * The models of a node as a part of it. What it is made of is loaded with the first question: a node
- * that nobody asks about models pays nothing for them.
+ * The models of a node as a part of it. What it is made of is loaded with the first question: a
+ * node that nobody asks about models pays nothing for them.
  */
 import { MeshError, type Startable } from "@hearthmesh/core";
 import type { MetricValue, ModelService } from "@hearthmesh/gateway";

@@ -15,7 +15,7 @@ export interface InspectedModel {
   readonly model: Omit<StoredModel, "name" | "addedAtMs" | "source">;
 }
 
-/** Reads a whole local GGUF once: its hashes, and its shape as the readers of the engines see it. */
+/** Reads a whole local GGUF once: its hashes, and its shape as the engines see it. */
 export async function inspectModel(path: string, signal: AbortSignal): Promise<InspectedModel> {
   const file = await openFileSource(path);
   try {

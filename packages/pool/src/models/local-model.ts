@@ -2,8 +2,8 @@
  * The local copy of one model: a sparse file of the model's size, the hashes of its chunks, and a
  * note of which chunks are there.
  *
- * A chunk is noted only after its bytes are on the disk, so a process that is killed forgets at most
- * what it wrote last. What a disk did to the bytes since is noticed as well: each chunk is hashed
+ * A chunk is noted only after its bytes are on the disk, so a process that is killed forgets at
+ * most what it wrote last. What a disk did to the bytes since is noticed as well: each chunk is hashed
  * once in the life of this object before it counts as there, and is fetched again when it differs.
  */
 import { type FileHandle, open, readFile, rename, rm, writeFile } from "node:fs/promises";

@@ -77,7 +77,7 @@ interface Import {
   running: Promise<unknown>;
 }
 
-/** What is wrong with the file itself: a whole download is kept for the next time in other cases. */
+/** What is wrong with the file itself: else a whole download is kept for the next time. */
 const FOR_GOOD: readonly string[] = [
   "MESH_MODEL_DAMAGED",
   "MESH_MODEL_UNSUPPORTED",

@@ -1,8 +1,8 @@
 /**
  * Fetches chunks of one model into its local copy: what is missing, once, however many ask.
  *
- * Whoever asks first for a chunk claims it; others wait. A claim ends when the chunk is there or the
- * claimant gave up (cancelled, failed): then whoever still waits claims it itself. Invariants: a
+ * Whoever asks first for a chunk claims it; others wait. A claim ends when the chunk is there or
+ * the claimant gave up (cancelled, failed): then whoever still waits claims it itself. Invariants: a
  * chunk is fetched by one claimant at a time; no byte is written that does not have the hash of its
  * chunk; what a run fetched before it broke is kept.
  */
@@ -49,7 +49,7 @@ export class ModelPull {
     this.#options = options;
   }
 
-  /** Returns when all chunks are there and right. `onBytes`: bytes of them that are there by now. */
+  /** Returns when all chunks are there and right. `onBytes`: bytes of them that are there. */
   async ensure(
     chunks: readonly number[],
     onBytes: (bytes: number) => void,
