@@ -14,6 +14,7 @@ import { readModel } from "../engine/read-model.js";
 import { openReferenceEngine } from "../engine/reference/open-reference-engine.js";
 import type { EngineOptions, ShardEngine } from "../engine/shard-engine.js";
 import { requireLittleEndian } from "./frame-codec.js";
+import { KeptReader } from "./kept-reader.js";
 import { requestReader } from "./model-answer.js";
 import { TensorPlane } from "./tensor-plane.js";
 import { WorkerCore } from "./worker-core.js";
@@ -70,12 +71,15 @@ export class WorkerChild {
   #makeCore(settings: WorkerSettings, plane: TensorPlane): WorkerCore {
     const { send, clock } = this.#options;
     const { threads, memoryBytesMax, sequencesMax, batchRowsMax } = settings;
+    const readers = new KeptReader(async (path) =>
+      requestReader(new TextModel((await readModel(path)).gguf)),
+    );
     return new WorkerCore({
       ...{ plane, threads, memoryBytesMax, sequencesMax, batchRowsMax, clock },
       nodeId: parseNodeId(settings.nodeId),
       logger: this.#logger,
       openEngine: engineOpener(settings, this.#logger),
-      readRequests: async (path) => requestReader(new TextModel((await readModel(path)).gguf)),
+      readRequests: (modelId, path) => readers.get(modelId, path),
       yieldThen: (callback) => void setImmediate(callback),
       onEvent: (id, event) => send({ kind: "event", id, event }),
       onFailed: (id, error) => send({ kind: "failed", id, error: toErrorRecord(error) }),

@@ -29,7 +29,7 @@ export interface WorkerCoreOptions {
   readonly batchRowsMax: number;
   readonly openEngine: (options: EngineOptions) => Promise<ShardEngine>;
   /** What the model knows about text; for the leader. */
-  readonly readRequests: (modelPath: string) => Promise<RequestReader>;
+  readonly readRequests: (modelId: string, modelPath: string) => Promise<RequestReader>;
   readonly yieldThen: (callback: () => void) => void;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -78,7 +78,8 @@ export class WorkerCore {
     try {
       const engine = await this.#engineFor(plan, position, modelPath, both);
       const isLeader = plan.leader === this.#options.nodeId;
-      const read = isLeader ? await this.#options.readRequests(modelPath) : undefined;
+      const { readRequests } = this.#options;
+      const read = isLeader ? await readRequests(plan.modelId, modelPath) : undefined;
       both.throwIfAborted();
       await this.#join(plan, position, engine, read, both);
     } catch (error) {

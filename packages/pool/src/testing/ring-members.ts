@@ -135,7 +135,7 @@ export class RingMember {
       ...{ nodeId: node.nodeId, plane, clock, logger: silentLogger },
       ...{ threads: 1, memoryBytesMax: 1 << 28, sequencesMax: 3, batchRowsMax: 16 },
       openEngine: openReferenceEngine,
-      readRequests: async (path) => requestReader(new TextModel((await readModel(path)).gguf)),
+      readRequests: async (_, path) => requestReader(new TextModel((await readModel(path)).gguf)),
       yieldThen: (callback) => void setImmediate(callback),
       onEvent: (id, event) => this.#onEvent(id, event),
       onFailed: (id, error) => this.#end(id, error.code),
