@@ -3,8 +3,9 @@
  * note of which chunks are there.
  *
  * A chunk is noted only after its bytes are on the disk, so a process that is killed forgets at
- * most what it wrote last. What a disk did to the bytes since is noticed as well: each chunk is hashed
- * once in the life of this object before it counts as there, and is fetched again when it differs.
+ * most what it wrote last. What a disk did to the bytes since is noticed as well: each chunk is
+ * hashed once in the life of this object before it counts as there, and is fetched again when it
+ * differs.
  */
 import { type FileHandle, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -2,9 +2,9 @@
  * Fetches chunks of one model into its local copy: what is missing, once, however many ask.
  *
  * Whoever asks first for a chunk claims it; others wait. A claim ends when the chunk is there or
- * the claimant gave up (cancelled, failed): then whoever still waits claims it itself. Invariants: a
- * chunk is fetched by one claimant at a time; no byte is written that does not have the hash of its
- * chunk; what a run fetched before it broke is kept.
+ * the claimant gave up (cancelled, failed): then whoever still waits claims it itself. Invariants:
+ * a chunk is fetched by one claimant at a time; no byte is written that does not have the hash of
+ * its chunk; what a run fetched before it broke is kept.
  */
 import { type Clock, MeshError, sleep } from "@hearthmesh/core";
 import { chunkBytesAt, runsOf } from "./chunk-set.js";
