@@ -52,8 +52,18 @@ export async function claimName(
  */
 export function checkName(context: AuthorityContext, kind: PrincipalKind, name: string): string {
   const plain = name.trim().toLowerCase();
-  if (kind !== "person") return parseNodeName(plain);
+  if (kind !== "person") return machineName(plain);
   return parseGlobalId(plain.includes("@") ? plain : `${plain}@${context.trustDomain}`);
+}
+
+/** Machines are meant by name or by id: one that is called like an id would be taken for another. */
+function machineName(text: string): string {
+  const name = parseNodeName(text);
+  if (!/^[a-z2-7]{52}$/.test(name)) return name;
+  throw new MeshError("MESH_BAD_REQUEST", {
+    message: "a machine cannot be called like a node id",
+    hint: "Choose a shorter name, such as `attic`.",
+  });
 }
 
 /** The identity that is meant: by key, or by name, where one that is not revoked comes first. */

@@ -86,6 +86,14 @@ describe("who is let into a pool", () => {
     expect(authority.pools.find("lab").version).toBe(version);
   });
 
+  it("is not called like the id of another", async () => {
+    const { authority, operator } = fixture;
+    const likeAnId = await request(generateKeyPair(), operator.nodeId);
+    await expect(authority.pools.admit(operator, likeAnId)).rejects.toMatchObject({
+      code: "MESH_BAD_REQUEST",
+    });
+  });
+
   it("may be a node already: it keeps name and roles, and runs models too", async () => {
     const { authority, operator, join, inviteNode } = fixture;
     const node = await join(await inviteNode(), "cellar");

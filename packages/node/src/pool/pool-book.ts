@@ -115,14 +115,20 @@ export class PoolBook {
     );
   }
 
-  /** Ids of the pools that became other ones. Who sends something forged is not read further. */
-  take(news: readonly AgreementNews[]): string[] {
+  /**
+   * Ids of the pools that became other ones. Anybody of the member may bring a roster, which the
+   * root signed; statements are looked at from partners alone, and count when they are of members.
+   * Who sends something forged is not read further.
+   */
+  take(news: readonly AgreementNews[], caller: PoolCaller): string[] {
     const changed = new Set<string>();
     for (const { poolId, roster, statements } of news) {
       if (roster?.poolId === poolId && this.offerRoster(roster)) changed.add(poolId);
+      const agreement = this.#agreements.get(poolId);
+      if (agreement === undefined || !this.isPartner(caller)) continue;
       for (const statement of statements.slice(0, STATEMENTS_TAKEN_MAX)) {
-        const offered = this.#agreements.get(poolId)?.offerStatement(statement) ?? "refused";
-        if (offered === "taken") changed.add(poolId);
+        const offered = agreement.offerStatement(statement);
+        if (offered === "taken" && agreement.isMember(statement.nodeId)) changed.add(poolId);
         if (offered === "refused") break;
       }
     }

@@ -21,8 +21,10 @@ import {
   signPoolRoster,
 } from "@hearthmesh/identity";
 import type { OpenLink } from "@hearthmesh/membership";
+import { signMemberStatement } from "@hearthmesh/pool";
 import type { IncomingRequest, Link } from "@hearthmesh/qwormhole";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { PoolBook } from "./pool-book.js";
 import { decodeExchange, EXCHANGE_METHOD } from "./pool-messages.js";
 import { PoolPart } from "./pool-part.js";
 
@@ -274,6 +276,30 @@ describe("pools on nodes", () => {
     expect(decodeExchange(answer)).toEqual({ v: 1, digests: [], news: [] });
     expect(one.columns()).toEqual(before);
     expect(stranger.part.pools()).toEqual([]);
+  });
+
+  it("do no work for statements of strangers", () => {
+    const [one, two, stranger] = [new Machine("one"), new Machine("two"), new Machine("stranger")];
+    const signerFor = ({ key }: Machine) => ({
+      publicKey: publicKeyDerOf(key.publicKeyPem),
+      sign: signerOf(key.privateKeyPem),
+    });
+    const self = one.key.nodeId;
+    const book = new PoolBook({ self, root, signer: signerFor(one), isAuthority: false });
+    const statement = (machine: Machine) => {
+      const content = { poolId, sequence: 1, capacity: 2, capacityChanges: 1, endpoints: [] };
+      return signMemberStatement(content, signerFor(machine));
+    };
+    const caller = ({ key: { nodeId } }: Machine) => ({ nodeId, isCoordinator: false });
+    const news = (...from: Machine[]) => [{ poolId, statements: from.map(statement) }];
+    expect(book.offerRoster(roster(2, [one, two]))).toBe(true);
+    expect(book.take(news(two), caller(stranger))).toEqual([]);
+    expect(book.get(poolId)?.statementOf(two.key.nodeId)).toBeUndefined();
+    expect(book.take(news(stranger), caller(two))).toEqual([]);
+    expect(book.take(news(two), caller(two))).toEqual([poolId]);
+    const joined = [{ ...news(stranger)[0], poolId, roster: roster(3, [one, two, stranger]) }];
+    expect(book.take(joined as never, caller(stranger))).toEqual([poolId]);
+    expect(book.get(poolId)?.statementOf(stranger.key.nodeId)?.capacity).toBe(2);
   });
 
   it("refuse what is no exchange, and go on", async () => {

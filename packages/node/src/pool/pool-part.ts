@@ -250,7 +250,7 @@ export class PoolPart implements Startable, PoolDirectory {
     const answer = decodeExchange(await link.request(EXCHANGE_METHOD, message, options));
     this.#heard.set(link, answer.digests);
     this.#views.saw(caller.nodeId);
-    this.#take(answer.news);
+    this.#take(answer.news, caller);
     return answer.digests;
   }
 
@@ -262,13 +262,13 @@ export class PoolPart implements Startable, PoolDirectory {
     const caller = { nodeId: principal.nodeId, isCoordinator: principal.kind === "coordinator" };
     const { digests, news } = decodeExchange(body);
     this.#views.saw(caller.nodeId);
-    this.#take(news);
+    this.#take(news, caller);
     return encodeExchange(this.#book.digestsFor(caller), this.#book.newsFor(caller, digests));
   }
 
-  #take(news: Parameters<PoolBook["take"]>[0]): void {
+  #take(news: Parameters<PoolBook["take"]>[0], caller: PoolCaller): void {
     const { authority } = this.#options;
-    const changed = this.#book.take(news);
+    const changed = this.#book.take(news, caller);
     for (const poolId of authority === undefined ? [] : changed) {
       const roster = this.#book.get(poolId)?.roster;
       const recorded = authority?.pools.list().find((one) => one.poolId === poolId);
