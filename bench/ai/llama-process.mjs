@@ -1,6 +1,7 @@
 /**
- * One run of node-llama-cpp in a process of its own: loads a model, generates greedily, says tokens,
- * rates and memory as JSON. `argv`: its folder, the model, threads, the number of tokens, the prompt.
+ * One run of node-llama-cpp in a process of its own: loads a model, generates greedily, says
+ * tokens, rates and memory as JSON. `argv`: its folder, the model, threads, the number of tokens,
+ * the prompt.
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 /**
  * Random texts through our tokenizers and those of node-llama-cpp, for every vocabulary in a folder
- * that both can read: says as JSON how many came out the same. `argv`: the peer's folder, the folder
- * of the vocabularies (llama.cpp's `models`), the number of texts.
+ * that both can read: says as JSON how many came out the same. `argv`: the peer's folder, the
+ * folder of the vocabularies (llama.cpp's `models`), the number of texts.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";

@@ -1,4 +1,7 @@
-/** The renewal of a node without the authority: coordinators that it knows give the certificates. */
+/**
+ * The renewal of a node without the authority: coordinators that it knows give the
+ * certificates.
+ */
 import { ApiClient, recoverCertificate, renewCertificate } from "@hearthmesh/client";
 import type { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
 import type { CredentialHolder } from "./credential-holder.js";

@@ -56,7 +56,10 @@ export function checkName(context: AuthorityContext, kind: PrincipalKind, name: 
   return parseGlobalId(plain.includes("@") ? plain : `${plain}@${context.trustDomain}`);
 }
 
-/** Machines are meant by name or by id: one that is called like an id would be taken for another. */
+/**
+ * Machines are meant by name or by id: one that is called like an id would be taken for
+ * another.
+ */
 function machineName(text: string): string {
   const name = parseNodeName(text);
   if (!/^[a-z2-7]{52}$/.test(name)) return name;

@@ -15,6 +15,7 @@ import {
 } from "@hearthmesh/core";
 import type { PoolJoinRequest } from "@hearthmesh/gateway/contracts";
 import { type Endpoint, formatEndpoint, type KeyPairPem } from "@hearthmesh/identity";
+import { wordsOfNode } from "@hearthmesh/pool";
 import {
   CALL_PLACES_MAX,
   JOIN_WAIT_MS_MAX,
@@ -61,10 +62,13 @@ export class AdminSearch {
   readonly #places = new Map<string, Place>();
   readonly #startedMs: number;
   #wake: () => void = () => undefined;
+  readonly #ownWords: string;
+  /** Told already. */
   #words: string | undefined;
 
   constructor(options: AdminSearchOptions) {
     this.#options = options;
+    this.#ownWords = wordsOfNode(options.keyPair.nodeId);
     this.#startedMs = options.clock.monotonicMs();
     this.#add(options.places);
   }
@@ -122,8 +126,10 @@ export class AdminSearch {
         clock,
         signal,
       });
+      // Words stand for the key of this machine: who tells others shows the admin another key.
+      if (answer.words !== this.#ownWords) throw otherWords(place.endpoint);
       place.failure = undefined;
-      if (answer.state === "waiting") this.#tellWords(answer.words);
+      if (answer.state === "waiting") this.#tellWords();
       // An admin with too many on the line answers at once: it is not to be pestered.
       const wasShort = clock.monotonicMs() - askedMs < Math.min(waitMs, PLACE_PAUSE_MS);
       if (wasShort) place.nextMs = clock.monotonicMs() + PLACE_PAUSE_MS;
@@ -138,18 +144,25 @@ export class AdminSearch {
     }
   }
 
-  #tellWords(words: string): void {
-    if (this.#words === undefined) this.#options.onWords(words);
-    this.#words = words;
+  #tellWords(): void {
+    if (this.#words === undefined) this.#options.onWords(this.#ownWords);
+    this.#words = this.#ownWords;
   }
 
   #add(endpoints: readonly Endpoint[]): void {
     for (const endpoint of endpoints) {
       const key = formatEndpoint(endpoint);
-      if (this.#places.has(key) || this.#places.size >= CALL_PLACES_MAX) continue;
+      if (this.#places.has(key) || !this.#hasRoom()) continue;
       this.#places.set(key, { endpoint, nextMs: 0, failure: undefined });
       this.#wake();
     }
+  }
+
+  /** A place that failed makes room for another: places that are made up keep nobody out. */
+  #hasRoom(): boolean {
+    if (this.#places.size < CALL_PLACES_MAX) return true;
+    const failed = [...this.#places].find(([, { failure }]) => failure !== undefined);
+    return failed !== undefined && this.#places.delete(failed[0]);
   }
 
   /** One that answered, else one that was not tried, else the one that failed longest ago. */
@@ -206,4 +219,11 @@ export class AdminSearch {
         "through, name its address: --peer host:9001.",
     });
   }
+}
+
+function otherWords(endpoint: Endpoint): MeshError {
+  return new MeshError("MESH_PIN_MISMATCH", {
+    message: `${formatEndpoint(endpoint)} tells words of another key than this machine's`,
+    hint: "Somebody may stand between this machine and the admin: approve nobody by name.",
+  });
 }

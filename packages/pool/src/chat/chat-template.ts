@@ -25,7 +25,10 @@ export class ChatTemplate {
   readonly #knowsDeveloper: boolean;
   readonly #tokenizer: Tokenizer;
 
-  /** `MESH_MODEL_DAMAGED` when the template is none, `MESH_MODEL_UNSUPPORTED` when it is too long. */
+  /**
+   * `MESH_MODEL_DAMAGED` when the template is none, `MESH_MODEL_UNSUPPORTED` when it is too
+   * long.
+   */
   constructor(gguf: Gguf, tokenizer: Tokenizer) {
     this.#tokenizer = tokenizer;
     const source = metadataString(gguf, "tokenizer.chat_template");

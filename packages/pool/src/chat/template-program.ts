@@ -15,7 +15,10 @@ export class TemplateProgram {
     this.#program = parse(tokenize(source, { lstrip_blocks: true, trim_blocks: true }));
   }
 
-  /** Throws what the template raises, and when it runs too long. `nowMs`: what `strftime_now` says. */
+  /**
+   * Throws what the template raises, and when it runs too long. `nowMs`: what `strftime_now`
+   * says.
+   */
   run(variables: Readonly<Record<string, unknown>>, nowMs: number): string {
     const environment = new Environment();
     const all = { ...constants(), ...functions(nowMs), ...variables };

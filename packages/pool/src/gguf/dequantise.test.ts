@@ -44,7 +44,10 @@ function packHalves(values: number[]): number[] {
   });
 }
 
-/** What `quantize_row_q4_0_ref` and `quantize_row_q8_0_ref` of ggml 0.25 write for the row below. */
+/**
+ * What `quantize_row_q4_0_ref` and `quantize_row_q8_0_ref` of ggml 0.25 write for the row
+ * below.
+ */
 const Q4_KNOWN = "00b46c6c5c5b4b4a4a3a3929282818170706";
 const Q8_KNOWN = "0824bac0c7cdd4dae0e7edf3fa00060d131920262c333940464c53595f666c72797f";
 

@@ -8,7 +8,10 @@ export const GGUF_METADATA_ENTRIES_MAX = 4096;
 export const GGUF_KEY_BYTES_MAX = 1024;
 /** A text in the metadata, such as a chat template. */
 export const GGUF_STRING_BYTES_MAX = 1 << 20;
-/** Values in all arrays together; a vocabulary of 256 k tokens with merges has about 1.3 million. */
+/**
+ * Values in all arrays together; a vocabulary of 256 k tokens with merges has about 1.3
+ * million.
+ */
 export const GGUF_ARRAY_VALUES_MAX = 4 << 20;
 export const GGUF_TENSORS_MAX = 16_384;
 export const GGUF_TENSOR_NAME_BYTES_MAX = 256;

@@ -156,7 +156,10 @@ function ropeOf(gguf: Gguf, architecture: Architecture, headWidth: number): Rope
   };
 }
 
-/** Where feed-forward columns and KV heads can be cut: at whole blocks of what is cut in columns. */
+/**
+ * Where feed-forward columns and KV heads can be cut: at whole blocks of what is cut in
+ * columns.
+ */
 function unitsOf(
   gguf: Gguf,
   shape: Pick<ModelShape, "layers" | "heads" | "kvHeads" | "headWidth">,

@@ -1,6 +1,6 @@
 /**
- * 32-bit floats to Q4_0 and Q8_0, for the writers of small models and for tests. The same numbers as
- * ggml's reference (`quantize_row_q4_0_ref`, `quantize_row_q8_0_ref`), bit for bit.
+ * 32-bit floats to Q4_0 and Q8_0, for the writers of small models and for tests. The same numbers
+ * as ggml's reference (`quantize_row_q4_0_ref`, `quantize_row_q8_0_ref`), bit for bit.
  */
 import { numberToHalf } from "./half.js";
 import { rowBytesOf } from "./tensor-types.js";

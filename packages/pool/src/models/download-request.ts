@@ -1,9 +1,14 @@
 /** The questions and answers of a download: ranges, validators, redirects. */
 import { BlockList, isIP } from "node:net";
 import { MeshError } from "@hearthmesh/core";
-import type { HttpRequest } from "./download.js";
 import { type DownloadNote, validator } from "./download-note.js";
 import { DOWNLOAD_REDIRECTS_MAX } from "./limits.js";
+
+/** The part of `fetch` that is needed. */
+export type HttpRequest = (
+  url: string,
+  init: { headers: Record<string, string>; redirect: "manual"; signal: AbortSignal },
+) => Promise<Response>;
 
 export interface AskedRange {
   readonly note: DownloadNote;

@@ -12,7 +12,12 @@ import { type FileHandle, open, readFile, rm } from "node:fs/promises";
 import { type Clock, errorFields, type Logger, MeshError, sleep } from "@hearthmesh/core";
 import { diskError } from "./disk-errors.js";
 import { type DownloadNote, readNote } from "./download-note.js";
-import { type AskedRange, followRedirects, rangeOfAnswer } from "./download-request.js";
+import {
+  type AskedRange,
+  followRedirects,
+  type HttpRequest,
+  rangeOfAnswer,
+} from "./download-request.js";
 import {
   DOWNLOAD_ATTEMPTS_MAX,
   DOWNLOAD_NOTE_BYTES,
@@ -21,12 +26,6 @@ import {
   DOWNLOAD_SILENCE_MS,
 } from "./limits.js";
 import { replaceFile } from "./local-model.js";
-
-/** The part of `fetch` that is needed. */
-export type HttpRequest = (
-  url: string,
-  init: { headers: Record<string, string>; redirect: "manual"; signal: AbortSignal },
-) => Promise<Response>;
 
 export interface DownloadOptions {
   readonly url: URL;

@@ -19,8 +19,9 @@ import {
 import { type CollectiveLibrary, readOnlyError } from "./collective-library.js";
 import { DEMO_MODEL_NAME, inspectModel } from "./demo-model.js";
 import { diskError } from "./disk-errors.js";
-import { Download, type HttpRequest, removeDownload } from "./download.js";
+import { Download, removeDownload } from "./download.js";
 import { addressHash } from "./download-note.js";
+import type { HttpRequest } from "./download-request.js";
 import { parseModelUrl, sourceOf } from "./download-request.js";
 import {
   IMPORTS_KEPT_MAX,

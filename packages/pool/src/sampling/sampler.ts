@@ -1,6 +1,6 @@
 /**
- * Draws the next token. The order is that of llama.cpp: top k, top p, min p, temperature, draw; each
- * step looks at what the one before left. The same options, seed and candidates give the same
+ * Draws the next token. The order is that of llama.cpp: top k, top p, min p, temperature, draw;
+ * each step looks at what the one before left. The same options, seed and candidates give the same
  * tokens, however the vocabulary was cut.
  *
  * Sources: Holtzman et al.: The Curious Case of Neural Text Degeneration (2020), for top p; Nguyen

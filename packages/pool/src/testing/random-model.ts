@@ -1,6 +1,7 @@
 /**
- * Models with random weights of any shape, the same for the same seed. What they say makes no sense;
- * their numbers are as large as those of real ones, so arithmetic and speed can be looked at.
+ * Models with random weights of any shape, the same for the same seed. What they say makes no
+ * sense; their numbers are as large as those of real ones, so arithmetic and speed can be looked
+ * at.
  */
 import { type ShapeNumbers, tensorsOfShape } from "../gguf/check-model-tensors.js";
 import type { GgufMetadata, GgufValue } from "../gguf/gguf.js";

@@ -1,6 +1,6 @@
 /**
- * Byte-pair encoding as GPT-2 does it (`tokenizer.ggml.model = gpt2`): text is cut into words, words
- * into bytes, and neighbours are merged, the merge that was learnt first goes first.
+ * Byte-pair encoding as GPT-2 does it (`tokenizer.ggml.model = gpt2`): text is cut into words,
+ * words into bytes, and neighbours are merged, the merge that was learnt first goes first.
  * Source: Sennrich, Haddow, Birch: Neural Machine Translation of Rare Words with Subword Units
  * (2016); the order of merges is that of llama.cpp.
  */

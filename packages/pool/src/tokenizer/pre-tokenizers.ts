@@ -19,7 +19,8 @@ const NOT_W = `[^${W}]`;
 const SUFFIXES = "(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])";
 const SPACES = `${W}*[\\r\\n]+|${W}+(?!${NOT_W})|${W}+`;
 const TAIL = ` ?[^${W}\\p{L}\\p{N}]+[\\r\\n]*|${SPACES}`;
-const GPT2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^${W}\\p{L}\\p{N}]+|${W}+(?!${NOT_W})|${W}+`;
+const GPT2 =
+  `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^${W}\\p{L}\\p{N}]+` + `|${W}+(?!${NOT_W})|${W}+`;
 
 const llama3 = family([`${SUFFIXES}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|${TAIL}`], {
   wholeWords: true,

@@ -10,8 +10,8 @@ import type { Vocabulary } from "./vocabulary.js";
 /** What `spm.ts` and `bpe.ts` are. */
 export interface PlainTextEncoder {
   /**
-   * Tokens of a text without special ones. `isFirst`: nothing, or a special token, stands before it,
-   * which is where SPM puts a space.
+   * Tokens of a text without special ones. `isFirst`: nothing, or a special token, stands before
+   * it, which is where SPM puts a space.
    */
   encode(text: string, isFirst: boolean, out: number[]): void;
   /** What a token that is no control token stands for. */
