@@ -7,13 +7,14 @@ import {
   encodeAnswerHead,
   encodeList,
 } from "./endpoint-wire.js";
-import { ENDPOINT_STREAMS_MAX } from "./limits.js";
+import { ENDPOINT_STREAMS_MAX, ENDPOINT_STREAMS_PER_NODE_MAX } from "./limits.js";
 import type { LocalEndpoints } from "./local-endpoints.js";
 
 /** Their callers are machines of this member: the node's router lets nobody else come here. */
 export class EndpointMethods {
   readonly #local: LocalEndpoints;
   #streams = 0;
+  readonly #streamsOf = new Map<string, number>();
 
   constructor(local: LocalEndpoints) {
     this.#local = local;
@@ -26,19 +27,33 @@ export class EndpointMethods {
     },
     onStream: async (stream) => {
       if (stream.method !== ENDPOINT_METHODS.send) throw unknown(stream.method);
-      if (this.#streams >= ENDPOINT_STREAMS_MAX) {
-        throw new MeshError("MESH_LIMIT", {
-          message: `${ENDPOINT_STREAMS_MAX} requests of other nodes are answered here already`,
-        });
-      }
-      this.#streams++;
+      const leave = this.#enter(stream.peer.nodeId);
       try {
         await this.#serve(stream);
       } finally {
-        this.#streams--;
+        leave();
       }
     },
   };
+
+  /** One node cannot take the places of all others. */
+  #enter(nodeId: string): () => void {
+    const own = this.#streamsOf.get(nodeId) ?? 0;
+    if (this.#streams >= ENDPOINT_STREAMS_MAX || own >= ENDPOINT_STREAMS_PER_NODE_MAX) {
+      const most = own >= ENDPOINT_STREAMS_PER_NODE_MAX ? own : ENDPOINT_STREAMS_MAX;
+      throw new MeshError("MESH_LIMIT", {
+        message: `${most} requests of other nodes are answered here already`,
+      });
+    }
+    this.#streams++;
+    this.#streamsOf.set(nodeId, own + 1);
+    return () => {
+      this.#streams--;
+      const left = (this.#streamsOf.get(nodeId) ?? 1) - 1;
+      if (left > 0) this.#streamsOf.set(nodeId, left);
+      else this.#streamsOf.delete(nodeId);
+    };
+  }
 
   async #serve(stream: LinkStream): Promise<void> {
     const { bytes, ...header } = decodeSendHeader(stream.header);

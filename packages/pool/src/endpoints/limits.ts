@@ -39,6 +39,8 @@ export const ENDPOINT_NODES_MAX = 64;
 export const ENDPOINTS_TRIED_MAX = 4;
 /** Requests of all other nodes that are served here at a time. */
 export const ENDPOINT_STREAMS_MAX = 512;
+/** Of these, those of one node. */
+export const ENDPOINT_STREAMS_PER_NODE_MAX = 128;
 /** A member that failed is tried last for so long. */
 export const ENDPOINT_AVOIDED_MS = 5_000;
 /** A list that a node gave last counts for so long when it does not answer now. */

@@ -8,11 +8,13 @@ import {
   systemClock,
   systemRandom,
 } from "@hearthmesh/core";
-import type { Link, LinkHandlers } from "@hearthmesh/qwormhole";
+import type { Link, LinkHandlers, LinkStream } from "@hearthmesh/qwormhole";
 import { type LinkPair, linkPair } from "@hearthmesh/qwormhole/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ModelServer } from "../testing/model-server.js";
 import type { EndpointAnswer, EndpointRequest } from "./endpoint-service.js";
+import { encodeSendHeader } from "./endpoint-wire.js";
+import { ENDPOINT_STREAMS_PER_NODE_MAX } from "./limits.js";
 import { MeshEndpoints } from "./mesh-endpoints.js";
 
 const names = ["attic", "cellar"] as const;
@@ -289,4 +291,25 @@ describe("what other nodes say", () => {
     const body = Buffer.from(JSON.stringify({ model: "secret", messages: [] }));
     await expect(send("cellar", { body })).rejects.toThrow(code("MESH_PROTOCOL"));
   });
+
+  it("takes the places of no other node, however many streams it opens", async () => {
+    const ends: (() => void)[] = [];
+    const open = async (nodeId: NodeId) => {
+      const readable = (async function* () {
+        await new Promise<void>((resolve) => ends.push(resolve));
+        yield Buffer.from("too much");
+      })();
+      const header = encodeSendHeader({ ...REQUEST, bytes: 2 });
+      const stream = { method: "endpoint.send", header, peer: { nodeId }, readable };
+      return nodes.attic.handlers.onStream?.(stream as unknown as LinkStream);
+    };
+    const all = Array.from({ length: ENDPOINT_STREAMS_PER_NODE_MAX }, () => open(idOf("cellar")));
+    await expect(open(idOf("cellar"))).rejects.toThrow(code("MESH_LIMIT"));
+    all.push(open(idOf("attic")));
+    await expect.poll(() => ends.length).toBe(ENDPOINT_STREAMS_PER_NODE_MAX + 1);
+    for (const end of ends) end();
+    await Promise.allSettled(all);
+  });
 });
+
+const REQUEST = { endpoint: "server", operation: "chat", model: "tiny" } as const;

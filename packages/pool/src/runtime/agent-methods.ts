@@ -15,7 +15,7 @@ import {
 } from "./agent-messages.js";
 import { toBytes } from "./checked-json.js";
 import type { InferenceRequest } from "./inference-service.js";
-import { PROBE_BYTES } from "./limits.js";
+import { NODE_REQUESTS_MAX, PROBE_BYTES } from "./limits.js";
 import type { MemberMeasures } from "./member-measures.js";
 import type { AgentMembers } from "./ports.js";
 import { encodeEvent, readRequest } from "./remote-generation.js";
@@ -31,14 +31,17 @@ export interface AgentMethodsOptions {
 }
 
 export function agentMethods(options: AgentMethodsOptions): LinkHandlers {
+  const underWay = new Map<NodeId, number>();
   return {
     onRequest: async (request) => {
       const from = requirePeer(options.members, request.peer.nodeId);
       return answer(options, from, request);
     },
     onStream: async (stream) => {
-      requirePeer(options.members, stream.peer.nodeId);
-      if (stream.method === METHODS.generate) return generate(options, stream);
+      const from = requirePeer(options.members, stream.peer.nodeId);
+      if (stream.method === METHODS.generate) {
+        return counted(underWay, from, () => generate(options, stream));
+      }
       if (stream.method === METHODS.probe) return takeProbe(stream);
       throw unknown(stream.method);
     },
@@ -69,6 +72,29 @@ async function answer(
       return toBytes({ v: 1 });
     default:
       throw unknown(method);
+  }
+}
+
+/** One node's requests, so that it cannot take the places of all others. `MESH_LIMIT`. */
+async function counted(
+  underWay: Map<NodeId, number>,
+  from: NodeId,
+  work: () => Promise<void>,
+): Promise<void> {
+  const before = underWay.get(from) ?? 0;
+  if (before >= NODE_REQUESTS_MAX) {
+    throw new MeshError("MESH_LIMIT", {
+      message: `${NODE_REQUESTS_MAX} requests of this node are under way here already`,
+      details: { retryAfterMs: 1_000 },
+    });
+  }
+  underWay.set(from, before + 1);
+  try {
+    await work();
+  } finally {
+    const left = (underWay.get(from) ?? 1) - 1;
+    if (left > 0) underWay.set(from, left);
+    else underWay.delete(from);
   }
 }
 

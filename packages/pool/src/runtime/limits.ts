@@ -2,6 +2,8 @@
 
 /** Requests of one model that wait or run on its leader. */
 export const MODEL_REQUESTS_MAX = 256;
+/** Of these, requests that one other node has handed on. */
+export const NODE_REQUESTS_MAX = 128;
 /** Rings that one node leads, and shards that it holds for others, at a time. */
 export const RINGS_MAX = 16;
 /** Members of one ring. */

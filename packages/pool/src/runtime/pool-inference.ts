@@ -46,6 +46,7 @@ export class PoolInference implements InferenceService {
   readonly #jobs = new JobCounters();
   readonly #registry: RingRegistry;
   readonly #places: RequestPlaces;
+  readonly #handlers: LinkHandlers;
   readonly #unfollow: () => void;
 
   constructor(ports: AgentPorts) {
@@ -65,6 +66,13 @@ export class PoolInference implements InferenceService {
     this.measures = new MemberMeasures(ports, (ringId) => registry.releasableBytes(ringId));
     this.#planner = new ModelPlanner(ports, this.measures);
     this.#places = new RequestPlaces({ ports, registry, planner: this.#planner });
+    this.#handlers = agentMethods({
+      members: ports.members,
+      measures: this.measures,
+      host: this.#host,
+      rings: () => this.led(),
+      lead: (request, signal) => this.#lead(request, signal),
+    });
     let shown = onlineText(ports);
     this.#unfollow = ports.members.onChange(() => {
       const now = onlineText(ports);
@@ -76,13 +84,7 @@ export class PoolInference implements InferenceService {
 
   /** What is served on links, to nodes of the own pools. */
   handlers(): LinkHandlers {
-    return agentMethods({
-      members: this.#ports.members,
-      measures: this.measures,
-      host: this.#host,
-      rings: () => this.led(),
-      lead: (request, signal) => this.#lead(request, signal),
-    });
+    return this.#handlers;
   }
 
   async *generate(
