@@ -83,6 +83,22 @@ describe("a whole-request member", () => {
     expect(counted.map(({ value }) => value)).toEqual([4, 2]);
   });
 
+  it("uses up nobody's tokens with numbers that cannot be true", async () => {
+    const counts = { prompt_tokens: 2 ** 50, completion_tokens: 2 ** 50 };
+    const lie = `data: ${JSON.stringify({ choices: [], usage: counts })}\n\n`;
+    said = [chunk({ content: "hi" }), chunk({}, "stop"), lie, "data: [DONE]\n\n"];
+    const asked = ask({});
+    await textsOf(asked);
+    const [prompt, completion] = asked.service
+      .metrics("attic")
+      .filter(({ name }) => name === "mesh_ai_tokens_total");
+    expect([prompt?.value, completion?.value]).toEqual([0, 2]);
+    for (const choices of [null, 7, [null]]) {
+      said = [`data: ${JSON.stringify({ choices })}\n\n`];
+      await expect(textsOf(ask({}))).rejects.toThrow(code("MESH_UPSTREAM_FAILED"));
+    }
+  });
+
   it("has ended when it said so, and broken off when it did not", async () => {
     said = [chunk({ content: "hi" }), chunk({}, "stop")];
     expect((await textsOf(ask({}))).at(-1)).toBe("[DONE]");

@@ -22,6 +22,8 @@ export const SLOW_CLIENT_MS_MAX = 30_000;
 /** An answer that is sent as a whole, and one event of a whole-request member. */
 export const ANSWER_CHARACTERS_MAX = 16 << 20;
 export const UPSTREAM_EVENT_CHARACTERS_MAX = 1 << 20;
+/** Tokens of one answer and its prompt that another server may speak of, each. */
+export const UPSTREAM_TOKENS_MAX = 1 << 24;
 /** What is told of another server's error. */
 export const UPSTREAM_MESSAGE_CHARACTERS_MAX = 500;
 

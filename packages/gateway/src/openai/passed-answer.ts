@@ -12,12 +12,16 @@ import {
   upstreamFailed,
 } from "./answer-piece.js";
 import { EventStreamReader } from "./event-stream-reader.js";
-import { ANSWER_CHARACTERS_MAX, UPSTREAM_MESSAGE_CHARACTERS_MAX } from "./limits.js";
+import {
+  ANSWER_CHARACTERS_MAX,
+  UPSTREAM_MESSAGE_CHARACTERS_MAX,
+  UPSTREAM_TOKENS_MAX,
+} from "./limits.js";
 
 type Form = Pick<AnswerForm, "isStream" | "includeUsage">;
 
 interface UpstreamChunk {
-  readonly choices?: readonly { finish_reason?: unknown }[];
+  readonly choices?: readonly ({ finish_reason?: unknown } | null)[] | null;
   readonly usage?: { prompt_tokens?: unknown; completion_tokens?: unknown } | null;
   readonly error?: unknown;
 }
@@ -49,12 +53,12 @@ async function* asStream(
     if (chunk.error !== undefined && chunk.error !== null) {
       throw upstreamFailed(`${answer.endpoint}: ${messageOf(chunk)}`);
     }
-    const { choices = [] } = chunk;
+    const choices = Array.isArray(chunk.choices) ? chunk.choices : [];
     noteUsage(chunk, meter);
     if (choices.length > 0) meter.text(chunk.usage ? 0 : 1);
     // It was asked for here, and by the caller perhaps not.
     else if (!form.includeUsage) continue;
-    if (choices.some((choice) => typeof choice.finish_reason === "string")) isFinished = true;
+    if (choices.some((choice) => typeof choice?.finish_reason === "string")) isFinished = true;
     yield { kind: "data", text: event };
   }
   if (!isFinished) throw upstreamFailed(`${answer.endpoint} on ${answer.nodeName} broke off`);
@@ -103,8 +107,10 @@ function noteUsage({ usage }: UpstreamChunk, meter: AnswerMeter): void {
   if (isCount(prompt) && isCount(completion)) meter.usage(prompt, completion);
 }
 
+/** What cannot be true is not counted: it would use up what the caller may have in a day. */
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  const count = Number.isSafeInteger(value) ? (value as number) : -1;
+  return count >= 0 && count <= UPSTREAM_TOKENS_MAX;
 }
 
 /** Statuses by which a server says that the request itself is wrong. */
