@@ -6,6 +6,8 @@ export const MODEL_REQUESTS_MAX = 256;
 export const NODE_REQUESTS_MAX = 128;
 /** Rings that one node leads, and shards that it holds for others, at a time. */
 export const RINGS_MAX = 16;
+/** Of the shards, those for one other leader. */
+export const RINGS_PER_LEADER_MAX = 12;
 /** Members of one ring. */
 export const RING_MEMBERS_MAX = 32;
 /** Tensor endpoints of one member. */

@@ -9,7 +9,7 @@ import type { RingPlan } from "../ring/ring-plan.js";
 import type { RingFailure, RingWorker } from "../ring/ring-worker.js";
 import { shardsOf } from "../shards/shards-of.js";
 import type { JoinMessage, PrepareMessage, RingName } from "./agent-messages.js";
-import { ORPHAN_MS_MAX, RINGS_MAX } from "./limits.js";
+import { ORPHAN_MS_MAX, RINGS_MAX, RINGS_PER_LEADER_MAX } from "./limits.js";
 import type { AgentPorts, HeldWorker } from "./ports.js";
 
 export interface HeldRing {
@@ -67,14 +67,24 @@ export class RingHost {
     return this.#holdings.get(keyOf(this.#options.self.nodeId, ringId))?.held?.worker;
   }
 
-  /** Lets go of rings whose leader left the pool; own ones go on without members that left. */
+  /**
+   * Lets go of rings whose leader left the pool; own ones go on without members that left. A ring
+   * that is not joined yet, and whose leader is away, waits for a new plan as one that broke.
+   */
   membersChanged(): void {
     const { self, members } = this.#options;
+    const online = members.list().filter(({ isOnline }) => isOnline);
     const isStranger = (nodeId: NodeId) => nodeId !== self.nodeId && !members.isPeer(nodeId);
     for (const holding of [...this.#holdings.values()]) {
       const { leader, message, ringId, epoch } = holding;
       const left = message.members.find(({ nodeId }) => isStranger(nodeId))?.nodeId;
-      if (left === undefined) continue;
+      if (left === undefined) {
+        const isAway = !online.some(({ nodeId }) => nodeId === leader);
+        if (isAway && holding.state === "prepared") {
+          this.#fail(holding, new MeshError("MESH_UNREACHABLE"));
+        }
+        continue;
+      }
       const error = new MeshError("MESH_RING_BROKEN", { message: `${left} left the pool` });
       if (isStranger(leader)) void this.#drop(holding, error);
       else if (leader === self.nodeId) {
@@ -117,6 +127,7 @@ export class RingHost {
       throw new MeshError("MESH_RING_NOT_READY", { message: "the shard is not prepared" });
     }
     holding.state = "joining";
+    holding.orphanTimer?.cancel();
     const both = AbortSignal.any([signal, holding.abort.signal]);
     try {
       await held.worker.load(planOf(holding.message, message, model), path, both);
@@ -180,9 +191,7 @@ export class RingHost {
         details: { epoch: present.epoch },
       });
     }
-    if (present === undefined && this.#holdings.size >= RINGS_MAX) {
-      throw new MeshError("MESH_LIMIT", { message: `this node holds ${RINGS_MAX} rings already` });
-    }
+    if (present === undefined) this.#checkCount(message.leader);
     present?.abort.abort(new MeshError("MESH_EPOCH_OLD"));
     present?.orphanTimer?.cancel();
     const { modelId, leader } = message;
@@ -195,6 +204,16 @@ export class RingHost {
     Object.assign(holding, { epoch, message, state: "preparing", abort: new AbortController() });
     this.#holdings.set(key, holding);
     return holding;
+  }
+
+  /** Another leader does not take all places. */
+  #checkCount(leader: NodeId): void {
+    const most = leader === this.#options.self.nodeId ? RINGS_MAX : RINGS_PER_LEADER_MAX;
+    const own = this.held().filter((one) => one.leader === leader).length;
+    if (this.#holdings.size < RINGS_MAX && own < most) return;
+    throw new MeshError("MESH_LIMIT", {
+      message: `this node holds ${this.#holdings.size} rings already`,
+    });
   }
 
   async #findRoom(holding: Holding): Promise<void> {
