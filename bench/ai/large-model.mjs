@@ -1,4 +1,4 @@
-/** A model of TinyLlama-1.1B's shape with random weights: speed does not depend on the values. */
+/** Models with random weights in the shapes of real ones: speed does not depend on the values. */
 import { closeSync, existsSync, openSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { ggufPieces } from "@hearthmesh/pool";
@@ -6,7 +6,7 @@ import { randomModel } from "@hearthmesh/pool/testing";
 import { say } from "../../scripts/lib.mjs";
 import { cache } from "./paths.mjs";
 
-const SHAPE = {
+const TINY_LLAMA = {
   architecture: "llama",
   name: "random weights in TinyLlama's shape",
   layers: 22,
@@ -24,13 +24,31 @@ const SHAPE = {
   hasTiedOutput: false,
 };
 
-/** Makes it once; 0.69 GB. */
-export function largeModel() {
-  const path = join(cache, "tinyllama-shape-q4_0.gguf");
+/** Layers as wide as those of a model of 7B: each exchange has more to win than in a small model. */
+const FOUR_LAYERS_OF_7B = {
+  ...TINY_LLAMA,
+  name: "random weights, four layers of 7B",
+  layers: 4,
+  embeddingWidth: 4096,
+  kvHeads: 8,
+  headWidth: 128,
+  feedForwardWidth: 11_008,
+  vocabularySize: 8000,
+  rope: { ...TINY_LLAMA.rope, dimensions: 128 },
+};
+
+/** TinyLlama-1.1B's; 0.69 GB. */
+export const largeModel = () => madeOnce("tinyllama-shape-q4_0.gguf", TINY_LLAMA);
+
+/** 0.47 GB. */
+export const wideModel = () => madeOnce("four-layers-of-7b-q4_0.gguf", FOUR_LAYERS_OF_7B);
+
+function madeOnce(name, shape) {
+  const path = join(cache, name);
   if (existsSync(path)) return path;
   say("Making a model with random weights (once) ...");
   const { metadata, tensors } = randomModel({
-    shape: SHAPE,
+    shape,
     type: "Q4_0",
     // As quantisers do it: what stands at both ends is kept better.
     vocabularyType: "Q8_0",

@@ -23,18 +23,17 @@ async function shapeOf(path) {
   }
 }
 
-/** One process that holds a worker. */
-class Member {
+/** A process that does what it is told over its channel. */
+export class ToldProcess {
   #child;
   #calls = new Map();
   #next = 1;
   onFailure = () => {};
   onProgress = () => {};
 
-  constructor(name, keys, where) {
+  constructor(name, path, where = {}) {
     this.name = name;
-    this.keys = keys;
-    this.#child = startNode([PROCESS], where);
+    this.#child = startNode([path], where);
     this.#child.on("message", (message) => this.#hear(message));
     this.#child.on("exit", () => {
       for (const { reject } of this.#calls.values()) reject(new Error(`${name} is gone`));
@@ -64,6 +63,14 @@ class Member {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     this.#child.disconnect();
     return gone;
+  }
+}
+
+/** One process that holds a worker. */
+class Member extends ToldProcess {
+  constructor(name, keys, where) {
+    super(name, PROCESS, where);
+    this.keys = keys;
   }
 }
 

@@ -1,17 +1,20 @@
 /**
- * `npm run bench -- ai [--rounds 3] [--tokens 64] [--only speed,failure,parity,tokenizers]`: a model with random
- * weights in the shape of TinyLlama-1.1B, Q4_0, and the real models that are there, in rings of real
- * worker processes with mutual TLS between them; node-llama-cpp beside them in the same run, and two
- * network namespaces with a link of 1 Gbit/s (needs root, `ip` and `tc`). Models and the peer are
- * kept in `.cache/bench-ai`. The tokenizers are compared when `HEARTHMESH_TOKENIZER_VECTORS` names
- * llama.cpp's folder `models`. Figures go to `bench/results/ai.json`.
+ * `npm run bench -- ai [--rounds 3] [--tokens 64] [--only speed,failure,parity,tokenizers]`: a
+ * model with random weights in the shape of TinyLlama-1.1B, Q4_0, and the real models that are
+ * there, in rings of real worker processes with mutual TLS between them; node-llama-cpp beside them
+ * in the same run, and two network namespaces with a link of 1 Gbit/s (needs root, `ip` and `tc`).
+ * Models and the peer are kept in `.cache/bench-ai`. The tokenizers are compared when
+ * `HEARTHMESH_TOKENIZER_VECTORS` names llama.cpp's folder `models`. Figures go to
+ * `bench/results/ai.json`.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { root, say } from "../../scripts/lib.mjs";
+import { coldRound } from "./cold.mjs";
+import { delayCurve } from "./delay.mjs";
 import { failureRound } from "./failure.mjs";
-import { largeModel } from "./large-model.mjs";
+import { largeModel, wideModel } from "./large-model.mjs";
 import { llamaPeer } from "./llama-peer.mjs";
 import { makeNamespaces } from "./namespaces.mjs";
 import { parity } from "./parity.mjs";
@@ -25,16 +28,18 @@ const flag = (name, standard) => {
 };
 const roundsWanted = Number(flag("rounds", 3));
 const tokens = Number(flag("tokens", 64));
-const only = new Set(flag("only", "speed,failure,parity,tokenizers").split(","));
+const only = new Set(flag("only", "speed,failure,parity,tokenizers,delay,cold").split(","));
 /** Random texts for each tokenizer. */
 const TEXTS = 2000;
 /** Nobody is killed in the first and the last part of an answer. */
 const KILL_MARGIN = Math.floor(tokens / 4);
 
 const [busy = 0] = loadavg();
-const figures = { rounds: [], failures: [], parity: [], tokenizers: [] };
-const peer = llamaPeer();
-if (peer === undefined) say("node-llama-cpp cannot be had here: there is nothing to compare with.");
+const figures = { rounds: [], failures: [], parity: [], tokenizers: [], delays: [], cold: [] };
+const needsPeer = ["speed", "parity", "tokenizers"].some((name) => only.has(name));
+const peer = needsPeer ? llamaPeer() : undefined;
+if (needsPeer && peer === undefined)
+  say("node-llama-cpp cannot be had here: there is nothing to compare with.");
 const network = makeNamespaces((why) => say(`No network namespaces (${why}): loopback instead.`));
 let code = 0;
 try {
@@ -64,6 +69,20 @@ try {
     if (vocabularies === undefined) say("HEARTHMESH_TOKENIZER_VECTORS is not set: no tokenizers.");
     else figures.tokenizers = peer.tokenizers(vocabularies, TEXTS);
   }
+  if (only.has("delay")) {
+    for (const [name, path] of [
+      ["TinyLlama's shape", largeModel()],
+      ["four layers of 7B", wideModel()],
+    ]) {
+      const onRound = (number) => say(`Delays, ${name}, round ${number} of ${roundsWanted} ...`);
+      const options = { name, model: path, tokens, rounds: roundsWanted, onRound };
+      figures.delays.push(await delayCurve(options));
+    }
+  }
+  for (let number = 1; only.has("cold") && number <= roundsWanted; number++) {
+    say(`Two devices from cold, round ${number} of ${roundsWanted} ...`);
+    figures.cold.push(await coldRound());
+  }
   const result = {
     at: new Date().toISOString(),
     node: process.version,
@@ -72,7 +91,8 @@ try {
   mkdirSync(join(root, "bench/results"), { recursive: true });
   const path = join(root, "bench/results/ai.json");
   writeFileSync(path, `${JSON.stringify(result, undefined, 2)}\n`);
-  say(`\n${rows(figures, { cores: cpus().length, peer, network })}`);
+  const about = { cores: cpus().length, peer, network, roundsDone: roundsWanted };
+  say(`\n${rows(figures, about)}`);
   if (busy > 1) say(`\nThe machine was busy: a load of ${busy.toFixed(1)} at the beginning.`);
   say("\nRaw figures: bench/results/ai.json");
 } catch (error) {

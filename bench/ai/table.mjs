@@ -1,8 +1,8 @@
 /** The table of the AI pool's figures: medians, beside the peer of the same run. */
+import { median } from "./median.mjs";
+import { coldRows, delayRows } from "./pool-table.mjs";
+import { met, row } from "./row.mjs";
 
-const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const row = (...cells) => `| ${cells.join(" | ")} |`;
-const met = (yes) => (yes ? "met" : "**short**");
 const rate = (value) => `${value.toFixed(1)} tokens/s`;
 const milliseconds = (value) => `${value.toFixed(1)} ms`;
 const megabytes = (bytes) => `${(bytes / 1e6).toFixed(0)} MB`;
@@ -130,12 +130,17 @@ function tokenizerRows(results, peer) {
   return [row(`random texts: tokens as ${peer.name}`, counts.join(", "), "", "all", met(all))];
 }
 
-export function rows({ rounds, failures, parity, tokenizers }, { cores, peer, network }) {
+export function rows(
+  { rounds, failures, parity, tokenizers, delays, cold },
+  { cores, peer, network, roundsDone },
+) {
   return [
-    row(`what (median of ${rounds.length} rounds, ${cores} cores)`, "ours", "beside", "mark", ""),
+    row(`what (median of ${roundsDone} rounds, ${cores} cores)`, "ours", "beside", "mark", ""),
     "|---|---|---|---|---|",
     ...(rounds.length === 0 ? [] : speedRows(rounds, { peer, network })),
     ...failureRows(failures),
+    ...delays.flatMap(delayRows),
+    ...(cold.length === 0 ? [] : coldRows(cold)),
     ...(peer === undefined ? [] : parityRows(parity, peer)),
     ...(peer === undefined ? [] : tokenizerRows(tokenizers, peer)),
   ].join("\n");

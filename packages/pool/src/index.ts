@@ -103,6 +103,8 @@ export type {
   PullProgress,
 } from "./models/model-library.js";
 export { type EqualShare, equalShares, membersMaxOf } from "./models/model-shares.js";
+export { EMPTY_HISTORY } from "./planner/history.js";
+export { planModel } from "./planner/plan-model.js";
 export type {
   ChatMessage,
   FinishReason,
