@@ -68,6 +68,7 @@ class Ways {
     if (first.endpoint !== endpoints[0]) {
       for (const [at, member] of this.#ring.members.entries()) member.endpoint = endpoints[at];
       await this.#ring.load();
+      await this.#ring.generate(PROMPT, 4);
     }
     return link;
   }
