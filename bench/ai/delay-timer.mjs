@@ -1,7 +1,8 @@
 /**
  * A timer for `delay-proxy.mjs` that is precise to some microseconds, where Node's own know whole
- * milliseconds only: a thread that sleeps until a moment, or until another one is set. It shares two
- * numbers with its parent: `version`, which changes with each moment that is set, and the moment.
+ * milliseconds only: a thread that sleeps until a moment, or until another one is set. It shares
+ * two numbers with its parent: `version`, which changes with each moment that is set, and that
+ * moment.
  */
 import { parentPort, workerData } from "node:worker_threads";
 

@@ -24,7 +24,7 @@ const TINY_LLAMA = {
   hasTiedOutput: false,
 };
 
-/** Layers as wide as those of a model of 7B: each exchange has more to win than in a small model. */
+/** Layers as wide as those of a model of 7B: an exchange has more to win than in a small one. */
 const FOUR_LAYERS_OF_7B = {
   ...TINY_LLAMA,
   name: "random weights, four layers of 7B",
