@@ -54,6 +54,7 @@ import {
   revokePeerInvite,
 } from "./peers.js";
 import { addService, listServices, removeService } from "./services.js";
+import { askAi } from "./testing/ai-calls.js";
 import { SettableClock } from "./testing/small-member.js";
 import { emptyTrash, listTrash, restoreTrash } from "./trash.js";
 import { listWorkers, runWorker, setWorker } from "./workers.js";
@@ -174,6 +175,7 @@ describe("ApiClient with the real doors", () => {
     await Promise.all([backupNow(local), backupStatus(local, true)].map(maybe));
     await askUpkeep(local);
     await askFederation(local);
+    await askAi(local);
     // `mesh store` asks for these by their paths.
     const store = ["status", "members", "snapshot"].map((name) => `/api/store/${name}`);
     await Promise.all(store.map((path) => maybe(local.call("GET", path))));
@@ -196,6 +198,9 @@ describe("ApiClient with the real doors", () => {
       "/api/peers/farewell",
       "/api/mesh/identity",
       "/api/mesh/nodes/:node",
+      "/api/pools/:pool",
+      "/v1/models",
+      "/v1/models/*",
     ]);
   });
 

@@ -34,7 +34,7 @@ describe("requests of other nodes", () => {
 });
 
 describe("rings of other leaders", () => {
-  it("are bounded for each, and not held for one that went away before they were joined", async () => {
+  it("are bounded for each, and not held for one that left before they were joined", async () => {
     const pool = new AgentPool();
     try {
       const a = pool.add("a");
