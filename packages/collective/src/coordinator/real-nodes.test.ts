@@ -232,6 +232,8 @@ describe("a chunk whose bits have flipped", () => {
     for (let at = 0; at < 8; at++) await client.write(`/f${at}`, once(bytesOf(5000, at)));
     await Promise.all(nodes.map((node) => node.scrubber.start()));
     const bad = nodes[0] as RealNode;
+    // A write is answered when two of the three have it.
+    await until(() => bad.chunks.list(undefined, 100).length === 8);
     bad.disk.damage("packs/0000000001.pack", 9_000);
     const scrub = coordinator.workers().find((one) => one.name === "scrub");
     let ended = false;

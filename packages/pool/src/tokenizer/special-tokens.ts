@@ -95,6 +95,6 @@ function anyOf(texts: readonly string[], flags: string): RegExp | undefined {
   if (texts.length === 0) return undefined;
   const escaped = [...texts]
     .sort((a, b) => b.length - a.length || (a < b ? -1 : 1))
-    .map((text) => text.replace(/[\\^$.*+?()[\]{}|/-]/g, (sign) => `\\${sign}`));
+    .map((text) => text.replace(/[\\^$.*+?()[\]{}|/]/g, (sign) => `\\${sign}`));
   return new RegExp(escaped.join("|"), flags);
 }

@@ -9,7 +9,7 @@ import { tokenizerOf } from "./tokenizer-of.js";
 
 const piece = fc.oneof(
   fc.string({
-    unit: fc.constantFrom("a", "b", "\u0120", "\u2581", "<", ">", "|", " "),
+    unit: fc.constantFrom("a", "b", "\u0120", "\u2581", "<", ">", "|", "-", " "),
     maxLength: 4,
   }),
   fc.constantFrom("<0x41>", "<0xZZ>", "<0x", "</s>", "<|im_end|>", "", "[", "(", "\\", "\u{1f999}"),
