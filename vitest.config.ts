@@ -31,6 +31,9 @@ const alias = [
   { find: /^@hearthmesh\/([a-z]+)$/, replacement: source("$1/src/index.ts") },
 ];
 
+/** `npm test -- --long`, as CI runs it: also those that repeat, record, or run every example. */
+const isLong = process.env.HEARTHMESH_TEST_LONG === "1";
+
 export default defineConfig({
   resolve: { alias },
   test: {
@@ -53,6 +56,7 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/*.test.ts"],
+          exclude: isLong ? [] : ["test/integration/*.long.test.ts"],
           testTimeout: 120_000,
           expect: { poll: { timeout: 30_000 } },
           hookTimeout: 120_000,

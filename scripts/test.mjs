@@ -1,7 +1,7 @@
 /**
  * `npm test`: all tests, with the set-up that they need. Arguments go to vitest, but for
  * `--store etcd`: then the tests that start a whole member, with files and invites, run it on that
- * engine. Ends with the engines that were tested, the names of the skipped and of the failed tests,
+ * engine, and `--long`: then those run too that repeat, record or run every example (CI does it). Ends with the engines that were tested, the names of the skipped and of the failed tests,
  * and the line `N passed, N failed`.
  *
  * The integration tests run many real processes on a machine that may be busy with other things. A
@@ -9,11 +9,12 @@
  * it is a fault to be found, in the test or in the product. A second failure counts.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative } from "node:path";
 import { root, runTool, say, setUp } from "./lib.mjs";
 
-const wanted = process.argv.slice(2);
+const isLong = process.argv.includes("--long") || process.env.HEARTHMESH_TEST_LONG === "1";
+const wanted = process.argv.slice(2).filter((one) => one !== "--long");
 const at = wanted.indexOf("--store");
 const [, store = "sqlite"] = at < 0 ? [] : wanted.splice(at, 2);
 if (store !== "sqlite" && store !== "etcd") {
@@ -44,7 +45,7 @@ function runTests(name, args) {
   const status = runTool(
     "vitest",
     ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${path}`, ...args],
-    { env: { ...process.env, MESH_TEST_STORE: store } },
+    { env: { ...process.env, MESH_TEST_STORE: store, HEARTHMESH_TEST_LONG: isLong ? "1" : "" } },
   );
   if (!existsSync(path)) return { status, files: undefined };
   return { status, files: JSON.parse(readFileSync(path, "utf8")).testResults };
@@ -93,6 +94,12 @@ say(
     ? "stores tested: memory, sqlite; not etcd, which is not installed (etcd-server)"
     : `stores tested: memory, sqlite, etcd ${etcd}; members of the tests ran on ${store}`,
 );
+if (!isLong && wanted.length === 0) {
+  const long = readdirSync(join(root, "test", "integration")).filter((name) =>
+    name.endsWith(".long.test.ts"),
+  );
+  say(`not run without --long: ${long.join(", ")}`);
+}
 for (const test of skipped) say(`skipped: ${test.fullName}`);
 for (const name of unsteady) say(`unsteady: ${name}`);
 const failures = files.flatMap(failuresOf);
