@@ -42,10 +42,12 @@ const SECOND_TRIES_MAX = 3;
 function runTests(name, args) {
   const path = join(root, ".cache", `${name}.json`);
   rmSync(path, { force: true });
+  const long = isLong ? "1" : "";
+  const env = { ...process.env, MESH_TEST_STORE: store, HEARTHMESH_TEST_LONG: long };
   const status = runTool(
     "vitest",
     ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${path}`, ...args],
-    { env: { ...process.env, MESH_TEST_STORE: store, HEARTHMESH_TEST_LONG: isLong ? "1" : "" } },
+    { env },
   );
   if (!existsSync(path)) return { status, files: undefined };
   return { status, files: JSON.parse(readFileSync(path, "utf8")).testResults };
@@ -53,14 +55,13 @@ function runTests(name, args) {
 
 const firstLine = (text) => String(text ?? "").split("\n", 1)[0];
 
-/** One line for each failed test, or for the file when it did not get to any. */
+/** One line for each failed test, or for the file when it failed outside of them. */
 function failuresOf({ name, status, message, assertionResults }) {
-  if (status === "failed" && assertionResults.length === 0) {
-    return [`${relative(root, name)}: ${firstLine(message)}`];
-  }
-  return assertionResults
+  const failed = assertionResults
     .filter((test) => test.status === "failed")
     .map(({ fullName, failureMessages }) => `${fullName}: ${firstLine(failureMessages?.[0])}`);
+  if (status !== "failed" || failed.length > 0) return failed;
+  return [`${relative(root, name)}: ${firstLine(message)}`];
 }
 
 const isIntegration = ({ name }) => relative(root, name).startsWith(join("test", "integration"));
