@@ -1,8 +1,9 @@
 /**
  * `npm test`: all tests, with the set-up that they need. Arguments go to vitest, but for
  * `--store etcd`: then the tests that start a whole member, with files and invites, run it on that
- * engine, and `--long`: then those run too that repeat, record or run every example (CI does it). Ends with the engines that were tested, the names of the skipped and of the failed tests,
- * and the line `N passed, N failed`.
+ * engine, and `--long`: then those run too that repeat, record or run every example (CI does it).
+ * Ends with the engines that were tested, the names of the skipped and of the failed tests, and the
+ * line `N passed, N failed`.
  *
  * The integration tests run many real processes on a machine that may be busy with other things. A
  * file of them that fails runs once more, alone; what failed at first is named as `unsteady`, since
