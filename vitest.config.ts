@@ -32,7 +32,7 @@ const alias = [
 ];
 
 /** `npm test -- --long`, as CI runs it: also those that repeat, record, or run every example. */
-const isLong = process.env.HEARTHMESH_TEST_LONG === "1";
+const exclude = process.env.HEARTHMESH_TEST_LONG === "1" ? [] : ["**/*.long.test.ts"];
 
 export default defineConfig({
   resolve: { alias },
@@ -43,6 +43,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["packages/*/src/**/*.test.ts", "test/tidy/*.test.ts"],
+          exclude,
           // Those with real processes mostly wait: one worker more than two cores have.
           maxWorkers: 3,
           // A limit for what hangs, not a measure: a busy machine may be ten times slower.
@@ -56,7 +57,7 @@ export default defineConfig({
         test: {
           name: "integration",
           include: ["test/integration/*.test.ts"],
-          exclude: isLong ? [] : ["test/integration/*.long.test.ts"],
+          exclude,
           testTimeout: 120_000,
           expect: { poll: { timeout: 30_000 } },
           hookTimeout: 120_000,

@@ -11,7 +11,7 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, join, relative } from "node:path";
 import { root, runTool, say, setUp } from "./lib.mjs";
 
 const isLong = process.argv.includes("--long") || process.env.HEARTHMESH_TEST_LONG === "1";
@@ -97,9 +97,10 @@ say(
     : `stores tested: memory, sqlite, etcd ${etcd}; members of the tests ran on ${store}`,
 );
 if (!isLong && wanted.length === 0) {
-  const long = readdirSync(join(root, "test", "integration")).filter((name) =>
-    name.endsWith(".long.test.ts"),
-  );
+  const long = ["packages", "test"]
+    .flatMap((folder) => readdirSync(join(root, folder), { recursive: true }))
+    .filter((path) => path.endsWith(".long.test.ts") && !path.includes("node_modules"))
+    .map((path) => basename(path));
   say(`not run without --long: ${long.join(", ")}`);
 }
 for (const test of skipped) say(`skipped: ${test.fullName}`);
