@@ -3,7 +3,7 @@
  * MESH_HOME of its own. The demo, the benchmarks and the integration tests use it.
  */
 import { spawn } from "node:child_process";
-import { mkdirSync, openSync } from "node:fs";
+import { existsSync, mkdirSync, openSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -152,7 +152,9 @@ export class MeshProcess {
       try {
         const answer = await fetch(`${url}/health/ready`);
         await answer.arrayBuffer();
-        if (answer.ok) return;
+        // Commands find a coordinator by the file that it writes last.
+        const isFound = !this.isCoordinator || existsSync(join(this.home, "run", "node.json"));
+        if (answer.ok && isFound) return;
       } catch {
         // Not listening yet.
       }
