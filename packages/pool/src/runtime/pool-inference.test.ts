@@ -147,6 +147,8 @@ describe("several nodes", () => {
   });
 
   it("share the requests for a model that fits on each, and keep single ones", async () => {
+    // So far apart that no model is faster when it is split, whatever a call costs here.
+    pool.delayMs = 5;
     const a = pool.add("a");
     const b = pool.add("b");
     await tell(a);
@@ -180,20 +182,25 @@ describe("several nodes", () => {
   });
 
   it("go on in the same answer when a member is lost", async () => {
-    const a = pool.add("a");
-    pool.add("b");
-    pool.add("c");
+    const nodes = ["a", "b", "c"].map((name) => ({ name, inference: pool.add(name) }));
+    // Which of three equal nodes make up the ring depends on the round trips that were measured.
+    const leader = () => nodes.find(({ inference }) => inference.led().length > 0);
+    const ring = () => leader()?.inference.led()[0];
     let lost = "";
-    const { text, events } = await tell(a, { placement: "T" }, (event, count) => {
-      if (event.kind !== "text" || count !== 5) return;
-      lost = a.led()[0]?.members.find(({ name }) => name !== "a")?.name ?? "";
-      pool.lose(lost);
-    });
+    const { text, events } = await tell(
+      pool.agent("a").inference,
+      { placement: "T" },
+      (event, n) => {
+        if (event.kind !== "text" || n !== 5) return;
+        const others = ring()?.members.filter(({ name }) => name !== leader()?.name);
+        lost = others?.[0]?.name ?? "";
+        pool.lose(lost);
+      },
+    );
     expect(text).toBe(WHOLE);
     expect(events.some(({ kind }) => kind === "paused")).toBe(true);
-    const ring = a.led()[0];
-    expect(ring?.nodeIds).not.toContain(testNodeId(lost));
-    expect(ring?.epoch).toBeGreaterThan(1);
+    expect(ring()?.nodeIds).not.toContain(testNodeId(lost));
+    expect(ring()?.epoch).toBeGreaterThan(1);
   });
 
   it("go on in the same answer when the leader is lost that another node asked", async () => {
