@@ -130,6 +130,7 @@ describe("several nodes", () => {
   });
 
   it("take no ring that others forced for a request that forces nothing", async () => {
+    pool.delayMs = 5;
     const a = pool.add("a");
     const b = pool.add("b");
     await tell(a, { placement: "T" });
@@ -252,6 +253,7 @@ describe("several nodes", () => {
   });
 
   it("explain a plan with what was measured", async () => {
+    pool.delayMs = 5;
     const a = pool.add("a");
     pool.add("b");
     const plan = await a.explain("tiny", never, { placement: "T" });

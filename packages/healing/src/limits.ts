@@ -1,0 +1,25 @@
+/** Limits of healing, and how fast it goes. */
+
+/** Between two looks of all monitors; events come in between. */
+export const CYCLE_MS = 1_000;
+/** A monitor that takes longer has failed; its subjects are unknown. */
+export const LOOK_MS_MAX = 5_000;
+export const APPLY_MS_MAX = 60_000;
+/** Facts of one monitor; further ones are left out, and the monitor is unknown. */
+export const FACTS_PER_MONITOR_MAX = 1_024;
+export const EVIDENCE_MAX = 8;
+export const TIMELINE_MAX = 64;
+export const INCIDENTS_OPEN_MAX = 256;
+export const INCIDENTS_KEPT_MAX = 1_000;
+export const RECOVERIES_KEPT_MAX = 256;
+/** Remedies of a node within the window, all together. */
+export const BUDGET_COUNT = 30;
+export const BUDGET_WINDOW_MS = 10 * 60_000;
+/** Remedies that run at the same time. */
+export const APPLYING_MAX = 4;
+/** So many failures in a row end the use of a remedy for a while. */
+export const BREAKER_FAILURES = 3;
+export const BREAKER_OPEN_MS = 5 * 60_000;
+/** A symptom that no remedy helped against is tried again after this, growing by 2 each time. */
+export const GIVEN_UP_RETRY_MS = 60_000;
+export const GIVEN_UP_RETRY_MS_MAX = 3_600_000;
