@@ -1,6 +1,6 @@
 /** What the doors ask of the healer of a node. */
 import type { Subject, SymptomKind, Verdict } from "./fact.js";
-import type { Incident } from "./incident.js";
+import type { Incident, RemedyCandidate } from "./incident.js";
 import type { RemedyName } from "./remedy.js";
 import type { Severity } from "./symptom.js";
 
@@ -39,16 +39,7 @@ export interface PlannedRemedy {
   readonly subject: Subject;
   readonly severity: Severity;
   /** The best first. */
-  readonly candidates: readonly {
-    readonly remedy: RemedyName;
-    readonly text: string;
-    /** 0 to 1: predicted success, less cost and risk. */
-    readonly score: number;
-    /** Share of past uses that helped, with so many of them. */
-    readonly success: number;
-    readonly uses: number;
-    readonly blockedBy?: string;
-  }[];
+  readonly candidates: readonly RemedyCandidate[];
 }
 
 export type HealingEvent =

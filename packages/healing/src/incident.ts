@@ -37,6 +37,19 @@ export type IncidentStep =
   | "given-up"
   | "closed";
 
+/** One remedy that could be chosen, and what spoke for and against it. */
+export interface RemedyCandidate {
+  readonly remedy: RemedyName;
+  /** What it would do. */
+  readonly text: string;
+  /** 0 to 1: predicted success, less cost and risk. */
+  readonly score: number;
+  /** Share of past uses that helped, with so many of them. */
+  readonly success: number;
+  readonly uses: number;
+  readonly blockedBy?: string;
+}
+
 export interface IncidentEntry {
   /** Of the wall clock, for people. */
   readonly atMs: number;
@@ -45,6 +58,8 @@ export interface IncidentEntry {
   readonly step: IncidentStep;
   readonly remedy?: RemedyName;
   readonly text: string;
+  /** Of `decided` and `blocked`: what there was to choose from, the best first. */
+  readonly candidates?: readonly RemedyCandidate[];
 }
 
 export interface Incident {
