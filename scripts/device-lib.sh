@@ -69,6 +69,11 @@ start_agent() {
 agent_ended() {
   code=0
   wait "$agent" || code=$?
+  if [ "$code" = 0 ]; then
+    # Somebody stopped it, such as `kill` or a service manager: the rest of the script goes as well.
+    echo "The agent was stopped."
+    exit 0
+  fi
   fail "the agent ended with status $code" "See above, or: tail $logs/agent.log"
 }
 

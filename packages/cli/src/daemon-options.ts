@@ -73,6 +73,7 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["ai-tensor-host", "<host>", "host where engines of a split model reach each other"],
   ["ai-tensor-port", "<port>", "first port for that; 0 is any"],
   ["pool-capacity", "<number>", "share of this node in its pools, against that of the others"],
+  ["healing", "<mode>", "acting, dry-run (only say what would be done) or off"],
   ["cert-dir", "<directory>", "directory of keys and certificates"],
   ["log-level", "<level>", "debug, info, warn or error"],
 ];
@@ -81,6 +82,7 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
 const LISTS: readonly (readonly [name: string, value: string, about: string])[] = [
   ["role", "<role>", "coordinator, storage or gateway; may be repeated; default: all"],
   ["capability", "<name>", "what this node offers, such as ai; may be repeated"],
+  ["http-viewer", "<network>", "who may read /mesh/... without a key; may be repeated"],
   ["hub", "<address>", "hub to dial out to: https://host or host:port; may be repeated"],
   ["peer", "<address>", "link address of another node, host:port; may be repeated"],
   ["store-endpoint", "<url>", "an existing etcd: https://host:port; may be repeated"],

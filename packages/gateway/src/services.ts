@@ -11,6 +11,7 @@ import type {
   KeyValueService,
 } from "@hearthmesh/collective";
 import type { Clock, Logger, MemberId, NodeId, Random, TrustDomain } from "@hearthmesh/core";
+import type { HealerService } from "@hearthmesh/healing";
 import type { Endpoint, Principal } from "@hearthmesh/identity";
 import type { EndpointService, InferenceService, RingInspection } from "@hearthmesh/pool";
 import type { BackupService } from "./backup-service.js";
@@ -75,6 +76,8 @@ export interface NodeServices {
   readonly log: Logger;
   /** Who the caller at the loopback door is. */
   readonly operator: Principal;
+  /** Undefined while healing is switched off on this node. */
+  readonly healer?: HealerService | undefined;
   /** Undefined while the mesh is off. */
   readonly pools?: PoolService | undefined;
   /** Undefined while the mesh is off on a node without a coordinator. */

@@ -15,10 +15,28 @@ export interface RemedyRecord {
   readonly tookMs: number | undefined;
 }
 
-/** Handed in: the member's store on a coordinator, a file elsewhere. */
+/** What people decided with `mesh heal`; it outlives the daemon. */
+export interface HealerSettings {
+  readonly v: 1;
+  /** What the configuration said then: when that has changed since, these are void. */
+  readonly configured: "acting" | "dry-run";
+  readonly dryRun: boolean;
+  /** Wall clock; `for-ever` until somebody resumes. Absent: not paused. */
+  readonly pausedUntilMs?: number | "for-ever";
+}
+
+export interface Remembered {
+  readonly incidents: readonly Incident[];
+  readonly remedies: readonly RemedyRecord[];
+  readonly settings: HealerSettings | undefined;
+}
+
+/** Handed in: the member's store on a coordinator, a file elsewhere. Methods may reject. */
 export interface KnowledgeStore {
-  load(): Promise<{ incidents: readonly Incident[]; remedies: readonly RemedyRecord[] }>;
+  /** What this node's healer knows; incidents in any order. */
+  load(): Promise<Remembered>;
   /** Written at each change of its state; the newest `INCIDENTS_KEPT_MAX` are kept. */
   saveIncident(incident: Incident): Promise<void>;
   saveRemedy(record: RemedyRecord): Promise<void>;
+  saveSettings(settings: HealerSettings): Promise<void>;
 }

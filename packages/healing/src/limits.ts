@@ -4,6 +4,10 @@
 export const CYCLE_MS = 1_000;
 /** A monitor that takes longer has failed; its subjects are unknown. */
 export const LOOK_MS_MAX = 5_000;
+/** What has not been told so long after a round began is taken with a later one. */
+export const LOOK_PATIENCE_MS = 250;
+/** Rounds that events ask for are at least so far apart. */
+export const WAKE_GAP_MS = 50;
 export const APPLY_MS_MAX = 60_000;
 /** Facts of one monitor; further ones are left out, and the monitor is unknown. */
 export const FACTS_PER_MONITOR_MAX = 1_024;

@@ -19,11 +19,16 @@ import { CredentialHolder } from "./credential-holder.js";
 import { homeCopies, peerQuotaPart, quotaTerms } from "./federation/copies.js";
 import { GatewayPeers } from "./federation/gateway-peers.js";
 import { peerMethods } from "./federation/peer-methods.js";
+import { healingParts, openHealing } from "./healing/open-healing.js";
 import { type NodeFiles, type NodeRecord, nodeFiles, readCertificate, readKey } from "./home.js";
 import { keyPairOf } from "./key-pair.js";
 import { LinkDoors } from "./link-doors.js";
 import { coordinatorCertificate, type MemberGround, openMember } from "./member-authority.js";
-import { CoordinatorMesh, LinkCallers } from "./mesh/coordinator-mesh.js";
+import {
+  CoordinatorMesh,
+  type CoordinatorMeshOptions,
+  LinkCallers,
+} from "./mesh/coordinator-mesh.js";
 import { Guests, isOfAnotherMember } from "./mesh/guests.js";
 import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
 import { MethodRouter, principalOf } from "./method-router.js";
@@ -90,10 +95,7 @@ async function composeCoordinator(
   });
   const secrets = await openSecrets(files, ground.leadership, tools);
   const meshOptions = { config, record, credentials, publicKeyPem, files, secrets, authority };
-  const mesh =
-    config.mesh.enabled === "false"
-      ? undefined
-      : new CoordinatorMesh({ ...meshOptions, ...tools }, links, callers.guests);
+  const mesh = openMesh({ ...meshOptions, ...tools }, links, callers.guests);
   for (const methods of mesh?.mesh.methods() ?? []) router.add(methods);
   const poolOptions = { config, record, credentials, publicKeyPem, authority, ...tools };
   const pools = mesh && openPools({ ...poolOptions, mesh: mesh.mesh });
@@ -111,7 +113,8 @@ async function composeCoordinator(
   const backup = makeBackup({ ...base, authority, store: ground.store, keys, friends });
   const collective = modelsOfMember({ ...own, operator: () => authority.localOperator() });
   const models = openModelSources({ ...base, mesh: mesh?.mesh, pools, router, collective });
-  const doors = { pools: pools?.doors, models: models.sources, startedAtMs };
+  const healing = openHealing(base);
+  const doors = { pools: pools?.doors, models: models.sources, startedAtMs, healing };
   const shared = { backup, seat, links, peers, filesOfPeers, mesh, ...doors };
   const part = new CoordinatorPart({ ...base, ...shared });
   const parts: Startable[] = [
@@ -122,13 +125,24 @@ async function composeCoordinator(
     ...(mesh === undefined ? [] : [mesh, new LeaderWatch(ground.leadership, mesh.mesh)]),
     ...(pools === undefined ? models.parts : [pools.part, ...models.parts]),
   ];
-  if (record.roles.includes("storage")) {
-    const storage = await openStorage({ ...base, publicKeyPem, links, peers });
-    router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
-    parts.push(storage);
-  }
+  const storage = await openStorage({ ...base, publicKeyPem, links, peers, router });
+  if (storage !== undefined) parts.push(storage);
   parts.push(filesOfPeers, { name: "peer links", start, stop: () => peers.close() }, renewal);
+  const touched = { renewal, links, peers, mesh: mesh?.mesh, pools, models: models.sources };
+  const coordinator = { ground, seat };
+  const ready = () => part.ready();
+  parts.push(...healingParts(healing, { ...base, ...touched, coordinator, storage, ready }));
   return parts;
+}
+
+/** Undefined while it is off. */
+function openMesh(
+  options: CoordinatorMeshOptions,
+  links: LinkDoors,
+  guests: Guests,
+): CoordinatorMesh | undefined {
+  if (options.config.mesh.enabled === "false") return undefined;
+  return new CoordinatorMesh(options, links, guests);
 }
 
 function openSecrets(

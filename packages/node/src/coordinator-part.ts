@@ -45,6 +45,7 @@ import { homeFiles } from "./federation/home-files.js";
 import { withListingsAway } from "./federation/listing-away.js";
 import { peerMetrics } from "./federation/peer-metrics.js";
 import { Peering } from "./federation/peering.js";
+import type { HealingPart } from "./healing/healing-part.js";
 import type { NodeCredentials, NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import type { MemberGround } from "./member-authority.js";
@@ -58,6 +59,7 @@ import { backupService } from "./recovery/backup-part.js";
 import { sendRevocations } from "./revocation-mirror.js";
 import { probeStore } from "./store-probe.js";
 import type { Tools } from "./tools.js";
+import { viewersOf } from "./viewer-list.js";
 
 export interface CoordinatorPartOptions extends Tools {
   config: Config;
@@ -73,6 +75,8 @@ export interface CoordinatorPartOptions extends Tools {
   mesh: CoordinatorMesh | undefined;
   pools: NodePools["doors"] | undefined;
   models: NodeModels["sources"];
+  /** Undefined while it is off. */
+  healing: HealingPart | undefined;
   startedAtMs: number;
 }
 
@@ -82,6 +86,8 @@ export class CoordinatorPart implements Startable {
   readonly #parts: readonly Startable[];
   readonly #keyValue: KeyValueService;
   readonly peering: Peering;
+  /** The canary on the real path, as the doors tell it. */
+  readonly ready: GatewayServices["ready"];
   #stopFollowing: () => void = () => undefined;
 
   constructor(options: CoordinatorPartOptions) {
@@ -98,7 +104,9 @@ export class CoordinatorPart implements Startable {
     const tls = { services, metrics, credentials: doorCredentials(credentials.current) };
     const api = new ApiDoor({ ...config.api, ...tls, upgrade });
     const isOpen = config.mesh.enabled === "true";
-    const http = new LoopbackDoor({ ...config.http, ...tls, isOpen, upgrade });
+    const isViewer = viewersOf(config);
+    const viewing = isViewer === undefined ? {} : { isViewer };
+    const http = new LoopbackDoor({ ...config.http, ...tls, ...viewing, isOpen, upgrade });
     const enrolment = new EnrolmentDoor({ ...config.enrolment, ...tls });
     credentials.onChange((present) => {
       api.reload(doorCredentials(present));
@@ -106,6 +114,7 @@ export class CoordinatorPart implements Startable {
       http.reload(doorCredentials(present));
     });
     const { health, ready } = services;
+    this.ready = ready;
     const metricsText = async () => metrics.render();
     this.#parts = [
       seat,
@@ -289,5 +298,6 @@ function gatewayServices(
     rings,
     openAi,
     introductions: options.mesh?.introductions,
+    healer: options.healing?.service,
   };
 }

@@ -10,6 +10,7 @@
  *     seen.json                       storage: the furthest that its coordinator was
  *     membership.json                 where the other nodes were
  *     services.json                   what runs on this node for the mesh
+ *     healing.json                    incidents and what helped, on a node without a store
  *     init.json                       name and network of a machine that was prepared for a pool
  *     pools/<pool id>.json            what the members of a pool agreed on
  *     ring_topology_<pool id>.json    the ring that follows from it, for people and scripts
@@ -67,6 +68,8 @@ export interface NodeFiles {
   seen: string;
   membership: string;
   services: string;
+  /** What the healer of a node without a store remembers. */
+  healing: string;
   store: string;
   chunks: string;
   /** Written while the daemon runs: where the CLI finds it. */
@@ -93,6 +96,7 @@ export function nodeFiles(
     seen: join(config.home, "seen.json"),
     membership: join(config.home, "membership.json"),
     services: join(config.home, "services.json"),
+    healing: join(config.home, "healing.json"),
     store: join(config.home, "store"),
     chunks: join(config.home, "chunks"),
     running: join(config.home, "run", "node.json"),

@@ -16,6 +16,7 @@ import type { Config } from "./config/config.js";
 import { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
 import { leaderNewsPart } from "./coordinators/leader-news.js";
 import { CredentialHolder } from "./credential-holder.js";
+import { type HealingDeps, healingParts, openHealing } from "./healing/open-healing.js";
 import {
   type NodeContact,
   type NodeFiles,
@@ -37,6 +38,7 @@ import { renewalFrom } from "./renewal-from.js";
 import { storageDoor, storageHealth } from "./storage-doors.js";
 import { StoragePart } from "./storage-part.js";
 import type { Tools } from "./tools.js";
+import { viewersOf } from "./viewer-list.js";
 
 export async function storageOnlyNode(
   config: Config,
@@ -48,15 +50,10 @@ export async function storageOnlyNode(
   const startedAtMs = tools.clock.monotonicMs();
   const credentials = new CredentialHolder(files, await readCredentials(files));
   const { keyPem, caCertificatePem } = credentials.current;
-  const bundle: TrustBundle = {
-    trustDomain: parseTrustDomain(record.trustDomain),
-    sequence: 1,
-    caCertificatesPem: [caCertificatePem],
-  };
+  const bundle = ownBundle(record, caCertificatePem);
+  const { home } = config;
   const trust = await NodeTrust.open({
-    home: config.home,
-    bundle,
-    clock: tools.clock,
+    ...{ home, bundle, clock: tools.clock },
     onRevoked: (nodeId) => {
       links.cut(nodeId, new MeshError("MESH_CERT_REVOKED"));
       mesh?.forget(nodeId);
@@ -92,10 +89,7 @@ export async function storageOnlyNode(
   for (const methods of pools?.methods ?? []) router.add(methods);
   const peers = new PeerLinks(record, links, () => mesh?.parts.links, tools);
   const storage = await StoragePart.open({
-    config,
-    record,
-    files,
-    peers,
+    ...{ config, record, files, peers },
     dialCoordinator: (signal) => coordinatorLink(links, mesh, contacts, signal),
     onOtherLeader: (leader) => void contacts.heardOf(leader),
     onRegistered: ({ coordinators = [] }) => contacts.learn(coordinators),
@@ -107,19 +101,36 @@ export async function storageOnlyNode(
   const doorOptions = { config, record, storage, credentials, links, mesh, startedAtMs };
   const renewal = renewalFrom(contacts, credentials, tools);
   const closePeers = closing(peers);
-  const base = [renewal, links, storage, closePeers];
-  if (!mesh || !pools) return [...base, storageDoor({ ...doorOptions, ...tools })];
+  const health = async () => storageHealth(storage);
+  const heal = (upper: Pick<HealingDeps, "mesh" | "pools" | "models">) => {
+    const own = { config, record, credentials, renewal, links, peers, storage };
+    const healed = { ...own, ...upper, coordinator: undefined, ready: health, ...tools };
+    return healingParts(healing, healed);
+  };
+  const healing = openHealing({ config, record, files, ...tools });
+  if (!mesh || !pools) {
+    const door = storageDoor({ ...doorOptions, ...tools });
+    const off = heal({ mesh: undefined, pools: undefined, models: undefined });
+    return [renewal, links, storage, closePeers, door, ...off];
+  }
   const leader = (signal: AbortSignal) => coordinatorLink(links, mesh, contacts, signal);
   const collective = readableModels(leader, peers);
   const modelOptions = { config, record, credentials, mesh, pools, router, collective };
   const models = openModelSources({ ...modelOptions, ...tools });
   const metrics = storageDoor({ ...doorOptions, models: models.sources.metrics, ...tools });
-  const health = async () => storageHealth(storage);
   const self = () =>
     trust.principalOf([decodePem("CERTIFICATE", credentials.current.certificatePem)]);
-  const api = () => openNodeApi(models, { operator: self(), pools: pools.doors, ...tools });
-  const door = new NodeDoor({ ...config.http, ...tools, mesh, health, ready: health, api });
-  return [renewal, links, mesh, pools.part, ...models.parts, storage, closePeers, metrics, door];
+  const healer = healing?.service;
+  const api = () => openNodeApi(models, { operator: self(), pools: pools.doors, healer, ...tools });
+  const sight = { mesh, health, ready: health, isViewer: viewersOf(config) };
+  const door = new NodeDoor({ ...config.http, ...tools, ...sight, api });
+  const parts = [renewal, links, mesh, pools.part, ...models.parts, storage, closePeers];
+  return [...parts, metrics, door, ...heal({ mesh, pools, models: models.sources })];
+}
+
+function ownBundle({ trustDomain }: NodeRecord, caCertificatePem: string): TrustBundle {
+  const caCertificatesPem = [caCertificatePem];
+  return { trustDomain: parseTrustDomain(trustDomain), sequence: 1, caCertificatesPem };
 }
 
 /** The web framework is loaded when somebody asks for what needs it. */

@@ -5,6 +5,7 @@
  */
 
 export type { AccessChange, AccessListener } from "./access-news.js";
+export { NetworkList, parseNetworks } from "./allow-list-networks.js";
 export { type AllowListRecord, AllowLists } from "./allow-lists.js";
 export {
   type Actor,

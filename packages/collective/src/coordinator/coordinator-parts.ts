@@ -7,6 +7,7 @@ import { Activity } from "./activity.js";
 import { AnswerContext } from "./answer-context.js";
 import { Background } from "./background.js";
 import { ChunkGuard } from "./chunk-guard.js";
+import { ChunkProbe } from "./chunk-probe.js";
 import { Condemned } from "./condemned.js";
 import { type CoordinatorOptions, DEFAULT_INTERVALS } from "./coordinator-options.js";
 import { copyMethodsFor, makeCopies } from "./copy-parts.js";
@@ -56,6 +57,7 @@ export interface CoordinatorParts {
   readonly voider: TicketVoider;
   readonly copies: Copies | undefined;
   readonly quotas: QuotaLedger;
+  readonly probe: ChunkProbe;
 }
 
 export function buildParts(options: CoordinatorOptions): CoordinatorParts {
@@ -111,6 +113,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   return {
     ...{ layouts, nodes, condemned, holds, open, usage, smallFiles, background, activity },
     ...{ voider, copies, quotas: context.quotas },
+    probe: new ChunkProbe({ tickets, calls, nodes, epoch, self: options.nodeId, clock, random }),
     methods: {
       ...workerMethods(background.registry),
       ...fsckMethods(background.fsck, background.registry),

@@ -18,11 +18,13 @@ import {
 } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, Link, LinkHandlers } from "@hearthmesh/qwormhole";
+import type { NodeLinks } from "../client/ports.js";
 import { CopiesAccess } from "../copies/copies-access.js";
 import { distinctZones } from "../storage/placement.js";
 import type { Layout, NodeInfo } from "../types.js";
 import { Access } from "./access.js";
 import type { Background } from "./background.js";
+import type { ChunkProbeAnswer } from "./chunk-probe.js";
 import type { CoordinatorOptions, CoordinatorStatus } from "./coordinator-options.js";
 import { buildParts, type CoordinatorParts } from "./coordinator-parts.js";
 import { acksNeeded } from "./durability.js";
@@ -105,6 +107,12 @@ export class Coordinator implements Startable {
     const caller = { principal, holder: options.holder ?? principal.nodeId, peer: undefined };
     const answer = await this.#dispatch(caller, method, header, body);
     return { header: answer.header, body: answer.body ?? new Uint8Array(0) };
+  }
+
+  /** Whether a chunk can be written and read back; see `chunk-probe.ts`. */
+  probeChunk(links: NodeLinks, signal: AbortSignal): Promise<ChunkProbeAnswer> {
+    if (!this.#running) throw new MeshError("MESH_STOPPING");
+    return this.#parts.probe.run(links, signal);
   }
 
   nodes(): readonly NodeInfo[] {

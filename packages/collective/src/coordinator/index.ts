@@ -6,6 +6,7 @@
  * `workers/garbage.ts` (why nothing is lost).
  */
 export type { AccessPolicy } from "./access.js";
+export type { ChunkProbeAnswer } from "./chunk-probe.js";
 export { type CallOptions, Coordinator } from "./coordinator.js";
 export {
   type CoordinatorIntervals,

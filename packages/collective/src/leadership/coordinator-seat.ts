@@ -30,6 +30,8 @@ import {
 } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, Link, LinkHandlers } from "@hearthmesh/qwormhole";
+import type { NodeLinks } from "../client/ports.js";
+import type { ChunkProbeAnswer } from "../coordinator/chunk-probe.js";
 import type { CallOptions, Coordinator } from "../coordinator/coordinator.js";
 import type { Layout, NodeInfo } from "../types.js";
 import {
@@ -171,6 +173,14 @@ export class CoordinatorSeat implements Startable {
   /** Of the coordinator that leads; elsewhere up to `VIEW_EVERY_MS` old. */
   view(): CoordinatorView {
     return this.#seated === undefined ? this.#view : viewOf(this.#seated.coordinator);
+  }
+
+  /**
+   * Writes, reads and deletes a chunk at a storage node; undefined where another node leads, which
+   * does so itself.
+   */
+  async probeChunk(links: NodeLinks, signal: AbortSignal): Promise<ChunkProbeAnswer | undefined> {
+    return this.#seated?.coordinator.probeChunk(links, signal);
   }
 
   get isSeated(): boolean {

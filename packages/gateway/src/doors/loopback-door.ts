@@ -14,6 +14,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { HttpMetrics } from "../metrics/http-metrics.js";
 import { readPageFiles } from "../page/page-files.js";
 import { type DoorAddress, isLoopbackAddress } from "../plain/listen.js";
+import type { IsViewer } from "../plain/viewers.js";
 import { apiRoutes } from "../routes/api-routes.js";
 import { pageRoutes } from "../routes/page-routes.js";
 import { buildApp } from "../server/build-app.js";
@@ -33,6 +34,7 @@ export interface LoopbackDoorOptions {
   readonly isOpen?: boolean;
   readonly credentials?: DoorCredentials;
   readonly upgrade?: UpgradeHandler;
+  readonly isViewer?: IsViewer;
 }
 
 export class LoopbackDoor extends HttpDoor {
@@ -53,8 +55,8 @@ export class LoopbackDoor extends HttpDoor {
   }
 
   protected async build(): Promise<FastifyInstance> {
-    const { services, metrics, isOpen = false, upgrade } = this.#door;
-    const resolver = httpCaller({ services, isOpen });
+    const { services, metrics, isOpen = false, upgrade, isViewer } = this.#door;
+    const resolver = httpCaller({ services, isOpen, isViewer });
     const app = buildApp({
       door: "loopback",
       services,

@@ -1,7 +1,8 @@
 /**
  * The HTTP door of a node without a coordinator, on Node's own server: health, the mesh as this
  * node sees it, its services and the proxy to all services. It opens on loopback alone, where the
- * caller is the operator of the machine; keys and certificates are the coordinator's business.
+ * caller is the operator of the machine; keys and certificates are the coordinator's business. With
+ * viewers it opens on any address, and serves others health and, to viewers, what the node sees.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
@@ -26,6 +27,7 @@ import { readJson, sendJson } from "./json-body.js";
 import { closeServer, type DoorAddress, isLoopbackAddress, listen } from "./listen.js";
 import { healthStatus } from "./metrics-door.js";
 import { readProxyTarget, serveProxy, upgradeProxy } from "./proxy-target.js";
+import { type IsViewer, isViewRequest } from "./viewers.js";
 
 /** Routes that need a web framework; see `../doors/node-api.ts`. */
 export interface NodeApi {
@@ -40,6 +42,8 @@ export interface NodeDoorOptions extends DoorAddress {
   readonly mesh: MeshService;
   health(): Promise<HealthResponse>;
   ready(): Promise<HealthResponse>;
+  /** Who may read the views of the mesh from another address; absent: it opens on loopback alone. */
+  readonly isViewer?: IsViewer | undefined;
   /** What this door does not know itself; loaded when it is asked for first. */
   api?(): Promise<NodeApi>;
 }
@@ -50,6 +54,8 @@ interface Answer {
 }
 
 type Handler = (request: IncomingMessage) => Promise<Answer>;
+
+const HEALTH_PATH = /^\/health(\/(live|ready))?$/;
 
 const SERVICES_PATH = "/api/mesh/services";
 
@@ -86,12 +92,13 @@ export class NodeDoor implements Startable {
   }
 
   async start(): Promise<void> {
-    const { host, port, log } = this.#options;
+    const { host, port, log, isViewer } = this.#options;
     const address = host === "localhost" ? "127.0.0.1" : host;
-    if (!isLoopbackAddress(address)) {
+    const isRefused = isViewer === undefined && !isLoopbackAddress(address);
+    if (isRefused) {
       log.warn("this node has no API keys: its HTTP port opens on this machine alone");
     }
-    const own = isLoopbackAddress(address) ? address : "127.0.0.1";
+    const own = isRefused ? "127.0.0.1" : address;
     this.#address = await listen(this.#server, { host: own, port }, "http");
     log.info("HTTP door is open", { listenAddress: `${own}:${this.#address.port}` });
   }
@@ -137,8 +144,21 @@ export class NodeDoor implements Startable {
 
   #guard(request: IncomingMessage): void {
     const { method = "", headers, socket } = request;
+    const path = pathOf(request);
+    if (!isLoopbackAddress(socket.remoteAddress ?? "")) return this.#guardOthers(request, path);
     const port = socket.localPort ?? this.#options.port;
-    guardLoopback({ method, path: pathOf(request), headers }, port);
+    guardLoopback({ method, path, headers }, port);
+  }
+
+  /** Health is for probes, which have no certificate; the rest of this door is the operator's. */
+  #guardOthers(request: IncomingMessage, path: string): void {
+    if (HEALTH_PATH.test(path)) return;
+    const { isViewer = () => false } = this.#options;
+    if (isViewRequest(request, path, isViewer)) return;
+    throw new MeshError("MESH_FORBIDDEN", {
+      message: "this port serves only health to other machines, and /mesh/ to named viewers",
+      hint: "Ask on the machine of the node, or the coordinator with an API key.",
+    });
   }
 
   async #serveApi(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -13,6 +13,7 @@ import { TLSSocket } from "node:tls";
 import { MeshError } from "@hearthmesh/core";
 import type { PeerChains } from "../doors/peer-chains.js";
 import { isLoopbackAddress } from "../plain/listen.js";
+import { FORWARDED, type IsViewer, isViewRequest } from "../plain/viewers.js";
 import type { GatewayServices } from "../services.js";
 import { IntroducedCallers } from "./caller-introduced.js";
 import { guardLoopback } from "./loopback-guard.js";
@@ -22,9 +23,6 @@ const API_KEY_HEADER = "x-api-key";
 /** OpenAI's clients send their key in this form, there alone. */
 const BEARER = /^Bearer +(\S+)$/i;
 const BEARER_PATH = /^\/v1(\/|$)/;
-
-/** Headers by which a proxy says that it passes on the request of somebody else. */
-const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip", "via"] as const;
 
 type CallerServices = Pick<GatewayServices, "authority" | "operator" | "clock">;
 
@@ -56,13 +54,16 @@ export interface HttpCallerOptions {
   readonly services: CallerServices;
   /** The door is open to other machines. */
   readonly isOpen: boolean;
+  /** Who may read the views of the mesh without a key; nobody when it is absent. */
+  readonly isViewer?: IsViewer | undefined;
 }
 
 /**
  * At the HTTP door: a key when one is presented, else the operator on this very machine, else an
- * introduced node by its certificate.
+ * introduced node by its certificate, else a viewer by the address.
  */
-export function httpCaller({ services, isOpen }: HttpCallerOptions): CallerResolver {
+export function httpCaller(options: HttpCallerOptions): CallerResolver {
+  const { services, isOpen, isViewer = () => false } = options;
   const introduced = new IntroducedCallers(services);
   return {
     resolve(request, path) {
@@ -81,6 +82,10 @@ export function httpCaller({ services, isOpen }: HttpCallerOptions): CallerResol
       const caller = introduced.callerOf(request.socket, addressOf(request));
       if (caller !== undefined) return caller;
       if (isLocal(request)) throw stranger;
+      if (isViewRequest(request, path, isViewer)) {
+        const scopes = ["read"] as const;
+        return { principal: services.operator, proved: false, operator: false, scopes };
+      }
       throw new MeshError("MESH_UNAUTHENTICATED", {
         message: "this needs an API key: the header X-API-Key",
         hint: "`mesh key create --scope read` on that node makes one.",

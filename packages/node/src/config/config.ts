@@ -20,6 +20,8 @@ export interface Config {
   site: string;
   advertise: readonly string[];
   http: HostPort;
+  /** Who may read the views of the mesh without a key: networks, and `gateway`. */
+  httpViewers: readonly string[];
   api: HostPort;
   links: HostPort;
   enrolment: HostPort;
@@ -43,6 +45,7 @@ export interface Config {
   ai: AiConfig;
   /** Share of this node in the rings of its pools. */
   poolCapacity: number;
+  healingMode: "acting" | "dry-run" | "off";
   logLevel: "debug" | "info" | "warn" | "error";
 }
 

@@ -36,6 +36,12 @@ function isEndpoint(text: string): boolean {
   }
 }
 
+/** `warning` is the name that the deployment guide and others use. */
+export const logLevel = z.preprocess(
+  (value) => (value === "warning" ? "warn" : value),
+  z.enum(["debug", "info", "warn", "error"]),
+);
+
 export const size = converted(parseSizeBytes);
 export const duration = converted(parseDurationMs);
 

@@ -6,6 +6,7 @@ import { MeshError } from "@hearthmesh/core";
 import { z } from "zod";
 import { AI_KEYS } from "./ai-keys.js";
 import { BACKUP_KEYS } from "./backup-keys.js";
+import { HEALING_KEYS } from "./healing-keys.js";
 import {
   type ConfigKey,
   duration,
@@ -14,12 +15,14 @@ import {
   host,
   key,
   list,
+  logLevel,
   port,
   size,
 } from "./key-forms.js";
 import { capabilities, MESH_KEYS } from "./mesh-keys.js";
 import { POOL_KEYS } from "./pool-keys.js";
 import { STORE_KEYS } from "./store-keys.js";
+import { viewers } from "./viewers.js";
 
 export type { ConfigKey } from "./key-forms.js";
 
@@ -42,7 +45,7 @@ export const CONFIG_KEYS = {
     z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, "use a-z, 0-9 and -, up to 63"),
     "",
     "name",
-    ["MESH_NODE_NAME", "COLLECTIVE_COMPONENT_ID"],
+    ["MESH_NODE_NAME", "COLLECTIVE_COMPONENT_ID", "NODE_ID"],
     "Name of this node, for people. Default: the machine's host name.",
   ),
   "node.roles": key(
@@ -82,7 +85,7 @@ export const CONFIG_KEYS = {
     host,
     "127.0.0.1",
     "http-host",
-    ["MESH_HTTP_HOST"],
+    ["MESH_HTTP_HOST", "LISTEN_HOST"],
     "Address of the page and the local API. Default: this machine alone; 0.0.0.0 when " +
       "MESH_ENABLED is true, and then callers from other machines need an API key.",
   ),
@@ -90,8 +93,17 @@ export const CONFIG_KEYS = {
     port,
     "3000",
     "http-port",
-    ["MESH_HTTP_PORT"],
+    ["MESH_HTTP_PORT", "LISTEN_PORT"],
     "Port of the page and the local API.",
+  ),
+  "http.viewers": key(
+    viewers,
+    "",
+    "http-viewer",
+    ["MESH_HTTP_VIEWERS"],
+    "Addresses and networks whose programs may read /mesh/status, /mesh/peers and /mesh/routes " +
+      "without a key, and nothing else; `gateway` is this machine's default gateway: for a " +
+      "container the machine that it runs on.",
   ),
   "api.host": key(
     host,
@@ -240,12 +252,13 @@ export const CONFIG_KEYS = {
   ...STORE_KEYS,
   ...AI_KEYS,
   ...POOL_KEYS,
+  ...HEALING_KEYS,
   "log.level": key(
-    z.enum(["debug", "info", "warn", "error"]),
+    logLevel,
     "info",
     "log-level",
     ["MESH_LOG_LEVEL", "COLLECTIVE_LOG_LEVEL", "LOG_LEVEL"],
-    "The least important lines that are written.",
+    "The least important lines that are written: debug, info, warn (or warning) or error.",
   ),
   certificates: key(
     z.string().min(1),

@@ -225,6 +225,7 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     site: get("node.site"),
     advertise: get<readonly string[] | undefined>("node.advertise") ?? [],
     http: door("http.host", "http.port"),
+    httpViewers: get<readonly string[] | undefined>("http.viewers") ?? [],
     api: published(door("api.host", "api.port"), "api.advertise"),
     links: published(door("links.host", "links.port"), "links.advertise"),
     enrolment: published(door("enrolment.host", "enrolment.port"), "enrolment.advertise"),
@@ -243,6 +244,7 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     store: storeConfig(get),
     ai: aiConfig(get),
     poolCapacity: get("pool.capacity"),
+    healingMode: get("healing.mode"),
     logLevel: get("log.level"),
   };
 }

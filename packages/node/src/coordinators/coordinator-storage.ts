@@ -10,6 +10,7 @@ import type { Config } from "../config/config.js";
 import type { NodeFiles, NodeRecord } from "../home.js";
 import type { LinkDoors } from "../link-doors.js";
 import type { MemberGround } from "../member-authority.js";
+import type { MethodRouter } from "../method-router.js";
 import type { PeerLinks } from "../peer-links.js";
 import { StoragePart } from "../storage-part.js";
 import type { Tools } from "../tools.js";
@@ -22,9 +23,15 @@ export interface CoordinatorStorageOptions extends Tools {
   ground: MemberGround;
   links: LinkDoors;
   peers: PeerLinks;
+  /** Gets the methods of chunks. */
+  router: MethodRouter;
 }
 
-export async function openStorage(options: CoordinatorStorageOptions): Promise<StoragePart> {
+/** Undefined on a node without the role. */
+export async function openStorage(
+  options: CoordinatorStorageOptions,
+): Promise<StoragePart | undefined> {
+  if (!options.record.roles.includes("storage")) return undefined;
   const { record, publicKeyPem, ground, links, peers } = options;
   const { leadership } = ground;
   const own = { coordinatorPublicKey: publicKeyDerOf(publicKeyPem) };
@@ -46,6 +53,7 @@ export async function openStorage(options: CoordinatorStorageOptions): Promise<S
       if (link === toItself) await link.close("the node is done with this link");
     },
   });
+  options.router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
   leadership.onChange(() => {
     const { leader } = leadership.state;
     if (leader !== undefined && leader.nodeId !== dialled) storage.agent.reconnect();
