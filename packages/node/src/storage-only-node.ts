@@ -67,8 +67,7 @@ export async function storageOnlyNode(
   const heard = (leader: Leader) => {
     if (contacts.heardOf(leader)) storage.agent.reconnect();
   };
-  router.add(leaderNewsPart(heard));
-  for (const methods of trust.methods()) router.add(methods);
+  for (const methods of [leaderNewsPart(heard), ...trust.methods()]) router.add(methods);
   const { publicKeyPem } = keyPairOf(keyPem);
   const links = new LinkDoors({
     ...{ address: config.links, credentials, publicKeyPem, router },
