@@ -9,7 +9,7 @@ const steps = [
   ["layer rules", () => runScript("layers.mjs")],
   ["unused code", () => runTool("knip", ["--no-progress"])],
   ["docs are fresh", () => runScript("docs.mjs", "--check")],
-  ["unit tests", () => runTool("vitest", ["run", "--project", "unit", "--reporter=dot"])],
+  ["unit tests", () => runScript("test.mjs", "--project", "unit")],
 ];
 
 function runScript(script, ...args) {

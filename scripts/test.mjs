@@ -5,9 +5,9 @@
  * Ends with the engines that were tested, the names of the skipped and of the failed tests, and the
  * line `N passed, N failed`.
  *
- * The integration tests run many real processes on a machine that may be busy with other things. A
- * file of them that fails runs once more, alone; what failed at first is named as `unsteady`, since
- * it is a fault to be found, in the test or in the product. A second failure counts.
+ * Many tests run real processes and sockets on a machine that may be busy with other things. A file
+ * that fails runs once more, alone; what failed at first is named as `unsteady`, since it is a fault
+ * to be found, in the test or in the product. A second failure counts.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -65,12 +65,10 @@ function failuresOf({ name, status, message, assertionResults }) {
   return [`${relative(root, name)}: ${firstLine(message)}`];
 }
 
-const isIntegration = ({ name }) => relative(root, name).startsWith(join("test", "integration"));
-
 /** The results with those of second tries in place of the first ones. */
 function withSecondTries(files) {
   const failed = files.filter((file) => failuresOf(file).length > 0);
-  const isChance = failed.length <= SECOND_TRIES_MAX && failed.every(isIntegration);
+  const isChance = failed.length <= SECOND_TRIES_MAX;
   if (failed.length === 0 || !isChance) return { files, unsteady: [] };
   const names = failed.map(({ name }) => relative(root, name));
   say(`a second try, alone: ${names.join(", ")}`);

@@ -56,6 +56,7 @@ export class StoragePart implements Startable {
   readonly #seen: SeenMarkKeeper;
   readonly #stopping = new AbortController();
   #workers: Promise<void>[] = [];
+  #isRestrained = false;
 
   private constructor(options: StoragePartOptions, chunkStore: PackStore, seen: SeenMarkKeeper) {
     this.#options = options;
@@ -66,7 +67,7 @@ export class StoragePart implements Startable {
     this.scrubber = new Scrubber({
       ...{ chunkStore, clock, random, log },
       disk: fileDisk(options.files.chunks),
-      busy: () => this.node.isBusy,
+      busy: () => this.#isRestrained || this.node.isBusy,
     });
     this.node = new StorageNode({
       nodeId: record.nodeId,
@@ -145,7 +146,13 @@ export class StoragePart implements Startable {
     }
   }
 
+  /** Background work leaves more room, whoever asks for chunks, until this is taken back. */
+  restrain(on: boolean): void {
+    this.#isRestrained = on;
+  }
+
   async #compact(): Promise<number> {
+    if (this.#isRestrained) return COMPACT_EVERY_MS;
     await this.chunkStore.compactOnce();
     return COMPACT_EVERY_MS;
   }

@@ -16,6 +16,8 @@ const BUSY_FOR_MS = 3_000;
 export class Activity {
   readonly #clock: Clock;
   #lastMs = Number.NEGATIVE_INFINITY;
+  /** Background work is to leave more room than activity alone asks for: the machine is loaded. */
+  isRestrained = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -26,6 +28,6 @@ export class Activity {
   }
 
   get isBusy(): boolean {
-    return this.#clock.monotonicMs() - this.#lastMs < BUSY_FOR_MS;
+    return this.isRestrained || this.#clock.monotonicMs() - this.#lastMs < BUSY_FOR_MS;
   }
 }

@@ -142,6 +142,11 @@ export class Coordinator implements Startable {
     return this.#background.workers;
   }
 
+  /** Background work leaves more room, whoever uses the files, until this is taken back. */
+  restrain(on: boolean): void {
+    this.#parts.activity.isRestrained = on;
+  }
+
   operations(): Record<string, number> {
     return this.#counts.all();
   }

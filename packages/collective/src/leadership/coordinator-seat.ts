@@ -92,6 +92,7 @@ export class CoordinatorSeat implements Startable {
   #unsubscribe: () => void = () => undefined;
   #timer: { cancel(): void } | undefined;
   #stopped = false;
+  #isRestrained = false;
 
   constructor(options: CoordinatorSeatOptions) {
     this.#options = options;
@@ -181,6 +182,12 @@ export class CoordinatorSeat implements Startable {
    */
   async probeChunk(links: NodeLinks, signal: AbortSignal): Promise<ChunkProbeAnswer | undefined> {
     return this.#seated?.coordinator.probeChunk(links, signal);
+  }
+
+  /** Background work of the coordinator leaves more room, also of one that is seated later. */
+  restrain(on: boolean): void {
+    this.#isRestrained = on;
+    this.#seated?.coordinator.restrain(on);
   }
 
   get isSeated(): boolean {
@@ -297,6 +304,7 @@ export class CoordinatorSeat implements Startable {
     if (this.#seated?.epoch !== wanted) await this.#leave();
     if (wanted === undefined || this.#seated !== undefined) return this.#wake();
     const coordinator = makeCoordinator(wanted);
+    coordinator.restrain(this.#isRestrained);
     for (const link of links()) coordinator.attach(link);
     await coordinator.start();
     this.#seated = { coordinator, handlers: coordinator.handlers(), epoch: wanted };

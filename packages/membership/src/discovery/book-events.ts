@@ -23,6 +23,8 @@ export type BookEvent =
       readonly addresses: readonly string[];
     }
   | { readonly type: "left" | "removed" | "restored"; readonly nodeId: NodeId }
+  /** Somebody needs it now: its back-off begins anew. */
+  | { readonly type: "needed"; readonly nodeId: NodeId }
   | { readonly type: "peer-state"; readonly nodeId: NodeId; readonly state: PeerState }
   | {
       readonly type: "dial-succeeded";

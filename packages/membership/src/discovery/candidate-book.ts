@@ -135,6 +135,9 @@ export class CandidateBook {
       case "restored":
         this.#removed.delete(event.nodeId);
         break;
+      case "needed":
+        this.#onNeeded(event.nodeId, nowMs);
+        break;
       case "peer-state":
         this.#onPeerState(event.nodeId, event.state, nowMs);
         break;
@@ -200,6 +203,12 @@ export class CandidateBook {
     candidate.heardMs = undefined;
     if (candidate.isLasting) candidate.nextDialMs = nowMs + aboutMs(DIRECT_RETRY_MS, this.#random);
     else this.#abort(candidate);
+  }
+
+  /** Who said that it leaves is left alone: it will speak when it is back. */
+  #onNeeded(nodeId: NodeId, nowMs: number): void {
+    const candidate = this.#candidates.get(nodeId);
+    if (candidate !== undefined && !candidate.hasLeft) renew(candidate, nowMs);
   }
 
   #onRemoved(nodeId: NodeId): void {

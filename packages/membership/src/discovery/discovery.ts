@@ -22,7 +22,7 @@ import { describeFailure } from "./dial-failure.js";
 import type { DiscoveryOptions } from "./discovery-options.js";
 import { type DiscoveryReport, makeReport } from "./discovery-report.js";
 import { canonicalEndpoint, canonicalEndpoints } from "./endpoint-text.js";
-import { type Contact, HubFinder } from "./hub-finder.js";
+import { type Contact, HubFinder, type HubReport } from "./hub-finder.js";
 import { type HeardBeacon, LanBeacons } from "./lan-beacons.js";
 import {
   CANDIDATE_ADDRESSES_MAX,
@@ -122,6 +122,30 @@ export class Discovery implements Startable {
   /** The node was removed from the mesh: it is not dialled again until `restore`. */
   forget(nodeId: NodeId): void {
     this.#step({ type: "removed", nodeId });
+  }
+
+  /**
+   * Dials the node now by every address that is known of it, instead of when its back-off ends;
+   * not one that said that it leaves. No node is dialled twice within `DIAL_SPACING_MS`.
+   */
+  redial(nodeId: NodeId): void {
+    this.#step({ type: "needed", nodeId });
+  }
+
+  /** The hubs of the configuration. */
+  hubs(): HubReport[] {
+    return this.#hubs.map((hub) => ({
+      label: hub.label,
+      nodeId: hub.contact?.nodeId,
+      linkAddresses: hub.contact?.linkAddresses ?? [],
+      isLinked: hub.isLinked,
+      reason: hub.reason,
+    }));
+  }
+
+  /** Asks every hub now where its links are; those that are found are dialled. */
+  askHubs(): void {
+    for (const hub of this.#hubs) hub.askSoon();
   }
 
   /** A node that was removed belongs to the mesh again. */

@@ -24,6 +24,18 @@ export interface HubSource {
   find(signal: AbortSignal): Promise<Contact>;
 }
 
+/** A hub of the configuration, as it is now. */
+export interface HubReport {
+  readonly label: string;
+  /** Undefined when the configuration names an address alone. */
+  readonly nodeId: NodeId | undefined;
+  readonly linkAddresses: readonly string[];
+  /** By a direct link. Undefined while nobody knows where it is. */
+  readonly isLinked: boolean | undefined;
+  /** Why the last question where it is failed. */
+  readonly reason: string | undefined;
+}
+
 export interface HubFinderOptions {
   source: HubSource;
   clock: Clock;
@@ -55,6 +67,21 @@ export class HubFinder {
 
   get foundMs(): number | undefined {
     return this.#foundMs;
+  }
+
+  /** As the configuration names it. */
+  get label(): string {
+    return this.#options.source.label;
+  }
+
+  /** What the last question told; undefined before the first answer. */
+  get contact(): Contact | undefined {
+    return this.#contact;
+  }
+
+  /** Undefined while nobody knows where it is. */
+  get isLinked(): boolean | undefined {
+    return this.#contact && this.#options.isLinked(this.#contact);
   }
 
   start(): void {

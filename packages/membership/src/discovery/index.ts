@@ -19,7 +19,7 @@ export type {
   MethodState,
   PeerDiscovery,
 } from "./discovery-report.js";
-export type { Contact, HubSource } from "./hub-finder.js";
+export type { Contact, HubReport, HubSource } from "./hub-finder.js";
 export type { BeaconCounts, BeaconSelf, HeardBeacon } from "./lan-beacons.js";
 export * from "./mesh-secret.js";
 export * from "./mesh-secret-exchange.js";
