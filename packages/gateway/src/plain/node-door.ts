@@ -145,9 +145,9 @@ export class NodeDoor implements Startable {
   #guard(request: IncomingMessage): void {
     const { method = "", headers, socket } = request;
     const path = pathOf(request);
-    if (!isLoopbackAddress(socket.remoteAddress ?? "")) return this.#guardOthers(request, path);
-    const port = socket.localPort ?? this.#options.port;
-    guardLoopback({ method, path, headers }, port);
+    if (isLoopbackAddress(socket.remoteAddress ?? "")) {
+      guardLoopback({ method, path, headers }, socket.localPort ?? this.#options.port);
+    } else this.#guardOthers(request, path);
   }
 
   /** Health is for probes, which have no certificate; the rest of this door is the operator's. */
