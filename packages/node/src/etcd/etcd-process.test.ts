@@ -14,7 +14,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { etcdArguments, memberFolder } from "./etcd-arguments.js";
 import { endOrphans, etcdProcesses } from "./etcd-orphans.js";
 import { complaintOf } from "./etcd-output.js";
-import { EtcdProcess, restartDelayMs } from "./etcd-process.js";
+import { EtcdProcess } from "./etcd-process.js";
 import type { EtcdProgram } from "./find-etcd.js";
 import { etcdOrReason, MEMBER, type StoreHome, storeHome, until } from "./testing/etcd-fixture.js";
 
@@ -28,14 +28,6 @@ describe("etcd's own words", () => {
     expect(complaintOf('{"level":"info","msg":"ready"}')).toBeUndefined();
     expect(complaintOf("panic: runtime error")).toBe("panic: runtime error");
     expect(complaintOf("{broken")).toBeUndefined();
-  });
-});
-
-describe("the delay before etcd is started again", () => {
-  it("doubles, with a shift, up to half a minute", () => {
-    expect([1, 2, 3].map((crash) => restartDelayMs(crash, 1))).toEqual([250, 500, 1000]);
-    expect(restartDelayMs(1, 0)).toBe(125);
-    expect(restartDelayMs(1000, 1)).toBe(30_000);
   });
 });
 

@@ -1,9 +1,7 @@
 /** The etcd that the system has installed. */
 import { execFile } from "node:child_process";
-import { constants } from "node:fs";
-import { access } from "node:fs/promises";
-import { delimiter, isAbsolute, join } from "node:path";
 import { ERROR_REGISTRY, MeshError } from "@hearthmesh/core";
+import { findProgram } from "../processes/find-program.js";
 import { ETCD_VERSION_BYTES_MAX, ETCD_VERSION_MIN, ETCD_VERSION_MS_MAX } from "./limits.js";
 
 export interface EtcdProgram {
@@ -76,22 +74,6 @@ export function parseEtcdFlags(help: string): ReadonlySet<string> {
 export function isNewEnough({ major, minor }: Pick<EtcdProgram, "major" | "minor">): boolean {
   const [wantedMajor, wantedMinor] = ETCD_VERSION_MIN;
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
-}
-
-async function findProgram(
-  name: string,
-  searchPath: string | undefined,
-): Promise<string | undefined> {
-  const folders = (searchPath ?? "").split(delimiter).filter(isAbsolute);
-  for (const folder of folders) {
-    const path = join(folder, name);
-    const runs = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (runs) return path;
-  }
-  return undefined;
 }
 
 /** What it says on both outputs: the help goes to the one or the other. */

@@ -14,24 +14,6 @@ export const STORE_CERTIFICATE_LOOK_MS = 60_000;
 /** Host names and addresses in one certificate. */
 export const STORE_CERTIFICATE_NAMES_MAX = 64;
 
-/** One log file of etcd; two older ones are kept beside it. */
-export const ETCD_LOG_BYTES_MAX = 8 << 20;
-export const ETCD_LOG_FILES_KEPT = 2;
-/** A line of etcd's log that is longer is cut. */
-export const ETCD_LOG_LINE_BYTES_MAX = 16 * 1024;
-/** The last warnings and errors, which tell why etcd ended. */
-export const ETCD_COMPLAINTS_KEPT_MAX = 5;
-
-/** etcd is started again after this long, doubled each time up to the maximum. */
-export const ETCD_RESTART_MS_MIN = 250;
-export const ETCD_RESTART_MS_MAX = 30_000;
-/** After running this long, the next crash is again the first. */
-export const ETCD_STEADY_MS = 60_000;
-/** Time that etcd has to end after SIGTERM before it gets SIGKILL. */
-export const ETCD_STOP_MS_MAX = 8_000;
-/** Processes of an earlier daemon on the same data that are ended at a start. */
-export const ETCD_ORPHANS_MAX = 8;
-
 /** Addresses at which members are looked for; a coordinator has several. */
 export const CLUSTER_ADDRESSES_MAX = 64;
 /** Time between two looks at the cluster when all is well, and while something is under way. */
