@@ -104,7 +104,8 @@ export class MeshProcess {
   /** @type {Promise<{ code: number | null, signal: string | null }> | undefined} */
   exited;
 
-  constructor({ name, home, portBase, args, isCoordinator = true, variables = {} }) {
+  constructor({ name, home, portBase, args, isCoordinator = true, variables = {}, httpPort }) {
+    this.httpPort = httpPort ?? 3000 + portBase;
     this.variables = variables;
     this.isCoordinator = isCoordinator;
     this.name = name;
@@ -119,7 +120,7 @@ export class MeshProcess {
   }
 
   get httpUrl() {
-    return `http://127.0.0.1:${3000 + this.portBase}`;
+    return `http://127.0.0.1:${this.httpPort}`;
   }
 
   get metricsUrl() {
@@ -178,22 +179,31 @@ export class MeshProcesses {
    * coordinator keeps chunks too.
    * @param {{
    *   folder: string, storageNodes?: number, coordinators?: number, store?: string,
-   *   portBase?: number, extra?: string[], coordinatorExtra?: string[],
-   * }} options
+   *   portBase?: number, extra?: string[], coordinatorExtra?: string[], names?: string[],
+   *   httpPorts?: number[],
+   * }} options `names` and `httpPorts` are of the coordinator and the storage nodes, in this order.
    */
   static async start(options) {
     const { folder, storageNodes = 3, coordinators = 1, portBase, extra = [] } = options;
     const { store = process.env.MESH_TEST_STORE ?? "sqlite", coordinatorExtra = [] } = options;
+    const { names = [], httpPorts = [] } = options;
     const base = portBase ?? (await freePortBase(storageNodes + coordinators));
     const mesh = new MeshProcesses();
-    const flags = (index) => ["--port-base", String(base + index * PORT_STEP), ...extra];
+    const httpFlags = (index) =>
+      httpPorts[index] === undefined ? [] : ["--http-port", String(httpPorts[index])];
+    const flags = (index) => [
+      ...["--port-base", String(base + index * PORT_STEP)],
+      ...httpFlags(index),
+      ...extra,
+    ];
     const coordinatorFlags = ["--store", store, ...coordinatorExtra];
     mesh.coordinator = new MeshProcess({
-      name: "coordinator",
-      home: join(folder, "coordinator"),
+      name: names[0] ?? "coordinator",
+      home: join(folder, names[0] ?? "coordinator"),
       portBase: base,
+      httpPort: httpPorts[0],
       args: [
-        ...["up", "--member", "alice", "--name", "alice-coordinator"],
+        ...["up", "--member", "alice", "--name", names[0] ?? "alice-coordinator"],
         ...["--role", "coordinator", "--role", "gateway", ...flags(0), ...coordinatorFlags],
       ],
       isCoordinator: true,
@@ -207,7 +217,8 @@ export class MeshProcesses {
       await mesh.addCoordinator(join(folder, name), name, [...flags(at), ...coordinatorExtra]);
     }
     for (let index = 1; index <= storageNodes; index++) {
-      await mesh.addNode(join(folder, `node-0${index}`), `alice-node-0${index}`, flags(index));
+      const home = join(folder, names[index] ?? `node-0${index}`);
+      await mesh.addNode(home, names[index] ?? `alice-node-0${index}`, flags(index));
     }
     const stored = storageNodes + coordinators - 1;
     await mesh.until((status) => status.totals.online >= stored, "the storage nodes");
@@ -235,7 +246,9 @@ export class MeshProcesses {
     const portBase = Number(flags[flags.indexOf("--port-base") + 1]);
     const args = ["up", "--capacity", "4GB", ...flags];
     const isCoordinator = roles.includes("coordinator");
-    const node = new MeshProcess({ name, home, portBase, args, isCoordinator });
+    const at = flags.indexOf("--http-port");
+    const httpPort = at < 0 ? undefined : Number(flags[at + 1]);
+    const node = new MeshProcess({ name, home, portBase, args, isCoordinator, httpPort });
     await meshOk(home, ["join", "-", "--name", name, "--no-start"], { input: invite.code });
     node.start();
     return node;
