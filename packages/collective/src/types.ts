@@ -18,6 +18,17 @@ export interface LayoutNode {
   readonly chosen?: readonly ("capacity" | "site")[];
   /** While it drains: the capacity that it had, and gets back with `undrain`. */
   readonly drainingFromBytes?: number;
+  /** While less is asked of it than it offers, because its disk is filling: what it offers. */
+  readonly easedFromBytes?: number;
+  /** Set when it drains because it gave back damaged chunks. */
+  readonly quarantined?: Quarantine;
+}
+
+export interface Quarantine {
+  /** Of the coordinator's wall clock, for people. */
+  readonly atMs: number;
+  /** Whole scrubs that the node had ended when it was asked for one more. */
+  readonly passes: number;
 }
 
 /** Who keeps what. Placement is computed from it, never looked up. */
@@ -83,6 +94,10 @@ export interface NodeInfo {
   /** While it drains: chunks that it still has to give away. Absent until they were counted. */
   readonly drainChunksLeft?: number;
   readonly lastSeenMs: number;
+  /** How long it has been away, or the coordinator has waited for it; absent while it is there. */
+  readonly awayMs?: number;
+  /** It has been away for so long that others take over its chunks. */
+  readonly isLost?: true;
   /** Undefined until the node has reported. */
   readonly storage?: StorageReport;
 }
@@ -94,6 +109,14 @@ export interface StorageReport {
   readonly freeBytes: number;
   readonly chunkCount: number;
   readonly corruptChunks: number;
+  /** Chunks that were found damaged within the last day and are not read again since. */
+  readonly corruptLastDay?: number;
+  /** Whole scrubs that were asked for since the node started, and what the last one found. */
+  readonly scrub?: {
+    readonly passes: number;
+    readonly verified: number;
+    readonly damaged: number;
+  };
   /** Pack files that the disk does not give now, when there are any: their chunks are missing. */
   readonly unreadablePacks?: number;
   /** Set when the node does not take new chunks, with the reason. */

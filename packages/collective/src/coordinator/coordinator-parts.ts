@@ -20,6 +20,7 @@ import { KeyedMutex, SharedGate } from "./gates.js";
 import { LayoutBook } from "./layout-book.js";
 import { LayoutDesk } from "./layout-desk.js";
 import { layoutMethods } from "./layout-methods.js";
+import { LayoutRelief } from "./layout-relief.js";
 import type { MethodTable } from "./method-table.js";
 import { Namespace } from "./namespace.js";
 import type { NamespaceContext } from "./namespace-context.js";
@@ -110,6 +111,12 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   background.hold.addCheck(() => holds.reason(nodes.onlineStorage()));
   lookSoon.call = () => background.lookSoon();
   const answers = new AnswerContext({ layouts, nodes, tickets });
+  const deskOptions = {
+    ...{ store, layouts, nodes, drains, calls, clock, log },
+    pauseMs: options.intervals?.walkPauseMs ?? DEFAULT_INTERVALS.walkPauseMs,
+    autoJoin: options.autoJoin ?? true,
+  };
+  const desk = new LayoutDesk(deskOptions);
   return {
     ...{ layouts, nodes, condemned, holds, open, usage, smallFiles, background, activity },
     ...{ voider, copies, quotas: context.quotas },
@@ -118,13 +125,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
       ...workerMethods(background.registry),
       ...fsckMethods(background.fsck, background.registry),
       ...nodeMethods({ nodes, holds, store, clock, run }),
-      ...layoutMethods(
-        new LayoutDesk({
-          ...{ store, layouts, nodes, drains, calls, clock, log },
-          pauseMs: options.intervals?.walkPauseMs ?? DEFAULT_INTERVALS.walkPauseMs,
-          autoJoin: options.autoJoin ?? true,
-        }),
-      ),
+      ...layoutMethods(desk, new LayoutRelief(deskOptions, desk)),
       ...fileMethods({ context, namespace, smallFiles, uploads, answers }),
       ...trashMethods(trash),
       ...copyMethodsFor(context, namespace, copies),
@@ -175,6 +176,7 @@ function nodeParts(options: CoordinatorOptions) {
     autoJoin: options.autoJoin ?? true,
     receiptKeys: new ReceiptKeys(options.coordinatorSecret),
     reportIntervalMs: options.intervals?.reportMs ?? DEFAULT_INTERVALS.reportMs,
+    lostAfterMs: options.intervals?.nodeLostMs ?? DEFAULT_INTERVALS.nodeLostMs,
     ...(rolesOf === undefined ? {} : { rolesOf }),
     onChanged: (_nodeId, online) => {
       if (online) lookSoon.call();

@@ -17,6 +17,7 @@ export {
 export type { FsckFinding, FsckKind, FsckReport, FsckState } from "./fsck/fsck-report.js";
 export type { DrainAnswer, LayoutOverview } from "./layout-desk.js";
 export type { LayoutPreview } from "./layout-preview.js";
+export type { ReliefAnswer } from "./layout-relief.js";
 export { type MeshPath, parsePath } from "./paths.js";
 export type { QuotaOffer, QuotaTerms } from "./quota-ledger.js";
 export type { RemovalFacts } from "./removal-check.js";

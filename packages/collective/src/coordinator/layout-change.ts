@@ -3,7 +3,7 @@
  * nothing gives the very same object back, so that no version is made for it.
  */
 import { limits, MeshError, type NodeId } from "@hearthmesh/core";
-import type { Layout, LayoutNode } from "../types.js";
+import type { Layout, LayoutNode, Quarantine } from "../types.js";
 
 export function emptyLayout(replicas: number): Layout {
   return { v: 1, version: 1, replicas, nodes: [] };
@@ -63,19 +63,56 @@ export function withDraining(layout: Layout, nodeId: NodeId): Layout {
 export function withoutDraining(layout: Layout, nodeId: NodeId): Layout {
   const node = layout.nodes.find((one) => one.nodeId === nodeId);
   if (node?.drainingFromBytes === undefined) return layout;
-  const { drainingFromBytes, ...rest } = node;
+  const { drainingFromBytes, quarantined: _, ...rest } = node;
   return withNode(layout, { ...rest, capacityBytes: drainingFromBytes });
 }
 
-/** The capacity that counts when the node does not drain. */
+/** It drains because it gave back damaged chunks. One that drains already is marked only. */
+export function withQuarantine(layout: Layout, nodeId: NodeId, quarantined: Quarantine): Layout {
+  const draining = withDraining(layout, nodeId);
+  const node = draining.nodes.find((one) => one.nodeId === nodeId);
+  if (node === undefined || node.quarantined !== undefined) return draining;
+  return withNode(draining, { ...node, quarantined });
+}
+
+/** Less is asked of the node than it offers. Nothing changes when that would be more than now. */
+export function withEased(layout: Layout, nodeId: NodeId, weightBytes: number): Layout {
+  const node = layout.nodes.find((one) => one.nodeId === nodeId);
+  if (node === undefined || isDraining(node) || weightBytes >= node.capacityBytes) return layout;
+  const easedFromBytes = offeredBytes(node);
+  return withNode(layout, { ...node, capacityBytes: weightBytes, easedFromBytes });
+}
+
+export function withoutEased(layout: Layout, nodeId: NodeId): Layout {
+  const node = layout.nodes.find((one) => one.nodeId === nodeId);
+  if (node?.easedFromBytes === undefined) return layout;
+  const { easedFromBytes, ...rest } = node;
+  return withNode(layout, weighing(rest, easedFromBytes));
+}
+
+/** The capacity that counts when the node neither drains nor is eased. */
 export function offeredBytes(node: LayoutNode): number {
+  return node.easedFromBytes ?? weightBytes(node);
+}
+
+/** With another offer; one that is eased keeps its weight, unless it offers less than that now. */
+export function resized(node: LayoutNode, offeredBytes: number): LayoutNode {
+  const { easedFromBytes, ...rest } = node;
+  if (easedFromBytes === undefined || offeredBytes <= weightBytes(node)) {
+    return weighing(rest, offeredBytes);
+  }
+  return { ...node, easedFromBytes: offeredBytes };
+}
+
+/** What counts in placement once it does not drain. */
+function weightBytes(node: LayoutNode): number {
   return node.drainingFromBytes ?? node.capacityBytes;
 }
 
-export function resized(node: LayoutNode, capacityBytes: number): LayoutNode {
+function weighing(node: LayoutNode, bytes: number): LayoutNode {
   return isDraining(node)
-    ? { ...node, drainingFromBytes: capacityBytes }
-    : { ...node, capacityBytes };
+    ? { ...node, drainingFromBytes: bytes }
+    : { ...node, capacityBytes: bytes };
 }
 
 /** Replicas that a chunk can have: no more than there are nodes that take chunks. */
@@ -102,6 +139,8 @@ function isSame(a: LayoutNode, b: LayoutNode): boolean {
     a.name === b.name &&
     a.capacityBytes === b.capacityBytes &&
     a.drainingFromBytes === b.drainingFromBytes &&
+    a.easedFromBytes === b.easedFromBytes &&
+    a.quarantined?.atMs === b.quarantined?.atMs &&
     String(a.chosen ?? "") === String(b.chosen ?? "") &&
     a.zone.memberId === b.zone.memberId &&
     a.zone.site === b.zone.site

@@ -95,7 +95,7 @@ export class LayoutDesk {
   /** `MESH_LAYOUT_CHANGED`; `MESH_LAYOUT_UNSAFE` for grave warnings, unless it is forced. */
   async apply(version: number, force: boolean): Promise<LayoutOverview> {
     const check = async (state: LayoutState) => {
-      if (!force) refuseGrave((await this.#preview(state.layout, stagedLayout(state))).warnings);
+      if (!force) refuseGrave((await this.preview(state.layout, stagedLayout(state))).warnings);
     };
     return this.#overview(await this.#options.layouts.apply(version, check));
   }
@@ -107,9 +107,9 @@ export class LayoutDesk {
   /** `MESH_LAYOUT_UNSAFE` when the others have no room or copies would be too few. */
   async drain(nodeIdOrName: string, force: boolean): Promise<DrainAnswer> {
     const { layouts, drains } = this.#options;
-    const node = this.#placed(nodeIdOrName);
+    const node = this.placed(nodeIdOrName);
     if (isDraining(node)) return this.#drainAnswer(node.nodeId);
-    const preview = await this.#preview(layouts.layout, withDraining(layouts.layout, node.nodeId));
+    const preview = await this.preview(layouts.layout, withDraining(layouts.layout, node.nodeId));
     if (!force) refuseGrave(preview.warnings);
     drains.forget(node.nodeId);
     await layouts.change((layout) => withDraining(layout, node.nodeId));
@@ -118,7 +118,7 @@ export class LayoutDesk {
 
   async undrain(nodeIdOrName: string): Promise<DrainAnswer> {
     const { layouts, drains } = this.#options;
-    const node = this.#placed(nodeIdOrName);
+    const node = this.placed(nodeIdOrName);
     await layouts.change((layout) => withoutDraining(layout, node.nodeId));
     drains.forget(node.nodeId);
     return this.#drainAnswer(node.nodeId);
@@ -147,10 +147,11 @@ export class LayoutDesk {
     const { layout, staged } = state;
     const facts = { layout, acks: layouts.acks, autoJoin };
     if (!hasChanges(staged)) return facts;
-    return { ...facts, staged, preview: await this.#preview(layout, stagedLayout(state)) };
+    return { ...facts, staged, preview: await this.preview(layout, stagedLayout(state)) };
   }
 
-  #preview(before: Layout, after: Layout): Promise<LayoutPreview> {
+  /** What a change would move, and what is dangerous about it. */
+  preview(before: Layout, after: Layout): Promise<LayoutPreview> {
     const nodes = this.#options.nodes.list();
     return previewLayout(this.#options, { before, after, nodes });
   }
@@ -165,11 +166,11 @@ export class LayoutDesk {
     const { nodeId, name } = nodes.find(node);
     const placed = nodeOf(layouts.layout, nodeId);
     if (action === "remove") {
-      if (placed === undefined) this.#placed(node);
+      if (placed === undefined) this.placed(node);
       return { nodeId, name, remove: true };
     }
     const said = nodes.wordOf(node);
-    if (action === "change" && placed === undefined) this.#placed(node);
+    if (action === "change" && placed === undefined) this.placed(node);
     return {
       nodeId,
       name,
@@ -179,7 +180,8 @@ export class LayoutDesk {
     };
   }
 
-  #placed(nodeIdOrName: string): LayoutNode {
+  /** `MESH_NOT_FOUND`, `MESH_BAD_REQUEST` for a node that is not in the layout. */
+  placed(nodeIdOrName: string): LayoutNode {
     const { nodes, layouts } = this.#options;
     const { nodeId, name } = nodes.find(nodeIdOrName);
     const node = nodeOf(layouts.layout, nodeId);
@@ -200,7 +202,8 @@ function choice<Name extends "capacity" | "site", Value>(
   return { [name]: wish === null ? { value: said, chosen: false } : { value: wish, chosen: true } };
 }
 
-function refuseGrave(warnings: readonly LayoutWarning[]): void {
+/** `MESH_LAYOUT_UNSAFE`, with all that is dangerous. */
+export function refuseGrave(warnings: readonly LayoutWarning[]): void {
   const grave = warnings.filter((warning) => warning.grave);
   if (grave.length === 0) return;
   throw new MeshError("MESH_LAYOUT_UNSAFE", {

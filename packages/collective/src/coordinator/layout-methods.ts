@@ -5,13 +5,14 @@
 import { limits } from "@hearthmesh/core";
 import type { Fields } from "./fields.js";
 import type { LayoutDesk, LayoutWish, NodeWish } from "./layout-desk.js";
+import type { LayoutRelief } from "./layout-relief.js";
 import type { Call, MethodDefinition, MethodTable } from "./method-table.js";
 
 const NODE_LENGTH_MAX = 128;
 const SITE_LENGTH_MAX = 64;
 const ACTIONS: readonly NodeWish["action"][] = ["add", "remove", "change"];
 
-export function layoutMethods(desk: LayoutDesk): MethodTable {
+export function layoutMethods(desk: LayoutDesk, relief: LayoutRelief): MethodTable {
   return {
     "layout.show": operator(() => desk.overview()),
     "layout.stage": operator(({ fields }) => desk.stage(readWish(fields))),
@@ -21,6 +22,11 @@ export function layoutMethods(desk: LayoutDesk): MethodTable {
     "layout.revert": operator(() => desk.revert()),
     "layout.drain": operator(({ fields }) => desk.drain(nodeOf(fields), fields.flag("force"))),
     "layout.undrain": operator(({ fields }) => desk.undrain(nodeOf(fields))),
+    "layout.ease": operator(({ fields }) =>
+      relief.ease(nodeOf(fields), fields.integer("percent") / 100),
+    ),
+    "layout.quarantine": operator(({ fields }) => relief.quarantine(nodeOf(fields))),
+    "layout.release": operator(({ fields }) => relief.release(nodeOf(fields))),
     "layout.removal": operator(({ fields }) => desk.lookBeforeRemoval(nodeOf(fields))),
   };
 }

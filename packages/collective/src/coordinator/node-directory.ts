@@ -43,6 +43,8 @@ export interface NodeDirectoryOptions {
   readonly epoch: number;
   readonly receiptKeys: ReceiptKeys;
   readonly reportIntervalMs: number;
+  /** A node that is away for longer counts as lost. */
+  readonly lostAfterMs: number;
   readonly drains: DrainWatch;
   /** Storage nodes that are new become part of the layout; else that is staged. */
   readonly autoJoin: boolean;
@@ -174,10 +176,11 @@ export class NodeDirectory {
   }
 
   #infoOf(state: NodeState): NodeInfo {
-    const { memberId, drains } = this.#options;
+    const { memberId, drains, clock, lostAfterMs } = this.#options;
     const { nodeId } = state.record;
     const drain = this.#isLeaving(nodeId) ? drains.progress(nodeId) : undefined;
-    return infoOf(state, memberId, drain);
+    const awayMs = clock.monotonicMs() - state.awaySinceMs;
+    return infoOf(state, memberId, drain, { awayMs, isLost: awayMs > lostAfterMs });
   }
 
   /** Everybody but those that were taken out and have gone, by name. */

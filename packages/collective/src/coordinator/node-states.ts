@@ -33,11 +33,15 @@ export function isStorage(state: NodeState): boolean {
   return state.record.roles.includes("storage");
 }
 
-/** `drain`: how far it is, when it should give away what it has. */
+/**
+ * `drain`: how far it is, when it should give away what it has. `absence`: what is told while it is
+ * away.
+ */
 export function infoOf(
   state: NodeState,
   memberId: MemberId,
   drain: DrainProgress | undefined,
+  absence: { readonly awayMs: number; readonly isLost: boolean },
 ): NodeInfo {
   const { record } = state;
   const { nodeId, name, roles, addresses, version, lastSeenMs, report } = record;
@@ -51,6 +55,8 @@ export function infoOf(
     version,
     state: stateOf(state, drain),
     lastSeenMs,
+    ...(state.link === undefined ? { awayMs: absence.awayMs } : {}),
+    ...(state.link === undefined && absence.isLost ? { isLost: true } : {}),
     // What it has reported since may be less than what the last walk saw.
     ...(left === undefined ? {} : { drainChunksLeft: Math.min(left, report?.chunkCount ?? left) }),
     ...(report === undefined ? {} : { storage: report }),

@@ -37,6 +37,7 @@ import { readRecord, type StoredRecord } from "./pack-reader.js";
 import { SecondLook } from "./pack-second-look.js";
 import { PackTable } from "./pack-table.js";
 import { PackWriter, type WriteOperation } from "./pack-writer.js";
+import { RecentDamage } from "./recent-damage.js";
 import { SpaceGuard } from "./space-guard.js";
 
 /** Puts that wait for the intake; each keeps at most one chunk in memory. */
@@ -116,7 +117,10 @@ export class PackStore implements ChunkStore {
   readonly #intake: ByteBudget;
   /** The last change of a chunk that is on its way to the disk. */
   readonly #pending = new Map<ChunkId, PendingChange>();
+  readonly #recentDamage = new RecentDamage();
   #corruptChunks = 0;
+  /** Why the node takes nothing new, when somebody said so. */
+  #refusal: string | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(parts: PackStoreParts) {
@@ -145,6 +149,9 @@ export class PackStore implements ChunkStore {
    */
   async put(header: ChunkHeader, pieces: readonly Uint8Array[]): Promise<void> {
     this.#assertOpen();
+    if (this.#refusal !== undefined) {
+      throw new MeshError("MESH_DISK_FULL", { message: this.#refusal });
+    }
     checkHeader(header, pieces);
     await this.#intake.acquire(header.sizeBytes);
     try {
@@ -212,9 +219,15 @@ export class PackStore implements ChunkStore {
       freeBytes: space.freeBytes,
       chunkCount: table.index.size,
       corruptChunks: this.#corruptChunks,
+      corruptLastDay: this.#recentDamage.count(options.clock.monotonicMs()),
       ...(table.setAside.size === 0 ? {} : { unreadablePacks: table.setAside.size }),
       ...(readOnly === undefined ? {} : { readOnly }),
     };
+  }
+
+  /** From now on nothing new is taken, with this reason; without one it is again. */
+  refuse(reason: string | undefined): void {
+    this.#refusal = reason;
   }
 
   /**
@@ -277,6 +290,7 @@ export class PackStore implements ChunkStore {
     }
     if (table.restore(id, location)) {
       this.#corruptChunks--;
+      this.#recentDamage.forget(id.toString("hex") as ChunkId);
       log.info("a chunk that could not be read is back", { chunkId: id.toString("hex") });
     }
     return record;
@@ -293,6 +307,7 @@ export class PackStore implements ChunkStore {
     const chunkId = id.toString("hex") as ChunkId;
     if (isNew) {
       this.#corruptChunks++;
+      this.#recentDamage.add(chunkId, options.clock.monotonicMs());
       options.onDamaged?.(chunkId);
     }
     if (isNew || failure === undefined) {
@@ -315,6 +330,7 @@ export class PackStore implements ChunkStore {
   }
 
   #readOnlyReason(unreadable: unknown): string | undefined {
+    if (this.#refusal !== undefined) return this.#refusal;
     const { writer, space, options } = this.#parts;
     const failure = writer.failure;
     const isRecent =

@@ -29,7 +29,7 @@ import {
   type WorkerSettings,
 } from "../coordinator/workers/worker-definition.js";
 import type { ChunkScrubRequest, ChunkScrubResponse } from "../protocol.js";
-import type { ChunkStore } from "../types.js";
+import type { ChunkStore, StorageReport } from "../types.js";
 import { ScrubFile } from "./scrub-file.js";
 import { believable, portionAt, type ScrubRecord, scrubRestMs } from "./scrub-plan.js";
 
@@ -112,6 +112,12 @@ export class Scrubber implements Startable {
       ...(this.#lastFull === undefined ? {} : { lastFull: this.#lastFull }),
       missing: [...this.#missing],
     };
+  }
+
+  /** For the report of the node: whole passes that were asked for, and what the last one found. */
+  summary(): NonNullable<StorageReport["scrub"]> {
+    const { verified = 0, damaged = 0 } = this.#lastFull ?? {};
+    return { passes: this.#fullPasses, verified, damaged };
   }
 
   #configure(settings: WorkerSettings): void {

@@ -19,6 +19,8 @@ import type {
   ChunkHeadsRequest,
   ChunkListRequest,
   ChunkReceipt,
+  ChunkScrubRequest,
+  ChunkScrubResponse,
   ChunkStoreRequest,
   NodeRegisterResponse,
   NodeReportResponse,
@@ -48,6 +50,10 @@ export class MemoryNode {
   onServe: (method: string) => void | Promise<void> = () => undefined;
   readonly served: string[] = [];
   capacityBytes = 1 << 30;
+  /** Told in its next report, instead of what follows from its chunks. */
+  told: Partial<StorageReport> = {};
+  /** Whole scrubs that it was asked for. */
+  passes = 0;
   /** What it reports when it says that it is full. */
   fullReason: string | undefined;
   site = "home";
@@ -75,6 +81,7 @@ export class MemoryNode {
       chunkCount: this.chunks.size,
       corruptChunks: 0,
       ...(this.fullReason === undefined ? {} : { readOnly: this.fullReason }),
+      ...this.told,
     };
   }
 
@@ -144,6 +151,8 @@ export class MemoryNode {
         return { header: this.#delete(header as ChunkDeleteRequest) };
       case "chunk.copy":
         return { header: this.#copy(header as ChunkCopyRequest) };
+      case "chunk.scrub":
+        return { header: this.#scrub(header as ChunkScrubRequest) };
       default:
         throw new MeshError("MESH_FORBIDDEN", { message: request.method });
     }
@@ -177,6 +186,12 @@ export class MemoryNode {
       header: { count: page.length, more: ids.length > page.length },
       body: Buffer.from(page.join(""), "hex"),
     };
+  }
+
+  #scrub({ run }: ChunkScrubRequest): Partial<ChunkScrubResponse> {
+    const before = this.passes;
+    if (run === true) this.passes++;
+    return { passes: before, missing: [] };
   }
 
   #delete({ ids }: ChunkDeleteRequest): object {

@@ -78,7 +78,9 @@ export class RepairWalk {
     const online = nodes.onlineStorage();
     if (online.length === 0) return;
     const tally = new ReplicationTally();
-    const pass = new WalkPass(this.#options, this.placement(), tally, progress);
+    const placement = this.placement();
+    const lost = this.#lostNodes(placement.layout);
+    const pass = new WalkPass(this.#options, placement, tally, progress);
     const pause = async () => {
       await this.#pause(signal);
       await progress.pace(0);
@@ -95,13 +97,20 @@ export class RepairWalk {
     }
     await pass.finish();
     observation.end();
-    this.#state = tally.state(clock.nowMs());
+    const { version: layoutVersion } = placement.layout;
+    this.#state = tally.state({ lastWalkMs: clock.nowMs(), layoutVersion, lost });
     this.#repairable = tally.repairable;
     const { chunks, underReplicated } = this.#state;
     if (underReplicated > 0) {
       log.info("chunks lack copies", { count: underReplicated });
     }
     log.debug("walked all chunks", { count: chunks });
+  }
+
+  #lostNodes(walked: Layout): NodeId[] {
+    const kept = new Set(walked.nodes.map(({ nodeId }) => nodeId));
+    const { nodes } = this.#options.layout();
+    return nodes.map(({ nodeId }) => nodeId).filter((nodeId) => !kept.has(nodeId));
   }
 
   async #pause(signal: AbortSignal): Promise<void> {

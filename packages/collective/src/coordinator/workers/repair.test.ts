@@ -50,7 +50,10 @@ describe("the walk", () => {
       fullyReplicated: FILES,
       underReplicated: 0,
       unavailable: 0,
+      failed: 0,
       lastWalkMs: world.clock.nowMs(),
+      layoutVersion: world.coordinator.layout().version,
+      lost: [],
     });
   });
 

@@ -1,5 +1,5 @@
 /** Counts during a walk how many chunks have all their replicas. */
-import type { ChunkId } from "@hearthmesh/core";
+import type { ChunkId, NodeId } from "@hearthmesh/core";
 
 export interface ReplicationState {
   /** Different chunks that files refer to. */
@@ -10,9 +10,18 @@ export interface ReplicationState {
   readonly underReplicated: number;
   /** Of these, the ones that no connected node has. */
   readonly unavailable: number;
+  /** Of these, the ones that a connected node should have and did not get. */
+  readonly failed: number;
   /** When the walk ended. */
   readonly lastWalkMs: number;
+  /** Of the layout by which it went. */
+  readonly layoutVersion: number;
+  /** Nodes of that layout that counted as lost: others took over their chunks. */
+  readonly lost: readonly NodeId[];
 }
+
+/** What is known of a walk besides what it counts. */
+export type WalkFacts = Pick<ReplicationState, "lastWalkMs" | "layoutVersion" | "lost">;
 
 interface OpenChunk {
   orders: number;
@@ -58,13 +67,14 @@ export class ReplicationTally {
     if (chunk.curable) this.#complete++;
   }
 
-  state(lastWalkMs: number): ReplicationState {
+  state(facts: WalkFacts): ReplicationState {
     return {
       chunks: this.#chunks,
       fullyReplicated: this.#complete,
       underReplicated: this.#chunks - this.#complete,
       unavailable: this.#lost,
-      lastWalkMs,
+      failed: this.#repairable,
+      ...facts,
     };
   }
 }
