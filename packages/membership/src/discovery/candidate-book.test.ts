@@ -24,6 +24,7 @@ describe("when a candidate is dialled", () => {
   it("is soon again after a change of the network or a new start of the node", () => {
     for (const event of [
       { type: "network-changed" },
+      { type: "needed", nodeId: id(1) },
       { type: "found", method: "beacon", nodeId: id(1), addresses: [], boot: 2 },
     ] satisfies BookEvent[]) {
       const harness = new BookHarness();
@@ -35,6 +36,19 @@ describe("when a candidate is dialled", () => {
       expect(harness.dials.length).toBeGreaterThan(before);
       expect(harness.book.report()[0]?.attempts).toBeLessThan(3);
     }
+  });
+
+  it("is not because it is needed, while it is linked or after it said that it leaves", () => {
+    const harness = new BookHarness();
+    harness.found(1, "10.0.0.1:9000");
+    harness.succeed(harness.lastDial.dialId, id(1));
+    harness.step({ type: "needed", nodeId: id(1) });
+    harness.step({ type: "needed", nodeId: id(2) });
+    harness.step({ type: "left", nodeId: id(1) });
+    harness.step({ type: "link-closed", nodeId: id(1), kind: "direct" });
+    harness.step({ type: "needed", nodeId: id(1) });
+    harness.failAllUntil(harness.nowMs + 60_000);
+    expect(harness.dials).toHaveLength(1);
   });
 
   it("is not with every beacon of a node whose links do not answer", () => {

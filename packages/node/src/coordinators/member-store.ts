@@ -15,7 +15,8 @@ import {
   type TlsMaterial,
 } from "@hearthmesh/store";
 import type { Config } from "../config/config.js";
-import { EtcdSupervisor, type OtherCoordinators } from "../etcd/etcd-supervisor.js";
+import { EtcdSupervisor } from "../etcd/etcd-supervisor.js";
+import type { OtherCoordinators } from "../etcd/etcd-supervisor-options.js";
 import { ensureStoreCa } from "../etcd/store-ca.js";
 import { chooseEngine, recordEngine, type StoreEngine } from "../etcd/store-choice.js";
 import { type StoreFiles, storeFiles } from "../etcd/store-files.js";

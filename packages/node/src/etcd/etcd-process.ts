@@ -9,6 +9,8 @@ export interface EtcdProcessOptions {
   args: () => readonly string[];
   logPath: string;
   searchPath: string | undefined;
+  /** Called after each start and each end. */
+  onChange?: () => void;
   clock: Clock;
   random: Random;
   log: Logger;

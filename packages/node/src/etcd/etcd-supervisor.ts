@@ -6,23 +6,14 @@
  * can be used. Whoever uses the store asks `endpoints` and `onEndpoints`, because a node that
  * stands by, or whose etcd still learns, uses the etcd of the others.
  */
-import {
-  type Clock,
-  errorFields,
-  type Logger,
-  MeshError,
-  type Random,
-  type Startable,
-  sleep,
-} from "@hearthmesh/core";
-import type { StoreCa } from "@hearthmesh/identity";
+import { errorFields, MeshError, type Startable, sleep } from "@hearthmesh/core";
 import {
   ETCD_SERVER_LIMIT_FLAGS,
   type EtcdAdmin,
   type EtcdEndpointStatus,
   openEtcdAdmin,
 } from "@hearthmesh/store";
-import type { StoreConfig } from "../config/config.js";
+import type { SupervisedProcess } from "../processes/supervised-process.js";
 import { ClusterObserver, memberName, NOTHING_SEEN, type Observation } from "./cluster-observer.js";
 import { ClusterSteps } from "./cluster-steps.js";
 import {
@@ -41,50 +32,19 @@ import {
 } from "./etcd-data.js";
 import { endOrphans } from "./etcd-orphans.js";
 import { EtcdProcess } from "./etcd-process.js";
+import type { EtcdSupervisorOptions } from "./etcd-supervisor-options.js";
 import { type EtcdProgram, findEtcd } from "./find-etcd.js";
 import { CLUSTER_ANSWER_MS_MAX, CLUSTER_LOOK_MS, CLUSTER_LOOK_SOON_MS } from "./limits.js";
 import { snapshotPieces } from "./snapshot-pieces.js";
 import { StoreCertificates } from "./store-certificates.js";
-import type { StoreFiles } from "./store-files.js";
 import { StoreUpkeep } from "./store-upkeep.js";
+import { supervisedEtcd } from "./supervised-etcd.js";
 import {
   clientEndpoints,
   type SupervisorStatus,
   supervisorStatus,
   whyUnusable,
 } from "./supervisor-status.js";
-
-/** What the node knows about the other coordinators; asked at every look. */
-export interface OtherCoordinators {
-  /** `host:port` of their etcd, as they announced it. */
-  storeAddresses: readonly string[];
-  /** Those that can be reached now. */
-  aliveNodeIds: readonly string[];
-}
-
-export interface EtcdSupervisorOptions {
-  store: StoreConfig;
-  files: StoreFiles;
-  /** The store CA of the member; see `ensureStoreCa` and `readStoreCa`. */
-  ca: StoreCa;
-  nodeId: string;
-  nodeName: string;
-  trustDomain: string;
-  /** Hosts under which the other coordinators reach this machine; may change. */
-  hosts: () => readonly string[];
-  /** This node made the member: without others it begins the store. */
-  mayCreate: boolean;
-  others: () => OtherCoordinators;
-  /** The operator removed this node. */
-  isRemoved: (nodeId: string) => boolean;
-  /** The variable PATH, in which etcd is looked for. */
-  searchPath: string | undefined;
-  /** Shorter times, for tests. */
-  times?: { lookMs?: number; lostMs?: number; removedConfirmMs?: number; pauseMs?: number };
-  clock: Clock;
-  random: Random;
-  log: Logger;
-}
 
 interface Parts {
   program: EtcdProgram;
@@ -106,7 +66,12 @@ export class EtcdSupervisor implements Startable {
   #record: MembershipRecord | undefined;
   #start: EtcdStart = { kind: "existing" };
   #seen: Observation = NOTHING_SEEN;
+  /** When that was, on the monotonic clock. */
+  #seenMs = Number.NEGATIVE_INFINITY;
   #endpoints: readonly string[] = [];
+  readonly #processListeners = new Set<() => void>();
+  /** Ends the rest until the next look. */
+  #resting = new AbortController();
   #stopping = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
@@ -168,6 +133,18 @@ export class EtcdSupervisor implements Startable {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Its own etcd, for whoever watches over processes. */
+  readonly process: SupervisedProcess = supervisedEtcd({
+    process: () => this.#parts?.process,
+    answeredMs: () => (this.#isAnswering() ? this.#seenMs : undefined),
+    status: () => this.status(),
+    onChange: (listener) => {
+      this.#processListeners.add(listener);
+      return () => this.#processListeners.delete(listener);
+    },
+    clock: { monotonicMs: () => this.#options.clock.monotonicMs() },
+  });
+
   /** What clients of the store show and trust; asked at each connection. */
   readonly tls = () => this.#certificates.tls();
 
@@ -213,6 +190,7 @@ export class EtcdSupervisor implements Startable {
       args: () => this.#arguments(program),
       logPath: files.log,
       searchPath,
+      onChange: () => this.#onProcess(),
       ...tools,
     });
     const steps = new ClusterSteps({
@@ -265,7 +243,9 @@ export class EtcdSupervisor implements Startable {
     const { clock, log } = this.#options;
     const { signal } = this.#stopping;
     while (!signal.aborted) {
-      await sleep(clock, this.#pauseMs(), signal).catch(() => undefined);
+      this.#resting = new AbortController();
+      const either = AbortSignal.any([signal, this.#resting.signal]);
+      await sleep(clock, this.#pauseMs(), either).catch(() => undefined);
       if (signal.aborted) return;
       await this.#lookOnce(parts).catch((error: unknown) => {
         log.warn("the store could not be looked after", errorFields(error));
@@ -273,11 +253,25 @@ export class EtcdSupervisor implements Startable {
     }
   }
 
+  /** It ended or was started: what was seen of it before does not hold any longer. */
+  #onProcess(): void {
+    this.#resting.abort();
+    for (const listener of [...this.#processListeners]) listener();
+  }
+
+  #isAnswering(): boolean {
+    const own = ownEndpoint(this.#options.store.client);
+    return this.#seen.statuses.some(({ endpoint }) => endpoint === own);
+  }
+
   #pauseMs(): number {
     const { times } = this.#options;
     const { phase } = this.#machine;
     const { cluster } = this.#seen;
     const isWell = cluster?.members.every(({ isReachable }) => isReachable) === true;
+    // A process that was started since answers soon.
+    const isNew = (this.#parts?.process.startedMs ?? 0) > this.#seenMs;
+    if (isNew) return CLUSTER_LOOK_SOON_MS;
     const isSteady = isWell && (phase === "voting" || phase === "standing by");
     return isSteady ? (times?.lookMs ?? CLUSTER_LOOK_MS) : CLUSTER_LOOK_SOON_MS;
   }
@@ -290,6 +284,7 @@ export class EtcdSupervisor implements Startable {
     const clusterId = hasData ? this.#record?.own?.clusterId : undefined;
     const endpoint = ownEndpoint(this.#options.store.client);
     this.#seen = await observer.look(this.#addresses(), { endpoint, clusterId });
+    this.#seenMs = clock.monotonicMs();
     await this.#keepRecord();
     const look = this.#look(hasData, process.running);
     const step = this.#machine.step({ type: "look", look }, clock.monotonicMs());

@@ -1,5 +1,7 @@
 /** Named maxima and times of the etcd that this node supervises, with their units. */
 
+/** An etcd that runs and does not answer for this long after its start is silent. */
+export const ETCD_SILENT_MS = 15_000;
 /** Oldest etcd that has learners: members that get all data before they count in a vote. */
 export const ETCD_VERSION_MIN = [3, 4] as const;
 /** How long `etcd --version` and `--help` may take on a machine that is busy. */

@@ -20,4 +20,6 @@ export interface SupervisedProcess {
    * started; `state` says later whether it answers. Does nothing while it is `stopped`.
    */
   restart(): Promise<void>;
+  /** Called when the state may be another; answers how to stop listening. */
+  onChange?(listener: () => void): () => void;
 }

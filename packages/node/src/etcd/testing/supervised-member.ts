@@ -1,7 +1,8 @@
 /** A member's coordinators with real etcd on loopback, for tests. */
 import { type Logger, silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
 import type { StoreConfig } from "../../config/config.js";
-import { EtcdSupervisor, type EtcdSupervisorOptions } from "../etcd-supervisor.js";
+import { EtcdSupervisor } from "../etcd-supervisor.js";
+import type { EtcdSupervisorOptions } from "../etcd-supervisor-options.js";
 import { readStoreCa } from "../store-ca.js";
 import { MEMBER, type StoreHome, storeHome } from "./etcd-fixture.js";
 
