@@ -6,6 +6,7 @@ import { backupCreateCommand } from "./commands/backup-create.js";
 import { backupStatusCommand } from "./commands/backup-status.js";
 import { benchEngineCommand, benchLinkCommand, benchRingCommand } from "./commands/bench.js";
 import { completionCommand } from "./commands/completion.js";
+import { composeGenerateCommand } from "./commands/compose-generate.js";
 import { configShowCommand } from "./commands/config-show.js";
 import { controlPlaneCommand } from "./commands/control-plane.js";
 import { endpointAddCommand } from "./commands/endpoint-add.js";
@@ -169,6 +170,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       revokeCommand(cli),
       auditCommand(cli),
       commandGroup("config", "the configuration of the node", [configShowCommand(cli)]),
+      commandGroup("compose", "a mesh in containers", [composeGenerateCommand(cli)]),
       completionCommand(cli, () => describeCommand(program)),
       versionCommand(cli),
     ],
