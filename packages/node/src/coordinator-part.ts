@@ -35,6 +35,7 @@ import { type Endpoint, type Principal, parseEndpoint } from "@hearthmesh/identi
 import type { Link } from "@hearthmesh/qwormhole";
 import { reachableAddresses } from "./addresses.js";
 import type { NodeModels } from "./ai/model-sources.js";
+import { coordinatorCanary } from "./canary/coordinator-canary.js";
 import type { Config } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
 import { storeFiles } from "./etcd/store-files.js";
@@ -57,7 +58,6 @@ import type { PeerLinks } from "./peer-links.js";
 import type { NodePools } from "./pool/open-pools.js";
 import { backupService } from "./recovery/backup-part.js";
 import { sendRevocations } from "./revocation-mirror.js";
-import { probeStore } from "./store-probe.js";
 import type { Tools } from "./tools.js";
 import { viewersOf } from "./viewer-list.js";
 
@@ -234,14 +234,15 @@ function gatewayServices(
 ): GatewayServices {
   const { config, record, ground, seat, peers, filesOfPeers, clock, random, log } = options;
   const { authority, store, leadership, memberStore } = ground;
+  const { inference, endpoints, models, rings } = options.models;
+  const canary = coordinatorCanary({ ...options, store, links: peers, inference: () => inference });
   const report = new NodeReport({
     ...options,
     authority,
     leadership,
     view: () => seat.view(),
-    probeStore: () => probeStore(store),
+    canary,
   });
-  const { inference, endpoints, models, rings } = options.models;
   const openAi = new OpenAiService({ ...options.models, clock, random });
   const addressesOf = (door: Config["api"]) => () => reachableAddresses(door, config.advertise);
   return {

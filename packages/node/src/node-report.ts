@@ -14,15 +14,15 @@ import type {
   StatusNode,
   StatusResponse,
 } from "@hearthmesh/gateway/contracts";
+import { type Canary, worstOf } from "./canary/canary.js";
+import { canaryMetrics, HEALTH_VALUES } from "./canary/canary-metrics.js";
+import { CANARY_SUMMARY_AGE_MS_MAX } from "./canary/limits.js";
 import type { CredentialHolder } from "./credential-holder.js";
 import type { NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import { processMetrics } from "./process-metrics.js";
 import { VERSION } from "./version.js";
 import { workerMetrics } from "./worker-metrics.js";
-
-/** Status, health and metrics use a probe of the store up to this age; readiness makes its own. */
-const PROBE_AGE_MS_MAX = 10_000;
 
 export interface NodeReportOptions {
   record: NodeRecord;
@@ -34,15 +34,14 @@ export interface NodeReportOptions {
   links: LinkDoors;
   clock: Clock;
   startedAtMs: number;
-  /** Writes and reads a key of the store: the real path, not a flag. */
-  probeStore(): Promise<void>;
+  /** Does the node's work in small: what it finds is part of health and all of readiness. */
+  canary: Canary;
 }
 
 type Facts = CoordinatorStatus & { storage: readonly NodeInfo[] };
 
 export class NodeReport {
   readonly #options: NodeReportOptions;
-  #probed: { check: HealthCheck; atMs: number } | undefined;
 
   constructor(options: NodeReportOptions) {
     this.#options = options;
@@ -99,8 +98,9 @@ export class NodeReport {
   /** Everything that a person should know. */
   async health(): Promise<HealthResponse> {
     const facts = this.#facts();
-    return worst([
-      await this.#recentStoreCheck(),
+    return worstOf([
+      // Not a run for each: a page that asks every two seconds would wake disks.
+      ...(await this.#options.canary.checks(CANARY_SUMMARY_AGE_MS_MAX)),
       this.#leaderCheck(),
       nodesCheck(facts),
       copiesCheck(facts),
@@ -111,14 +111,15 @@ export class NodeReport {
 
   /** Whether requests can be served now. */
   async ready(): Promise<HealthResponse> {
-    return worst([await this.#storeCheck(), this.#leaderCheck(), this.#certificateCheck()]);
+    const tried = await this.#options.canary.checks();
+    return worstOf([...tried, this.#leaderCheck(), this.#certificateCheck()]);
   }
 
   async metrics(): Promise<MetricValue[]> {
     const { record, view, leadership } = this.#options;
     const facts = this.#facts();
+    const health = await this.health();
     const member = { member: record.memberId };
-    const health = { ok: 1, degraded: 0.5, failing: 0, unknown: Number.NaN };
     const operations = Object.entries(view().operations)
       .filter(([method]) => method.startsWith("file."))
       .map(([method, value]) => ({
@@ -131,7 +132,7 @@ export class NodeReport {
       {
         name: "collective_cluster_health",
         labels: member,
-        value: health[(await this.health()).status],
+        value: HEALTH_VALUES[health.status],
       },
       { name: "collective_nodes_total", labels: member, value: facts.storage.length },
       { name: "collective_nodes_online", labels: member, value: onlineCount(facts) },
@@ -153,6 +154,7 @@ export class NodeReport {
       },
       { name: "mesh_coordinator_epoch", labels: member, value: leadership.state.epoch },
       ...operations,
+      ...canaryMetrics(health.checks, record.name),
       ...workerMetrics(facts.workers, member),
       ...processMetrics(this.#options),
     ];
@@ -169,29 +171,6 @@ export class NodeReport {
   #facts(): Facts {
     const { nodes, status } = this.#options.view();
     return { ...status, storage: nodes.filter((node) => node.roles.includes("storage")) };
-  }
-
-  /** The probe is a durable write: a page that asks every two seconds must not cause one each. */
-  async #recentStoreCheck(): Promise<HealthCheck> {
-    const probed = this.#probed;
-    const ageMs = this.#options.clock.monotonicMs() - (probed?.atMs ?? Number.NEGATIVE_INFINITY);
-    return probed !== undefined && ageMs < PROBE_AGE_MS_MAX ? probed.check : this.#storeCheck();
-  }
-
-  async #storeCheck(): Promise<HealthCheck> {
-    const check = await this.#probe();
-    this.#probed = { check, atMs: this.#options.clock.monotonicMs() };
-    return check;
-  }
-
-  async #probe(): Promise<HealthCheck> {
-    try {
-      await this.#options.probeStore();
-      return { name: "store", status: "ok" };
-    } catch (error) {
-      const reason = `the store does not take writes: ${(error as Error).message}`;
-      return { name: "store", status: "failing", reason };
-    }
   }
 
   #leaderCheck(): HealthCheck {
@@ -251,13 +230,6 @@ function copiesCheck(facts: Facts): HealthCheck {
     return { name, status: "degraded", reason };
   }
   return { name, status: "ok" };
-}
-
-const SEVERITY = ["ok", "unknown", "degraded", "failing"] as const;
-
-function worst(checks: HealthCheck[]): HealthResponse {
-  const rank = Math.max(...checks.map((check) => SEVERITY.indexOf(check.status)));
-  return { status: SEVERITY[rank] ?? "unknown", checks };
 }
 
 function replicationNote(facts: Facts): string | undefined {

@@ -1,12 +1,15 @@
 /** How a node without a coordinator is watched: metrics and health, without a web framework. */
 import type { Clock, Logger } from "@hearthmesh/core";
-import type { HealthResponse } from "@hearthmesh/gateway/contracts";
+import type { HealthCheck, HealthResponse } from "@hearthmesh/gateway/contracts";
 import {
   METRICS_CONTENT_TYPE,
   MetricsDoor,
   type MetricValue,
   metricsText,
 } from "@hearthmesh/gateway/plain";
+import { type Canary, worstOf } from "./canary/canary.js";
+import { canaryMetrics } from "./canary/canary-metrics.js";
+import { CANARY_SUMMARY_AGE_MS_MAX } from "./canary/limits.js";
 import type { Config } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
 import type { NodeRecord } from "./home.js";
@@ -20,6 +23,7 @@ export function storageDoor(options: {
   config: Config;
   record: NodeRecord;
   storage: StoragePart;
+  canary: Canary;
   credentials: CredentialHolder;
   links: LinkDoors;
   mesh: MeshPart | undefined;
@@ -29,8 +33,8 @@ export function storageDoor(options: {
   clock: Clock;
   log: Logger;
 }): MetricsDoor {
-  const { config, storage, clock, log } = options;
-  const health = async () => storageHealth(storage);
+  const { config, storage, canary, record, clock, log } = options;
+  const { health, ready } = storageHealth(storage, canary);
   return new MetricsDoor({
     ...config.metrics,
     clock,
@@ -39,13 +43,14 @@ export function storageDoor(options: {
       contentType: METRICS_CONTENT_TYPE,
       body: metricsText([
         ...(await storageMetrics(options)),
+        ...canaryMetrics(await canary.checks(CANARY_SUMMARY_AGE_MS_MAX), record.name),
         ...processMetrics(options),
         ...meshMetrics(options.mesh, options.record.name),
         ...((await options.models?.()) ?? []),
       ]),
     }),
     health,
-    ready: health,
+    ready,
   });
 }
 
@@ -63,16 +68,20 @@ async function storageMetrics(options: {
   ];
 }
 
-/** Ready means registered with the coordinator and willing to take chunks. */
-export async function storageHealth(storage: StoragePart): Promise<HealthResponse> {
-  const { phase, lastError } = storage.agent.state;
-  const { readOnly } = await storage.chunkStore.report();
-  if (phase !== "online") {
-    const reason = `not connected to the coordinator${lastError ? `: ${lastError.message}` : ""}`;
-    return { status: "failing", checks: [{ name: "coordinator", status: "failing", reason }] };
-  }
-  if (readOnly !== undefined) {
-    return { status: "degraded", checks: [{ name: "disk", status: "degraded", reason: readOnly }] };
-  }
-  return { status: "ok", checks: [{ name: "coordinator", status: "ok" }] };
+/**
+ * Ready means registered with the coordinator, and able to keep a chunk and give it back. Health is
+ * the same, from a run of the canary that may be older.
+ */
+export function storageHealth(storage: StoragePart, canary: Canary) {
+  const look = async (ageMsMax?: number): Promise<HealthResponse> =>
+    worstOf([...(await canary.checks(ageMsMax)), coordinatorCheck(storage)]);
+  return { health: () => look(CANARY_SUMMARY_AGE_MS_MAX), ready: () => look() };
+}
+
+function coordinatorCheck({ agent }: StoragePart): HealthCheck {
+  const name = "coordinator";
+  const { phase, lastError } = agent.state;
+  if (phase === "online") return { name, status: "ok" };
+  const reason = `not connected to the coordinator${lastError ? `: ${lastError.message}` : ""}`;
+  return { name, status: "failing", reason };
 }

@@ -10,8 +10,10 @@ import {
 import type { NodeServices } from "@hearthmesh/gateway";
 import { type NodeApi, NodeDoor } from "@hearthmesh/gateway/plain";
 import { decodePem, isForeign, parseEndpoint, type TrustBundle } from "@hearthmesh/identity";
+import type { InferenceService } from "@hearthmesh/pool";
 import type { Link } from "@hearthmesh/qwormhole";
 import { type NodeModels, openModelSources } from "./ai/model-sources.js";
+import { storageCanary } from "./canary/storage-canary.js";
 import type { Config } from "./config/config.js";
 import { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
 import { leaderNewsPart } from "./coordinators/leader-news.js";
@@ -51,9 +53,8 @@ export async function storageOnlyNode(
   const credentials = new CredentialHolder(files, await readCredentials(files));
   const { keyPem, caCertificatePem } = credentials.current;
   const bundle = ownBundle(record, caCertificatePem);
-  const { home } = config;
   const trust = await NodeTrust.open({
-    ...{ home, bundle, clock: tools.clock },
+    ...{ home: config.home, bundle, clock: tools.clock },
     onRevoked: (nodeId) => {
       links.cut(nodeId, new MeshError("MESH_CERT_REVOKED"));
       mesh?.forget(nodeId);
@@ -73,9 +74,7 @@ export async function storageOnlyNode(
     ...{ address: config.links, credentials, publicKeyPem, router },
     principalOf: (certificates) => trust.principalOf(certificates),
     foreignAuthoritiesPem: () => trust.foreignAuthoritiesPem(),
-    self: () => {
-      throw new MeshError("MESH_INTERNAL", { message: "a storage node has no use for itself" });
-    },
+    self: noSelf,
     onOpened: (link, origin) => mesh?.adopt(link, origin),
     ...tools,
   });
@@ -88,22 +87,23 @@ export async function storageOnlyNode(
   for (const methods of pools?.methods ?? []) router.add(methods);
   const peers = new PeerLinks(record, links, () => mesh?.parts.links, tools);
   const storage = await StoragePart.open({
-    ...{ config, record, files, peers },
+    ...{ config, record, files, peers, ...tools },
     dialCoordinator: (signal) => coordinatorLink(links, mesh, contacts, signal),
     onOtherLeader: (leader) => void contacts.heardOf(leader),
     onRegistered: ({ coordinators = [] }) => contacts.learn(coordinators),
     // The mesh keeps its links for everybody.
     ...(mesh === undefined ? {} : { releaseLink: async () => undefined }),
-    ...tools,
   });
   router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
-  const doorOptions = { config, record, storage, credentials, links, mesh, startedAtMs };
+  let ai: InferenceService | undefined;
+  const canary = storageCanary({ chunkStore: storage.chunkStore, inference: () => ai, ...tools });
+  const doorOptions = { config, record, storage, canary, credentials, links, mesh, startedAtMs };
   const renewal = renewalFrom(contacts, credentials, tools);
   const closePeers = closing(peers);
-  const health = async () => storageHealth(storage);
+  const { health, ready } = storageHealth(storage, canary);
   const heal = (upper: Pick<HealingDeps, "mesh" | "pools" | "models">) => {
     const own = { config, record, credentials, renewal, links, peers, storage };
-    const healed = { ...own, ...upper, coordinator: undefined, ready: health, ...tools };
+    const healed = { ...own, ...upper, coordinator: undefined, ready, ...tools };
     return healingParts(healing, healed);
   };
   const healing = openHealing({ config, record, files, ...tools });
@@ -116,15 +116,20 @@ export async function storageOnlyNode(
   const collective = readableModels(leader, peers);
   const modelOptions = { config, record, credentials, mesh, pools, router, collective };
   const models = openModelSources({ ...modelOptions, ...tools });
+  ai = models.sources.inference;
   const metrics = storageDoor({ ...doorOptions, models: models.sources.metrics, ...tools });
   const self = () =>
     trust.principalOf([decodePem("CERTIFICATE", credentials.current.certificatePem)]);
   const healer = healing?.service;
   const api = () => openNodeApi(models, { operator: self(), pools: pools.doors, healer, ...tools });
-  const sight = { mesh, health, ready: health, isViewer: viewersOf(config) };
+  const sight = { mesh, health, ready, isViewer: viewersOf(config) };
   const door = new NodeDoor({ ...config.http, ...tools, ...sight, api });
   const parts = [renewal, links, mesh, pools.part, ...models.parts, storage, closePeers];
   return [...parts, metrics, door, ...heal({ mesh, pools, models: models.sources })];
+}
+
+function noSelf(): never {
+  throw new MeshError("MESH_INTERNAL", { message: "a storage node has no use for itself" });
 }
 
 function ownBundle({ trustDomain }: NodeRecord, caCertificatePem: string): TrustBundle {

@@ -10,6 +10,8 @@ export const HealthCheck = z.object({
   name: z.string(),
   status: HealthState,
   reason: z.string().exactOptional().describe("Why it is not `ok`"),
+  durationMs: z.number().exactOptional().describe("How long it took, where work was tried"),
+  ageMs: z.number().exactOptional().describe("Since then: results serve for some seconds"),
 });
 export type HealthCheck = z.infer<typeof HealthCheck>;
 

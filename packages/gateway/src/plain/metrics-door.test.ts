@@ -25,7 +25,7 @@ describe("the metrics door", () => {
         return { contentType: METRICS_CONTENT_TYPE, body };
       },
       health: async () => ({ status: "degraded", checks: [] }),
-      ready: async () => ({ status: "unknown", checks: [] }),
+      ready: async () => ({ status: "failing", checks: [] }),
     });
     await door.start();
     base = `http://127.0.0.1:${door.address?.port}`;

@@ -92,9 +92,9 @@ export class MetricsDoor implements Startable {
   }
 }
 
-/** 503 for what cannot do its work; `degraded` still can. */
+/** 503 for what cannot do its work; `degraded` still can, and `unknown` is no reason to refuse. */
 export function healthStatus(health: HealthResponse): 200 | 503 {
-  return health.status === "ok" || health.status === "degraded" ? 200 : 503;
+  return health.status === "failing" ? 503 : 200;
 }
 
 function healthAnswer(health: HealthResponse): Answer {

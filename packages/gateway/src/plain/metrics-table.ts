@@ -152,6 +152,18 @@ const process = {
     ["node"],
     'mesh_certificate_expiry_seconds{node="alice-coordinator"} 64800',
   ),
+  mesh_canary_status: metric(
+    "gauge",
+    "What came of real work in small: 1 ok, 0.5 degraded, 0 failing, NaN unknown",
+    ["node", "step"],
+    'mesh_canary_status{node="alice-coordinator",step="chunk"} 1',
+  ),
+  mesh_canary_seconds: metric(
+    "gauge",
+    "How long the real work in small took the last time",
+    ["node", "step"],
+    'mesh_canary_seconds{node="alice-coordinator",step="chunk"} 0.012',
+  ),
   mesh_process_memory_bytes: metric(
     "gauge",
     "Memory of the process that is in RAM (resident set)",
