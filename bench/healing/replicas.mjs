@@ -1,0 +1,48 @@
+/** Copies of a storage node that was lost: how soon the others begin to make new ones. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { closedIncident, pause, stagesOf, withFourNodes } from "./four-nodes.mjs";
+
+const FILES = 12;
+const FILE_BYTES = 2 << 20;
+const LOST_MS = 5_000;
+const LOOK_MS = 50;
+const COPIED_MS_MAX = 120_000;
+
+const copied = async (first) => {
+  const { workers } = await first.json("/api/workers");
+  return workers.reduce((sum, { name, done }) => sum + (name.startsWith("repair") ? done : 0), 0);
+};
+
+export function measureReplicas({ runs, say }) {
+  const flags = ["--node-lost", `${LOST_MS}ms`];
+  return withFourNodes({ firstFlags: flags }, async (lab) => {
+    const [first, ...others] = lab.machines;
+    const samples = [];
+    for (let run = 1; run <= runs; run++) {
+      for (let at = 0; at < FILES; at++) {
+        const body = Buffer.alloc(FILE_BYTES, `${run} ${at} ${Math.random()} `);
+        await first.request(`/api/files/replicas/${at}.bin`, { method: "PUT", body });
+      }
+      await pause();
+      const victim = others[run % others.length];
+      const before = await copied(first);
+      const faultAtMs = Date.now();
+      await victim.kill();
+      const endMs = performance.now() + COPIED_MS_MAX;
+      while ((await copied(first)) <= before) {
+        if (performance.now() > endMs) throw new Error("nothing was copied");
+        await sleep(LOOK_MS);
+      }
+      const copiedMs = Date.now() - faultAtMs;
+      const wanted = { kind: "replicas-missing", subject: undefined, sinceMs: faultAtMs };
+      const incident = await closedIncident(first, wanted);
+      victim.start();
+      await lab.agree(lab.machines, COPIED_MS_MAX);
+      const { detected, decided, mended, verified } = stagesOf(incident, faultAtMs);
+      // Declared lost so long after it was gone: what comes before is patience, not healing.
+      samples.push({ detected, decided, mended, verified, outside: copiedMs - (detected ?? 0) });
+      say(`replicas ${run}/${runs}: first copy ${copiedMs} ms after the node was gone`);
+    }
+    return { samples };
+  });
+}
