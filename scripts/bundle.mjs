@@ -1,0 +1,142 @@
+/**
+ * `npm run bundle [-- folder]`: the daemon and all commands as one file, `dist/mesh.mjs`, for images
+ * and machines without a clone. Beside it lie the two programs that run engines in processes of
+ * their own, and `native-packages.json`: the packages with binaries, which are not in the bundle
+ * and must be installed beside it.
+ */
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join, relative, resolve } from "node:path";
+import { build } from "esbuild";
+import { root, say, setUp } from "./lib.mjs";
+
+setUp();
+const out = resolve(process.argv[2] ?? join(root, "dist"));
+/** They load binaries from their own folders; a bundle cannot hold those. */
+const NATIVE = ["libsql", "@napi-rs/blake-hash", "koffi"];
+const { version } = JSON.parse(readFileSync(join(root, "packages/cli/package.json"), "utf8"));
+const page = Object.fromEntries(
+  readdirSync(join(root, "packages/gateway/public")).map((name) => [
+    name,
+    readFileSync(join(root, "packages/gateway/public", name)).toString("base64"),
+  ]),
+);
+
+/**
+ * Files that the packages find by their own place, which a bundle does not have: each is put into
+ * the bundle instead. A rule that does not fit any more ends the build.
+ */
+const EMBEDDED = [
+  {
+    file: "packages/node/dist/version.js",
+    from: 'readFileSync(new URL("../package.json", import.meta.url), "utf8")',
+    to: JSON.stringify(JSON.stringify({ version })),
+  },
+  {
+    file: "packages/cli/dist/version.js",
+    from: 'await readFile(path, "utf8")',
+    to: JSON.stringify(JSON.stringify({ version })),
+  },
+  {
+    file: "packages/gateway/dist/page/page-files.js",
+    from: "await readFile(new URL(name, folder))",
+    to: `Buffer.from(${JSON.stringify(page)}[name], "base64")`,
+  },
+  {
+    file: "packages/node/dist/config/load.js",
+    from: 'createRequire(import.meta.url)("yaml")',
+    to: 'require("yaml")',
+  },
+  {
+    file: "packages/pool/dist/ring/start-ring-worker.js",
+    from: "./worker-main.js",
+    to: "./ring-worker.mjs",
+  },
+  {
+    file: "packages/pool/dist/runtime/measure-engine.js",
+    from: "./measure-engine-child.js",
+    to: "./measure-engine.mjs",
+  },
+];
+
+const embed = {
+  name: "embed",
+  setup({ onLoad, onEnd }) {
+    const used = new Set();
+    onLoad({ filter: /[\\/]packages[\\/]\w+[\\/]dist[\\/].*\.js$/ }, ({ path }) => {
+      const name = relative(root, path).replaceAll("\\", "/");
+      const rules = EMBEDDED.filter(({ file }) => file === name);
+      if (rules.length === 0) return undefined;
+      let contents = readFileSync(path, "utf8");
+      for (const { file, from, to } of rules) {
+        if (!contents.includes(from)) throw new Error(`${file} does not hold ${from} any more`);
+        contents = contents.replace(from, () => to);
+        used.add(file);
+      }
+      return { contents, loader: "js", resolveDir: dirname(path) };
+    });
+    onEnd(() => {
+      const unused = EMBEDDED.filter(({ file }) => !used.has(file));
+      if (unused.length > 0) throw new Error(`not in the bundle: ${unused.map((one) => one.file)}`);
+    });
+  },
+};
+
+/** What CommonJS packages expect, in a module. */
+const banner = [
+  "#!/usr/bin/env node",
+  'import { createRequire as __createRequire } from "node:module";',
+  'import { fileURLToPath as __fileURLToPath } from "node:url";',
+  'import { dirname as __pathDirname } from "node:path";',
+  "const require = __createRequire(import.meta.url);",
+  "const __filename = __fileURLToPath(import.meta.url);",
+  "const __dirname = __pathDirname(__filename);",
+].join("\n");
+
+const { metafile } = await build({
+  entryPoints: {
+    mesh: join(root, "packages/cli/bin/mesh.js"),
+    "ring-worker": join(root, "packages/pool/dist/ring/worker-main.js"),
+    "measure-engine": join(root, "packages/pool/dist/runtime/measure-engine-child.js"),
+  },
+  outdir: out,
+  outExtension: { ".js": ".mjs" },
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  format: "esm",
+  external: NATIVE,
+  banner: { js: banner },
+  legalComments: "external",
+  metafile: true,
+  logLevel: "warning",
+  plugins: [embed],
+});
+
+/** A package and what it needs at run time, as far as it is installed here. */
+function withDependencies(name, from, found = new Map()) {
+  const require = createRequire(join(from, "package.json"));
+  const folder = require.resolve
+    .paths(name)
+    .map((place) => join(place, name))
+    .find((place) => existsSync(join(place, "package.json")));
+  if (folder === undefined || found.has(name)) return found;
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  found.set(name, { version: manifest.version, folder: relative(root, folder) });
+  const needed = { ...manifest.dependencies, ...manifest.optionalDependencies };
+  for (const one of Object.keys(needed)) withDependencies(one, folder, found);
+  return found;
+}
+
+const packages = NATIVE.reduce((found, name) => withDependencies(name, root, found), new Map());
+writeFileSync(
+  join(out, "native-packages.json"),
+  `${JSON.stringify(Object.fromEntries(packages), undefined, 2)}\n`,
+);
+const model = "hearthmesh-demo.gguf";
+mkdirSync(out, { recursive: true });
+copyFileSync(join(root, "models", "demo", model), join(out, model));
+for (const [path, { bytes }] of Object.entries(metafile.outputs)) {
+  if (path.endsWith(".mjs")) say(`${path}  ${(bytes / 2 ** 20).toFixed(1)} MiB`);
+}
+say(`beside it: ${[...packages.keys()].join(", ")}`);
