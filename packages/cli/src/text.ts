@@ -1,5 +1,8 @@
 /** Times and grants as people read them, and text from others made harmless for a terminal. */
+import { printable } from "@hearthmesh/core";
 import type { Grant } from "@hearthmesh/gateway/contracts";
+
+export { printable };
 
 /** `2026-11-21 03:40`, in the time of this machine. */
 export function formatTime(timeMs: number): string {
@@ -28,25 +31,9 @@ export function formatGrantLine(grant: GrantView): string {
   return `${printable(grant.path)}: ${deny}${grant.rights.join(", ")}${end}`;
 }
 
-/** Control characters could move the cursor or hide text: they are shown as `?`. */
-export function printable(text: string): string {
-  let result = "";
-  for (const character of text) {
-    const code = character.codePointAt(0) ?? 0;
-    const control = code < 32 || (code >= 127 && code < 160) || isBidirectional(code);
-    result += control ? "?" : character;
-  }
-  return result;
-}
-
-/** The same for text of several lines: ends of lines and tabs stay. */
+/** `printable` for text of several lines: ends of lines and tabs stay. */
 export function printableLines(text: string): string {
   return text.replace(/[^\n\t]+/g, printable);
-}
-
-/** Marks that reorder text on a screen. */
-function isBidirectional(code: number): boolean {
-  return (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

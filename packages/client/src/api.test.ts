@@ -55,6 +55,7 @@ import {
 } from "./peers.js";
 import { addService, listServices, removeService } from "./services.js";
 import { askAi } from "./testing/ai-calls.js";
+import { askHealing } from "./testing/healing-calls.js";
 import { SettableClock } from "./testing/small-member.js";
 import { emptyTrash, listTrash, restoreTrash } from "./trash.js";
 import { listWorkers, runWorker, setWorker } from "./workers.js";
@@ -176,6 +177,7 @@ describe("ApiClient with the real doors", () => {
     await askUpkeep(local);
     await askFederation(local);
     await askAi(local);
+    await askHealing(local);
     // `mesh store` asks for these by their paths.
     const store = ["status", "members", "snapshot"].map((name) => `/api/store/${name}`);
     await Promise.all(store.map((path) => maybe(local.call("GET", path))));

@@ -53,6 +53,16 @@ export {
 export { FilesByWay } from "./files-by-way.js";
 export { fsckReport, runFsck } from "./fsck.js";
 export { addGrant, explainGrant, listGrants, removeGrant } from "./grants.js";
+export {
+  healingStatus,
+  type IncidentsQuestion,
+  listIncidents,
+  pauseHealing,
+  planHealing,
+  resumeHealing,
+  setHealingDryRun,
+  showIncident,
+} from "./healing.js";
 export { type FileAccess, HttpFiles } from "./http-files.js";
 export { fetchHubContact, type HubContact } from "./hub-contact.js";
 export {

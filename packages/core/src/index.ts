@@ -12,6 +12,7 @@ export * as limits from "./limits.js";
 export * from "./link-errors.js";
 export * from "./log.js";
 export * from "./message-codec.js";
+export * from "./printable.js";
 export * from "./random.js";
 export * from "./startable.js";
 export * from "./system.js";

@@ -19,6 +19,8 @@ export { EnrolmentDoor, type EnrolmentDoorOptions } from "./doors/enrolment-door
 export type { UpgradeHandler } from "./doors/http-door.js";
 export { LoopbackDoor, type LoopbackDoorOptions } from "./doors/loopback-door.js";
 export { nodeApi } from "./doors/node-api.js";
+export { EventFeed } from "./events/event-feed.js";
+export { incidentSummary } from "./healing/incident-view.js";
 export { IDENTITY_LIMITS, type IntroductionServices } from "./introduction-services.js";
 export { HttpMetrics } from "./metrics/http-metrics.js";
 export type { ModelService } from "./model-service.js";

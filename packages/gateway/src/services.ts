@@ -16,6 +16,7 @@ import type { Endpoint, Principal } from "@hearthmesh/identity";
 import type { EndpointService, InferenceService, RingInspection } from "@hearthmesh/pool";
 import type { BackupService } from "./backup-service.js";
 import type { CoordinatorView, HealthResponse, StatusResponse } from "./contracts/index.js";
+import type { EventFeed } from "./events/event-feed.js";
 import type { IntroductionServices } from "./introduction-services.js";
 import type { MeshService } from "./mesh-service.js";
 import type { ModelService } from "./model-service.js";
@@ -47,6 +48,7 @@ export type AuthorityService = Pick<
   | "authorize"
   | "rightEndsAtMs"
   | "onAccessChanged"
+  | "healingAudit"
   | "createInvite"
   | "listInvites"
   | "revokeInvite"
@@ -78,6 +80,8 @@ export interface NodeServices {
   readonly operator: Principal;
   /** Undefined while healing is switched off on this node. */
   readonly healer?: HealerService | undefined;
+  /** What happens here, for `/events`; the same one for all doors of the node. */
+  readonly events?: EventFeed | undefined;
   /** Undefined while the mesh is off. */
   readonly pools?: PoolService | undefined;
   /** Undefined while the mesh is off on a node without a coordinator. */

@@ -37,7 +37,10 @@ export type AuditAction =
   | "pool.pair"
   | "pool.pair-failed"
   | "quota.offer"
-  | "quota.withdraw";
+  | "quota.withdraw"
+  | "healing.pause"
+  | "healing.resume"
+  | "healing.dry-run";
 
 /** What a change says about itself. Never a secret. */
 export interface AuditNote {

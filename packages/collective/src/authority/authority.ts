@@ -54,6 +54,7 @@ import { GrantBook } from "./grant-book.js";
 import { explainGrant, type GrantExplanation } from "./grant-explain.js";
 import { subjectFor } from "./grant-subject.js";
 import { subjectView } from "./grant-target.js";
+import { HealingAudit } from "./healing-audit.js";
 import type { RevokedListener } from "./identity-cache.js";
 import type { EnrolResult } from "./identity-write.js";
 import { Introductions } from "./introductions.js";
@@ -100,6 +101,8 @@ export class Authority {
   readonly quotas: Quotas;
   /** Which machines of this member run models together. */
   readonly pools: Pools;
+  /** Who stopped the healer of a node, and who let it go on. */
+  readonly healingAudit: HealingAudit;
   readonly #context: AuthorityContext;
   readonly #verifier: CertificateVerifier;
   readonly #bundle: TrustBundle;
@@ -125,6 +128,7 @@ export class Authority {
     );
     this.quotas = new Quotas(context, this.peers);
     this.pools = new Pools(context);
+    this.healingAudit = new HealingAudit(context);
   }
 
   /** `MESH_CONFIG_INVALID` when CA, member and store do not belong together. */

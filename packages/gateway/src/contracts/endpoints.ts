@@ -8,9 +8,11 @@ import { BACKUP_ENDPOINTS } from "./backup.js";
 import { COORDINATOR_ENDPOINTS } from "./coordinators.js";
 import { COPIES_ENDPOINTS } from "./copies.js";
 import type { Endpoint } from "./endpoint.js";
+import { EVENT_ENDPOINTS } from "./events.js";
 import * as files from "./files.js";
 import { FSCK_ENDPOINTS } from "./fsck.js";
 import { GRANT_ENDPOINTS } from "./grants.js";
+import { HEALING_ENDPOINTS } from "./healing.js";
 import { INFERENCE_ENDPOINTS } from "./inference.js";
 import { KV_ENDPOINTS } from "./key-value.js";
 import { KEY_ENDPOINTS } from "./keys.js";
@@ -233,6 +235,8 @@ export const ENDPOINTS = {
   ...mesh,
   ...COORDINATOR_ENDPOINTS,
   ...LAYOUT_ENDPOINTS,
+  ...HEALING_ENDPOINTS,
+  ...EVENT_ENDPOINTS,
   ...SERVICE_ENDPOINTS,
   ...identity,
   ...PEER_ENDPOINTS,

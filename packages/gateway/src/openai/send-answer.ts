@@ -4,7 +4,8 @@
  * `SLOW_CLIENT_MS_MAX` is cut.
  */
 import type { ServerResponse } from "node:http";
-import { type Clock, MeshError, type Timer } from "@hearthmesh/core";
+import { type Clock, MeshError } from "@hearthmesh/core";
+import { writePatiently } from "../server/patient-write.js";
 import { toMeshError } from "../server/problem.js";
 import type { AnswerPiece } from "./answer-piece.js";
 import { SLOW_CLIENT_MS_MAX, STREAM_HEAD_WAIT_MS, STREAM_HEARTBEAT_MS } from "./limits.js";
@@ -75,30 +76,6 @@ function orQuiet(next: Promise<Next>, clock: Clock, quietMs: number): Promise<Ne
   });
 }
 
-/** Resolves when the client has room again; rejects with `MESH_CANCELLED` when it has gone. */
 function write(text: string, { response, clock }: SendStreamOptions): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (response.destroyed) return reject(gone("the client went away"));
-    if (response.write(text)) return resolve();
-    let timer: Timer | undefined;
-    const settle = (done: () => void) => {
-      timer?.cancel();
-      response.off("drain", onDrain);
-      response.off("close", onClose);
-      done();
-    };
-    const onDrain = () => settle(resolve);
-    const onClose = () => settle(() => reject(gone("the client went away")));
-    timer = clock.setTimeout(() => {
-      settle(() => reject(gone("the client takes nothing")));
-      response.destroy();
-    }, SLOW_CLIENT_MS_MAX);
-    response.once("drain", onDrain);
-    response.once("close", onClose);
-    return undefined;
-  });
-}
-
-function gone(message: string): MeshError {
-  return new MeshError("MESH_CANCELLED", { message });
+  return writePatiently(response, text, { clock, slowMs: SLOW_CLIENT_MS_MAX });
 }

@@ -60,7 +60,8 @@ const HEALTH_PATH = /^\/health(\/(live|ready))?$/;
 const SERVICES_PATH = "/api/mesh/services";
 
 /** What `routes/node-routes.ts` serves: a new prefix is added here too. */
-const API_PATH = /^\/(v1|api\/(pools|rings?|models|model-imports|inference|endpoints))(\/|$)/;
+const API_PATH =
+  /^\/(v1|events|api\/(pools|rings?|models|model-imports|inference|endpoints|healing))(\/|$)/;
 
 export class NodeDoor implements Startable {
   readonly name = "HTTP door";

@@ -48,7 +48,7 @@ export function apiRoutes(services: GatewayServices): Route[] {
     ...fsckRoutes(services),
     ...trashRoutes(services),
     ...copiesRoutes(services),
-    ...nodeRoutes(services),
+    ...nodeRoutes(services, services.authority),
     documentRoute(),
   ];
 }

@@ -1,0 +1,204 @@
+/**
+ * What an incident tells, in the order of a post-mortem: what was seen and by whom, what it means,
+ * what happened when, what was decided and why, what was done, whether it worked and how that was
+ * checked, how long each took, and what is left for a person. Pure: a record in, sections out.
+ *
+ * Names and sentences of a record may come from other nodes. All of them go through `quote`.
+ */
+import type { IncidentEntryView, IncidentView } from "../contracts/healing.js";
+import { asSentence, capital, durationText, outcomeText, successText } from "./incident-words.js";
+
+export interface StoryLine {
+  /** A time since the first sign, in front of the text. */
+  readonly mark?: string;
+  readonly text: string;
+  /** Belongs to the line above. */
+  readonly isDetail?: boolean;
+}
+
+export interface StorySection {
+  readonly title: string;
+  readonly lines: readonly StoryLine[];
+}
+
+export interface Story {
+  readonly title: string;
+  readonly outcome: string;
+  /** Id, severity, who saw it and when. */
+  readonly facts: string;
+  readonly sections: readonly StorySection[];
+}
+
+export interface StoryOptions {
+  /** Of the wall clock. */
+  readonly nowMs: number;
+  /** Makes text of others harmless in the form that is written. */
+  quote(text: string): string;
+  time(atMs: number): string;
+}
+
+type Told = IncidentView & { readonly quote: StoryOptions["quote"] };
+
+export function incidentStory(incident: IncidentView, options: StoryOptions): Story {
+  const { quote, time, nowMs } = options;
+  const { id, severity, nodeName, nodeId, openedAtMs, title } = incident;
+  const told: Told = { ...incident, remedies: incident.remedies.map(quote), quote };
+  const by = `${quote(nodeName)} (${quote(nodeId.slice(0, 12))})`;
+  const facts = [`incident ${quote(id)}`, severity, `seen by ${by}`, time(openedAtMs)];
+  return {
+    title: quote(title),
+    outcome: outcomeText(told, nowMs),
+    facts: capital(facts.join(" · ")),
+    sections: [
+      { title: "What was seen", lines: seen(told) },
+      { title: "What it means", lines: [{ text: incident.meaning }] },
+      { title: "Timeline", lines: told.timeline.map((entry) => timelineLine(told, entry)) },
+      { title: "What was decided, and why", lines: decided(told) },
+      { title: "What was done", lines: done(told) },
+      { title: "Whether it worked", lines: worked(told) },
+      { title: "How long it took", lines: [{ text: times(told) }] },
+      { title: "What a person should do", lines: [{ text: forPerson(told) }] },
+    ],
+  };
+}
+
+function mark({ afterMs }: IncidentEntryView): string {
+  return `+${durationText(afterMs)}`;
+}
+
+const STEP_WORDS: Readonly<Record<IncidentEntryView["step"], string>> = {
+  seen: "seen",
+  detected: "believed",
+  decided: "decided",
+  blocked: "not allowed",
+  applied: "applied",
+  failed: "failed",
+  verified: "verified",
+  "not-helped": "did not help",
+  "rolled-back": "taken back",
+  "given-up": "given up",
+  closed: "closed",
+};
+
+function timelineLine({ quote }: Told, entry: IncidentEntryView): StoryLine {
+  const { step, remedy, text } = entry;
+  const what = remedy === undefined ? STEP_WORDS[step] : `${STEP_WORDS[step]} ${quote(remedy)}`;
+  return { mark: mark(entry), text: text === "" ? what : `${what}: ${quote(text)}` };
+}
+
+function withStep({ timeline }: Told, ...steps: IncidentEntryView["step"][]): IncidentEntryView[] {
+  return timeline.filter(({ step }) => steps.includes(step));
+}
+
+function seen(told: Told): StoryLine[] {
+  const { quote, nodeName, subject, holdMs, timings } = told;
+  const evidence = withStep(told, "seen", "detected").filter(
+    ({ text }, at, all) => all.findIndex((one) => one.text === text) === at,
+  );
+  const about = `${quote(nodeName)} looked at ${quote(subject.type)} ${quote(subject.name)}`;
+  const id = subject.id === subject.name || subject.id === "" ? "" : ` (${quote(subject.id)})`;
+  const lines: StoryLine[] = [{ text: `${about}${id} and noted:` }];
+  for (const entry of evidence) {
+    lines.push({ mark: mark(entry), text: asSentence(quote(entry.text)) });
+  }
+  if (evidence.length === 0) lines.push({ text: "No evidence was kept." });
+  if (timings.detectedMs !== undefined) {
+    const held = holdMs === 0 ? "at once" : `after it had held for ${durationText(holdMs)}`;
+    const when = durationText(timings.detectedMs);
+    lines.push({ text: `It was believed ${held}: ${when} after the first sign.` });
+  }
+  return lines;
+}
+
+function decided(told: Told): StoryLine[] {
+  const { quote, dryRun } = told;
+  const lines: StoryLine[] = [];
+  for (const entry of withStep(told, "decided", "blocked")) {
+    const { remedy, text, step, candidates = [] } = entry;
+    const isChosen = step === "decided";
+    const what = `${isChosen ? capital(quote(remedy ?? "a remedy")) : "No remedy"}: ${quote(text)}`;
+    lines.push({ mark: mark(entry), text: asSentence(what) });
+    for (const candidate of candidates) {
+      const { score, blockedBy } = candidate;
+      const name = quote(candidate.remedy);
+      const facts = `${score.toFixed(2)}, ${successText(candidate)}`;
+      const verdict =
+        blockedBy !== undefined
+          ? `not possible: ${quote(blockedBy)}`
+          : isChosen && candidate.remedy === remedy
+            ? "chosen: the highest score of what was possible"
+            : "possible, with a lower score";
+      lines.push({ isDetail: true, text: `${name} (${facts}): ${verdict}` });
+    }
+  }
+  if (lines.length > 0 && dryRun) {
+    lines.push({ text: "Healing ran dry: this is what it would have done." });
+  }
+  if (lines.length > 0) return lines;
+  const isOver = told.closedAtMs !== null;
+  return [{ text: isOver ? "Nothing: it was over before that." : "Nothing yet." }];
+}
+
+function done(told: Told): StoryLine[] {
+  const { quote, dryRun } = told;
+  const entries = withStep(told, "applied", "failed", "rolled-back");
+  if (entries.length === 0) {
+    return [{ text: dryRun ? "Nothing, since healing ran dry." : "Nothing." }];
+  }
+  return entries.map((entry) => {
+    const { step, remedy = "a remedy", text } = entry;
+    const how = { failed: " failed", "rolled-back": " was taken back" }[step as string] ?? "";
+    return { mark: mark(entry), text: asSentence(`${quote(remedy)}${how}: ${quote(text)}`) };
+  });
+}
+
+function worked(told: Told): StoryLine[] {
+  const { quote, clearMs, state } = told;
+  const checks = withStep(told, "verified", "not-helped", "given-up");
+  const lines = checks.map((entry): StoryLine => {
+    const { step, remedy, text } = entry;
+    const name = remedy === undefined ? "" : ` (${quote(remedy)})`;
+    const verdict = step === "verified" ? "Yes" : step === "not-helped" ? "No" : "Given up";
+    return { mark: mark(entry), text: `${verdict}${name}: ${asSentence(quote(text))}` };
+  });
+  const quiet =
+    clearMs === 0
+      ? "at the first look that finds it well"
+      : `when it has been well for ${durationText(clearMs)} without a break`;
+  const rule = `The same monitor goes on looking; the symptom counts as gone ${quiet}.`;
+  if (state === "passed" && lines.length === 0) {
+    lines.push({ text: "It went away without a remedy." });
+  } else if (state === "ended") {
+    lines.push({ text: "Not known: nobody spoke of the subject any longer." });
+  } else if (lines.length === 0) lines.push({ text: "Not known yet." });
+  return [...lines, { text: rule }];
+}
+
+function times({ timings }: Told): string {
+  const { detectedMs, decidedMs, mendedMs, verifiedMs } = timings;
+  const parts = [
+    ["detected", detectedMs],
+    ["decided", decidedMs],
+    ["mended", mendedMs],
+    ["verified", verifiedMs],
+  ] as const;
+  const told = parts.map(([name, ms]) => (ms === undefined ? "" : `${name} ${durationText(ms)}`));
+  const known = told.filter((one) => one !== "");
+  if (known.length === 0) return "Nothing was measured.";
+  return `Since the first sign: ${known.join(", ")}.`;
+}
+
+function forPerson({ state, advice, dryRun, remedies, timeline }: Told): string {
+  if (state === "passed" || state === "ended") return "Nothing, unless it comes back.";
+  if (state === "mended") {
+    const isHard = timeline.some(({ step }) => step === "not-helped" || step === "failed");
+    return isHard ? `Nothing now. When it comes back: ${advice}` : "Nothing.";
+  }
+  if (dryRun) return `${advice} \`mesh heal dry-run --off\` lets the healer act again.`;
+  if (state === "given-up") {
+    const again = remedies.length === 0 ? "" : " The healer tries again, less and less often.";
+    return `${advice}${again}`;
+  }
+  const isBlocked = timeline.at(-1)?.step === "blocked";
+  return isBlocked ? advice : `Nothing yet: it is under way. If it stays: ${advice}`;
+}

@@ -1,0 +1,74 @@
+/** How long, how likely and how it ended, as people read it. */
+import type { IncidentView, RemedyCandidateView } from "../contracts/healing.js";
+
+/** `840 ms`, `4.1 s`, `2 min 5 s`, `3 h 10 min`, `2 d 4 h`. */
+export function durationText(durationMs: number): string {
+  const ms = Math.max(0, durationMs);
+  if (ms < 999.5) return `${Math.round(ms)} ms`;
+  if (ms < 59_950) return `${trimmed(ms / 1_000)} s`;
+  const units = [
+    [86_400, "d", 3_600, "h"],
+    [3_600, "h", 60, "min"],
+    [60, "min", 1, "s"],
+  ] as const;
+  const seconds = Math.round(ms / 1_000);
+  const [size, name, small, smallName] = units.find(([size]) => seconds >= size) ?? units[2];
+  const rest = Math.floor((seconds % size) / small);
+  const whole = `${Math.floor(seconds / size)} ${name}`;
+  return rest === 0 ? whole : `${whole} ${rest} ${smallName}`;
+}
+
+function trimmed(seconds: number): string {
+  return (seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0)).replace(/\.0$/, "");
+}
+
+/** `helped in 86 % of 7 uses`. Uses are decayed counts, so they need not be whole. */
+export function successText({ success, uses }: RemedyCandidateView): string {
+  if (uses < 0.05) return "not used here before";
+  const times = Number.isInteger(uses) ? String(uses) : `about ${uses.toFixed(1)}`;
+  if (uses === 1) return success >= 0.5 ? "helped the one time" : "did not help the one time";
+  return `helped in ${Math.round(success * 100)} % of ${times} uses`;
+}
+
+/** The rest of the sentence that begins with the title. */
+export function outcomeText(incident: IncidentView, nowMs: number): string {
+  const { state, remedies, dryRun } = incident;
+  const last = remedies.at(-1);
+  const took = durationText(tookMs(incident, nowMs));
+  switch (state) {
+    case "mended":
+      return `mended by ${last ?? "a remedy"} after ${took}`;
+    case "passed":
+      return `gone by itself after ${took}${dryRun ? " (dry run: nothing was done)" : ""}`;
+    case "ended":
+      return `ended after ${took} without being mended`;
+    case "given-up": {
+      if (dryRun) return `not mended for ${took} (dry run: nothing is done)`;
+      const used = new Set(remedies).size;
+      const what = used === 1 ? `${last} did not help` : `${used} remedies did not help`;
+      return used === 0 ? `no remedy for ${took}` : `not mended for ${took}: ${what}`;
+    }
+    case "mending":
+      return `${last ?? "a remedy"} is being applied, ${took} after the first sign`;
+    case "verifying":
+      return `${last ?? "a remedy"} was applied; whether it helped is not known yet (${took})`;
+    case "open":
+      return dryRun ? `open for ${took} (dry run: nothing is done)` : `open for ${took}`;
+  }
+}
+
+/** From the first sign to the end, or until now. */
+function tookMs({ closedAtMs, openedAtMs, timings, timeline }: IncidentView, nowMs: number) {
+  const closed = timeline.findLast(({ step }) => step === "closed");
+  if (closedAtMs === null) return nowMs - openedAtMs;
+  return timings.verifiedMs ?? closed?.afterMs ?? closedAtMs - openedAtMs;
+}
+
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+export function asSentence(text: string): string {
+  const end = /[.!?)…]$/.test(text) ? "" : ".";
+  return text === "" ? "" : `${capital(text)}${end}`;
+}
