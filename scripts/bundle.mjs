@@ -1,10 +1,17 @@
 /**
  * `npm run bundle [-- folder]`: the daemon and all commands as one file, `dist/mesh.mjs`, for images
  * and machines without a clone. Beside it lie the two programs that run engines in processes of
- * their own, and `native-packages.json`: the packages with binaries, which are not in the bundle
- * and must be installed beside it.
+ * their own, and in `node_modules` the packages with binaries, which no bundle can hold.
  */
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
@@ -14,6 +21,8 @@ setUp();
 const out = resolve(process.argv[2] ?? join(root, "dist"));
 /** They load binaries from their own folders; a bundle cannot hold those. */
 const NATIVE = ["libsql", "@napi-rs/blake-hash", "koffi"];
+/** Libraries of the engine for this platform, when they are installed; see docs/dependencies.md. */
+const ENGINES = "@node-llama-cpp";
 const { version } = JSON.parse(readFileSync(join(root, "packages/cli/package.json"), "utf8"));
 const page = Object.fromEntries(
   readdirSync(join(root, "packages/gateway/public")).map((name) => [
@@ -113,30 +122,37 @@ const { metafile } = await build({
   plugins: [embed],
 });
 
-/** A package and what it needs at run time, as far as it is installed here. */
+/** A package and what it needs at run time, as far as it is installed here: name -> folder. */
 function withDependencies(name, from, found = new Map()) {
-  const require = createRequire(join(from, "package.json"));
-  const folder = require.resolve
-    .paths(name)
+  const folder = createRequire(join(from, "package.json"))
+    .resolve.paths(name)
     .map((place) => join(place, name))
     .find((place) => existsSync(join(place, "package.json")));
   if (folder === undefined || found.has(name)) return found;
-  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  found.set(name, { version: manifest.version, folder: relative(root, folder) });
-  const needed = { ...manifest.dependencies, ...manifest.optionalDependencies };
-  for (const one of Object.keys(needed)) withDependencies(one, folder, found);
+  found.set(name, folder);
+  const { dependencies, optionalDependencies } = JSON.parse(
+    readFileSync(join(folder, "package.json"), "utf8"),
+  );
+  const needed = Object.keys({ ...dependencies, ...optionalDependencies });
+  for (const one of needed) withDependencies(one, folder, found);
   return found;
 }
 
 const packages = NATIVE.reduce((found, name) => withDependencies(name, root, found), new Map());
-writeFileSync(
-  join(out, "native-packages.json"),
-  `${JSON.stringify(Object.fromEntries(packages), undefined, 2)}\n`,
-);
+const engines = join(root, "node_modules", ENGINES);
+for (const name of existsSync(engines) ? readdirSync(engines) : []) {
+  packages.set(`${ENGINES}/${name}`, join(engines, name));
+}
+rmSync(join(out, "node_modules"), { recursive: true, force: true });
+for (const [name, folder] of packages) {
+  const isOwn = (path) => !relative(folder, path).split(/[\\/]/).includes("node_modules");
+  const options = { recursive: true, dereference: true, filter: isOwn };
+  cpSync(folder, join(out, "node_modules", name), options);
+}
 const model = "hearthmesh-demo.gguf";
 mkdirSync(out, { recursive: true });
 copyFileSync(join(root, "models", "demo", model), join(out, model));
 for (const [path, { bytes }] of Object.entries(metafile.outputs)) {
   if (path.endsWith(".mjs")) say(`${path}  ${(bytes / 2 ** 20).toFixed(1)} MiB`);
 }
-say(`beside it: ${[...packages.keys()].join(", ")}`);
+say(`beside it, in node_modules: ${[...packages.keys()].join(", ")}`);

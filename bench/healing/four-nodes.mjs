@@ -16,7 +16,7 @@ const PAUSE_MS_MAX = 1_000;
 export async function withFourNodes({ firstFlags = [], flags = [] }, work) {
   const lab = await MeshLab.create();
   try {
-    const lan = await lab.network.lan();
+    const lan = await lab.network.addLan();
     const machines = [];
     for (const name of NAMES) machines.push(await lab.machine(name, lan));
     const [first, ...others] = machines;

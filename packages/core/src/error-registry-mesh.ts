@@ -14,6 +14,25 @@ export const mesh = {
     "no way leads to the node",
     "`mesh peers` shows who is reachable, and why others are not.",
   ),
+  MESH_OVERLAY_MISSING: define(
+    500,
+    2,
+    "yggdrasil is not installed on this machine",
+    "Debian and Ubuntu: `apt install yggdrasil`. Others: put `yggdrasil` 0.4.7 or newer into PATH. " +
+      "Or run without it: `mesh up --overlay none`.",
+  ),
+  MESH_OVERLAY_FAILED: define(
+    500,
+    1,
+    "the overlay does not run",
+    "`mesh overlay status` says why; its own words are in logs/yggdrasil.log in MESH_HOME.",
+  ),
+  MESH_OVERLAY_OFF: define(
+    404,
+    3,
+    "this node has no overlay",
+    "Start it with one: `mesh up --overlay yggdrasil --overlay-peer tcp://host:port`.",
+  ),
   MESH_RELAY_REFUSED: define(
     403,
     4,

@@ -19,6 +19,8 @@ export const RECOVERIES_KEPT_MAX = 256;
 /** Remedies of a node within the window, all together. */
 export const BUDGET_COUNT = 30;
 export const BUDGET_WINDOW_MS = 10 * 60_000;
+/** The last of these are for critical symptoms alone. */
+export const BUDGET_RESERVED = 10;
 /** Remedies that run at the same time. */
 export const APPLYING_MAX = 4;
 /** So many failures in a row end the use of a remedy for a while. */
@@ -27,3 +29,9 @@ export const BREAKER_OPEN_MS = 5 * 60_000;
 /** A symptom that no remedy helped against is tried again after this, growing by 2 each time. */
 export const GIVEN_UP_RETRY_MS = 60_000;
 export const GIVEN_UP_RETRY_MS_MAX = 3_600_000;
+/** When nothing may be done against a symptom for so long, a person is asked. */
+export const BLOCKED_MS_MAX = 5 * 60_000;
+/** Open incidents of an earlier run of the daemon are taken over when they are seen within this. */
+export const TAKE_OVER_MS = 90_000;
+/** How long what a monitor or remedy ends late is waited for after it was told to end. */
+export const ABORT_GRACE_MS = 5_000;

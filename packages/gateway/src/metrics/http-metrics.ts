@@ -9,6 +9,7 @@ import {
   type MetricName,
   type MetricValue,
 } from "../plain/metrics-table.js";
+import { metricsText } from "../plain/metrics-text.js";
 
 /** Seconds: from a status on loopback to a long upload. */
 const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60];
@@ -76,12 +77,16 @@ export class HttpMetrics {
   async render(): Promise<{ contentType: string; body: string }> {
     const values = await this.#report();
     for (const metric of this.#reported.values()) metric.reset();
-    for (const { name, labels, value } of values) {
+    for (const { name, labels, value, histogram } of values) {
+      if (histogram !== undefined) continue;
       const metric = this.#metric(name);
       if (metric instanceof Counter) metric.inc(labels, value);
       else metric.set(labels, value);
     }
-    return { contentType: this.#registry.contentType, body: await this.#registry.metrics() };
+    // A histogram that another part has counted cannot be set here: its text goes beside.
+    const counted = metricsText(values.filter(({ histogram }) => histogram !== undefined));
+    const body = `${await this.#registry.metrics()}${counted}`;
+    return { contentType: this.#registry.contentType, body };
   }
 
   #metric(name: MetricName): Gauge | Counter {

@@ -8,6 +8,11 @@ export { ServiceProxy } from "../mesh/service-proxy.js";
 export type { MeshService } from "../mesh-service.js";
 export type { DoorAddress } from "./listen.js";
 export { MetricsDoor, type MetricsDoorOptions } from "./metrics-door.js";
-export { METRICS, type MetricName, type MetricValue } from "./metrics-table.js";
+export {
+  type HistogramReading,
+  METRICS,
+  type MetricName,
+  type MetricValue,
+} from "./metrics-table.js";
 export { METRICS_CONTENT_TYPE, metricsText } from "./metrics-text.js";
 export { type NodeApi, NodeDoor, type NodeDoorOptions } from "./node-door.js";

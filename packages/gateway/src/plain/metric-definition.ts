@@ -7,6 +7,15 @@ export interface MetricDefinition {
   readonly sample: string;
 }
 
+/** What a histogram has counted so far. */
+export interface HistogramReading {
+  /** Upper bounds, rising; what is above the last one is counted at the end of `counts`. */
+  readonly bounds: readonly number[];
+  /** Of each bucket alone; one more than there are bounds. */
+  readonly counts: readonly number[];
+  readonly sum: number;
+}
+
 export const metric = (
   kind: MetricDefinition["kind"],
   help: string,

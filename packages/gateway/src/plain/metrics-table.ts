@@ -2,10 +2,11 @@
  * Every metric, once: `docs/metrics.md`, the registry of the gateway and the plain text of storage
  * nodes are made from this table. The `collective_*` names are those of the homelab guide.
  */
-import { type MetricDefinition, metric } from "./metric-definition.js";
+import { type HistogramReading, type MetricDefinition, metric } from "./metric-definition.js";
 import { AI_METRICS as ai } from "./metrics-table-ai.js";
+import { HEALING_METRICS as healing } from "./metrics-table-healing.js";
 
-export type { MetricDefinition };
+export type { HistogramReading, MetricDefinition };
 
 const collective = {
   collective_cluster_health: metric(
@@ -263,7 +264,15 @@ const http = {
   ),
 } as const satisfies Record<string, MetricDefinition>;
 
-export const METRICS = { ...collective, ...storage, ...process, ...mesh, ...ai, ...http } as const;
+export const METRICS = {
+  ...collective,
+  ...storage,
+  ...process,
+  ...mesh,
+  ...ai,
+  ...healing,
+  ...http,
+} as const;
 export type MetricName = keyof typeof METRICS;
 
 /** What the parts of a node report when they are asked: everything but the doors' own numbers. */
@@ -272,13 +281,17 @@ type ReportedMetricName =
   | keyof typeof storage
   | keyof typeof process
   | keyof typeof mesh
-  | keyof typeof ai;
+  | keyof typeof ai
+  | keyof typeof healing;
 
 export interface MetricValue {
   readonly name: ReportedMetricName;
   /** Exactly the labels that the table names. */
   readonly labels: Readonly<Record<string, string>>;
+  /** Of a histogram: how much was observed. */
   readonly value: number;
+  /** There when the table says that it is a histogram. */
+  readonly histogram?: HistogramReading;
 }
 
 /** `docs/metrics.md`. */

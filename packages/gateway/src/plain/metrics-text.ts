@@ -15,9 +15,22 @@ export function metricsText(values: readonly MetricValue[]): string {
   for (const [name, list] of byName) {
     const { help, kind }: MetricDefinition = METRICS[list[0]?.name ?? "mesh_chunks"];
     lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${kind}`);
-    lines.push(...list.map((item) => `${name}${labelText(item.labels)} ${numberText(item.value)}`));
+    lines.push(...list.flatMap(sampleLines));
   }
   return lines.length === 0 ? "" : `${lines.join("\n")}\n`;
+}
+
+function sampleLines({ name, labels, value, histogram }: MetricValue): string[] {
+  if (histogram === undefined) return [`${name}${labelText(labels)} ${numberText(value)}`];
+  const { bounds, counts, sum } = histogram;
+  let below = 0;
+  const buckets = counts.map((count, at) => {
+    below += count;
+    const le = numberText(bounds[at] ?? Number.POSITIVE_INFINITY);
+    return `${name}_bucket${labelText({ ...labels, le })} ${below}`;
+  });
+  const own = labelText(labels);
+  return [...buckets, `${name}_sum${own} ${numberText(sum)}`, `${name}_count${own} ${below}`];
 }
 
 function labelText(labels: Readonly<Record<string, string>>): string {

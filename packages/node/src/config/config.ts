@@ -6,6 +6,8 @@ export interface HostPort {
   port: number;
   /** `host:port` under which others reach it too, told before its own addresses. */
   published?: readonly string[];
+  /** Hosts of an overlay network at which it is reached too, told after its own addresses. */
+  overlayHosts?: () => readonly string[];
 }
 
 export interface Config {
@@ -41,6 +43,7 @@ export interface Config {
   /** New storage nodes become part of the layout by themselves. */
   layoutAutoJoin: boolean;
   mesh: MeshConfig;
+  overlay: OverlayConfig;
   store: StoreConfig;
   ai: AiConfig;
   /** Share of this node in the rings of its pools. */
@@ -75,6 +78,21 @@ export interface MeshConfig {
     streamBytesMax: number;
     streamTimeMsMax: number;
   };
+}
+
+export interface OverlayConfig {
+  type: "none" | "yggdrasil";
+  /** URIs; see `overlay/peer-uri.ts`. */
+  peers: readonly string[];
+  listen: readonly string[];
+  /** Public keys, hexadecimal; empty: anybody may dial. */
+  allowedKeys: readonly string[];
+  /** `auto`, `none` or a name. */
+  interfaceName: string;
+  multicast: boolean;
+  /** Undefined: in the home. */
+  configFile: string | undefined;
+  adminSocket: string | undefined;
 }
 
 export interface AiConfig {

@@ -20,6 +20,7 @@ import {
   size,
 } from "./key-forms.js";
 import { capabilities, MESH_KEYS } from "./mesh-keys.js";
+import { OVERLAY_KEYS } from "./overlay-keys.js";
 import { POOL_KEYS } from "./pool-keys.js";
 import { STORE_KEYS } from "./store-keys.js";
 import { viewers } from "./viewers.js";
@@ -248,6 +249,7 @@ export const CONFIG_KEYS = {
       "for `mesh layout show` and `mesh layout apply`.",
   ),
   ...MESH_KEYS,
+  ...OVERLAY_KEYS,
   ...BACKUP_KEYS,
   ...STORE_KEYS,
   ...AI_KEYS,

@@ -9,7 +9,14 @@ import { isAbsolute, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { isMeshError } from "@hearthmesh/core";
 import type { NodeRole } from "@hearthmesh/identity";
-import type { AiConfig, Config, HostPort, MeshConfig, StoreConfig } from "./config.js";
+import type {
+  AiConfig,
+  Config,
+  HostPort,
+  MeshConfig,
+  OverlayConfig,
+  StoreConfig,
+} from "./config.js";
 import {
   ADDRESS_VARIABLES,
   CONFIG_KEYS,
@@ -119,6 +126,9 @@ function readFile(sources: ConfigSources, home: string): ConfigFile {
   return file;
 }
 
+/** Sections of the file that may be written as one word. */
+const LONG_NAMES: Readonly<Record<string, ConfigKeyName>> = { overlay: "overlay.type" };
+
 function flatten(value: unknown, prefix = ""): Map<string, unknown> {
   const result = new Map<string, unknown>();
   if (value === null || typeof value !== "object" || Array.isArray(value)) return result;
@@ -126,7 +136,7 @@ function flatten(value: unknown, prefix = ""): Map<string, unknown> {
     const path = prefix === "" ? name : `${prefix}.${name}`;
     if (item !== null && typeof item === "object" && !Array.isArray(item)) {
       for (const [inner, leaf] of flatten(item, path)) result.set(inner, leaf);
-    } else if (item !== null && item !== undefined) result.set(path, item);
+    } else if (item !== null && item !== undefined) result.set(LONG_NAMES[path] ?? path, item);
   }
   return result;
 }
@@ -241,6 +251,7 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     trashRetentionMs: get("files.trashRetention"),
     layoutAutoJoin: get("layout.autoJoin"),
     mesh: meshConfig(get),
+    overlay: overlayConfig(get),
     store: storeConfig(get),
     ai: aiConfig(get),
     poolCapacity: get("pool.capacity"),
@@ -272,6 +283,24 @@ function meshConfig(get: <T>(name: ConfigKeyName) => T): MeshConfig {
       streamBytesMax: get("relay.bytes"),
       streamTimeMsMax: get("relay.time"),
     },
+  };
+}
+
+function overlayConfig(get: <T>(name: ConfigKeyName) => T): OverlayConfig {
+  const uris = (name: ConfigKeyName) => get<readonly string[] | undefined>(name) ?? [];
+  const peers = uris("overlay.peers");
+  const listen = uris("overlay.listen");
+  const type = get<OverlayConfig["type"] | "auto">("overlay.type");
+  const isNamed = peers.length + listen.length > 0;
+  return {
+    type: type === "auto" ? (isNamed ? "yggdrasil" : "none") : type,
+    peers,
+    listen,
+    allowedKeys: uris("overlay.allowedKeys"),
+    interfaceName: get("overlay.interface"),
+    multicast: get("overlay.multicast"),
+    configFile: get("overlay.configFile"),
+    adminSocket: get("overlay.adminListen"),
   };
 }
 

@@ -15,6 +15,8 @@ export interface MemberLeadership extends Startable, Leadership {
    * cannot be done is logged, and tried again when a node says so again.
    */
   leapAbove(epoch: number): void;
+  /** Lets another coordinator lead, and stands again after this time. Alone it goes on leading. */
+  stepDown(forMs: number): void;
 }
 
 /**
@@ -52,6 +54,7 @@ class LoneLeadership implements MemberLeadership {
   async start(): Promise<void> {}
   async stop(): Promise<void> {}
   suspect(): void {}
+  stepDown(): void {}
   requireLeading(): void {}
 
   get state(): LeadershipState {
@@ -129,6 +132,10 @@ export class ElectedLeadership implements MemberLeadership {
 
   suspect(nodeId: NodeId): void {
     this.#election.suspect(nodeId);
+  }
+
+  stepDown(forMs: number): void {
+    this.#election.resign(forMs);
   }
 
   /** Whoever is elected next has it; nodes refuse this one until then. */

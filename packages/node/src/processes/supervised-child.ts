@@ -118,7 +118,9 @@ export class SupervisedChild {
     const order = ++this.#order;
     this.#timer?.cancel();
     await this.#end();
-    if (order === this.#order) this.start();
+    if (order !== this.#order) return;
+    this.#wanted = true;
+    this.#launch();
   }
 
   async #end(): Promise<void> {

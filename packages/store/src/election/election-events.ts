@@ -36,6 +36,8 @@ export type ElectionEvent =
   | { readonly type: "renewalFailed"; readonly renewal: number; readonly leaseEnded: boolean }
   /** The membership says that the node is dead. */
   | { readonly type: "suspected"; readonly nodeId: string }
+  /** Somebody else should lead: this one campaigns again only after `forMs`. */
+  | { readonly type: "resign"; readonly forMs: number }
   /** A guarded write of the leadership with this revision was refused. */
   | { readonly type: "fenced"; readonly modRevision: number };
 

@@ -171,6 +171,10 @@ export class ElectionMachine {
       case "stop":
         this.#stop(now, effects);
         break;
+      case "resign":
+        this.#stepDown("resigned", now, effects);
+        this.#waitForCampaign(now, event.forMs);
+        break;
       case "lookFailed":
         this.#nextLookMs = now.monotonicMs + this.#retryMs();
         break;

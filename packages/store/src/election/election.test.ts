@@ -118,6 +118,25 @@ describe.each([
     expect(second.election.state.epoch).toBe(2);
   });
 
+  it("steps down when it is asked to, and stands again when nobody else does", async () => {
+    const { store } = await subject();
+    const first = candidate(store, "a");
+    await first.election.start();
+    const second = candidate(store, "b");
+    await second.election.start();
+    first.election.resign(LEASE_MS);
+    expect(first.election.isLeading()).toBe(false);
+    await until(() => second.election.isLeading(), second.clock);
+    // A follower has nothing to resign from.
+    first.election.resign(1e9);
+    await second.election.stop();
+    await until(() => first.election.isLeading(), first.clock);
+    expect(first.election.state.epoch).toBe(3);
+    first.election.resign(LEASE_MS / 2);
+    await until(() => first.election.isLeading(), first.clock);
+    expect(first.election.state.epoch).toBe(4);
+  });
+
   it("keeps leading for as long as it renews", async () => {
     const opened = await subject();
     const { election, clock } = candidate(opened.store, "a");

@@ -118,6 +118,14 @@ export class Election implements Startable {
     await Promise.race([given, sleep(clock, leaseTimeMs, longest.signal).catch(() => undefined)]);
   }
 
+  /**
+   * Gives the lease back, so that another takes over at once, and stands again after `forMs`: when
+   * nobody else is there, it leads again then. Nothing happens while it does not lead.
+   */
+  resign(forMs: number): void {
+    if (this.#machine.leading !== undefined) this.#step({ type: "resign", forMs });
+  }
+
   get state(): ElectionState {
     return this.#state;
   }

@@ -77,6 +77,19 @@ export class EndpointPool {
     return this.#connecting;
   }
 
+  /** Begins anew at all endpoints, as after a start. Calls under way are answered still. */
+  redial(): void {
+    const old = this.#endpoints;
+    this.#current = undefined;
+    this.#endpoints = old.map(({ url }) => ({
+      ...{ url, connection: undefined, tls: undefined },
+      avoidUntilMs: 0,
+    }));
+    for (const { connection } of old) {
+      if (connection !== undefined) void this.#closeWhenIdle(connection);
+    }
+  }
+
   /** New calls go elsewhere, when there is an elsewhere. */
   leave(connection: EtcdConnection, reason: string): void {
     if (this.#current !== connection) return;

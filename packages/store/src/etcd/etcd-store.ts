@@ -51,6 +51,8 @@ export interface EtcdStoreOptions {
 export interface EtcdStore extends Store {
   /** Other addresses of the same cluster; calls under way go on. */
   setEndpoints(endpoints: readonly string[]): void;
+  /** Leaves all connections and dials anew; calls under way go on. */
+  redial(): void;
 }
 
 /**
@@ -185,6 +187,11 @@ class EtcdEngine implements EtcdStore {
   setEndpoints(endpoints: readonly string[]): void {
     this.#mustBeOpen();
     this.#client.pool.setEndpoints(endpoints);
+  }
+
+  redial(): void {
+    this.#mustBeOpen();
+    this.#client.pool.redial();
   }
 
   /** What was called before is still answered; watchers fail with `MESH_STORE_CLOSED`. */
