@@ -41,14 +41,7 @@ import type { Store } from "@hearthmesh/store";
 import type { AccessListener } from "./access-news.js";
 import { AllowLists } from "./allow-lists.js";
 import { ApiKeys } from "./api-keys.js";
-import {
-  type AuditNote,
-  type AuditPage,
-  type AuditVerdict,
-  auditLength,
-  readAudit,
-  verifyAudit,
-} from "./audit.js";
+import { type AuditPage, type AuditVerdict, auditLength, readAudit, verifyAudit } from "./audit.js";
 import type { AuthorityContext } from "./context.js";
 import { Coordinators } from "./coordinators.js";
 import {
@@ -108,7 +101,7 @@ export class Authority {
   readonly quotas: Quotas;
   /** Which machines of this member run models together. */
   readonly pools: Pools;
-  /** Who stopped the healer of a node, and who let it go on. */
+  /** What healing changed, who stopped it, and who let it go on. */
   readonly healingAudit: HealingAudit;
   readonly #context: AuthorityContext;
   readonly #verifier: CertificateVerifier;
@@ -360,12 +353,6 @@ export class Authority {
     this.check(principal);
     const nowMs = this.#context.clock.nowMs();
     return isDeniedBelow(this.grantsOf(principal), path, right, nowMs);
-  }
-
-  /** A record of what healing did: of changes that are no change of trust. */
-  note(audit: AuditNote): Promise<void> {
-    const change = { compare: [], operations: [], audit };
-    return this.#context.ledger.change(async () => ({ result: undefined, change }));
   }
 
   /** Audit records after a sequence number, oldest first. */

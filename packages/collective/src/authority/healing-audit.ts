@@ -1,4 +1,7 @@
-/** Who stopped the healer of a node, and who let it go on: notes in the audit trail. */
+/**
+ * What healing changed about the member, who stopped the healer of a node, and who let it go on:
+ * notes in the audit trail.
+ */
 import { type Actor, actorText } from "./api-keys.js";
 import type { AuditAction, AuditNote } from "./audit.js";
 import type { AuthorityContext } from "./context.js";
