@@ -16,5 +16,7 @@ export const CHILD_RESTART_MS_MAX = 30_000;
 export const CHILD_STEADY_MS = 60_000;
 /** Time that it has to end after SIGTERM before it gets SIGKILL. */
 export const CHILD_STOP_MS_MAX = 8_000;
+/** So many ends in a row, each soon after a start, mean that it does not run. */
+export const CHILD_CRASHES_FAILING = 3;
 /** Processes of an earlier daemon that are ended at a start. */
 export const ORPHANS_MAX = 8;
