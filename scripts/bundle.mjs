@@ -1,7 +1,8 @@
 /**
  * `npm run bundle [-- folder]`: the daemon and all commands as one file, `dist/mesh.mjs`, for images
  * and machines without a clone. Beside it lie the two programs that run engines in processes of
- * their own, and in `node_modules` the packages with binaries, which no bundle can hold.
+ * their own, and in `node_modules` the packages with binaries, which no bundle can hold. With
+ * `--built` nothing is installed or compiled before: an image has done that.
  */
 import {
   copyFileSync,
@@ -17,8 +18,10 @@ import { dirname, join, relative, resolve } from "node:path";
 import { build } from "esbuild";
 import { root, say, setUp } from "./lib.mjs";
 
-setUp();
-const out = resolve(process.argv[2] ?? join(root, "dist"));
+const isBuilt = process.argv.includes("--built");
+if (!isBuilt) setUp();
+const [folder = join(root, "dist")] = process.argv.slice(2).filter((one) => one !== "--built");
+const out = resolve(folder);
 /** They load binaries from their own folders; a bundle cannot hold those. */
 const NATIVE = ["libsql", "@napi-rs/blake-hash", "koffi"];
 /** Libraries of the engine for this platform, when they are installed; see docs/dependencies.md. */
@@ -93,7 +96,6 @@ const embed = {
 
 /** What CommonJS packages expect, in a module. */
 const banner = [
-  "#!/usr/bin/env node",
   'import { createRequire as __createRequire } from "node:module";',
   'import { fileURLToPath as __fileURLToPath } from "node:url";',
   'import { dirname as __pathDirname } from "node:path";',
@@ -122,6 +124,10 @@ const { metafile } = await build({
   plugins: [embed],
 });
 
+function isForHere({ os = [process.platform], cpu = [process.arch] }) {
+  return os.includes(process.platform) && cpu.includes(process.arch);
+}
+
 /** A package and what it needs at run time, as far as it is installed here: name -> folder. */
 function withDependencies(name, from, found = new Map()) {
   const folder = createRequire(join(from, "package.json"))
@@ -129,19 +135,20 @@ function withDependencies(name, from, found = new Map()) {
     .map((place) => join(place, name))
     .find((place) => existsSync(join(place, "package.json")));
   if (folder === undefined || found.has(name)) return found;
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const { dependencies, optionalDependencies } = manifest;
+  if (!isForHere(manifest)) return found;
   found.set(name, folder);
-  const { dependencies, optionalDependencies } = JSON.parse(
-    readFileSync(join(folder, "package.json"), "utf8"),
-  );
   const needed = Object.keys({ ...dependencies, ...optionalDependencies });
   for (const one of needed) withDependencies(one, folder, found);
   return found;
 }
 
-const packages = NATIVE.reduce((found, name) => withDependencies(name, root, found), new Map());
 const engines = join(root, "node_modules", ENGINES);
-for (const name of existsSync(engines) ? readdirSync(engines) : []) {
-  packages.set(`${ENGINES}/${name}`, join(engines, name));
+const installed = existsSync(engines) ? readdirSync(engines) : [];
+const packages = new Map();
+for (const name of [...NATIVE, ...installed.map((one) => `${ENGINES}/${one}`)]) {
+  withDependencies(name, root, packages);
 }
 rmSync(join(out, "node_modules"), { recursive: true, force: true });
 for (const [name, folder] of packages) {
