@@ -21,6 +21,7 @@ import type { CredentialHolder } from "./credential-holder.js";
 import type { NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import { processMetrics } from "./process-metrics.js";
+import { storageMetrics } from "./storage-metrics.js";
 import { VERSION } from "./version.js";
 import { workerMetrics } from "./worker-metrics.js";
 
@@ -128,6 +129,8 @@ export class NodeReport {
         value,
       }));
     const reports = facts.storage.map((node) => node.storage);
+    const own = facts.storage.find((node) => node.nodeId === record.nodeId);
+    const lacking = facts.replication;
     return [
       {
         name: "collective_cluster_health",
@@ -148,12 +151,23 @@ export class NodeReport {
       },
       { name: "collective_repair_queue_chunks", labels: member, value: facts.repairQueue },
       {
+        name: "collective_chunks_under_replicated",
+        labels: member,
+        value: lacking?.underReplicated ?? Number.NaN,
+      },
+      {
+        name: "collective_chunks_unavailable",
+        labels: member,
+        value: lacking?.unavailable ?? Number.NaN,
+      },
+      {
         name: "mesh_coordinator_leads",
         labels: { ...member, node: record.name },
         value: leadership.state.role === "leader" ? 1 : 0,
       },
       { name: "mesh_coordinator_epoch", labels: member, value: leadership.state.epoch },
       ...operations,
+      ...storageMetrics(own?.storage, record.name),
       ...canaryMetrics(health.checks, record.name),
       ...workerMetrics(facts.workers, member),
       ...processMetrics(this.#options),

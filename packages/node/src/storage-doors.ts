@@ -12,11 +12,13 @@ import { canaryMetrics } from "./canary/canary-metrics.js";
 import { CANARY_SUMMARY_AGE_MS_MAX } from "./canary/limits.js";
 import type { Config } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
+import type { HealingMetrics } from "./healing/healing-metrics.js";
 import type { NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import { meshMetrics } from "./mesh/mesh-metrics.js";
 import type { MeshPart } from "./mesh/mesh-part.js";
 import { processMetrics } from "./process-metrics.js";
+import { storageMetrics } from "./storage-metrics.js";
 import type { StoragePart } from "./storage-part.js";
 
 export function storageDoor(options: {
@@ -29,6 +31,8 @@ export function storageDoor(options: {
   mesh: MeshPart | undefined;
   /** Of models on this node; absent while the mesh is off. */
   models?: () => Promise<MetricValue[]>;
+  /** Absent while healing is off. */
+  healing?: HealingMetrics | undefined;
   startedAtMs: number;
   clock: Clock;
   log: Logger;
@@ -42,30 +46,17 @@ export function storageDoor(options: {
     metrics: async () => ({
       contentType: METRICS_CONTENT_TYPE,
       body: metricsText([
-        ...(await storageMetrics(options)),
+        ...storageMetrics(await storage.chunkStore.report(), record.name),
         ...canaryMetrics(await canary.checks(CANARY_SUMMARY_AGE_MS_MAX), record.name),
         ...processMetrics(options),
         ...meshMetrics(options.mesh, options.record.name),
         ...((await options.models?.()) ?? []),
+        ...(options.healing?.values() ?? []),
       ]),
     }),
     health,
     ready,
   });
-}
-
-async function storageMetrics(options: {
-  record: NodeRecord;
-  storage: StoragePart;
-}): Promise<MetricValue[]> {
-  const labels = { node: options.record.name };
-  const report = await options.storage.chunkStore.report();
-  return [
-    { name: "mesh_storage_capacity_bytes", labels, value: report.capacityBytes },
-    { name: "mesh_storage_used_bytes", labels, value: report.usedBytes },
-    { name: "mesh_chunks", labels, value: report.chunkCount },
-    { name: "mesh_chunks_corrupt", labels, value: report.corruptChunks },
-  ];
 }
 
 /**

@@ -63,6 +63,18 @@ const collective = {
     ["member"],
     'collective_repair_queue_chunks{member="alice"} 0',
   ),
+  collective_chunks_under_replicated: metric(
+    "gauge",
+    "Chunks with fewer copies than they should have; NaN until they were counted",
+    ["member"],
+    'collective_chunks_under_replicated{member="alice"} 0',
+  ),
+  collective_chunks_unavailable: metric(
+    "gauge",
+    "Chunks that are on no connected node; NaN until they were counted",
+    ["member"],
+    'collective_chunks_unavailable{member="alice"} 0',
+  ),
   collective_worker_done_total: metric(
     "counter",
     "Things that a worker has done since its leader started, such as chunks copied",
@@ -113,6 +125,12 @@ const storage = {
     "Bytes that chunks take on this node",
     ["node"],
     'mesh_storage_used_bytes{node="alice-node-01"} 104857600',
+  ),
+  mesh_storage_read_only: metric(
+    "gauge",
+    "1 while this node takes no new chunks, such as with a full disk",
+    ["node"],
+    'mesh_storage_read_only{node="alice-node-01"} 0',
   ),
   mesh_chunks: metric(
     "gauge",
