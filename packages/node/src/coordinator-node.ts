@@ -38,12 +38,12 @@ import { openPools } from "./pool/open-pools.js";
 import { makeBackup } from "./recovery/backup-part.js";
 import { ensureStoreKey } from "./recovery/store-key.js";
 import { Renewal } from "./renewal.js";
-import type { Tools } from "./tools.js";
+import type { NodeTools, Tools } from "./tools.js";
 
 export async function coordinatorNode(
   config: Config,
   record: NodeRecord,
-  tools: Tools,
+  tools: NodeTools,
 ): Promise<Startable[]> {
   const files = nodeFiles(config, record);
   const ground = await openMember(config, record, files, tools);
@@ -60,7 +60,7 @@ async function composeCoordinator(
   record: NodeRecord,
   files: NodeFiles,
   ground: MemberGround,
-  tools: Tools,
+  tools: NodeTools,
 ): Promise<Startable[]> {
   const { authority } = ground;
   const startedAtMs = tools.clock.monotonicMs();

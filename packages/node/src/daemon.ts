@@ -19,10 +19,11 @@ import { lockHome } from "./home-lock.js";
 import { openLogger } from "./logger.js";
 import { joinHub } from "./mesh/join-hub.js";
 import { joinTokenFile } from "./mesh/join-token-file.js";
+import { openOverlay, withOverlay } from "./overlay/open-overlay.js";
 import { withPreparation } from "./pool/preparation.js";
 import { checkPorts, type WantedPort } from "./port-check.js";
 import { RunningFile } from "./running-file.js";
-import type { Tools } from "./tools.js";
+import type { NodeTools, Tools } from "./tools.js";
 import { VERSION } from "./version.js";
 
 export interface DaemonOptions extends ConfigSources {
@@ -65,7 +66,8 @@ async function runLocked(config: Config, log: Logger): Promise<void> {
   await checkPorts(wantedPorts(config, roles.includes("coordinator")));
   const made = present ?? (await becomeNode(config, tools));
   const record = withRoles(made, config);
-  const parts = await buildParts(config, record, tools);
+  const overlay = openOverlay(config, process.env.PATH, tools);
+  const parts = await buildParts(withOverlay(config, overlay), record, { ...tools, overlay });
   await startAll(parts);
   log.info("the node is up", { nodeName: record.name, nodeId: record.nodeId });
   process.stdout.write(banner(config, record, present === undefined));
@@ -81,7 +83,11 @@ async function becomeNode(config: Config, tools: Tools): Promise<NodeRecord> {
   return joined ?? createMember(prepared, tools);
 }
 
-async function buildParts(config: Config, record: NodeRecord, tools: Tools): Promise<Startable[]> {
+async function buildParts(
+  config: Config,
+  record: NodeRecord,
+  tools: NodeTools,
+): Promise<Startable[]> {
   // Loaded late: a storage node does not need the web framework, nor a coordinator its absence.
   const parts = record.roles.includes("coordinator")
     ? await (await import("./coordinator-node.js")).coordinatorNode(config, record, tools)
@@ -92,7 +98,8 @@ async function buildParts(config: Config, record: NodeRecord, tools: Tools): Pro
     enrolment: record.roles.includes("coordinator") ? ownAddress(config.enrolment) : undefined,
     pid: process.pid,
   });
-  return [...parts, running];
+  // First, so that its address is known when others are told; it ends after the links over it.
+  return [...(tools.overlay === undefined ? [] : [tools.overlay]), ...parts, running];
 }
 
 /** The configuration may take roles away from a node, and give them to a coordinator. */

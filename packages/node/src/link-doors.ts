@@ -65,6 +65,8 @@ export class LinkDoors {
   readonly #open = new Set<Link>();
   readonly #places = new LinkPlaces();
   #listeners: Listening[] = [];
+  /** Hosts beside the configured one. */
+  readonly #alsoAt = new Set<string>();
 
   constructor(options: LinkDoorsOptions) {
     this.#options = options;
@@ -97,28 +99,54 @@ export class LinkDoors {
     this.#listeners.push(
       await listenLinks(this.#memory, SELF, this.#selfOptions(this.#otherSelf()), onSelf),
     );
-    const onLink = (link: Link) => {
-      if (this.#places.take(link)) this.#keep(link, "accepted");
-    };
     try {
-      const onRefused = (error: Error, peerAddress: string) => {
-        const isOwn = (error as { code?: unknown }).code === "QW_SELF_CONNECT";
-        const tell = isOwn ? log.debug.bind(log) : log.info.bind(log);
-        // Why this node itself refused somebody stands in the cause.
-        tell("link refused", { peerAddress, ...errorFields(error.cause ?? error) });
-      };
-      this.#listeners.push(
-        await listenLinks(this.#tls, address, this.#networkOptions(), onLink, onRefused),
-      );
+      this.#listeners.push(await this.#listen(address));
     } catch (cause) {
       throw listenError(cause, address);
     }
     log.info("links are open", { listenAddress: `${address.host}:${address.port}` });
   }
 
+  /**
+   * Listens at another host too, with the same port, such as the address of an overlay. Once it
+   * does, it stays so, also while the host is away for a time. Does nothing where it listens
+   * already. Rejects while the system does not have that host, or with another failure.
+   */
+  async openAt(host: string): Promise<void> {
+    const { address, log } = this.#options;
+    const isOpen = this.#listeners.length > 0;
+    if (!isOpen || address.host === "::" || address.host === host || this.#alsoAt.has(host)) return;
+    this.#alsoAt.add(host);
+    try {
+      const listening = await this.#listen({ host, port: address.port });
+      // The node may have begun to stop meanwhile.
+      if (this.#listeners.length === 0) return await listening.close();
+      this.#listeners.push(listening);
+    } catch (error) {
+      this.#alsoAt.delete(host);
+      throw error;
+    }
+    log.info("links are open at another address", { listenAddress: `[${host}]:${address.port}` });
+  }
+
+  #listen(address: Address): Promise<Listening> {
+    const { log } = this.#options;
+    const onLink = (link: Link) => {
+      if (this.#places.take(link)) this.#keep(link, "accepted");
+    };
+    const onRefused = (error: Error, peerAddress: string) => {
+      const isOwn = (error as { code?: unknown }).code === "QW_SELF_CONNECT";
+      const tell = isOwn ? log.debug.bind(log) : log.info.bind(log);
+      // Why this node itself refused somebody stands in the cause.
+      tell("link refused", { peerAddress, ...errorFields(error.cause ?? error) });
+    };
+    return listenLinks(this.#tls, address, this.#networkOptions(), onLink, onRefused);
+  }
+
   async stop(): Promise<void> {
     const listeners = this.#listeners;
     this.#listeners = [];
+    this.#alsoAt.clear();
     await Promise.all(listeners.map((listener) => listener.close()));
     await Promise.all([...this.#open].map((link) => link.close("the node is stopping")));
   }

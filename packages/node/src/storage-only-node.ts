@@ -39,13 +39,13 @@ import { openPools } from "./pool/open-pools.js";
 import { renewalFrom } from "./renewal-from.js";
 import { storageDoor, storageHealth } from "./storage-doors.js";
 import { StoragePart } from "./storage-part.js";
-import type { Tools } from "./tools.js";
+import type { NodeTools } from "./tools.js";
 import { viewersOf } from "./viewer-list.js";
 
 export async function storageOnlyNode(
   config: Config,
   record: NodeRecord,
-  tools: Tools,
+  tools: NodeTools,
 ): Promise<Startable[]> {
   const files = nodeFiles(config, record);
   const contacts = new CoordinatorContacts(files.record, record, tools.log);
@@ -97,20 +97,20 @@ export async function storageOnlyNode(
   router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
   let ai: InferenceService | undefined;
   const canary = storageCanary({ chunkStore: storage.chunkStore, inference: () => ai, ...tools });
-  const doorOptions = { config, record, storage, canary, credentials, links, mesh, startedAtMs };
+  const healing = openHealing({ config, record, files, ...tools });
+  const watched = { storage, canary, links, mesh, healing: healing?.metrics };
+  const doorOptions = { config, record, credentials, startedAtMs, ...watched };
   const renewal = renewalFrom(contacts, credentials, tools);
-  const closePeers = closing(peers);
   const { health, ready } = storageHealth(storage, canary);
   const heal = (upper: Pick<HealingDeps, "mesh" | "pools" | "models">) => {
     const own = { config, record, credentials, renewal, links, peers, storage };
     const healed = { ...own, ...upper, coordinator: undefined, ready, ...tools };
     return healingParts(healing, healed);
   };
-  const healing = openHealing({ config, record, files, ...tools });
   if (!mesh || !pools) {
     const door = storageDoor({ ...doorOptions, ...tools });
     const off = heal({ mesh: undefined, pools: undefined, models: undefined });
-    return [renewal, links, storage, closePeers, door, ...off];
+    return [renewal, links, storage, closing(peers), door, ...off];
   }
   const leader = (signal: AbortSignal) => coordinatorLink(links, mesh, contacts, signal);
   const collective = readableModels(leader, peers);
@@ -120,11 +120,11 @@ export async function storageOnlyNode(
   const metrics = storageDoor({ ...doorOptions, models: models.sources.metrics, ...tools });
   const self = () =>
     trust.principalOf([decodePem("CERTIFICATE", credentials.current.certificatePem)]);
-  const healer = healing?.service;
-  const api = () => openNodeApi(models, { operator: self(), pools: pools.doors, healer, ...tools });
+  const doors = { pools: pools.doors, healer: healing?.service, ...tools };
+  const api = () => openNodeApi(models, mesh, { ...doors, operator: self() });
   const sight = { mesh, health, ready, isViewer: viewersOf(config) };
   const door = new NodeDoor({ ...config.http, ...tools, ...sight, api });
-  const parts = [renewal, links, mesh, pools.part, ...models.parts, storage, closePeers];
+  const parts = [renewal, links, mesh, pools.part, ...models.parts, storage, closing(peers)];
   return [...parts, metrics, door, ...heal({ mesh, pools, models: models.sources })];
 }
 
@@ -138,10 +138,18 @@ function ownBundle({ trustDomain }: NodeRecord, caCertificatePem: string): Trust
 }
 
 /** The web framework is loaded when somebody asks for what needs it. */
-async function openNodeApi({ sources }: NodeModels, services: NodeServices): Promise<NodeApi> {
+async function openNodeApi(
+  { sources }: NodeModels,
+  { parts: { swim } }: MeshPart,
+  services: NodeServices,
+): Promise<NodeApi> {
   const { nodeApi, OpenAiService } = await import("@hearthmesh/gateway");
+  const { openNodeEvents } = await import("./healing/node-events.js");
   const openAi = new OpenAiService({ ...sources, ...services });
-  return nodeApi({ ...services, ...sources, openAi });
+  const { healer, operator } = services;
+  const events = openNodeEvents({ ...services, nodeName: operator.name, healer, swim });
+  const api = await nodeApi({ ...services, ...sources, openAi, events: events.feed });
+  return { ...api, end: events.close };
 }
 
 function closing(peers: PeerLinks): Startable {

@@ -16,6 +16,8 @@ import type { Link } from "@hearthmesh/qwormhole";
 import { outsideAddresses } from "../addresses.js";
 import type { LinkOrigin } from "../link-doors.js";
 import { isMachine, type MethodPart, principalOf } from "../method-router.js";
+import type { Overlay } from "../overlay/overlay.js";
+import { OverlayLinks } from "../overlay/overlay-links.js";
 import { type MeshParts, type MeshPartsOptions, makeMeshParts } from "./mesh-parts.js";
 import { MeshReport } from "./mesh-report.js";
 import { MeshWatch } from "./mesh-watch.js";
@@ -28,22 +30,27 @@ export class MeshPart implements Startable, MeshService {
   readonly #report: MeshReport;
   readonly #unsubscribe: (() => void)[] = [];
   readonly #watch: MeshWatch;
+  readonly #overlayLinks: OverlayLinks | undefined;
 
   constructor(options: MeshPartsOptions) {
     this.#options = options;
     this.parts = makeMeshParts(options);
-    const { config, record, clock, random, log } = options;
+    const { config, record, overlay, doors, clock, random, log } = options;
     const { swim, discovery } = this.parts;
+    const onChanged = () => {
+      swim.updateSelf();
+      discovery.networkChanged();
+    };
     this.#watch = new MeshWatch({
       swim,
       addresses: () => outsideAddresses(config.links, config.advertise),
-      onChanged: () => {
-        swim.updateSelf();
-        discovery.networkChanged();
-      },
+      onChanged,
       clock,
       log,
     });
+    if (overlay !== undefined) {
+      this.#overlayLinks = new OverlayLinks({ overlay, doors, onChanged, clock, log });
+    }
     const pseudonym = `${record.name}-${record.nodeId.slice(0, 8)}`;
     this.proxy = new ServiceProxy({ access: this.parts.services, pseudonym, clock, random, log });
     this.#report = new MeshReport({ ...options, ...this.parts });
@@ -107,10 +114,12 @@ export class MeshPart implements Startable, MeshService {
       discovery.addCandidate("snapshot", { nodeId, linkAddresses });
     }
     await this.#watch.start();
+    await this.#overlayLinks?.start();
   }
 
   async stop(): Promise<void> {
     const { swim, links, routes, relay, discovery, health } = this.parts;
+    await this.#overlayLinks?.stop();
     await this.#watch.stop();
     await discovery.stop();
     await swim.stop();
@@ -136,6 +145,11 @@ export class MeshPart implements Startable, MeshService {
     this.#options.secrets.rotate().catch((error: unknown) => {
       this.#options.log.warn("the secret of the mesh was not rotated", errorFields(error));
     });
+  }
+
+  /** Undefined without one. */
+  get overlay(): Overlay | undefined {
+    return this.#options.overlay;
   }
 
   status(): MeshStatusResponse {

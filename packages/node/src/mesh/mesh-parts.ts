@@ -33,6 +33,7 @@ import type { Config } from "../config/config.js";
 import type { CredentialHolder } from "../credential-holder.js";
 import type { NodeFiles, NodeRecord } from "../home.js";
 import type { LinkDoors } from "../link-doors.js";
+import type { Overlay } from "../overlay/overlay.js";
 import type { Tools } from "../tools.js";
 import { VERSION } from "../version.js";
 import type { GuestServices } from "./guest-services.js";
@@ -68,6 +69,8 @@ export interface MeshPartsOptions extends Tools {
   guestServices?(): GuestServices | undefined;
   linkToGuest?(nodeId: NodeId, signal?: AbortSignal): Promise<Link> | undefined;
   guestName?(nodeId: NodeId): string | undefined;
+  /** Links are made over it too. */
+  readonly overlay?: Overlay | undefined;
 }
 
 export type MeshParts = ReturnType<typeof makeMeshParts>;
