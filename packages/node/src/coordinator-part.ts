@@ -47,6 +47,7 @@ import { withListingsAway } from "./federation/listing-away.js";
 import { peerMetrics } from "./federation/peer-metrics.js";
 import { Peering } from "./federation/peering.js";
 import type { HealingPart } from "./healing/healing-part.js";
+import { openNodeEvents } from "./healing/node-events.js";
 import type { NodeCredentials, NodeRecord } from "./home.js";
 import type { LinkDoors } from "./link-doors.js";
 import type { MemberGround } from "./member-authority.js";
@@ -85,6 +86,7 @@ export class CoordinatorPart implements Startable {
   readonly #options: CoordinatorPartOptions;
   readonly #parts: readonly Startable[];
   readonly #keyValue: KeyValueService;
+  readonly #events: ReturnType<typeof openNodeEvents>;
   readonly peering: Peering;
   /** The canary on the real path, as the doors tell it. */
   readonly ready: GatewayServices["ready"];
@@ -98,7 +100,11 @@ export class CoordinatorPart implements Startable {
     const { leadership } = options.ground;
     const leads = () => leadership.state.role === "leader";
     this.peering = new Peering({ ...options, peers: policy.peers, leads });
-    const services = gatewayServices(options, this.#keyValue, this.peering);
+    const healer = options.healing?.service;
+    const swim = options.mesh?.mesh.parts.swim;
+    this.#events = openNodeEvents({ nodeName: options.record.name, healer, swim, ...options });
+    const events = this.#events.feed;
+    const services = { ...gatewayServices(options, this.#keyValue, this.peering), events };
     const upgrade = serviceUpgrade(services);
     const metrics = new HttpMetrics(() => services.metrics());
     const tls = { services, metrics, credentials: doorCredentials(credentials.current) };
@@ -150,6 +156,7 @@ export class CoordinatorPart implements Startable {
     this.#stopFollowing();
     // Watches and waiting requests end first: the doors wait for what is under way.
     this.#keyValue.close();
+    this.#events.close();
     await stopAll(this.#parts);
   }
 
@@ -278,6 +285,7 @@ function gatewayServices(
       ...meshMetrics(options.mesh?.mesh, record.name),
       ...peerMetrics({ member: record.memberId, peers: authority.peers, peering, clock }),
       ...openAi.metrics(record.name),
+      ...(options.healing?.metrics.values() ?? []),
       ...(await options.models.metrics()),
     ],
     keyValue,

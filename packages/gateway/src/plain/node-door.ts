@@ -32,6 +32,8 @@ import { type IsViewer, isViewRequest } from "./viewers.js";
 /** Routes that need a web framework; see `../doors/node-api.ts`. */
 export interface NodeApi {
   serve(request: IncomingMessage, response: ServerResponse): void;
+  /** Ends what has no end of its own, before the door waits for all that is under way. */
+  end?(): void;
   close(): Promise<void>;
 }
 
@@ -105,9 +107,10 @@ export class NodeDoor implements Startable {
   }
 
   async stop(): Promise<void> {
-    await closeServer(this.#server, this.#options.clock);
     // An API that could not be loaded has nothing to close.
     const api = await this.#api?.catch(() => undefined);
+    api?.end?.();
+    await closeServer(this.#server, this.#options.clock);
     await api?.close();
   }
 

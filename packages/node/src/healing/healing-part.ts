@@ -2,13 +2,16 @@
 import type { Startable } from "@hearthmesh/core";
 import { Healer, type HealerOptions, type HealerService } from "@hearthmesh/healing";
 import type { HealingList } from "./healing-list.js";
+import { HealingMetrics } from "./healing-metrics.js";
 
 export class HealingPart implements Startable {
   readonly name = "healing";
+  readonly metrics: HealingMetrics;
   readonly #healer: Healer;
 
   constructor(options: HealerOptions) {
     this.#healer = new Healer(options);
+    this.metrics = new HealingMetrics(this.#healer);
   }
 
   /** For the doors. */
