@@ -21,6 +21,8 @@ export interface LogFields {
   fileId?: string;
   chunkId?: string;
   inviteId?: string;
+  /** Of healing. */
+  incidentId?: string;
   serial?: string;
   layoutVersion?: number;
   revision?: number;

@@ -1,6 +1,10 @@
-/** The runtime: it looks, asks the machine what follows, does it, and tells the machine. */
-import { type Clock, type Logger, MeshError, type Random } from "@hearthmesh/core";
-import type { Monitor } from "./fact.js";
+/**
+ * The runtime: it looks, tells the machine, does what the machine asks for, and tells it how that
+ * went. It decides nothing. Monitors, remedies, listeners and the knowledge are others' code: what
+ * they throw ends here.
+ */
+import { type Clock, errorFields, type Logger, MeshError, type Random } from "@hearthmesh/core";
+import type { Monitor, SymptomKind, Verdict } from "./fact.js";
 import type {
   HealerService,
   HealerStatus,
@@ -10,9 +14,16 @@ import type {
 } from "./healer-service.js";
 import type { Incident } from "./incident.js";
 import type { KnowledgeStore } from "./knowledge.js";
-import { BUDGET_COUNT, BUDGET_WINDOW_MS, CYCLE_MS } from "./limits.js";
+import { KnowledgeRecorder } from "./knowledge-recorder.js";
+import { CYCLE_MS, LISTENERS_MAX, LOOK_MS_MAX } from "./limits.js";
+import type { Considered, HealerEffect, HealerEvent, Now } from "./machine/healer-events.js";
+import { HealerMachine } from "./machine/healer-machine.js";
+import { headline } from "./machine/texts.js";
 import { MonitorSet } from "./monitor-set.js";
-import type { Remedy } from "./remedy.js";
+import type { Remedy, RemedyName } from "./remedy.js";
+import { RemedyRuns } from "./remedy-runs.js";
+import { RoundClock } from "./round-clock.js";
+import type { Symptom } from "./symptom.js";
 
 export interface HealerOptions {
   readonly self: { readonly nodeId: string; readonly name: string };
@@ -24,90 +35,230 @@ export interface HealerOptions {
   readonly log: Logger;
 }
 
+type Phase = keyof HealingCounters["phaseMs"];
+
 export class Healer implements HealerService {
   readonly #options: HealerOptions;
+  readonly #machine: HealerMachine;
   readonly #monitors: MonitorSet;
-  readonly #remedies: Remedy[] = [];
+  readonly #remedies = new Map<RemedyName, Remedy>();
+  readonly #runs: RemedyRuns;
+  readonly #recorder: KnowledgeRecorder;
+  readonly #rounds: RoundClock;
   readonly #listeners = new Set<(event: HealingEvent) => void>();
-  #timer: { cancel(): void } | undefined;
-  #cycles = 0;
+  readonly #phaseMs: Record<Phase, number> = { monitor: 0, analyse: 0, plan: 0, execute: 0 };
+  #unwatch: () => void = () => undefined;
+  #isStopped = false;
 
   constructor(options: HealerOptions) {
+    const { self, mode: configured, random, clock } = options;
     this.#options = options;
-    this.#monitors = new MonitorSet(options.clock);
+    this.#machine = new HealerMachine({ self, configured, random });
+    this.#monitors = new MonitorSet(clock);
+    this.#runs = new RemedyRuns(clock, this.#remedies);
+    this.#recorder = new KnowledgeRecorder(options);
+    this.#rounds = new RoundClock(clock, CYCLE_MS, () => this.#round());
   }
 
+  /** Before the start. Names of monitors and of remedies are unique on a node. */
   add({ monitors, remedies }: { monitors: readonly Monitor[]; remedies: readonly Remedy[] }): void {
     for (const monitor of monitors) this.#monitors.add(monitor);
-    this.#remedies.push(...remedies);
+    for (const remedy of remedies) {
+      if (this.#remedies.has(remedy.name)) {
+        throw new Error(`two remedies have the name ${remedy.name}`);
+      }
+      this.#remedies.set(remedy.name, remedy);
+      this.#machine.addRemedy(remedy);
+    }
   }
 
+  /** Returns at once: what is remembered comes when its store answers. */
   start(): void {
-    this.#timer = this.#options.clock.setTimeout(() => void this.#cycle(), CYCLE_MS);
+    this.#load().catch((error: unknown) => {
+      this.#options.log.warn("what healing remembers could not be read", errorFields(error));
+    });
+    this.#unwatch = this.#monitors.watch(() => this.#rounds.wake());
+    this.#rounds.start();
   }
 
+  /** Open incidents stay open in the records: the next start takes them over or ends them. */
   async stop(): Promise<void> {
-    this.#timer?.cancel();
-    this.#timer = undefined;
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#unwatch();
+    this.#rounds.stop();
     this.#monitors.abort();
+    this.#runs.abort();
+    await this.#recorder.stop();
   }
 
-  async #cycle(): Promise<void> {
-    this.#cycles++;
-    await this.#monitors.lookAll();
-    if (this.#timer !== undefined) this.start();
+  /** An incident of another node. Who says so has been checked. */
+  told(incident: Incident): void {
+    this.#step({ kind: "told", incident });
+  }
+
+  /** What others wrote to the same records: shown, and not written again. */
+  async recall(): Promise<void> {
+    await this.#load();
   }
 
   status(): HealerStatus {
-    const { self, mode } = this.#options;
-    return {
-      nodeId: self.nodeId,
-      nodeName: self.name,
-      mode,
-      verdict: "unknown",
-      monitors: this.#monitors.names().map((name) => ({
-        name,
-        verdict: "unknown",
-        lookedAtMs: undefined,
-        facts: 0,
-      })),
-      open: [],
-      remedies: [],
-      budget: { left: BUDGET_COUNT, of: BUDGET_COUNT, windowMs: BUDGET_WINDOW_MS },
-    };
+    const { self } = this.#options;
+    const status = this.#machine.status(this.#now());
+    const monitors = this.#monitors.names().map((name) => {
+      const view = this.#machine.monitor(name);
+      const unknown = { verdict: "unknown" as const, lookedAtMs: undefined, facts: 0 };
+      return { name, ...(view ?? unknown) };
+    });
+    const isOpen = status.open.length > 0;
+    const verdict = isOpen ? "ill" : seen(monitors.map((one) => one.verdict));
+    return { nodeId: self.nodeId, nodeName: self.name, ...status, verdict, monitors };
   }
 
-  history(): readonly Incident[] {
-    return [];
+  history(options: { limit: number; kind?: SymptomKind; before?: string }): readonly Incident[] {
+    return this.#machine.book.list(options);
   }
 
   incident(id: string): Incident {
-    throw new MeshError("MESH_NOT_FOUND", { message: `there is no incident ${id.slice(0, 64)}` });
+    const incident = this.#machine.book.get(id);
+    if (incident !== undefined) return incident;
+    throw new MeshError("MESH_NOT_FOUND", {
+      message: `there is no incident ${id.slice(0, 64)}`,
+      hint: "`mesh heal history` lists those that are known; the oldest are forgotten.",
+    });
   }
 
-  async plan(): Promise<readonly PlannedRemedy[]> {
-    return [];
+  async plan(signal: AbortSignal): Promise<readonly PlannedRemedy[]> {
+    signal.throwIfAborted();
+    await this.#lookNow(LOOK_MS_MAX);
+    signal.throwIfAborted();
+    return this.#machine.plan((symptom) => this.#consider(symptom), this.#now());
   }
 
-  pause(): void {}
+  pause(forMs: number | undefined, by: string): void {
+    this.#step({ kind: "pause", forMs, by });
+  }
 
-  resume(): void {}
+  resume(by: string): void {
+    this.#step({ kind: "resume", by });
+  }
 
-  setDryRun(): void {}
+  setDryRun(on: boolean, by: string): void {
+    this.#step({ kind: "dry-run", on, by });
+  }
 
+  /** `MESH_LIMIT` above `LISTENERS_MAX`. */
   onEvent(listener: (event: HealingEvent) => void): () => void {
+    if (this.#listeners.size >= LISTENERS_MAX) {
+      throw new MeshError("MESH_LIMIT", {
+        message: `${LISTENERS_MAX} listen to the healer of this node already`,
+      });
+    }
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
   counters(): HealingCounters {
     return {
-      cycles: this.#cycles,
-      phaseMs: { monitor: 0, analyse: 0, plan: 0, execute: 0 },
-      looksFailed: 0,
-      symptoms: new Map(),
-      applied: new Map(),
-      recoveries: [],
+      cycles: this.#rounds.count,
+      phaseMs: { ...this.#phaseMs },
+      ...this.#machine.counters(),
     };
   }
+
+  async #load(): Promise<void> {
+    const remembered = await this.#options.knowledge.load();
+    this.#step({ kind: "loaded", remembered });
+  }
+
+  async #round(): Promise<void> {
+    await this.#lookNow();
+  }
+
+  async #lookNow(patienceMs?: number): Promise<void> {
+    const beganAtMs = this.#options.clock.monotonicMs();
+    const looks = await this.#monitors.lookAll(patienceMs);
+    this.#phaseMs.monitor += this.#options.clock.monotonicMs() - beganAtMs;
+    this.#step({ kind: "looked", looks });
+  }
+
+  #step(event: HealerEvent): void {
+    if (this.#isStopped) return;
+    const { clock } = this.#options;
+    const beganAtMs = clock.monotonicMs();
+    const effects = this.#machine.step(event, this.#now());
+    const phase = event.kind === "looked" ? "analyse" : "plan";
+    this.#phaseMs[phase] += clock.monotonicMs() - beganAtMs;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: HealerEffect): void {
+    if (effect.kind === "consider") {
+      const candidates = this.#consider(effect.symptom);
+      this.#step({ kind: "considered", key: effect.key, candidates });
+    } else if (effect.kind === "apply") void this.#run(this.#runs.apply(effect.run));
+    else if (effect.kind === "roll-back") void this.#run(this.#runs.rollBack(effect.run));
+    else if (effect.kind === "remember") this.#recorder.remedy(effect.record);
+    else if (effect.kind === "settings") this.#recorder.settings(effect.settings);
+    else if (effect.kind === "mode") {
+      this.#options.log.info(`healing is ${effect.mode} now`, { principal: effect.by });
+      this.#tell({ kind: "mode", mode: effect.mode });
+    } else this.#publish(effect.incident);
+  }
+
+  async #run(ending: Promise<HealerEvent>): Promise<void> {
+    const { clock } = this.#options;
+    const beganAtMs = clock.monotonicMs();
+    const event = await ending;
+    this.#phaseMs.execute += clock.monotonicMs() - beganAtMs;
+    this.#step(event);
+    // Whether it helped is worth a look before the next second.
+    this.#rounds.wake();
+  }
+
+  /** All that handle it, in the words of their own; one that throws is barred. */
+  #consider(symptom: Symptom): Considered[] {
+    const able = [...this.#remedies.values()].filter((one) => one.handles.includes(symptom.kind));
+    return able.map((remedy) => {
+      try {
+        const text = remedy.describe(symptom);
+        const blockedBy = remedy.blockedBy(symptom);
+        const considered = { remedy: remedy.name, text };
+        return blockedBy === undefined ? considered : { ...considered, blockedBy };
+      } catch (error) {
+        const blockedBy = errorFields(error).reason ?? "it failed";
+        return { remedy: remedy.name, text: remedy.name, blockedBy };
+      }
+    });
+  }
+
+  #publish(incident: Incident): void {
+    const { log } = this.#options;
+    this.#recorder.incident(incident);
+    const entry = incident.timeline.at(-1);
+    const tell = entry?.step === "given-up" ? log.warn.bind(log) : log.info.bind(log);
+    const reason = `${entry?.step ?? ""}: ${entry?.text ?? ""}`;
+    tell(headline(incident), { incidentId: incident.id, nodeName: incident.nodeName, reason });
+    this.#tell({ kind: "incident", incident });
+  }
+
+  #tell(event: HealingEvent): void {
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.#options.log.debug("a listener of healing failed", errorFields(error));
+      }
+    }
+  }
+
+  #now(): Now {
+    const { clock } = this.#options;
+    return { monotonicMs: clock.monotonicMs(), wallMs: clock.nowMs() };
+  }
+}
+
+/** With nothing open: well only when everybody could see. */
+function seen(verdicts: readonly Verdict[]): Verdict {
+  return verdicts.includes("unknown") ? "unknown" : "well";
 }

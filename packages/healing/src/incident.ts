@@ -60,6 +60,8 @@ export interface IncidentEntry {
   readonly text: string;
   /** Of `decided` and `blocked`: what there was to choose from, the best first. */
   readonly candidates?: readonly RemedyCandidate[];
+  /** So many entries stood here, and were left out for room. */
+  readonly omitted?: number;
 }
 
 export interface Incident {

@@ -35,3 +35,8 @@ export const BLOCKED_MS_MAX = 5 * 60_000;
 export const TAKE_OVER_MS = 90_000;
 /** How long what a monitor or remedy ends late is waited for after it was told to end. */
 export const ABORT_GRACE_MS = 5_000;
+/** Records that wait to be written while the store takes none. */
+export const RECORDS_WAITING_MAX = 512;
+export const RECORD_RETRY_MS = 5_000;
+/** Those who listen to one healer. */
+export const LISTENERS_MAX = 256;
