@@ -23,6 +23,10 @@ const alias = [
     find: /^@hearthmesh\/gateway\/control-plane$/,
     replacement: source("gateway/src/control-plane/index.ts"),
   },
+  {
+    find: /^@hearthmesh\/gateway\/incident-page$/,
+    replacement: source("gateway/src/healing/incident-page.ts"),
+  },
   { find: /^@hearthmesh\/gateway\/plain$/, replacement: source("gateway/src/plain/index.ts") },
   {
     find: /^@hearthmesh\/client\/private-files$/,

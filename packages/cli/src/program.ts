@@ -18,6 +18,11 @@ import { grantAddCommand } from "./commands/grant-add.js";
 import { grantExplainCommand } from "./commands/grant-explain.js";
 import { grantListCommand } from "./commands/grant-list.js";
 import { grantRemoveCommand } from "./commands/grant-remove.js";
+import { healDryRunCommand } from "./commands/heal-dry-run.js";
+import { healExplainCommand } from "./commands/heal-explain.js";
+import { healHistoryCommand } from "./commands/heal-history.js";
+import { healPauseCommand, healResumeCommand } from "./commands/heal-pause.js";
+import { healStatusCommand } from "./commands/heal-status.js";
 import { identityInitCommand } from "./commands/identity-init.js";
 import { identityListCommand } from "./commands/identity-list.js";
 import { identityListCollectivesCommand } from "./commands/identity-list-collectives.js";
@@ -70,6 +75,7 @@ import { peerListCommand } from "./commands/peer-list.js";
 import { peerRefreshCommand } from "./commands/peer-refresh.js";
 import { peerRemoveCommand } from "./commands/peer-remove.js";
 import { peerShowCommand } from "./commands/peer-show.js";
+import { overlayStatusCommand } from "./commands/overlay-status.js";
 import { peersCommand } from "./commands/peers.js";
 import { policyExplainCommand } from "./commands/policy-explain.js";
 import { policyListCommand } from "./commands/policy-list.js";
@@ -141,6 +147,7 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       peerGroup(cli),
       peersCommand(cli),
       routesCommand(cli),
+      overlayCommand(cli),
       commandGroup("service", "programs on any node, reached through the mesh", [
         serviceAddCommand(cli),
         serviceListCommand(cli),
@@ -218,6 +225,14 @@ function upkeepCommands(cli: Cli): MeshCommand[] {
       workerListCommand(cli),
       workerSetCommand(cli),
       workerRunCommand(cli),
+    ]),
+    commandGroup("heal", "what broke, what was done about it, and how to stop that for a while", [
+      healStatusCommand(cli),
+      healHistoryCommand(cli),
+      healExplainCommand(cli),
+      healPauseCommand(cli),
+      healResumeCommand(cli),
+      healDryRunCommand(cli),
     ]),
   ];
 }
