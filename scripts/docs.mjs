@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { alertsPage } from "./alerts-page.mjs";
 import { root, say, setUp } from "./lib.mjs";
 
 setUp();
@@ -82,6 +83,7 @@ const pages = {
   "docs/configuration.md": configurationPage(),
   "mesh.example.yaml": exampleFile(),
   "docs/metrics.md": metricsPage(),
+  "docs/alerts.md": alertsPage(),
   "docs/cli.md": commandReference(describeCommands()),
   "docs/openapi.json": `${JSON.stringify(await openApiDocument(), undefined, 2)}\n`,
 };
