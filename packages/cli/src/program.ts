@@ -69,13 +69,13 @@ import { nodeListCommand } from "./commands/node-list.js";
 import { nodeRemoveCommand } from "./commands/node-remove.js";
 import { nodeUndrainCommand } from "./commands/node-undrain.js";
 import { openCommand } from "./commands/open.js";
+import { overlayStatusCommand } from "./commands/overlay-status.js";
 import { peerAcceptCommand } from "./commands/peer-accept.js";
 import { peerInviteCommand } from "./commands/peer-invite.js";
 import { peerListCommand } from "./commands/peer-list.js";
 import { peerRefreshCommand } from "./commands/peer-refresh.js";
 import { peerRemoveCommand } from "./commands/peer-remove.js";
 import { peerShowCommand } from "./commands/peer-show.js";
-import { overlayStatusCommand } from "./commands/overlay-status.js";
 import { peersCommand } from "./commands/peers.js";
 import { policyExplainCommand } from "./commands/policy-explain.js";
 import { policyListCommand } from "./commands/policy-list.js";
@@ -147,7 +147,6 @@ export function buildProgram(cli: Cli, name = "mesh"): MeshCommand {
       peerGroup(cli),
       peersCommand(cli),
       routesCommand(cli),
-      overlayCommand(cli),
       commandGroup("service", "programs on any node, reached through the mesh", [
         serviceAddCommand(cli),
         serviceListCommand(cli),
@@ -196,6 +195,9 @@ function inferenceCommands(cli: Cli): MeshCommand[] {
   return [
     inferenceCommand(cli),
     inferenceStatsCommand(cli),
+    commandGroup("overlay", "the network over networks that this node is in", [
+      overlayStatusCommand(cli),
+    ]),
     commandGroup("ring", "which member holds which part of a model", [ringStatusCommand(cli)]),
     commandGroup("bench", "how fast engines, links and rings of this pool really are", [
       benchEngineCommand(cli),

@@ -21,6 +21,38 @@ export const RelayReport = z.object({
   refused: z.record(z.string(), z.number()).describe("Refused, by reason"),
 });
 
+export const OverlayPeerView = z.object({
+  key: z.string().describe("Public key in the overlay, hexadecimal; empty while not connected"),
+  address: z.string().describe("In the overlay; empty while not connected"),
+  node: z.string().nullable().describe("Name of the node of this mesh that has this address"),
+  remote: z.string().describe("Where it was dialled, or calls from"),
+  up: z.boolean(),
+  inbound: z.boolean(),
+  uptimeSeconds: z.number(),
+  bytesIn: z.number(),
+  bytesOut: z.number(),
+  reason: z.string().exactOptional().describe("Why it is not connected"),
+});
+
+export const OverlayReport = z
+  .object({
+    type: z.string().describe("yggdrasil"),
+    state: z
+      .enum(["stopped", "starting", "up", "silent", "down"])
+      .describe("silent: its program runs and does not answer; down: it is started again"),
+    reason: z.string().exactOptional().describe("Why it is not up, or nobody is connected"),
+    address: z.string().nullable().describe("Of this node; null without an interface"),
+    subnet: z.string().nullable(),
+    key: z.string().nullable().describe("Public key of this node in the overlay, hexadecimal"),
+    version: z.string().nullable().describe("Of its program, where it says it"),
+    uptimeSeconds: z.number().nullable().describe("Since its program was started"),
+    restarts: z.number().int().describe("Ends of its program that nobody asked for"),
+    connected: z.number().int().describe("Overlay peers that are connected directly"),
+    peers: z.array(OverlayPeerView),
+  })
+  .meta({ id: "MeshOverlay" });
+export type OverlayReport = z.infer<typeof OverlayReport>;
+
 export const MeshStatusResponse = z
   .object({
     time: Timestamp,
@@ -48,6 +80,7 @@ export const MeshStatusResponse = z
     }),
     discovery: z.array(DiscoveryReport),
     relay: RelayReport,
+    overlay: OverlayReport.nullable().describe("null without one"),
     routes: z.number().int(),
     services: z.number().int(),
   })
@@ -68,6 +101,13 @@ export const MeshPeer = z
     via: z.array(z.string()).describe("Names of the relays on the way, the nearest first"),
     roundTripMs: RoundTrip,
     foundBy: z.array(z.object({ method: DiscoveryMethod, at: Timestamp })),
+    overlay: z
+      .object({
+        address: z.string().describe("That it announced; who is there is asked for a certificate"),
+        inUse: z.boolean().describe("The link to it goes over the overlay"),
+      })
+      .exactOptional()
+      .describe("Where both nodes are in the overlay"),
     reason: z.string().exactOptional().describe("Why there is no direct link to it"),
   })
   .meta({ id: "MeshPeer" });

@@ -252,6 +252,24 @@ const mesh = {
     ["node", "reason"],
     'mesh_relay_refused_total{node="alice-coordinator",reason="streams"} 0',
   ),
+  mesh_overlay_up: metric(
+    "gauge",
+    "1 while the overlay of this node runs and answers, else 0; only with an overlay",
+    ["node"],
+    'mesh_overlay_up{node="alice-coordinator"} 1',
+  ),
+  mesh_overlay_peers: metric(
+    "gauge",
+    "Overlay peers that are connected with this node directly",
+    ["node"],
+    'mesh_overlay_peers{node="alice-coordinator"} 2',
+  ),
+  mesh_overlay_restarts_total: metric(
+    "counter",
+    "Ends of the overlay's program that nobody asked for; it is started again each time",
+    ["node"],
+    'mesh_overlay_restarts_total{node="alice-coordinator"} 0',
+  ),
   mesh_services: metric(
     "gauge",
     "Services of the mesh as this node knows them, by their health",

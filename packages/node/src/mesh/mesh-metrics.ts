@@ -11,6 +11,7 @@ type MeshMetric = Extract<MetricName, MetricValue["name"]>;
 export function meshMetrics(mesh: MeshPart | undefined, node: string): MetricValue[] {
   if (mesh === undefined) return [];
   const { swim, links, routes, relay, services } = mesh.parts;
+  const { overlay } = mesh;
   const one = (name: MeshMetric, value: number, labels: Record<string, string> = {}) => {
     return { name, labels: { node, ...labels }, value };
   };
@@ -38,6 +39,13 @@ export function meshMetrics(mesh: MeshPart | undefined, node: string): MetricVal
     ...Object.entries(all.refused).map(([reason, count]) =>
       one("mesh_relay_refused_total", count, { reason }),
     ),
+    ...(overlay === undefined
+      ? []
+      : [
+          one("mesh_overlay_up", Number(overlay.status().phase === "up")),
+          one("mesh_overlay_peers", overlay.peers().filter(({ up }) => up).length),
+          one("mesh_overlay_restarts_total", overlay.status().restarts),
+        ]),
     ...HEALTHS.map((health) =>
       one("mesh_services", known.filter((service) => service.health === health).length, { health }),
     ),

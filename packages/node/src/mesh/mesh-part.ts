@@ -12,7 +12,7 @@ import type {
 } from "@hearthmesh/gateway/contracts";
 import { type MeshService, ServiceProxy } from "@hearthmesh/gateway/plain";
 import type { OpenLink, PeerChange } from "@hearthmesh/membership";
-import type { Link } from "@hearthmesh/qwormhole";
+import type { Link, LinkHandlers } from "@hearthmesh/qwormhole";
 import { outsideAddresses } from "../addresses.js";
 import type { LinkOrigin } from "../link-doors.js";
 import { isMachine, type MethodPart, principalOf } from "../method-router.js";
@@ -20,6 +20,7 @@ import type { Overlay } from "../overlay/overlay.js";
 import { OverlayLinks } from "../overlay/overlay-links.js";
 import { type MeshParts, type MeshPartsOptions, makeMeshParts } from "./mesh-parts.js";
 import { MeshReport } from "./mesh-report.js";
+import { TIME_METHOD, timeHandlers } from "./mesh-time.js";
 import { MeshWatch } from "./mesh-watch.js";
 
 export class MeshPart implements Startable, MeshService {
@@ -60,14 +61,17 @@ export class MeshPart implements Startable, MeshService {
   methods(): MethodPart[] {
     const { swim, routes, relay, services } = this.parts;
     const { secrets, guestServices } = this.#options;
-    const onlySecret = (method: string) => method === "mesh.secret";
+    const own: Readonly<Record<string, LinkHandlers>> = {
+      "mesh.secret": secrets.handlers,
+      [TIME_METHOD]: timeHandlers(this.#options.clock),
+    };
     return [
       {
         prefixes: ["mesh."],
         callers: "machines",
         handlers: {
           onRequest: (request) => {
-            const { onRequest } = onlySecret(request.method) ? secrets.handlers : swim.handlers;
+            const { onRequest } = own[request.method] ?? swim.handlers;
             if (onRequest === undefined) throw new MeshError("MESH_INTERNAL");
             return onRequest(request);
           },
@@ -150,6 +154,11 @@ export class MeshPart implements Startable, MeshService {
   /** Undefined without one. */
   get overlay(): Overlay | undefined {
     return this.#options.overlay;
+  }
+
+  /** The operator removed the node, or its key was revoked. */
+  isRevoked(nodeId: NodeId): boolean {
+    return this.#options.isRevoked(nodeId);
   }
 
   status(): MeshStatusResponse {

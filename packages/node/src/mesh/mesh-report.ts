@@ -22,6 +22,8 @@ import {
 } from "@hearthmesh/membership";
 import type { Config } from "../config/config.js";
 import type { NodeRecord } from "../home.js";
+import type { Overlay } from "../overlay/overlay.js";
+import { overlayOfPeer, overlayReport } from "../overlay/overlay-report.js";
 import { VERSION } from "../version.js";
 
 export interface MeshReportParts {
@@ -36,6 +38,7 @@ export interface MeshReportParts {
   readonly services: ServiceAccess;
   readonly registry: ServiceRegistry;
   readonly health: HealthChecker;
+  readonly overlay?: Overlay | undefined;
   readonly clock: Clock;
 }
 
@@ -91,6 +94,7 @@ export class MeshReport {
         bytes: all.bytes,
         refused: { ...all.refused },
       },
+      overlay: overlayReport(this.#parts.overlay, peers),
       routes: routes.routes().length,
       services: services.all().length,
     };
@@ -172,6 +176,7 @@ export class MeshReport {
       via: (used?.via ?? []).map((nodeId) => this.#nameOf(nodeId)),
       roundTripMs: used?.link.roundTripMs ?? routes.costMsTo(peer.nodeId) ?? null,
       foundBy,
+      ...overlayOfPeer(this.#parts.overlay, peer, used),
       ...(reason === undefined ? {} : { reason }),
     };
   }

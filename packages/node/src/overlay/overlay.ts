@@ -49,9 +49,6 @@ export interface OverlayStatus {
   readonly uptimeSeconds: number | undefined;
   /** Ends of its program that nobody asked for. */
   readonly restarts: number;
-  readonly configFile: string;
-  /** Such as `unix:///path`. */
-  readonly adminEndpoint: string;
 }
 
 export interface Overlay extends Startable {

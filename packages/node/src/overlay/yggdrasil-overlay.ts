@@ -105,7 +105,7 @@ export class YggdrasilOverlay implements Overlay {
   }
 
   status(): OverlayStatus {
-    const { config, files, clock } = this.#options;
+    const { config, clock } = this.#options;
     const { phase, self, reason = this.#whyAlone() } = this.#view;
     const [address] = this.addresses();
     const startedMs = this.#child?.startedMs;
@@ -119,8 +119,6 @@ export class YggdrasilOverlay implements Overlay {
       version: self?.version,
       uptimeSeconds: startedMs === undefined ? undefined : (clock.monotonicMs() - startedMs) / 1000,
       restarts: this.#child?.ends ?? 0,
-      configFile: files.config,
-      adminEndpoint: this.#adminEndpoint,
     };
   }
 
