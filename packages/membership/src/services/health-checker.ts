@@ -66,6 +66,14 @@ export class HealthChecker implements Startable {
     if (!one.checking) this.#schedule(one, HEALTH_RECHECK_MS);
   }
 
+  /** Checks it now instead of when its next check is due; one that is under way is that check. */
+  checkNow(name: string): void {
+    const one = this.#watched.get(name);
+    if (one === undefined || one.checking) return;
+    one.timer?.cancel();
+    void this.#check(one);
+  }
+
   /** Called when a service becomes ok or failing; answers how to stop listening. */
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);

@@ -2,6 +2,8 @@
  * What the healer of every node sees and mends of the mesh and of its own process: peers, hubs,
  * routes, services, supervised processes, load, memory, certificate, clock, canary.
  */
+import type { CoordinatorSeat } from "@hearthmesh/collective";
+import type { NodeId } from "@hearthmesh/core";
 import type { HealthResponse } from "@hearthmesh/gateway/contracts";
 import type { NodeModels } from "../../ai/model-sources.js";
 import type { Config } from "../../config/config.js";
@@ -11,10 +13,34 @@ import type { LinkDoors } from "../../link-doors.js";
 import type { MemberGround } from "../../member-authority.js";
 import type { MeshPart } from "../../mesh/mesh-part.js";
 import type { PeerLinks } from "../../peer-links.js";
+import type { SupervisedProcess } from "../../processes/supervised-process.js";
 import type { Renewal } from "../../renewal.js";
 import type { StoragePart } from "../../storage-part.js";
 import type { Tools } from "../../tools.js";
 import type { HealingList } from "../healing-list.js";
+import { CanaryMonitor } from "./canary-monitor.js";
+import { CertificateMonitor } from "./certificate-monitor.js";
+import { ClockMonitor } from "./clock-monitor.js";
+import { FailOverHub } from "./fail-over-hub.js";
+import { HubMonitor } from "./hub-monitor.js";
+import { LoopMonitor } from "./loop-monitor.js";
+import { LoopMeter } from "./loop-readings.js";
+import { MemoryMonitor } from "./memory-monitor.js";
+import { readMemory } from "./memory-readings.js";
+import { PartitionMonitor } from "./partition-monitor.js";
+import { PeerMonitor } from "./peer-monitor.js";
+import { PeerWatch } from "./peer-watch.js";
+import { ProcessMonitor } from "./process-monitor.js";
+import { ReRoute } from "./re-route.js";
+import { Redial } from "./redial.js";
+import { Rejoin } from "./rejoin.js";
+import { RenewCertificate } from "./renew-certificate.js";
+import { RestartProcess } from "./restart-process.js";
+import { ServiceMonitor } from "./service-monitor.js";
+import { collectGarbage, ShedMemory } from "./shed-memory.js";
+import { type Restrainable, ThrottleBackground } from "./throttle-background.js";
+import { WayMonitor } from "./way-monitor.js";
+import { WithdrawService } from "./withdraw-service.js";
 
 export interface MeshHealingDeps extends Tools {
   readonly config: Config;
@@ -28,13 +54,105 @@ export interface MeshHealingDeps extends Tools {
   /** Undefined while the mesh is off on a node without a coordinator. */
   readonly models: NodeModels["sources"] | undefined;
   /** On a coordinator; its store is maybe an etcd that this node supervises. */
-  readonly coordinator: { readonly ground: Pick<MemberGround, "memberStore"> } | undefined;
+  readonly coordinator:
+    | {
+        readonly ground: Pick<MemberGround, "memberStore">;
+        readonly seat: Pick<CoordinatorSeat, "isSeated" | "restrain">;
+      }
+    | undefined;
+  /** Programs that other parts of this node watch over, beside the store's. */
+  readonly processes?: readonly SupervisedProcess[];
   /** Undefined on a node without the role. */
   readonly storage: StoragePart | undefined;
   /** The canary on the real path. */
   ready(): Promise<HealthResponse>;
 }
 
-export function meshHealing(_deps: MeshHealingDeps): HealingList {
-  return { monitors: [], remedies: [] };
+export function meshHealing(deps: MeshHealingDeps): HealingList {
+  const own = ofThisNode(deps);
+  const { mesh } = deps;
+  if (mesh === undefined) return own;
+  const others = ofTheMesh(deps, mesh);
+  return {
+    monitors: [...others.monitors, ...own.monitors],
+    remedies: [...others.remedies, ...own.remedies],
+  };
+}
+
+/** The process and the programs that it runs. */
+function ofThisNode(deps: MeshHealingDeps): HealingList {
+  const { record: node, credentials, renewal, links, ready, clock, log } = deps;
+  const processes = supervised(deps);
+  return {
+    monitors: [
+      new ProcessMonitor(processes),
+      new LoopMonitor({
+        meter: new LoopMeter(clock),
+        waitingRequests: () => sum(links.links().map((link) => link.inspect().openRequests)),
+        node,
+      }),
+      new MemoryMonitor(() => readMemory()),
+      new CertificateMonitor({ credentials, node, clock }),
+      new CanaryMonitor({ ready, node, clock }),
+    ],
+    remedies: [
+      new RestartProcess(processes, clock),
+      new ThrottleBackground(backgroundWork(deps)),
+      new ShedMemory({
+        holders: [],
+        rssBytes: () => process.memoryUsage.rss(),
+        collect: collectGarbage,
+        log,
+      }),
+      new RenewCertificate(renewal, credentials),
+    ],
+  };
+}
+
+function ofTheMesh(deps: MeshHealingDeps, mesh: MeshPart): HealingList {
+  const { record: node, coordinator, clock } = deps;
+  const { parts } = mesh;
+  const isRevoked = (nodeId: NodeId) => mesh.isRevoked(nodeId);
+  const peers = new PeerWatch({ parts, isRevoked, clock });
+  const { memberId, name: nodeName } = node;
+  const partition = new PartitionMonitor({ peers, memberId, nodeName });
+  const speaksOfOthers = () => coordinator?.seat.isSeated === true;
+  return {
+    monitors: [
+      partition,
+      new PeerMonitor({ peers, parts }),
+      new WayMonitor({ peers, parts }),
+      new HubMonitor(parts),
+      new ServiceMonitor(parts),
+      new ClockMonitor({ parts, node, speaksOfOthers, clock }),
+    ],
+    remedies: [
+      new Redial({ parts, isPartition: () => partition.isPartition, clock }),
+      new ReRoute(parts),
+      new Rejoin({ parts, peers, clock }),
+      new FailOverHub(parts),
+      new WithdrawService({ parts, clock }),
+    ],
+  };
+}
+
+function supervised({ coordinator, processes = [] }: MeshHealingDeps): SupervisedProcess[] {
+  const source = coordinator?.ground.memberStore.source;
+  return source?.mode === "supervised" ? [source.supervisor.process, ...processes] : [...processes];
+}
+
+function backgroundWork({ coordinator, storage }: MeshHealingDeps): Restrainable[] {
+  const work: Restrainable[] = [];
+  if (coordinator !== undefined) {
+    const { seat } = coordinator;
+    work.push({ name: "the coordinator's workers", restrain: (on) => seat.restrain(on) });
+  }
+  if (storage !== undefined) {
+    work.push({ name: "scrub and compaction", restrain: (on) => storage.restrain(on) });
+  }
+  return work;
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }

@@ -1,0 +1,114 @@
+/** Whether the clocks of the mesh agree: asks some linked nodes for their time now and then. */
+import type { Clock, NodeId } from "@hearthmesh/core";
+import type { Fact, Monitor, Subject } from "@hearthmesh/healing";
+import type { MeshPart } from "../../mesh/mesh-part.js";
+import { askTime } from "../../mesh/mesh-time.js";
+import { type ClockOffset, isOff, judgeClocks } from "./clock-judge.js";
+import {
+  CLOCK_ANSWER_MS_MAX,
+  CLOCK_ASK_MS,
+  CLOCK_FIRST_ASK_MS,
+  CLOCK_HOLDS_MS,
+  CLOCK_SKEW_MS_MAX,
+  CLOCKS_ASKED_MAX,
+} from "./limits.js";
+import { nameOf } from "./peer-monitor.js";
+import { count, seconds } from "./text.js";
+
+export interface ClockMonitorOptions {
+  readonly parts: Pick<MeshPart["parts"], "links" | "swim">;
+  readonly node: { readonly nodeId: string; readonly name: string };
+  /** One node speaks of the clocks of others, so that one wrong clock is one incident. */
+  speaksOfOthers(): boolean;
+  readonly clock: Clock;
+}
+
+interface Answer extends ClockOffset {
+  readonly atMs: number;
+}
+
+export class ClockMonitor implements Monitor {
+  readonly name = "clocks";
+  readonly #options: ClockMonitorOptions;
+  readonly #answers = new Map<NodeId, Answer>();
+  #nextMs: number;
+
+  constructor(options: ClockMonitorOptions) {
+    this.#options = options;
+    this.#nextMs = options.clock.monotonicMs() + CLOCK_FIRST_ASK_MS;
+  }
+
+  async look(signal: AbortSignal): Promise<readonly Fact[]> {
+    const { clock } = this.#options;
+    if (clock.monotonicMs() >= this.#nextMs) {
+      this.#nextMs = clock.monotonicMs() + CLOCK_ASK_MS;
+      await this.#ask(signal);
+    }
+    const nowMs = clock.monotonicMs();
+    for (const [nodeId, { atMs }] of this.#answers) {
+      if (nowMs - atMs > CLOCK_HOLDS_MS) this.#answers.delete(nodeId);
+    }
+    return this.#facts([...this.#answers.values()]);
+  }
+
+  #facts(answers: readonly Answer[]): Fact[] {
+    const { node, speaksOfOthers } = this.#options;
+    const { ownOffMs, off, asked } = judgeClocks(answers);
+    const own = ownFact(ownOffMs, asked, clockOf(node.nodeId, node.name));
+    if (!speaksOfOthers()) return [own];
+    const others = answers.map((answer): Fact => {
+      const subject = clockOf(answer.nodeId, answer.name);
+      const values = { offsetMs: Math.round(answer.offsetMs) };
+      const isIll = off.includes(answer);
+      const whose = asked < 2 ? "; of two clocks nobody can say which one is wrong" : "";
+      const evidence = isIll
+        ? `it is ${difference(answer.offsetMs)} this node's${whose} ${MARK}`
+        : `it agrees with the others ${MARK}`;
+      const verdict = isIll ? "ill" : "well";
+      return { symptom: "clock-skew", subject, verdict, evidence, values };
+    });
+    return [own, ...others];
+  }
+
+  /** Neighbours: over a relay the way there and the way back may differ much. */
+  async #ask(signal: AbortSignal): Promise<void> {
+    const { parts, clock } = this.#options;
+    const direct = parts.links.openLinks().filter(({ kind }) => kind === "direct");
+    const asked = direct.slice(0, CLOCKS_ASKED_MAX).map(async ({ link }) => {
+      const nodeId = link.peer.nodeId as NodeId;
+      const { offsetMs, errorMs } = await askTime(link, clock, CLOCK_ANSWER_MS_MAX, signal);
+      const name = nameOf(parts, nodeId);
+      this.#answers.set(nodeId, { nodeId, name, offsetMs, errorMs, atMs: clock.monotonicMs() });
+    });
+    // Who does not answer, such as an older version, has no say.
+    await Promise.allSettled(asked);
+  }
+}
+
+const MARK = `(mark: ${seconds(CLOCK_SKEW_MS_MAX)})`;
+
+function ownFact(ownOffMs: number | undefined, asked: number, subject: Subject): Fact {
+  const symptom = "clock-skew";
+  if (ownOffMs === undefined) {
+    const evidence =
+      asked === 0
+        ? "no clock of another node is known"
+        : "of two clocks nobody can say which one is wrong";
+    return { symptom, subject, verdict: "unknown", evidence };
+  }
+  const values = { offsetMs: Math.round(ownOffMs) };
+  if (!isOff(ownOffMs)) {
+    const evidence = `it agrees with ${count(asked, "other node")} ${MARK}`;
+    return { symptom, subject, verdict: "well", evidence, values };
+  }
+  const evidence = `it is ${difference(ownOffMs)} the median of ${count(asked, "other node")} ${MARK}`;
+  return { symptom, subject, verdict: "ill", evidence, values };
+}
+
+function difference(ms: number): string {
+  return `${seconds(Math.abs(ms))} ${ms > 0 ? "ahead of" : "behind"}`;
+}
+
+function clockOf(nodeId: string, name: string): Subject {
+  return { type: "clock", id: nodeId, name };
+}

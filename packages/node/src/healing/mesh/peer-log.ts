@@ -1,0 +1,119 @@
+/**
+ * What this node remembers of the others: who lives, who died, and how that came about. Membership
+ * forgets the dead after a minute; an incident lasts until the node is back.
+ *
+ * Without I/O. Invariants: one note for each node; a note of a node that left in order, or was
+ * removed, is dropped; at most `PEERS_REMEMBERED_MAX` of the dead are kept. No errors.
+ */
+import type { NodeId } from "@hearthmesh/core";
+import type { PeerInfo, PeerState } from "@hearthmesh/membership";
+import { PEERS_REMEMBERED_MAX } from "./limits.js";
+import { seconds } from "./text.js";
+
+export interface PeerNote {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly state: "alive" | "suspect" | "dead";
+  /** It was dead or cut off once in this life of the daemon. */
+  readonly hadTrouble: boolean;
+  /** Its last link broke, without a farewell. */
+  readonly broke?: { readonly reason: string; readonly atMs: number };
+  readonly suspectedMs?: number;
+  readonly death?: { readonly atMs: number; readonly how: string };
+}
+
+export type KnownPeer = Pick<PeerInfo, "nodeId" | "name" | "state">;
+
+export class PeerLog {
+  /** Who died longest ago first, among the dead. */
+  readonly #notes = new Map<NodeId, PeerNote>();
+
+  all(): readonly PeerNote[] {
+    return [...this.#notes.values()];
+  }
+
+  get(nodeId: NodeId): PeerNote | undefined {
+    return this.#notes.get(nodeId);
+  }
+
+  /** Those of membership, and those that it has forgotten since they died. */
+  sync(peers: readonly KnownPeer[], nowMs: number): void {
+    for (const peer of peers) this.see(peer, nowMs);
+  }
+
+  /** `silentMs`: since anything was heard of it. */
+  see({ nodeId, name, state }: KnownPeer, nowMs: number, silentMs?: number): void {
+    const before = this.#notes.get(nodeId);
+    if (state === "left") {
+      this.#notes.delete(nodeId);
+      return;
+    }
+    if (before?.state === state && before.name === name) return;
+    this.#notes.delete(nodeId);
+    this.#notes.set(nodeId, next(before, { nodeId, name, state }, nowMs, silentMs));
+    this.#forgetOldest();
+  }
+
+  /** The last link to it ended. */
+  linkBroke(nodeId: NodeId, reason: string, nowMs: number): void {
+    const note = this.#notes.get(nodeId);
+    if (note !== undefined) this.#notes.set(nodeId, { ...note, broke: { reason, atMs: nowMs } });
+  }
+
+  /** It has a link again. */
+  linked(nodeId: NodeId): void {
+    const note = this.#notes.get(nodeId);
+    if (note?.broke === undefined) return;
+    const { broke: _, ...rest } = note;
+    this.#notes.set(nodeId, rest);
+  }
+
+  troubled(nodeId: NodeId): void {
+    const note = this.#notes.get(nodeId);
+    if (note?.hadTrouble === false) this.#notes.set(nodeId, { ...note, hadTrouble: true });
+  }
+
+  forget(nodeId: NodeId): void {
+    this.#notes.delete(nodeId);
+  }
+
+  #forgetOldest(): void {
+    const dead = this.all().filter(({ state }) => state === "dead");
+    const [oldest] = dead;
+    if (dead.length > PEERS_REMEMBERED_MAX && oldest) this.#notes.delete(oldest.nodeId);
+  }
+}
+
+function next(
+  before: PeerNote | undefined,
+  peer: { nodeId: NodeId; name: string; state: Exclude<PeerState, "left"> },
+  nowMs: number,
+  silentMs: number | undefined,
+): PeerNote {
+  const hadTrouble = before?.hadTrouble ?? false;
+  const broke = before?.broke === undefined ? {} : { broke: before.broke };
+  if (peer.state === "alive") return { ...peer, hadTrouble };
+  const suspectedMs = before?.suspectedMs ?? nowMs;
+  if (peer.state === "suspect") return { ...peer, hadTrouble, ...broke, suspectedMs };
+  // What is new about one that is dead is at most its name.
+  const death = before?.death ?? { atMs: nowMs, how: howItDied(before, nowMs, silentMs) };
+  return { ...peer, hadTrouble: true, ...broke, suspectedMs, death };
+}
+
+function howItDied(
+  before: PeerNote | undefined,
+  nowMs: number,
+  silentMs: number | undefined,
+): string {
+  const said: string[] = [];
+  if (silentMs !== undefined) said.push(`nothing was heard of it for ${seconds(silentMs)}`);
+  if (before?.broke !== undefined) {
+    const { reason, atMs } = before.broke;
+    said.push(`its last link broke ${seconds(nowMs - atMs)} before (${reason})`);
+  }
+  if (before?.suspectedMs !== undefined) {
+    said.push(`it did not deny it in ${seconds(nowMs - before.suspectedMs)}`);
+  }
+  const why = said.length === 0 ? "others say so" : said.join(", ");
+  return `membership declared it dead: ${why}`;
+}

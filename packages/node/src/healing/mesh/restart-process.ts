@@ -1,0 +1,55 @@
+/**
+ * Starts a program of this node again. Its own supervisor does so too and is quicker: it gets a
+ * moment first, so that nobody ends a program that has just been started.
+ */
+import { type Clock, MeshError } from "@hearthmesh/core";
+import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
+import type { SupervisedProcess } from "../../processes/supervised-process.js";
+import { PROCESS_SELF_START_MS } from "./limits.js";
+import { seconds } from "./text.js";
+import { holdsWithin } from "./waiting.js";
+
+export class RestartProcess implements Remedy {
+  readonly name = "restart-process";
+  readonly handles = ["process-down"] as const;
+  readonly cost = 0.2;
+  readonly risk = 0.1;
+  readonly verifyWithinMs = 15_000;
+  readonly rate = { count: 5, windowMs: 600_000 };
+  readonly #processes: readonly SupervisedProcess[];
+  readonly #clock: Clock;
+
+  constructor(processes: readonly SupervisedProcess[], clock: Clock) {
+    this.#processes = processes;
+    this.#clock = clock;
+  }
+
+  describe({ subject }: Symptom): string {
+    return `start ${subject.name} again`;
+  }
+
+  blockedBy({ subject }: Symptom): string | undefined {
+    const state = this.#find(subject.id)?.state();
+    if (state === undefined) return "this node does not run it";
+    return state === "stopped" ? "nobody wants it to run" : undefined;
+  }
+
+  async apply({ subject }: Symptom, signal: AbortSignal): Promise<RemedyOutcome> {
+    const one = this.#find(subject.id);
+    if (one === undefined) throw new MeshError("MESH_NOT_FOUND");
+    const clock = this.#clock;
+    const fromMs = clock.monotonicMs();
+    const tookText = () => seconds(clock.monotonicMs() - fromMs);
+    const isSettled = () => one.state() !== "starting";
+    await holdsWithin(isSettled, PROCESS_SELF_START_MS, { clock, signal });
+    if (one.state() === "running") {
+      return { did: `${one.name} was started again, and answers after ${tookText()}` };
+    }
+    await one.restart();
+    return { did: `${one.name} was ${one.state()}, and was started anew after ${tookText()}` };
+  }
+
+  #find(name: string): SupervisedProcess | undefined {
+    return this.#processes.find((one) => one.name === name);
+  }
+}

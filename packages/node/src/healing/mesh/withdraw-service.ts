@@ -1,0 +1,58 @@
+/**
+ * A service that fails is announced as failing at once, so that requests go elsewhere first; this
+ * asks it again now instead of with its next check, and says where requests go meanwhile. It is
+ * announced as working again by the check that it passes.
+ */
+import type { Clock } from "@hearthmesh/core";
+import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
+import type { MeshPart } from "../../mesh/mesh-part.js";
+import { DIAL_PATIENCE_MS } from "./limits.js";
+import { list } from "./text.js";
+import { holdsWithin } from "./waiting.js";
+
+export interface WithdrawServiceOptions {
+  readonly parts: Pick<MeshPart["parts"], "health" | "registry" | "routes" | "services">;
+  readonly clock: Clock;
+}
+
+export class WithdrawService implements Remedy {
+  readonly name = "withdraw-service";
+  readonly handles = ["service-failing"] as const;
+  readonly cost = 0.05;
+  readonly risk = 0.05;
+  readonly verifyWithinMs = 10_000;
+  readonly rate = { count: 3, windowMs: 600_000 };
+  readonly #options: WithdrawServiceOptions;
+
+  constructor(options: WithdrawServiceOptions) {
+    this.#options = options;
+  }
+
+  describe({ subject }: Symptom): string {
+    return `announce ${subject.name} as failing, and ask it again now`;
+  }
+
+  blockedBy({ subject }: Symptom): string | undefined {
+    const isHere = this.#options.parts.registry.get(subject.id) !== undefined;
+    return isHere ? undefined : "it is no service of this node any longer";
+  }
+
+  async apply({ subject }: Symptom, signal: AbortSignal): Promise<RemedyOutcome> {
+    const { parts, clock } = this.#options;
+    const { health, routes, services } = parts;
+    routes.setServices(services.localServices());
+    health.checkNow(subject.id);
+    const works = () => health.healthOf(subject.id).health === "ok";
+    const isBack = await holdsWithin(works, DIAL_PATIENCE_MS, { clock, signal });
+    if (isBack) return { did: `asked ${subject.name} again: it works, and is announced so` };
+    const others = services
+      .all()
+      .filter((one) => one.service === subject.id && !one.local && one.health !== "failing")
+      .map(({ nodeName }) => nodeName);
+    const where =
+      others.length === 0 ? "nobody else offers it" : `requests go to ${list(others)} first`;
+    return {
+      did: `${subject.name} is announced as failing: ${where}; asked again, it still fails`,
+    };
+  }
+}
