@@ -37,7 +37,7 @@ async function answerWithLoss(ring, tokens, killAt) {
     isKilled = true;
     void other.call("kill");
   };
-  const answer = await ring.generate(PROMPT, tokens);
+  const answer = await ring.generate(PROMPT, tokens, true);
   if (isKilled) await failed;
   return answer;
 }

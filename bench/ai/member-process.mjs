@@ -35,14 +35,15 @@ const calls = {
     await worker.load(plan, path, never);
     return { loadMs: performance.now() - startedMs };
   },
-  async generate({ request }) {
+  /** `tellsProgress`: after each event, how many tokens there are. */
+  async generate({ request, tellsProgress }) {
     const tokens = [];
     let text = "";
     for await (const event of worker.generate(request, never)) {
       if (event.kind === "text") {
         tokens.push(...event.tokens);
         text += event.text;
-        process.send({ progress: tokens.length });
+        if (tellsProgress) process.send({ progress: tokens.length });
       }
       if (event.kind === "done") return { tokens, text, ...event };
     }

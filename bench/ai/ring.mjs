@@ -154,15 +154,15 @@ class Ring {
     return Math.max(...(await Promise.all(loads)).map(({ loadMs }) => loadMs));
   }
 
-  /** A greedy answer, with rates. */
-  async generate(prompt, tokens) {
+  /** A greedy answer, with rates. `tellsProgress`: `onProgress` of the leader is called. */
+  async generate(prompt, tokens, tellsProgress = false) {
     const request = {
       prompt: { kind: "text", text: prompt },
       maxTokens: tokens,
       sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1 },
       stop: [],
     };
-    const answer = await this.leader.call("generate", { request });
+    const answer = await this.leader.call("generate", { request, tellsProgress });
     const { promptTokens, completionTokens, timings } = answer;
     return {
       ...answer,

@@ -13,7 +13,7 @@
 import type { NodeId } from "@hearthmesh/core";
 import { weightBytesEstimate } from "../engine/engine-memory.js";
 import type { ModelShape } from "../model/model-shape.js";
-import { wireFormatOf } from "../ring/wire-format.js";
+import { valueBytesOf } from "../ring/wire-format.js";
 import type { Shard } from "../shards/shard.js";
 import { EXCHANGE_OVERHEAD_MS, LINK_BYTES_PER_SECOND_DEFAULT } from "./limits.js";
 import type { PlannerLink } from "./planner-input.js";
@@ -41,8 +41,7 @@ export interface RingWay {
 /** Milliseconds of one exchange between `members` members; 0 for one alone. */
 export function exchangeMs(shape: ModelShape, members: number, way: RingWay): number {
   if (members < 2) return 0;
-  const sentBytes =
-    (members - 1) * shape.embeddingWidth * wireFormatOf(shape.embeddingWidth).valueBytes;
+  const sentBytes = (members - 1) * shape.embeddingWidth * valueBytesOf(shape.embeddingWidth);
   return way.roundTripMs / 2 + (sentBytes / way.bytesPerSecond) * 1000 + EXCHANGE_OVERHEAD_MS;
 }
 

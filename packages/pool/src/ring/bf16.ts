@@ -6,15 +6,33 @@
 
 /** Exponent bits of a bfloat16: all set in NaN and the infinities. */
 const EXPONENT = 0x7f80;
+/** Values that are widened before they are added: they stay in the fastest cache. */
+const WIDENED = 4096;
+
+/** Numbers, and the same memory as bits. */
+export interface Sums {
+  readonly floats: Float32Array;
+  readonly bits: Uint32Array;
+}
+
+export function sumsOf(length: number): Sums {
+  const floats = new Float32Array(length);
+  return { floats, bits: new Uint32Array(floats.buffer) };
+}
 
 /**
- * Rounds `values[from .. from + out.length)` into `out`. False when one of them is not finite or
- * becomes infinite by rounding.
+ * Rounds `values[from .. from + count)` into the front of `out`. False when one of them is not
+ * finite or becomes infinite by rounding.
  */
-export function encodeBf16(values: Float32Array, from: number, out: Uint16Array): boolean {
-  const bits = new Uint32Array(values.buffer, values.byteOffset + 4 * from, out.length);
+export function encodeBf16(
+  values: Float32Array,
+  from: number,
+  count: number,
+  out: Uint16Array,
+): boolean {
+  const bits = new Uint32Array(values.buffer, values.byteOffset + 4 * from, count);
   let areFinite = true;
-  for (let index = 0; index < out.length; index++) {
+  for (let index = 0; index < count; index++) {
     const word = bits[index] as number;
     const rounded = (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
     out[index] = rounded;
@@ -24,38 +42,50 @@ export function encodeBf16(values: Float32Array, from: number, out: Uint16Array)
   return areFinite;
 }
 
-/** Adds `parts` to `sum`, element by element. False when one of the parts is not finite. */
-export function addBf16(parts: Uint16Array, sum: Float32Array, scratch: Bf16Scratch): boolean {
-  const { words, floats } = scratch;
+/** Sets `sums` from `at` on to the first `count` parts. False when one of them is not finite. */
+export function setBf16(parts: Uint16Array, count: number, sums: Sums, at: number): boolean {
+  return widen(parts, 0, count, sums.bits, at);
+}
+
+/** Adds them instead. `scratch` has room for `WIDENED` values: see `bf16Scratch`. */
+export function addBf16(
+  parts: Uint16Array,
+  count: number,
+  sums: Sums,
+  at: number,
+  scratch: Sums,
+): boolean {
+  const { floats } = sums;
+  const { floats: widened, bits } = scratch;
   let areFinite = true;
-  for (let index = 0; index < parts.length; index++) {
-    const half = parts[index] as number;
-    if ((half & EXPONENT) === EXPONENT) areFinite = false;
-    words[0] = half << 16;
-    sum[index] = (sum[index] as number) + (floats[0] as number);
+  for (let from = 0; from < count; from += WIDENED) {
+    const length = Math.min(WIDENED, count - from);
+    if (!widen(parts, from, length, bits, 0)) areFinite = false;
+    // In a loop of its own: to read a number that was written as bits just now is slow.
+    const target = at + from;
+    for (let index = 0; index < length; index++) {
+      floats[target + index] = (floats[target + index] as number) + (widened[index] as number);
+    }
   }
   return areFinite;
 }
 
-/** The same, but `sum` is set. */
-export function setBf16(parts: Uint16Array, sum: Float32Array): boolean {
-  const words = new Uint32Array(sum.buffer, sum.byteOffset, parts.length);
+export function bf16Scratch(): Sums {
+  return sumsOf(WIDENED);
+}
+
+function widen(
+  parts: Uint16Array,
+  from: number,
+  count: number,
+  bits: Uint32Array,
+  at: number,
+): boolean {
   let areFinite = true;
-  for (let index = 0; index < parts.length; index++) {
-    const half = parts[index] as number;
+  for (let index = 0; index < count; index++) {
+    const half = parts[from + index] as number;
     if ((half & EXPONENT) === EXPONENT) areFinite = false;
-    words[index] = half << 16;
+    bits[at + index] = half << 16;
   }
   return areFinite;
-}
-
-/** One word of memory seen as bits and as a float. */
-export interface Bf16Scratch {
-  readonly words: Uint32Array;
-  readonly floats: Float32Array;
-}
-
-export function bf16Scratch(): Bf16Scratch {
-  const words = new Uint32Array(1);
-  return { words, floats: new Float32Array(words.buffer) };
 }

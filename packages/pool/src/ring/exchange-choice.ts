@@ -3,7 +3,7 @@
  * for each exchange, and the bytes that a member sends over `beta` bytes a second.
  */
 import type { ExchangeMode } from "./step-codec.js";
-import { wireFormatOf } from "./wire-format.js";
+import { valueBytesOf } from "./wire-format.js";
 
 /** Measured by the leader; the first values are those of a wired LAN of 1 Gbit/s. */
 export class LinkCost {
@@ -41,7 +41,7 @@ export function exchangeCost(
   embeddingWidth: number,
   members: number,
 ): { bytes: number; waits: number } {
-  const whole = wireFormatOf(embeddingWidth).valueBytes * rows * embeddingWidth;
+  const whole = valueBytesOf(embeddingWidth) * rows * embeddingWidth;
   return mode === "one-shot"
     ? { bytes: (members - 1) * whole, waits: 1 }
     : { bytes: Math.ceil((2 * (members - 1) * whole) / members), waits: 2 };

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
-import { addBf16, bf16Scratch, encodeBf16, setBf16 } from "./bf16.js";
+import { addBf16, bf16Scratch, encodeBf16, setBf16, sumsOf } from "./bf16.js";
 import { Exchange } from "./exchange.js";
 import { chooseExchange, LinkCost } from "./exchange-choice.js";
 import { FrameKind, FrameReader, HEADER_BYTES } from "./frame-codec.js";
 import type { MemberFault } from "./member-fault.js";
 import type { ExchangeMode } from "./step-codec.js";
-import { bfloat16Format, float32Format, wireFormatOf } from "./wire-format.js";
+import { bfloat16Format, float32Format, payloadOf, wireFormatOf } from "./wire-format.js";
 
 const WIDTH = 24;
 const ROWS_MAX = 4;
@@ -64,11 +64,11 @@ function randomPartials(random: () => number, members: number, rows: number): Fl
 describe("bfloat16", () => {
   it("rounds to nearest, ties to even, and says what is not finite", () => {
     const out = new Uint16Array(1);
-    const sum = new Float32Array(1);
+    const sum = sumsOf(1);
     const round = (value: number) => {
-      const isRight = encodeBf16(Float32Array.of(value), 0, out);
-      setBf16(out, sum);
-      return isRight ? sum[0] : undefined;
+      const isRight = encodeBf16(Float32Array.of(value), 0, 1, out);
+      setBf16(out, 1, sum, 0);
+      return isRight ? sum.floats[0] : undefined;
     };
     expect(round(1)).toBe(1);
     expect(round(1 + 2 ** -8)).toBe(1);
@@ -79,19 +79,33 @@ describe("bfloat16", () => {
     for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY, -3.4028234e38]) {
       expect(round(wrong)).toBeUndefined();
     }
-    expect(addBf16(Uint16Array.of(0x7fc0), sum, bf16Scratch())).toBe(false);
+    expect(addBf16(Uint16Array.of(0x7fc0), 1, sum, 0, bf16Scratch())).toBe(false);
   });
 
   it("is within half a unit of the last place for every finite number", () => {
     fc.assert(
       fc.property(fc.float({ noNaN: true, min: -(2 ** 100), max: 2 ** 100 }), (x) => {
         const out = new Uint16Array(1);
-        const sum = new Float32Array(1);
-        expect(encodeBf16(Float32Array.of(x), 0, out)).toBe(true);
-        setBf16(out, sum);
-        expect(Math.abs(sum[0]! - x)).toBeLessThanOrEqual(Math.abs(x) / 256 + 1e-40);
+        const sum = sumsOf(1);
+        expect(encodeBf16(Float32Array.of(x), 0, 1, out)).toBe(true);
+        setBf16(out, 1, sum, 0);
+        expect(Math.abs(sum.floats[0]! - x)).toBeLessThanOrEqual(Math.abs(x) / 256 + 1e-40);
       }),
     );
+  });
+
+  it("adds as many as there are, where they belong, and leaves the others", () => {
+    const count = 10_000;
+    const parts = new Uint16Array(count + 1);
+    const values = Float32Array.from({ length: count }, (_, index) => index % 251);
+    expect(encodeBf16(values, 0, count, parts)).toBe(true);
+    const sums = sumsOf(count + 3);
+    sums.floats.fill(1);
+    expect(addBf16(parts, count, sums, 2, bf16Scratch())).toBe(true);
+    const expected = [1, 1, ...values.map((value) => 1 + value), 1];
+    expect(Array.from(sums.floats)).toEqual(expected);
+    parts[count - 1] = 0x7f80;
+    expect(addBf16(parts, count, sums, 2, bf16Scratch())).toBe(false);
   });
 });
 
@@ -231,9 +245,9 @@ describe.each([
     for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY]) {
       const [a] = pair();
       a.exchange.begin(values(1), 1, "one-shot");
-      const parts = new Uint8Array(format().valueBytes * WIDTH);
-      expect(format().encode(values(1, wrong), 0, parts)).toBe(false);
-      a.exchange.accept(1, FrameKind.partial, 0, parts);
+      const parts = payloadOf(new ArrayBuffer(format().valueBytes * WIDTH));
+      expect(format().encode(values(1, wrong), 0, WIDTH, parts)).toBe(false);
+      a.exchange.accept(1, FrameKind.partial, 0, parts.bytes);
       const theirs = faultOf(() => a.exchange.advance());
       expect(theirs.position).toBe(1);
       expect(theirs.error.code).toBe("MESH_RING_FRAME_INVALID");
@@ -265,13 +279,13 @@ describe("the format of a ring", () => {
       [8192, 2],
     ] as const) {
       const wire = wireFormatOf(width);
-      const payload = new Uint8Array(wire.valueBytes * exact.length);
-      expect(payload.length).toBe(valueBytes * exact.length);
-      expect(wire.encode(exact, 0, payload)).toBe(true);
-      const sum = new Float32Array(exact.length);
-      expect(wire.set(payload, sum)).toBe(true);
-      expect(sum[0]).toBeCloseTo(1 / 3, 2);
-      if (valueBytes === 4) expect(sum).toEqual(exact);
+      expect(wire.valueBytes).toBe(valueBytes);
+      const payload = payloadOf(new ArrayBuffer(4 + valueBytes * exact.length), 4);
+      expect(wire.encode(exact, 0, exact.length, payload)).toBe(true);
+      const sum = sumsOf(exact.length);
+      expect(wire.set(payload, exact.length, sum, 0)).toBe(true);
+      expect(sum.floats[0]).toBeCloseTo(1 / 3, 2);
+      if (valueBytes === 4) expect(sum.floats).toEqual(exact);
     }
   });
 });

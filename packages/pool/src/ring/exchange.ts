@@ -20,12 +20,13 @@
  * `MESH_RING_FRAME_INVALID`, or `MESH_ENGINE_FAILED` when the own values are not finite.
  */
 import { MeshError } from "@hearthmesh/core";
+import { type Sums, sumsOf } from "./bf16.js";
 import { FrameKind, HEADER_BYTES, invalidFrame, writeHeader } from "./frame-codec.js";
 import { EXCHANGES_AHEAD_MAX } from "./limits.js";
 import { MemberFault } from "./member-fault.js";
 import { PartInbox } from "./part-inbox.js";
 import type { ExchangeMode } from "./step-codec.js";
-import type { WireFormat } from "./wire-format.js";
+import { type Payload, payloadOf, type WireFormat } from "./wire-format.js";
 
 export interface ExchangeOptions {
   readonly epoch: number;
@@ -42,14 +43,24 @@ export interface ExchangeOptions {
 
 /** A frame that is built in place and used again a few exchanges later. */
 interface FrameBuffer {
+  header: DataView;
+  payload: Payload;
+  /** The frame that was built last. */
   bytes: Uint8Array;
+}
+
+/** Of no room. */
+function frameBuffer(): FrameBuffer {
+  const buffer = new ArrayBuffer(HEADER_BYTES);
+  const payload = payloadOf(buffer, HEADER_BYTES);
+  return { header: new DataView(buffer), payload, bytes: new Uint8Array(buffer) };
 }
 
 export class Exchange {
   readonly #options: ExchangeOptions;
   readonly #parts: PartInbox;
   readonly #sums: PartInbox;
-  readonly #sum: Float32Array;
+  readonly #sum: Sums;
   readonly #outgoing: FrameBuffer[];
   /** Of the slices of a scatter: one for each receiver. The own one is kept for the sum. */
   readonly #slices: FrameBuffer[][];
@@ -61,11 +72,10 @@ export class Exchange {
   constructor(options: ExchangeOptions) {
     const { members, position, embeddingWidth, rowsMax, format } = options;
     this.#options = options;
-    this.#sum = new Float32Array(rowsMax * embeddingWidth);
+    this.#sum = sumsOf(rowsMax * embeddingWidth);
     this.#parts = new PartInbox(members, position, format.valueBytes);
     this.#sums = new PartInbox(members, position, format.valueBytes);
-    const ring = (): FrameBuffer[] =>
-      Array.from({ length: EXCHANGES_AHEAD_MAX }, () => ({ bytes: new Uint8Array(0) }));
+    const ring = (): FrameBuffer[] => Array.from({ length: EXCHANGES_AHEAD_MAX }, frameBuffer);
     this.#outgoing = ring();
     this.#slices = Array.from({ length: members }, ring);
   }
@@ -78,7 +88,7 @@ export class Exchange {
   /** Largest payload that a peer may send. */
   payloadBytesMax(kind: number): number {
     const { members, format } = this.#options;
-    const values = this.#sum.length;
+    const values = this.#sum.floats.length;
     return format.valueBytes * (kind === FrameKind.partial ? values : Math.ceil(values / members));
   }
 
@@ -139,8 +149,9 @@ export class Exchange {
 
   /** Adds the sums to `x` and ends the exchange; only when `advance` has said true. */
   take(x: Float32Array): void {
-    const sum = this.#sum;
-    for (let index = 0; index < this.#values; index++) {
+    const sum = this.#sum.floats;
+    const values = this.#values;
+    for (let index = 0; index < values; index++) {
       x[index] = (x[index] as number) + (sum[index] as number);
     }
     this.#state = "idle";
@@ -166,23 +177,15 @@ export class Exchange {
   #sendParts(partial: Float32Array): void {
     const { members, position } = this.#options;
     if (this.#mode === "one-shot") {
-      const frame = this.#frame(this.#outgoing, FrameKind.partial, this.#values);
-      this.#encode(partial, 0, frame);
+      const frame = this.#frame(this.#outgoing, FrameKind.partial, partial, 0, this.#values);
       for (let to = 0; to < members; to++) if (to !== position) this.#options.send(to, frame);
       return;
     }
     for (let to = 0; to < members; to++) {
       const { from, length } = this.#slice(to);
-      const frame = this.#frame(this.#slices[to] ?? [], FrameKind.scatter, length);
-      this.#encode(partial, from, frame);
+      const frame = this.#frame(this.#slices[to] ?? [], FrameKind.scatter, partial, from, length);
       if (to !== position) this.#options.send(to, frame);
     }
-  }
-
-  #encode(values: Float32Array, from: number, frame: Uint8Array): void {
-    if (this.#options.format.encode(values, from, frame.subarray(HEADER_BYTES))) return;
-    const message = "the engine gave values that are no numbers";
-    throw new MemberFault(undefined, new MeshError("MESH_ENGINE_FAILED", { message }));
   }
 
   /** Values that a member adds up in a scatter. */
@@ -192,16 +195,31 @@ export class Exchange {
     return { from, length: Math.floor((this.#values * (position + 1)) / members) - from };
   }
 
-  #frame(ring: FrameBuffer[], kind: number, values: number): Uint8Array {
-    const payloadBytes = this.#options.format.valueBytes * values;
-    const buffer = ring[this.#number % EXCHANGES_AHEAD_MAX] as FrameBuffer;
-    if (buffer.bytes.length < HEADER_BYTES + payloadBytes) {
-      buffer.bytes = new Uint8Array(HEADER_BYTES + payloadBytes);
+  /** Of `count` values from `from` on; good until `EXCHANGES_AHEAD_MAX` exchanges later. */
+  #frame(
+    ring: FrameBuffer[],
+    kind: number,
+    values: Float32Array,
+    from: number,
+    count: number,
+  ): Uint8Array {
+    const { epoch, format } = this.#options;
+    const payloadBytes = format.valueBytes * count;
+    const frameBytes = HEADER_BYTES + payloadBytes;
+    const frame = ring[this.#number % EXCHANGES_AHEAD_MAX] as FrameBuffer;
+    if (frame.header.byteLength < frameBytes) {
+      const buffer = new ArrayBuffer(frameBytes);
+      frame.header = new DataView(buffer);
+      frame.payload = payloadOf(buffer, HEADER_BYTES);
     }
-    const { epoch } = this.#options;
-    const view = new DataView(buffer.bytes.buffer);
-    writeHeader(view, { kind, epoch, number: this.#number, payloadBytes });
-    return buffer.bytes.subarray(0, HEADER_BYTES + payloadBytes);
+    const { buffer } = frame.header;
+    if (frame.bytes.buffer !== buffer || frame.bytes.length !== frameBytes) {
+      frame.bytes = new Uint8Array(buffer, 0, frameBytes);
+    }
+    writeHeader(frame.header, { kind, epoch, number: this.#number, payloadBytes });
+    if (format.encode(values, from, count, frame.payload)) return frame.bytes;
+    const message = "the engine gave values that are no numbers";
+    throw new MemberFault(undefined, new MeshError("MESH_ENGINE_FAILED", { message }));
   }
 
   /** Only when the exchange of this frame has begun is it known what is right. */
@@ -243,29 +261,29 @@ export class Exchange {
   #addParts(values: number): void {
     const { members, position, format } = this.#options;
     const own = this.#mode === "one-shot" ? this.#outgoing : (this.#slices[position] ?? []);
-    const sum = this.#sum.subarray(0, values);
+    const sum = this.#sum;
     let isFirst = true;
     for (let from = 0; from < members; from++) {
       if (!this.#contributes(from)) continue;
-      const part =
-        from === position ? this.#ownPart(own, values) : this.#parts.take(from, this.#number);
-      const areFinite = isFirst ? format.set(part, sum) : format.add(part, sum);
+      const part = from === position ? this.#ownPart(own) : this.#parts.take(from, this.#number);
+      const areFinite = isFirst
+        ? format.set(part, values, sum, 0)
+        : format.add(part, values, sum, 0);
       isFirst = false;
       if (!areFinite) throw this.#fault(from, "a part holds values that are no numbers");
     }
   }
 
-  #ownPart(ring: FrameBuffer[], values: number): Uint8Array {
-    const { bytes } = ring[this.#number % EXCHANGES_AHEAD_MAX] as FrameBuffer;
-    return bytes.subarray(HEADER_BYTES, HEADER_BYTES + this.#options.format.valueBytes * values);
+  #ownPart(ring: FrameBuffer[]): Payload {
+    return (ring[this.#number % EXCHANGES_AHEAD_MAX] as FrameBuffer).payload;
   }
 
   #gatherOwnSlice(): void {
     const { members, position } = this.#options;
     const { length } = this.#slice(position);
     this.#addParts(length);
-    const frame = this.#frame(this.#outgoing, FrameKind.gather, length);
-    this.#encode(this.#sum, 0, frame);
+    const sums = this.#sum.floats;
+    const frame = this.#frame(this.#outgoing, FrameKind.gather, sums, 0, length);
     for (let to = 0; to < members; to++) if (to !== position) this.#options.send(to, frame);
   }
 
@@ -273,12 +291,10 @@ export class Exchange {
     const { members, position, format } = this.#options;
     for (let from = 0; from < members; from++) {
       const slice = this.#slice(from);
-      const part =
-        from === position
-          ? this.#ownPart(this.#outgoing, slice.length)
-          : this.#sums.take(from, this.#number);
-      const sum = this.#sum.subarray(slice.from, slice.from + slice.length);
-      if (!format.set(part, sum)) throw this.#fault(from, "a sum holds values that are no numbers");
+      const isOwn = from === position;
+      const part = isOwn ? this.#ownPart(this.#outgoing) : this.#sums.take(from, this.#number);
+      if (format.set(part, slice.length, this.#sum, slice.from)) continue;
+      throw this.#fault(from, "a sum holds values that are no numbers");
     }
   }
 

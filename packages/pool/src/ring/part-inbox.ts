@@ -1,12 +1,15 @@
 /** Parts that came from peers and were not used yet, at most a few exchanges ahead of their use. */
 import { EXCHANGES_AHEAD_MAX } from "./limits.js";
+import { type Payload, payloadOf } from "./wire-format.js";
+
+const NOTHING = payloadOf(new ArrayBuffer(0));
 
 interface Slot {
   number: number;
   kind: number;
   values: number;
   isFull: boolean;
-  memory: Uint8Array;
+  memory: Payload;
 }
 
 export interface Part {
@@ -29,7 +32,7 @@ export class PartInbox {
             kind: 0,
             values: 0,
             isFull: false,
-            memory: new Uint8Array(0),
+            memory: NOTHING,
           })),
     );
   }
@@ -39,8 +42,10 @@ export class PartInbox {
     const slot = this.#slots[from]?.[number % EXCHANGES_AHEAD_MAX];
     if (slot === undefined || slot.isFull) return false;
     slot.values = payload.length / this.#valueBytes;
-    if (slot.memory.length < payload.length) slot.memory = new Uint8Array(payload.length);
-    slot.memory.set(payload);
+    if (slot.memory.bytes.length < payload.length) {
+      slot.memory = payloadOf(new ArrayBuffer(payload.length));
+    }
+    slot.memory.bytes.set(payload);
     slot.number = number;
     slot.kind = kind;
     slot.isFull = true;
@@ -52,11 +57,13 @@ export class PartInbox {
     return slot?.isFull === true && slot.number === number ? slot : undefined;
   }
 
-  /** Good until the next `put` of this peer; empty when there is none. */
-  take(from: number, number: number): Uint8Array {
+  /**
+   * Good until the next `put` of this peer, and longer than what came; empty when there is none.
+   */
+  take(from: number, number: number): Payload {
     const slot = this.#slots[from]?.[number % EXCHANGES_AHEAD_MAX];
-    if (slot?.isFull !== true || slot.number !== number) return new Uint8Array(0);
+    if (slot?.isFull !== true || slot.number !== number) return NOTHING;
     slot.isFull = false;
-    return slot.memory.subarray(0, slot.values * this.#valueBytes);
+    return slot.memory;
   }
 }

@@ -15,7 +15,7 @@ import {
 import { FrameKind, HEADER_BYTES, writeHeader } from "./frame-codec.js";
 import { digestOf, encodeHello } from "./greeting-codec.js";
 import type { RingPlan } from "./ring-plan.js";
-import { wireFormatOf } from "./wire-format.js";
+import { valueBytesOf } from "./wire-format.js";
 
 let model: Awaited<ReturnType<typeof writeTestModel>>;
 let shape: ModelShape;
@@ -203,7 +203,7 @@ class Hostile {
 }
 
 describe("a hostile member", () => {
-  const rowBytes = () => wireFormatOf(shape.embeddingWidth).valueBytes * shape.embeddingWidth;
+  const rowBytes = () => valueBytesOf(shape.embeddingWidth) * shape.embeddingWidth;
   const cases: [string, (bob: Hostile) => void][] = [
     ["random bytes", (bob) => bob.write(new Uint8Array(400).fill(0x5a))],
     [

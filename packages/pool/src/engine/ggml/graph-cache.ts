@@ -20,6 +20,8 @@ export type GraphBuilder = (context: Pointer, graph: Pointer) => readonly Pointe
 interface Kept extends BuiltGraph {
   readonly context: Pointer;
   readonly nodesMax: number;
+  /** Number of the use that was the last one. */
+  usedAt: number;
 }
 
 export class GraphCache {
@@ -27,9 +29,9 @@ export class GraphCache {
   readonly #device: OpenDevice;
   readonly #allocator: Pointer;
   readonly #nodesKeptMax: number;
-  /** Least recently used first. */
   readonly #kept = new Map<string, Kept>();
   #nodesKept = 0;
+  #uses = 0;
 
   constructor(library: GgmlLibrary, device: OpenDevice, nodesKeptMax = GRAPH_NODES_KEPT_MAX) {
     this.#library = library;
@@ -52,14 +54,11 @@ export class GraphCache {
   get(key: string, nodesMax: number, build: GraphBuilder): BuiltGraph {
     const kept = this.#kept.get(key);
     if (kept !== undefined) {
-      this.#kept.delete(key);
-      this.#kept.set(key, kept);
+      kept.usedAt = ++this.#uses;
       return kept;
     }
     while (this.#kept.size > 0 && this.#nodesKept + nodesMax > this.#nodesKeptMax) {
-      const [oldest] = this.#kept.keys();
-      if (oldest === undefined) break;
-      this.#drop(oldest);
+      this.#dropOldest();
     }
     const built = this.#build(nodesMax, build);
     this.#kept.set(key, built);
@@ -93,7 +92,7 @@ export class GraphCache {
       }
       this.#place(graph);
       this.#checkSupport(graph);
-      return { context, graph, outputs, nodesMax };
+      return { context, graph, outputs, nodesMax, usedAt: ++this.#uses };
     } catch (error) {
       base.ggml_free(context);
       throw error;
@@ -127,6 +126,18 @@ export class GraphCache {
       const what = node === null ? "a node" : base.ggml_op_desc(node);
       throw engineFailed(`the device ${name} cannot compute ${what} of this model`);
     }
+  }
+
+  /** Graphs are used many times for each time that one has to go: the search is for then. */
+  #dropOldest(): void {
+    let oldest: string | undefined;
+    let usedAt = Number.POSITIVE_INFINITY;
+    for (const [key, kept] of this.#kept) {
+      if (kept.usedAt >= usedAt) continue;
+      oldest = key;
+      usedAt = kept.usedAt;
+    }
+    if (oldest !== undefined) this.#drop(oldest);
   }
 
   #drop(key: string): void {
