@@ -40,3 +40,5 @@ export const RECORDS_WAITING_MAX = 512;
 export const RECORD_RETRY_MS = 5_000;
 /** Those who listen to one healer. */
 export const LISTENERS_MAX = 256;
+/** Of one sentence of an incident; what remedies and monitors say beyond it is cut. */
+export const TEXT_CHARS_MAX = 1_024;

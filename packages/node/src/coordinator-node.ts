@@ -19,7 +19,7 @@ import { CredentialHolder } from "./credential-holder.js";
 import { homeCopies, peerQuotaPart, quotaTerms } from "./federation/copies.js";
 import { GatewayPeers } from "./federation/gateway-peers.js";
 import { peerMethods } from "./federation/peer-methods.js";
-import { healingParts, openHealing } from "./healing/open-healing.js";
+import { healingParts, openMemberHealing } from "./healing/open-healing.js";
 import { type NodeFiles, type NodeRecord, nodeFiles, readCertificate, readKey } from "./home.js";
 import { keyPairOf } from "./key-pair.js";
 import { LinkDoors } from "./link-doors.js";
@@ -113,7 +113,7 @@ async function composeCoordinator(
   const backup = makeBackup({ ...base, authority, store: ground.store, keys, friends });
   const collective = modelsOfMember({ ...own, operator: () => authority.localOperator() });
   const models = openModelSources({ ...base, mesh: mesh?.mesh, pools, router, collective });
-  const healing = openHealing(base);
+  const healing = openMemberHealing({ ...base, peers, router });
   const doors = { pools: pools?.doors, models: models.sources, startedAtMs, healing };
   const shared = { backup, seat, links, peers, filesOfPeers, mesh, ...doors };
   const part = new CoordinatorPart({ ...base, ...shared });

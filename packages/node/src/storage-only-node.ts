@@ -97,7 +97,7 @@ export async function storageOnlyNode(
   router.add({ prefixes: ["chunk."], handlers: storage.node.handlers });
   let ai: InferenceService | undefined;
   const canary = storageCanary({ chunkStore: storage.chunkStore, inference: () => ai, ...tools });
-  const healing = openHealing({ config, record, files, ...tools });
+  const healing = openHealing({ config, record, files, contacts, peers, ...tools });
   const watched = { storage, canary, links, mesh, healing: healing?.metrics };
   const doorOptions = { config, record, credentials, startedAtMs, ...watched };
   const renewal = renewalFrom(contacts, credentials, tools);

@@ -6,7 +6,7 @@ import type {
   IncidentStep,
   RemedyCandidate,
 } from "../incident.js";
-import { TIMELINE_MAX } from "../limits.js";
+import { TEXT_CHARS_MAX, TIMELINE_MAX } from "../limits.js";
 import type { RemedyName } from "../remedy.js";
 import type { Symptom } from "../symptom.js";
 import type { Now } from "./healer-events.js";
@@ -46,7 +46,7 @@ export function newIncident(
     severity,
     state: "open",
     openedAtMs,
-    timeline: [{ atMs: openedAtMs, afterMs: 0, step: "seen", text: seen }],
+    timeline: [{ atMs: openedAtMs, afterMs: 0, step: "seen", text: seen.slice(0, TEXT_CHARS_MAX) }],
     timings: {},
     remedies: [],
     dryRun,
@@ -67,7 +67,8 @@ export function changed(
   const afterMs = Math.max(0, Math.round(now.monotonicMs - sinceMs));
   const named = remedy === undefined ? {} : { remedy };
   const choice = candidates === undefined ? {} : { candidates };
-  const entry: IncidentEntry = { atMs: now.wallMs, afterMs, step, ...named, text, ...choice };
+  const said = text.slice(0, TEXT_CHARS_MAX);
+  const entry: IncidentEntry = { atMs: now.wallMs, afterMs, step, ...named, text: said, ...choice };
   const timings = timing === undefined ? {} : { [timing]: afterMs };
   const isNew = step === "decided" && remedy !== undefined && !incident.remedies.includes(remedy);
   return {

@@ -11,6 +11,7 @@ import {
   type RemedyRecord,
   type Remembered,
 } from "@hearthmesh/healing";
+import { readIncident } from "./incident-schema.js";
 
 interface KnowledgeDocument {
   readonly v: 1;
@@ -33,7 +34,10 @@ export class KnowledgeFile implements KnowledgeStore {
 
   async load(): Promise<Remembered> {
     const document = parse(await readIfThere(this.#path));
-    for (const incident of document?.incidents ?? []) this.#incidents.set(incident.id, incident);
+    for (const one of document?.incidents ?? []) {
+      const incident = readIncident(one);
+      if (incident !== undefined) this.#incidents.set(incident.id, incident);
+    }
     for (const record of document?.remedies ?? []) this.#remedies.set(keyOf(record), record);
     this.#settings = document?.settings;
     const incidents = [...this.#incidents.values()];

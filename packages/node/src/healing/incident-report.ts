@@ -1,0 +1,135 @@
+/**
+ * `heal.incident`: a node tells its incidents to the coordinator that leads, so that the history
+ * there shows the whole member. What cannot be told waits, newest state only, and is tried again.
+ */
+import { EnrolmentLimiter, type Leader, leaderNamedBy, notLeading } from "@hearthmesh/collective";
+import {
+  type Clock,
+  decodeMessage,
+  encodeMessage,
+  errorFields,
+  isMeshError,
+  type Logger,
+  MeshError,
+  sleep,
+} from "@hearthmesh/core";
+import type { Incident } from "@hearthmesh/healing";
+import type { Link } from "@hearthmesh/qwormhole";
+import type { MemberLeadership } from "../coordinators/member-leadership.js";
+import { type MethodPart, principalOf } from "../method-router.js";
+import { readIncident } from "./incident-schema.js";
+
+const METHOD = "heal.incident";
+const TIMEOUT_MS = 5_000;
+const RETRY_MS = 5_000;
+/** Incidents that wait to be told; the oldest are left out above it, and stay in the own history. */
+const WAITING_MAX = 256;
+/** Of one node, and of all of them. An incident has some six changes in its life. */
+const PER_NODE_PER_MINUTE = 240;
+const TOTAL_PER_MINUTE = 4_800;
+
+/**
+ * For a coordinator. Who says so is in the certificate of the link: what the message says of its
+ * node is not looked at. `MESH_BAD_REQUEST` when it is no incident, `MESH_LIMIT` for too many,
+ * `MESH_NOT_LEADER` with who leads.
+ */
+export function incidentDesk(options: {
+  readonly leadership: Pick<MemberLeadership, "state">;
+  readonly clock: Clock;
+  told(incident: Incident): void;
+}): MethodPart {
+  const { leadership, clock } = options;
+  const limiter = new EnrolmentLimiter({
+    perAddressPerMinute: PER_NODE_PER_MINUTE,
+    totalPerMinute: TOTAL_PER_MINUTE,
+    what: "incidents",
+  });
+  return {
+    prefixes: [METHOD],
+    callers: "machines",
+    handlers: {
+      onRequest: async ({ peer, body }) => {
+        const { nodeId, name: nodeName } = principalOf(peer);
+        if (leadership.state.role !== "leader") throw notLeading(leadership.state);
+        limiter.admit(nodeId, clock.monotonicMs());
+        const { header } = decodeMessage<{ incident?: unknown }>(body);
+        const incident = readIncident(header.incident);
+        if (incident === undefined) {
+          throw new MeshError("MESH_BAD_REQUEST", { message: "this is no incident of healing" });
+        }
+        options.told({ ...incident, nodeId, nodeName });
+        return encodeMessage({});
+      },
+    },
+  };
+}
+
+export interface IncidentReporterOptions {
+  /** A link to the coordinator that leads; undefined when that is this node. */
+  leader(): Promise<Link | undefined>;
+  onOtherLeader(leader: Leader): void;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export class IncidentReporter {
+  readonly #options: IncidentReporterOptions;
+  readonly #waiting = new Map<string, Incident>();
+  readonly #stopping = new AbortController();
+  #sending: Promise<void> | undefined;
+
+  constructor(options: IncidentReporterOptions) {
+    this.#options = options;
+  }
+
+  /** Returns at once. */
+  tell(incident: Incident): void {
+    if (this.#stopping.signal.aborted) return;
+    this.#waiting.delete(incident.id);
+    this.#waiting.set(incident.id, incident);
+    const [oldest] = this.#waiting.keys();
+    if (this.#waiting.size > WAITING_MAX && oldest !== undefined) this.#waiting.delete(oldest);
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await this.#sending;
+  }
+
+  async #sendAll(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (;;) {
+      const [incident] = this.#waiting.values();
+      if (incident === undefined || signal.aborted) return;
+      this.#waiting.delete(incident.id);
+      try {
+        await this.#send(incident, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#failed(incident, error);
+        await sleep(this.#options.clock, RETRY_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
+  async #send(incident: Incident, signal: AbortSignal): Promise<void> {
+    const link = await this.#options.leader();
+    const message = encodeMessage({ incident });
+    await link?.request(METHOD, message, { priority: "bulk", timeoutMs: TIMEOUT_MS, signal });
+  }
+
+  #failed(incident: Incident, error: unknown): void {
+    const { log, onOtherLeader } = this.#options;
+    const { id: incidentId } = incident;
+    log.debug("an incident was not told to the leader", { incidentId, ...errorFields(error) });
+    const leader = isMeshError(error, "MESH_NOT_LEADER") ? leaderNamedBy(error) : undefined;
+    if (leader !== undefined) onOtherLeader(leader);
+    // It would be refused again.
+    if (isMeshError(error, "MESH_BAD_REQUEST")) return;
+    // A newer state of it may have come meanwhile.
+    if (!this.#waiting.has(incident.id)) this.#waiting.set(incident.id, incident);
+  }
+}

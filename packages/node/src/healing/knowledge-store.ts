@@ -1,0 +1,131 @@
+/**
+ * What healers remember in the member's store, on a coordinator:
+ *
+ * | key                                         | value                                        |
+ * |---------------------------------------------|----------------------------------------------|
+ * | `healing/incident/<incident id>`            | `Incident` of any node, in the order of time |
+ * | `healing/remedy/<node id>/<symptom> <name>` | `RemedyRecord`: what that node learnt        |
+ * | `healing/settings/<node id>`                | `HealerSettings` of that node                |
+ *
+ * Every coordinator writes its own records. Those of other nodes are written, and the oldest
+ * removed, by the one that leads, fenced by its epoch.
+ */
+import {
+  type HealerSettings,
+  healingLimits,
+  type Incident,
+  type KnowledgeStore,
+  type RemedyRecord,
+  type Remembered,
+} from "@hearthmesh/healing";
+import { type KeyRange, type KeyValue, put, remove, type Store } from "@hearthmesh/store";
+import type { MemberLeadership } from "../coordinators/member-leadership.js";
+import { readIncident } from "./incident-schema.js";
+
+const INCIDENTS = "healing/incident/";
+const REMEDIES = "healing/remedy/";
+const SETTINGS = "healing/settings/";
+/** The oldest incidents are looked for after so many that were written. */
+const TRIM_EVERY = 64;
+const DELETED_AT_ONCE = 100;
+const PAGE = 250;
+
+export interface MemberKnowledgeOptions {
+  readonly store: Store;
+  readonly leadership: Pick<MemberLeadership, "state" | "fence">;
+  readonly nodeId: string;
+}
+
+export class MemberKnowledge implements KnowledgeStore {
+  readonly #options: MemberKnowledgeOptions;
+  #untilTrim = 0;
+
+  constructor(options: MemberKnowledgeOptions) {
+    this.#options = options;
+  }
+
+  async load(): Promise<Remembered> {
+    const { store, nodeId } = this.#options;
+    const incidents = await this.#newestIncidents();
+    const learnt = await store.range({ prefix: `${REMEDIES}${nodeId}/` });
+    const settings = await store.get(SETTINGS + nodeId);
+    return {
+      incidents,
+      remedies: learnt.entries.flatMap((entry) => known<RemedyRecord>(entry) ?? []),
+      settings: settings && known<HealerSettings>(settings),
+    };
+  }
+
+  async saveIncident(incident: Incident): Promise<void> {
+    const { store, leadership, nodeId } = this.#options;
+    const isOwn = incident.nodeId === nodeId;
+    // Another coordinator leads by now, and hears of it from the node itself.
+    if (!isOwn && !this.#leads()) return;
+    const through = isOwn ? store : leadership.fence(store);
+    await through.transact({ success: [put(INCIDENTS + incident.id, encode(incident))] });
+    await this.#trim();
+  }
+
+  async saveRemedy(record: RemedyRecord): Promise<void> {
+    const { nodeId } = this.#options;
+    await this.#put(`${REMEDIES}${nodeId}/${record.symptom} ${record.remedy}`, record);
+  }
+
+  async saveSettings(settings: HealerSettings): Promise<void> {
+    await this.#put(SETTINGS + this.#options.nodeId, settings);
+  }
+
+  async #put(key: string, record: object): Promise<void> {
+    await this.#options.store.transact({ success: [put(key, encode(record))] });
+  }
+
+  #leads(): boolean {
+    return this.#options.leadership.state.role === "leader";
+  }
+
+  async #newestIncidents(): Promise<Incident[]> {
+    const incidents: Incident[] = [];
+    let range: KeyRange = { prefix: INCIDENTS };
+    while (incidents.length < healingLimits.INCIDENTS_KEPT_MAX) {
+      const page = await this.#options.store.range(range, { limit: PAGE, reverse: true });
+      for (const entry of page.entries)
+        incidents.push(...[readIncident(parse(entry)) ?? []].flat());
+      const last = page.entries.at(-1);
+      if (!page.more || last === undefined) break;
+      range = { start: INCIDENTS, end: last.key };
+    }
+    return incidents.slice(0, healingLimits.INCIDENTS_KEPT_MAX);
+  }
+
+  /** Only the one that leads removes, so that two do not count the same. */
+  async #trim(): Promise<void> {
+    if (--this.#untilTrim > 0 || !this.#leads()) return;
+    this.#untilTrim = TRIM_EVERY;
+    const { store, leadership } = this.#options;
+    const all = await store.range({ prefix: INCIDENTS }, { keysOnly: true });
+    const spare = all.entries.slice(0, -healingLimits.INCIDENTS_KEPT_MAX);
+    const fenced = leadership.fence(store);
+    for (let from = 0; from < spare.length; from += DELETED_AT_ONCE) {
+      const some = spare.slice(from, from + DELETED_AT_ONCE);
+      await fenced.transact({ success: some.map(({ key }) => remove(key)) });
+    }
+  }
+}
+
+function encode(record: object): Uint8Array {
+  return Buffer.from(JSON.stringify(record), "utf8");
+}
+
+function parse({ value }: KeyValue): unknown {
+  try {
+    return JSON.parse(Buffer.from(value).toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Written by this program; a form that this version does not know is as good as none. */
+function known<Record extends { readonly v: 1 }>(entry: KeyValue): Record | undefined {
+  const record = parse(entry) as { v?: unknown } | null | undefined;
+  return record?.v === 1 ? (record as Record) : undefined;
+}
