@@ -44,6 +44,8 @@ export interface MemberStore {
   readonly source: StoreSource;
   /** What is known of the other coordinators, once somebody can tell. */
   learn(sight: StoreSight): void;
+  /** Leaves all connections, dials anew and says where; absent where there are none. */
+  redial?(): readonly string[];
   close(): Promise<void>;
 }
 
@@ -151,6 +153,10 @@ async function openExisting(options: MemberStoreOptions): Promise<MemberStore> {
     source: { mode: "external", store, admin, endpoints },
     addresses: () => [],
     learn: () => undefined,
+    redial: () => {
+      store.redial();
+      return endpoints;
+    },
     close: async () => {
       await admin.close();
       await store.close();
@@ -198,6 +204,10 @@ async function openSupervised(
       addresses: () => supervisor.addresses(),
       learn: (next) => {
         sight = next;
+      },
+      redial: () => {
+        store.redial();
+        return supervisor.endpoints();
       },
       close: async () => {
         unfollow();

@@ -74,6 +74,8 @@ export class EtcdSupervisor implements Startable {
   #resting = new AbortController();
   #stopping = new AbortController();
   #loop: Promise<void> = Promise.resolve();
+  /** Who waits for the end of the next look. */
+  readonly #looked: (() => void)[] = [];
 
   constructor(options: EtcdSupervisorOptions) {
     this.#options = options;
@@ -250,7 +252,16 @@ export class EtcdSupervisor implements Startable {
       await this.#lookOnce(parts).catch((error: unknown) => {
         log.warn("the store could not be looked after", errorFields(error));
       });
+      for (const looked of this.#looked.splice(0)) looked();
     }
+  }
+
+  /** Looks at once, and takes the step that is due; resolves when that was done. */
+  async lookNow(): Promise<void> {
+    if (this.#parts === undefined) throw new MeshError("MESH_STORE_UNAVAILABLE");
+    const looked = new Promise<void>((resolve) => this.#looked.push(resolve));
+    this.#resting.abort();
+    await Promise.race([looked, this.#loop]);
   }
 
   /** It ended or was started: what was seen of it before does not hold any longer. */

@@ -1,24 +1,45 @@
 /**
  * What concerns the whole member: replicas, layout, disks, nodes that corrupt, the store, its
- * members, the leader, pools. On a node without a coordinator only what is its own.
+ * members, the leader, pools. The leading coordinator alone looks at the member and mends it; its
+ * orders are fenced by its epoch. Every node looks after the disk under its own home, every
+ * coordinator after its way to the store, and whoever leads a ring after that ring.
  */
-import type { CoordinatorSeat } from "@hearthmesh/collective";
+import { statfs } from "node:fs/promises";
+import type { CoordinatorSeat, CoordinatorView } from "@hearthmesh/collective";
+import type { Fact, Monitor, Remedy } from "@hearthmesh/healing";
+import type { NodeModels } from "../../ai/model-sources.js";
 import type { Config } from "../../config/config.js";
 import type { NodeRecord } from "../../home.js";
-import type { LinkDoors } from "../../link-doors.js";
 import type { MemberGround } from "../../member-authority.js";
 import type { MeshPart } from "../../mesh/mesh-part.js";
-import type { PeerLinks } from "../../peer-links.js";
 import type { NodePools } from "../../pool/open-pools.js";
 import type { StoragePart } from "../../storage-part.js";
+import { probeStore } from "../../store-probe.js";
 import type { Tools } from "../../tools.js";
 import type { HealingList } from "../healing-list.js";
+import { corruptionFacts } from "./corruption-monitor.js";
+import { evacuateDisk } from "./evacuate-disk.js";
+import { HomeDiskMonitor } from "./home-disk.js";
+import { layoutFacts } from "./layout-monitor.js";
+import { leaderFacts } from "./leader-monitor.js";
+import { type LeadingMember, leadingMember } from "./leading-member.js";
+import { quarantineNode } from "./quarantine-node.js";
+import { rePlanPool } from "./re-plan-pool.js";
+import { reReplicate } from "./re-replicate.js";
+import { rebalance } from "./rebalance.js";
+import { reopenStore } from "./reopen-store.js";
+import { replaceStoreMember } from "./replace-store-member.js";
+import { replicaFacts } from "./replicas-monitor.js";
+import { ringFacts } from "./rings-monitor.js";
+import { shedDisk } from "./shed-disk.js";
+import { stepDown } from "./step-down.js";
+import { StorageDisksMonitor } from "./storage-disks-monitor.js";
+import { storeMemberFacts } from "./store-members-monitor.js";
+import { StoreProbeMonitor } from "./store-probe-monitor.js";
 
 export interface MemberHealingDeps extends Tools {
   readonly config: Config;
   readonly record: NodeRecord;
-  readonly links: LinkDoors;
-  readonly peers: PeerLinks;
   /** On a coordinator: store, authority, leadership; and the seat of the one that leads. */
   readonly coordinator:
     | { readonly ground: MemberGround; readonly seat: CoordinatorSeat }
@@ -26,10 +47,138 @@ export interface MemberHealingDeps extends Tools {
   /** Undefined while the mesh is off. */
   readonly mesh: MeshPart | undefined;
   readonly pools: NodePools | undefined;
+  readonly models: NodeModels["sources"] | undefined;
   /** Undefined on a node without the role. */
   readonly storage: StoragePart | undefined;
+  /** How late timers fire on this node, milliseconds; undefined: not measured. */
+  readonly lagMs?: () => number | undefined;
 }
 
-export function memberHealing(_deps: MemberHealingDeps): HealingList {
-  return { monitors: [], remedies: [] };
+export function memberHealing(deps: MemberHealingDeps): HealingList {
+  const { coordinator, clock, log } = deps;
+  const member = coordinator && leadingMember({ ...coordinator, clock, log });
+  const lists = [homeHealing(deps, member), ringHealing(deps)];
+  if (coordinator !== undefined && member !== undefined) {
+    const { ground } = coordinator;
+    const shared: Shared = { deps, member, ground, here: () => coordinatorsHere(deps, ground) };
+    lists.push(leaderHealing(member), storeHealing(shared));
+  }
+  return {
+    monitors: lists.flatMap(({ monitors }) => monitors),
+    remedies: lists.flatMap(({ remedies }) => remedies),
+  };
+}
+
+interface Shared {
+  readonly deps: MemberHealingDeps;
+  readonly member: LeadingMember;
+  readonly ground: MemberGround;
+  /** Other coordinators that are there now. */
+  here(): readonly string[];
+}
+
+/** The disk under the home of this node. */
+function homeHealing(deps: MemberHealingDeps, member: LeadingMember | undefined): HealingList {
+  const { config, record, storage, clock } = deps;
+  const { nodeId, name: nodeName } = record;
+  const chunks = storage?.chunkStore;
+  const monitor = new HomeDiskMonitor({
+    ...{ clock, nodeId, nodeName },
+    space: async () => {
+      const { bavail, blocks, bsize } = await statfs(config.home);
+      return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+    },
+    onRoom: () => chunks?.refuse(undefined),
+  });
+  const { home } = config;
+  return { monitors: [monitor], remedies: [shedDisk({ home, nodeId, nodeName, chunks, member })] };
+}
+
+/** Chunks and who keeps them. */
+export function leaderHealing(member: LeadingMember): HealingList {
+  return {
+    monitors: [
+      viewMonitor("replicas", member, replicaFacts),
+      viewMonitor("layout", member, layoutFacts),
+      viewMonitor("corruption", member, corruptionFacts),
+      new StorageDisksMonitor(member),
+    ],
+    remedies: [
+      reReplicate(member),
+      rebalance(member),
+      evacuateDisk(member),
+      quarantineNode(member),
+    ],
+  };
+}
+
+/** The store, the members of its cluster, and who leads. */
+function storeHealing({ deps, member, ground, here }: Shared): HealingList {
+  const { clock, record, config, lagMs } = deps;
+  const { memberStore, leadership, store } = ground;
+  const { nodeId, name: nodeName } = record;
+  // A key of its own: readiness sets and deletes another at any moment.
+  const probe = () => probeStore(store, `${nodeId}/healing`);
+  const probes = new StoreProbeMonitor({ clock, probe });
+  const monitors: Monitor[] = [
+    probes,
+    viewMonitor("leader", member, () =>
+      leaderFacts({
+        ...{ nodeId, nodeName },
+        ...{ storeMs: probes.latencyMs, lagMs: lagMs?.(), others: here().length },
+      }),
+    ),
+  ];
+  const { leaseTimeMs } = config.store;
+  const remedies: Remedy[] = [
+    reopenStore({ memberStore, probe }),
+    stepDown({ member, leadership, nodeId, leaseTimeMs, coordinatorsHere: here }),
+  ];
+  const { source } = memberStore;
+  if (source.mode === "supervised") {
+    const { supervisor } = source;
+    const facts = () => storeMemberFacts(supervisor.status());
+    monitors.push(viewMonitor("store-members", member, facts));
+    remedies.push(replaceStoreMember({ member, supervisor, coordinatorsHere: here }));
+  }
+  return { monitors, remedies };
+}
+
+/** Rings that this node leads. Looking loads nothing. */
+function ringHealing({ models, mesh, record, clock }: MemberHealingDeps): HealingList {
+  if (models === undefined || mesh === undefined) return { monitors: [], remedies: [] };
+  const { rings, inference } = models;
+  if (inference === undefined) return { monitors: [], remedies: [] };
+  const look = async () => {
+    const { led } = await rings.rings();
+    return ringFacts(led, mesh.parts.swim.peers(), record.nodeId);
+  };
+  return {
+    monitors: [{ name: "rings", look }],
+    remedies: [rePlanPool({ inference, rings, clock })],
+  };
+}
+
+/** Says nothing while another coordinator leads. */
+function viewMonitor(
+  name: string,
+  member: LeadingMember,
+  facts: (view: CoordinatorView) => Fact[],
+): Monitor {
+  return {
+    name,
+    look: async () => {
+      const view = member.view();
+      return view === undefined ? [] : facts(view);
+    },
+  };
+}
+
+/** By membership; without a mesh nobody can say that one is there. */
+function coordinatorsHere({ mesh, record }: MemberHealingDeps, { authority }: MemberGround) {
+  const ids = authority.coordinators.list().map(({ nodeId }) => nodeId);
+  return ids.filter((nodeId) => {
+    const state = mesh?.parts.swim.peer(nodeId)?.state;
+    return nodeId !== record.nodeId && (state === "alive" || state === "suspect");
+  });
 }

@@ -1,0 +1,36 @@
+/** Whether the leading coordinator keeps up, when another one could lead instead. Pure. */
+import type { Fact } from "@hearthmesh/healing";
+import { factOf } from "./fact-of.js";
+import { LEADER_LAG_MS, STORE_SLOW_MS } from "./limits.js";
+
+export interface LeaderSight {
+  readonly nodeId: string;
+  readonly nodeName: string;
+  /** Median time of a probe of the store; undefined: not measured yet. */
+  readonly storeMs: number | undefined;
+  /** How late timers fire on this node; undefined: not measured. */
+  readonly lagMs: number | undefined;
+  /** Coordinators that are there besides this one. */
+  readonly others: number;
+}
+
+export function leaderFacts({ nodeId, nodeName, storeMs, lagMs, others }: LeaderSight): Fact[] {
+  const subject = { type: "coordinator" as const, id: nodeId, name: nodeName };
+  if (storeMs === undefined && lagMs === undefined) {
+    return [factOf("leader-struggling", subject, "unknown", "nothing was measured yet")];
+  }
+  const isSlow = (storeMs ?? 0) > STORE_SLOW_MS || (lagMs ?? 0) > LEADER_LAG_MS;
+  const text = (ms: number | undefined) => (ms === undefined ? "unknown" : `${Math.round(ms)} ms`);
+  const measured =
+    `a key takes ${text(storeMs)} (mark: ${STORE_SLOW_MS} ms), timers are late by ` +
+    `${text(lagMs)} (mark: ${LEADER_LAG_MS} ms)`;
+  const there =
+    others === 0
+      ? "no other coordinator is there"
+      : others === 1
+        ? "1 other coordinator is there"
+        : `${others} other coordinators are there`;
+  const values = { storeMs: storeMs ?? 0, lagMs: lagMs ?? 0, others };
+  const verdict = isSlow && others > 0 ? "ill" : "well";
+  return [factOf("leader-struggling", subject, verdict, `${measured}; ${there}`, values)];
+}
