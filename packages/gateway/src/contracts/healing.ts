@@ -42,6 +42,7 @@ export const IncidentEntryView = z
     remedy: RemedyName.exactOptional(),
     text: z.string(),
     candidates: z.array(RemedyCandidateView).exactOptional(),
+    omitted: z.number().int().exactOptional().describe("So many entries were left out here"),
   })
   .meta({ id: "IncidentEntry" });
 export type IncidentEntryView = z.infer<typeof IncidentEntryView>;

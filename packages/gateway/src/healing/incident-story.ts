@@ -8,6 +8,9 @@
 import type { IncidentEntryView, IncidentView } from "../contracts/healing.js";
 import { asSentence, capital, durationText, outcomeText, successText } from "./incident-words.js";
 
+/** The rest of a node's id tells people nothing. */
+const ID_LENGTH_SHOWN = 12;
+
 export interface StoryLine {
   /** A time since the first sign, in front of the text. */
   readonly mark?: string;
@@ -43,7 +46,7 @@ export function incidentStory(incident: IncidentView, options: StoryOptions): St
   const { quote, time, nowMs } = options;
   const { id, severity, nodeName, nodeId, openedAtMs, title } = incident;
   const told: Told = { ...incident, remedies: incident.remedies.map(quote), quote };
-  const by = `${quote(nodeName)} (${quote(nodeId.slice(0, 12))})`;
+  const by = `${quote(nodeName)} (${quote(nodeId.slice(0, ID_LENGTH_SHOWN))})`;
   const facts = [`incident ${quote(id)}`, severity, `seen by ${by}`, time(openedAtMs)];
   return {
     title: quote(title),
@@ -66,46 +69,53 @@ function mark({ afterMs }: IncidentEntryView): string {
   return `+${durationText(afterMs)}`;
 }
 
-const STEP_WORDS: Readonly<Record<IncidentEntryView["step"], string>> = {
-  seen: "seen",
-  detected: "believed",
-  decided: "decided",
-  blocked: "not allowed",
-  applied: "applied",
-  failed: "failed",
-  verified: "verified",
-  "not-helped": "did not help",
-  "rolled-back": "taken back",
-  "given-up": "given up",
-  closed: "closed",
+/** With the name of the remedy where there is one. */
+const STEP_WORDS: Readonly<Record<IncidentEntryView["step"], (remedy?: string) => string>> = {
+  seen: () => "seen",
+  detected: () => "believed",
+  decided: (remedy) => (remedy === undefined ? "decided" : `decided on ${remedy}`),
+  blocked: () => "no remedy allowed",
+  applied: (remedy) => `${remedy ?? "a remedy"} applied`,
+  failed: (remedy) => `${remedy ?? "a remedy"} failed`,
+  verified: (remedy) => (remedy === undefined ? "verified" : `${remedy} verified`),
+  "not-helped": (remedy) => `${remedy ?? "a remedy"} did not help`,
+  "rolled-back": (remedy) => `${remedy ?? "a remedy"} taken back`,
+  "given-up": () => "given up",
+  closed: () => "closed",
 };
 
 function timelineLine({ quote }: Told, entry: IncidentEntryView): StoryLine {
-  const { step, remedy, text } = entry;
-  const what = remedy === undefined ? STEP_WORDS[step] : `${STEP_WORDS[step]} ${quote(remedy)}`;
+  const { step, remedy, text, omitted } = entry;
+  if (omitted !== undefined) return { mark: mark(entry), text: `(${quote(text)})` };
+  const what = STEP_WORDS[step](remedy === undefined ? undefined : quote(remedy));
   return { mark: mark(entry), text: text === "" ? what : `${what}: ${quote(text)}` };
 }
 
 function withStep({ timeline }: Told, ...steps: IncidentEntryView["step"][]): IncidentEntryView[] {
-  return timeline.filter(({ step }) => steps.includes(step));
+  return timeline.filter(({ step, omitted }) => omitted === undefined && steps.includes(step));
 }
 
 function seen(told: Told): StoryLine[] {
   const { quote, nodeName, subject, holdMs, timings } = told;
   const evidence = withStep(told, "seen", "detected").filter(
-    ({ text }, at, all) => all.findIndex((one) => one.text === text) === at,
+    // That it was believed is often told in the words of the title.
+    ({ text, step }, at, all) =>
+      all.findIndex((one) => one.text === text) === at &&
+      (step === "seen" || !text.startsWith(told.title)),
   );
   const about = `${quote(nodeName)} looked at ${quote(subject.type)} ${quote(subject.name)}`;
-  const id = subject.id === subject.name || subject.id === "" ? "" : ` (${quote(subject.id)})`;
+  const isNamed = subject.id === subject.name || subject.id === "";
+  const id = isNamed ? "" : ` (${quote(subject.id.slice(0, ID_LENGTH_SHOWN))})`;
   const lines: StoryLine[] = [{ text: `${about}${id} and noted:` }];
   for (const entry of evidence) {
     lines.push({ mark: mark(entry), text: asSentence(quote(entry.text)) });
   }
   if (evidence.length === 0) lines.push({ text: "No evidence was kept." });
   if (timings.detectedMs !== undefined) {
-    const held = holdMs === 0 ? "at once" : `after it had held for ${durationText(holdMs)}`;
-    const when = durationText(timings.detectedMs);
-    lines.push({ text: `It was believed ${held}: ${when} after the first sign.` });
+    const rule = holdMs === 0 ? "at once" : `only after it has held for ${durationText(holdMs)}`;
+    const isPrompt = holdMs === 0 && timings.detectedMs < 100;
+    const when = isPrompt ? "" : `; here that was after ${durationText(timings.detectedMs)}`;
+    lines.push({ text: `Such a sign is believed ${rule}${when}.` });
   }
   return lines;
 }
@@ -116,7 +126,7 @@ function decided(told: Told): StoryLine[] {
   for (const entry of withStep(told, "decided", "blocked")) {
     const { remedy, text, step, candidates = [] } = entry;
     const isChosen = step === "decided";
-    const what = `${isChosen ? capital(quote(remedy ?? "a remedy")) : "No remedy"}: ${quote(text)}`;
+    const what = `${isChosen ? quote(remedy ?? "a remedy") : "no remedy"}: ${quote(text)}`;
     lines.push({ mark: mark(entry), text: asSentence(what) });
     for (const candidate of candidates) {
       const { score, blockedBy } = candidate;
@@ -126,9 +136,9 @@ function decided(told: Told): StoryLine[] {
         blockedBy !== undefined
           ? `not possible: ${quote(blockedBy)}`
           : isChosen && candidate.remedy === remedy
-            ? "chosen: the highest score of what was possible"
-            : "possible, with a lower score";
-      lines.push({ isDetail: true, text: `${name} (${facts}): ${verdict}` });
+            ? "chosen, the best of what was possible"
+            : "possible";
+      lines.push({ isDetail: true, text: `${name} (score ${facts}): ${verdict}` });
     }
   }
   if (lines.length > 0 && dryRun) {
@@ -163,15 +173,16 @@ function worked(told: Told): StoryLine[] {
   });
   const quiet =
     clearMs === 0
-      ? "at the first look that finds it well"
-      : `when it has been well for ${durationText(clearMs)} without a break`;
-  const rule = `The same monitor goes on looking; the symptom counts as gone ${quiet}.`;
-  if (state === "passed" && lines.length === 0) {
-    lines.push({ text: "It went away without a remedy." });
-  } else if (state === "ended") {
-    lines.push({ text: "Not known: nobody spoke of the subject any longer." });
-  } else if (lines.length === 0) lines.push({ text: "Not known yet." });
-  return [...lines, { text: rule }];
+      ? "as soon as it looks and finds it well"
+      : `when it has found it well for ${durationText(clearMs)} without a break`;
+  const rule = `The monitor that saw it decides: the symptom counts as gone ${quiet}.`;
+  const sentence = {
+    mended: lines.length === 0 ? "Yes: the symptom is gone." : "",
+    passed: "It went away without a remedy.",
+    ended: "Not known: nothing speaks of the subject any longer.",
+  }[state as string];
+  const verdict = sentence ?? (lines.length === 0 ? "Not known yet." : "");
+  return [...lines, { text: `${verdict} ${rule}`.trim() }];
 }
 
 function times({ timings }: Told): string {

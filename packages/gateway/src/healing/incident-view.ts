@@ -125,8 +125,9 @@ export function pageOfIncidents(
     const fits = (one: Incident) =>
       node === undefined || one.nodeName === node || one.nodeId === node;
     found.push(...page.filter(fits));
-    last = page.at(-1)?.id;
-    if (page.length < LOOK_AHEAD) break;
+    const next = page.at(-1)?.id;
+    if (page.length < LOOK_AHEAD || next === last) break;
+    last = next;
   }
   return {
     incidents: found.slice(0, limit).map(incidentSummary),

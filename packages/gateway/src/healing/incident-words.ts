@@ -52,8 +52,11 @@ export function outcomeText(incident: IncidentView, nowMs: number): string {
       return `${last ?? "a remedy"} is being applied, ${took} after the first sign`;
     case "verifying":
       return `${last ?? "a remedy"} was applied; whether it helped is not known yet (${took})`;
-    case "open":
-      return dryRun ? `open for ${took} (dry run: nothing is done)` : `open for ${took}`;
+    case "open": {
+      if (dryRun) return `open for ${took} (dry run: nothing is done)`;
+      const isBlocked = incident.timeline.at(-1)?.step === "blocked";
+      return `open for ${took}${isBlocked ? ", and no remedy is allowed now" : ""}`;
+    }
   }
 }
 
@@ -68,7 +71,7 @@ export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
+/** With its full stop; how it begins is left alone, since that may be a name. */
 export function asSentence(text: string): string {
-  const end = /[.!?)…]$/.test(text) ? "" : ".";
-  return text === "" ? "" : `${capital(text)}${end}`;
+  return text === "" || /[.!?…]$/.test(text) ? text : `${text}.`;
 }
