@@ -109,6 +109,11 @@ export class CandidateBook {
     return this.#candidates.get(nodeId)?.foundByList() ?? [];
   }
 
+  reportOf(nodeId: NodeId): CandidateReport | undefined {
+    const candidate = this.#candidates.get(nodeId);
+    return candidate?.report(this.#isWanted(candidate));
+  }
+
   /** Every candidate; those without a node id are addresses where nobody has answered yet. */
   report(): CandidateReport[] {
     return [...this.#candidates.values()].map((candidate) =>
@@ -135,9 +140,12 @@ export class CandidateBook {
       case "restored":
         this.#removed.delete(event.nodeId);
         break;
-      case "needed":
-        this.#onNeeded(event.nodeId, nowMs);
+      case "needed": {
+        // Who said that it leaves is left alone: it will speak when it is back.
+        const needed = this.#candidates.get(event.nodeId);
+        if (needed?.hasLeft === false) renew(needed, nowMs);
         break;
+      }
       case "peer-state":
         this.#onPeerState(event.nodeId, event.state, nowMs);
         break;
@@ -203,12 +211,6 @@ export class CandidateBook {
     candidate.heardMs = undefined;
     if (candidate.isLasting) candidate.nextDialMs = nowMs + aboutMs(DIRECT_RETRY_MS, this.#random);
     else this.#abort(candidate);
-  }
-
-  /** Who said that it leaves is left alone: it will speak when it is back. */
-  #onNeeded(nodeId: NodeId, nowMs: number): void {
-    const candidate = this.#candidates.get(nodeId);
-    if (candidate !== undefined && !candidate.hasLeft) renew(candidate, nowMs);
   }
 
   #onRemoved(nodeId: NodeId): void {

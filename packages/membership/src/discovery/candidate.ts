@@ -46,6 +46,8 @@ export interface CandidateReport {
   readonly attempts: number;
   readonly lastError?: string;
   readonly lastErrorMs?: number;
+  /** Of the last dial, by address; empty when it was a success. */
+  readonly failures: readonly AddressFailure[];
   readonly isDialling: boolean;
   /** Undefined when no dial is planned. */
   readonly nextAttemptMs?: number;
@@ -118,6 +120,7 @@ export class Candidate {
       attempts,
       ...(lastError === undefined ? {} : { lastError }),
       ...(failedMs === undefined ? {} : { lastErrorMs: failedMs }),
+      failures: this.failures,
       isDialling: this.dialId !== undefined,
       ...(isWanted ? { nextAttemptMs: this.nextDialMs } : {}),
     };

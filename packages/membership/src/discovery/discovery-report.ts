@@ -1,7 +1,13 @@
 /** What `status` says about discovery. */
 import type { NodeId } from "@hearthmesh/core";
 import type { BeaconDoorReport, BeaconInterface } from "./beacon-door.js";
-import type { CandidateReport, FoundBy, FoundMethod, LinkKind } from "./candidate.js";
+import type {
+  AddressFailure,
+  CandidateReport,
+  FoundBy,
+  FoundMethod,
+  LinkKind,
+} from "./candidate.js";
 import type { HubFinder } from "./hub-finder.js";
 import type { BeaconCounts, LanBeacons } from "./lan-beacons.js";
 
@@ -27,6 +33,8 @@ export interface PeerDiscovery {
   /** Why each address failed, and what to do. */
   readonly lastError?: string;
   readonly lastErrorMs?: number;
+  /** Of the last dial, by address; empty when it was a success. */
+  readonly failures: readonly AddressFailure[];
   readonly isDialling: boolean;
   readonly nextAttemptMs?: number;
 }

@@ -16,7 +16,7 @@ import type { OpenLink, PeerState } from "../ports.js";
 import { raceAddresses } from "./address-race.js";
 import { BeaconDoor } from "./beacon-door.js";
 import type { BookEffect, BookEvent } from "./book-events.js";
-import type { FoundBy, FoundMethod } from "./candidate.js";
+import type { CandidateReport, FoundBy, FoundMethod } from "./candidate.js";
 import { CandidateBook } from "./candidate-book.js";
 import { describeFailure } from "./dial-failure.js";
 import type { DiscoveryOptions } from "./discovery-options.js";
@@ -171,6 +171,11 @@ export class Discovery implements Startable {
       ...found,
       atMs: this.#toWallMs(found.atMs),
     }));
+  }
+
+  /** Of one node, with times of the monotonic clock; undefined when it is not known. */
+  found(nodeId: NodeId): CandidateReport | undefined {
+    return this.#book.reportOf(nodeId);
   }
 
   /** For `/mesh/status` and `/mesh/peers`; all times are in milliseconds since 1970. */

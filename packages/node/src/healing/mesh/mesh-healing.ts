@@ -115,11 +115,10 @@ function ofTheMesh(deps: MeshHealingDeps, mesh: MeshPart): HealingList {
   const isRevoked = (nodeId: NodeId) => mesh.isRevoked(nodeId);
   const peers = new PeerWatch({ parts, isRevoked, clock });
   const { memberId, name: nodeName } = node;
-  const partition = new PartitionMonitor({ peers, memberId, nodeName });
   const speaksOfOthers = () => coordinator?.seat.isSeated === true;
   return {
     monitors: [
-      partition,
+      new PartitionMonitor({ peers, memberId, nodeName }),
       new PeerMonitor({ peers, parts }),
       new WayMonitor({ peers, parts }),
       new HubMonitor(parts),
@@ -127,7 +126,7 @@ function ofTheMesh(deps: MeshHealingDeps, mesh: MeshPart): HealingList {
       new ClockMonitor({ parts, node, speaksOfOthers, clock }),
     ],
     remedies: [
-      new Redial({ parts, isPartition: () => partition.isPartition, clock }),
+      new Redial({ parts, clock }),
       new ReRoute(parts),
       new Rejoin({ parts, peers, clock }),
       new FailOverHub(parts),

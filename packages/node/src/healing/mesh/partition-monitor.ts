@@ -1,7 +1,7 @@
 /** Whether this side of the mesh is cut off from the rest. */
 import type { Fact, Monitor, Subject } from "@hearthmesh/healing";
 import { PARTITION_NODES_MIN } from "./limits.js";
-import { PartitionJudge, type PartitionSight } from "./partition.js";
+import { PartitionJudge } from "./partition.js";
 import type { PeerWatch } from "./peer-watch.js";
 import { list, seconds } from "./text.js";
 
@@ -16,7 +16,6 @@ export class PartitionMonitor implements Monitor {
   readonly name = "partition";
   readonly #options: PartitionMonitorOptions;
   readonly #judge = new PartitionJudge();
-  #sight: PartitionSight = { isPartition: false, lost: [], present: [], withinMs: 0 };
 
   constructor(options: PartitionMonitorOptions) {
     this.#options = options;
@@ -26,15 +25,9 @@ export class PartitionMonitor implements Monitor {
     return this.#options.peers.watch(wake);
   }
 
-  /** As of the last look. */
-  get isPartition(): boolean {
-    return this.#sight.isPartition;
-  }
-
   async look(): Promise<readonly Fact[]> {
     const { peers, memberId, nodeName } = this.#options;
     const sight = this.#judge.judge(peers.notes());
-    this.#sight = sight;
     const subject: Subject = { type: "mesh", id: memberId, name: "the mesh" };
     const symptom = "partition";
     const known = sight.lost.length + sight.present.length + 1;

@@ -8,7 +8,7 @@
 import type { NodeId } from "@hearthmesh/core";
 import type { PeerInfo, PeerState } from "@hearthmesh/membership";
 import { PEERS_REMEMBERED_MAX } from "./limits.js";
-import { seconds } from "./text.js";
+import { list, seconds } from "./text.js";
 
 export interface PeerNote {
   readonly nodeId: NodeId;
@@ -16,8 +16,8 @@ export interface PeerNote {
   readonly state: "alive" | "suspect" | "dead";
   /** It was dead or cut off once in this life of the daemon. */
   readonly hadTrouble: boolean;
-  /** Its last link broke, without a farewell. */
-  readonly broke?: { readonly reason: string; readonly atMs: number };
+  /** Its last link ended: "broke", "was silent and was given up", "said goodbye". */
+  readonly broke?: { readonly how: string; readonly atMs: number };
   readonly suspectedMs?: number;
   readonly death?: { readonly atMs: number; readonly how: string };
 }
@@ -55,9 +55,9 @@ export class PeerLog {
   }
 
   /** The last link to it ended. */
-  linkBroke(nodeId: NodeId, reason: string, nowMs: number): void {
+  linkBroke(nodeId: NodeId, how: string, nowMs: number): void {
     const note = this.#notes.get(nodeId);
-    if (note !== undefined) this.#notes.set(nodeId, { ...note, broke: { reason, atMs: nowMs } });
+    if (note !== undefined) this.#notes.set(nodeId, { ...note, broke: { how, atMs: nowMs } });
   }
 
   /** It has a link again. */
@@ -100,6 +100,7 @@ function next(
   return { ...peer, hadTrouble: true, ...broke, suspectedMs, death };
 }
 
+/** Such as: nothing was heard of it for 0.6 s, and its last link broke 0.5 s before. */
 function howItDied(
   before: PeerNote | undefined,
   nowMs: number,
@@ -108,12 +109,12 @@ function howItDied(
   const said: string[] = [];
   if (silentMs !== undefined) said.push(`nothing was heard of it for ${seconds(silentMs)}`);
   if (before?.broke !== undefined) {
-    const { reason, atMs } = before.broke;
-    said.push(`its last link broke ${seconds(nowMs - atMs)} before (${reason})`);
+    const { how, atMs } = before.broke;
+    said.push(`its last link ${how} ${seconds(nowMs - atMs)} before`);
   }
   if (before?.suspectedMs !== undefined) {
-    said.push(`it did not deny it in ${seconds(nowMs - before.suspectedMs)}`);
+    said.push(`${seconds(nowMs - before.suspectedMs)} of suspicion brought no answer`);
   }
-  const why = said.length === 0 ? "others say so" : said.join(", ");
+  const why = said.length === 0 ? "others say so" : list(said);
   return `membership declared it dead: ${why}`;
 }

@@ -6,7 +6,6 @@ import type { Clock, NodeId } from "@hearthmesh/core";
 import type { OpenLink, PeerChange } from "@hearthmesh/membership";
 import type { MeshPart } from "../../mesh/mesh-part.js";
 import { PeerLog, type PeerNote } from "./peer-log.js";
-import { reasonOf } from "./text.js";
 
 export interface PeerWatchOptions {
   readonly parts: Pick<MeshPart["parts"], "swim" | "links" | "routes">;
@@ -73,8 +72,7 @@ export class PeerWatch {
       const nowMs = this.#options.clock.monotonicMs();
       void link.closed.then(({ error }) => {
         const isBack = this.#options.parts.links.openLink(nodeId) !== undefined;
-        const reason = error === undefined ? "it said goodbye" : reasonOf(error);
-        if (!isBack) this.#log.linkBroke(nodeId, reason, nowMs);
+        if (!isBack) this.#log.linkBroke(nodeId, howItEnded(error), nowMs);
       });
     }
     this.#wake();
@@ -83,4 +81,10 @@ export class PeerWatch {
   #wake(): void {
     for (const wake of [...this.#wakes]) wake();
   }
+}
+
+function howItEnded(error: Error | undefined): string {
+  if (error === undefined) return "said goodbye";
+  const isSilent = (error as { code?: unknown }).code === "QW_PEER_DEAD";
+  return isSilent ? "was silent and was given up" : "broke";
 }

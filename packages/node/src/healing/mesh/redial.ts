@@ -1,16 +1,15 @@
 /** Dials a node or a hub now, by every address that is known, instead of when its back-off ends. */
 import type { Clock, NodeId } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
+import type { AddressFailure } from "@hearthmesh/membership";
 import type { MeshPart } from "../../mesh/mesh-part.js";
 import { DIAL_PATIENCE_MS } from "./limits.js";
 import { linkOf } from "./peer-monitor.js";
-import { count } from "./text.js";
+import { count, list } from "./text.js";
 import { holdsWithin } from "./waiting.js";
 
 export interface RedialOptions {
   readonly parts: Pick<MeshPart["parts"], "discovery" | "links" | "swim">;
-  /** While this side is cut off, all that are lost are dialled by another remedy. */
-  isPartition(): boolean;
   readonly clock: Clock;
 }
 
@@ -31,9 +30,8 @@ export class Redial implements Remedy {
     return `dial every known address of ${subject.name} now`;
   }
 
-  blockedBy({ kind }: Symptom): string | undefined {
-    if (kind !== "peer-unreachable" || !this.#options.isPartition()) return undefined;
-    return "this side is cut off; all lost nodes are dialled together";
+  blockedBy(): string | undefined {
+    return undefined;
   }
 
   async apply({ kind, subject }: Symptom, signal: AbortSignal): Promise<RemedyOutcome> {
@@ -58,24 +56,39 @@ export class Redial implements Remedy {
   ): Promise<RemedyOutcome> {
     const { discovery, links, swim } = this.#options.parts;
     const linkAddresses = swim.peer(nodeId)?.linkAddresses ?? [];
+    const fromMs = this.#options.clock.monotonicMs();
     discovery.addCandidate("gossip", { nodeId, linkAddresses });
     discovery.redial(nodeId);
     const isLinked = () => {
-      const open = linkOf(this.#options.parts, nodeId);
+      const open = linkOf({ links }, nodeId);
       return open !== undefined && (open.kind === "direct" || !needsDirect);
     };
-    const isBack = await this.#within(isLinked, signal);
-    const found = discovery.report().peers.find((one) => one.nodeId === nodeId);
+    const hasFailed = () => {
+      const { isDialling = false, lastErrorMs = 0 } = discovery.found(nodeId) ?? {};
+      return !isDialling && lastErrorMs > fromMs;
+    };
+    await this.#within(() => isLinked() || hasFailed(), signal);
+    const found = discovery.found(nodeId);
     const tried = found?.addresses ?? linkAddresses;
     const dialled = `dialled ${count(tried.length, "address", "addresses")} of ${name}`;
     const open = linkOf({ links }, nodeId);
-    if (isBack) return { did: `${dialled}: a ${open?.kind} link is open` };
+    if (isLinked()) return { did: `${dialled}: a ${open?.kind} link is open` };
     if (tried.length === 0) throw new Error(`no address of ${name} is known`);
-    return { did: `${dialled}: ${found?.lastError ?? "none has answered yet"}` };
+    const why = hasFailed() ? failuresText(found?.failures ?? []) : "none has answered yet";
+    return { did: `${dialled}: ${why}` };
   }
 
   #within(holds: () => boolean, signal: AbortSignal): Promise<boolean> {
     const { clock } = this.#options;
     return holdsWithin(holds, DIAL_PATIENCE_MS, { clock, signal });
   }
+}
+
+/** Addresses that say the same are told of together. */
+function failuresText(failures: readonly AddressFailure[]): string {
+  const byReason = new Map<string, string[]>();
+  for (const { address, reason } of failures) {
+    byReason.set(reason, [...(byReason.get(reason) ?? []), address]);
+  }
+  return [...byReason].map(([reason, all]) => `${reason} (${list(all)})`).join("; ");
 }
