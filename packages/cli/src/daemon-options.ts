@@ -16,6 +16,7 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["replicas", "<number>", "copies of every chunk"],
   ["acks", "<number>", "copies that must be on disk before a write is acknowledged"],
   ["repair-interval", "<time>", "time between two walks of the repairer"],
+  ["node-lost", "<time>", "a storage node that is away for longer counts as lost"],
   ["backup-interval", "<time>", "time between two snapshots of the records at friends"],
   ["garbage-grace", "<time>", "how long a chunk without a file is kept"],
   ["trash-retention", "<time>", "how long removed files can be had back; 0 is not at all"],

@@ -258,7 +258,11 @@ async function coordinatorMaker(
           ? record.roles
           : (authority.identity(principal.nodeId)?.roles ?? []),
       trashRetentionMs: config.trashRetentionMs,
-      intervals: { repairMs: config.repairIntervalMs, garbageGraceMs: config.garbageGraceMs },
+      intervals: {
+        repairMs: config.repairIntervalMs,
+        nodeLostMs: config.nodeLostMs,
+        garbageGraceMs: config.garbageGraceMs,
+      },
       quotas: quotaTerms(authority),
       copies: copiesOf(() => coordinator),
       extraWorkers,

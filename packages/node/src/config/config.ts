@@ -35,6 +35,8 @@ export interface Config {
   replicas: number;
   acks: number;
   repairIntervalMs: number;
+  /** A storage node that is away for longer counts as lost. */
+  nodeLostMs: number;
   garbageGraceMs: number;
   /** Between two snapshots of the records at friends. */
   backupIntervalMs: number;

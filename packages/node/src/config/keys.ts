@@ -27,6 +27,9 @@ import { viewers } from "./viewers.js";
 
 export type { ConfigKey } from "./key-forms.js";
 
+/** Below it every lost link would make a node count as lost. */
+const NODE_LOST_MS_MIN = 1_000;
+
 export const CONFIG_KEYS = {
   "member.id": key(
     z.string().regex(/^[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?$/, "use a-z, 0-9 and -, up to 32"),
@@ -225,6 +228,14 @@ export const CONFIG_KEYS = {
     ["MESH_REPAIR_INTERVAL"],
     "Time between two walks that compare what should be stored with what is. " +
       "Changes start one at once.",
+  ),
+  "collective.nodeLost": key(
+    duration.refine((timeMs) => timeMs >= NODE_LOST_MS_MIN, "use at least 1s"),
+    "15m",
+    "node-lost",
+    ["MESH_NODE_LOST"],
+    "A storage node that is away for longer counts as lost: others take over its chunks. " +
+      "Longer than a restart takes, or much is copied for nothing.",
   ),
   "collective.garbageGrace": key(
     duration,

@@ -246,6 +246,7 @@ function toConfig(effective: ReadonlyMap<ConfigKeyName | "home", EffectiveValue>
     replicas: get("collective.replicas"),
     acks: get("collective.acks"),
     repairIntervalMs: get("collective.repairInterval"),
+    nodeLostMs: get("collective.nodeLost"),
     garbageGraceMs: get("collective.garbageGrace"),
     backupIntervalMs: get("backup.interval"),
     trashRetentionMs: get("files.trashRetention"),

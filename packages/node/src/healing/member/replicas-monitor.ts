@@ -45,8 +45,11 @@ function keeperFact(
 ): Fact {
   const subject: Subject = { type: "replicas", id: nodeId, name: `what ${name} kept` };
   const values = { ...valuesOf(replication), node: name, awayMs, replicas };
-  const tell = (verdict: Fact["verdict"], evidence: string) =>
-    factOf("replicas-missing", subject, verdict, evidence, values);
+  const tell = (verdict: Fact["verdict"], evidence: string): Fact => ({
+    ...factOf("replicas-missing", subject, verdict, evidence, values),
+    // It was waited for long enough.
+    holdMs: 0,
+  });
   if (state !== "offline") return tell("well", `${name} is there`);
   const away = `${name} has been away for ${timeText(awayMs)}`;
   if (isLost !== true) return tell("unknown", `${away}, and does not count as lost yet`);
