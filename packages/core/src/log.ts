@@ -37,6 +37,8 @@ export interface LogFields {
   code?: string;
   /** The text of an error, without its stack. */
   reason?: string;
+  /** Of the request that the line is about, on every node: 32 hexadecimal digits. */
+  traceId?: string;
 }
 
 export interface Logger {

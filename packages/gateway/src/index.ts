@@ -44,5 +44,7 @@ export type {
   FileService,
   GatewayServices,
   NodeServices,
+  RequestTraces,
+  TraceScope,
 } from "./services.js";
 export type { StoreService } from "./store-service.js";

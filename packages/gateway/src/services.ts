@@ -71,11 +71,25 @@ export type FileService = Pick<
 /** Keys, values, leases and locks of users. */
 export type KeyValues = Omit<KeyValueService, "close" | "used">;
 
+/** Makes the trace of a request known to what is done for it: to the log, and to links. */
+export interface RequestTraces {
+  /** `traceparent` is a valid one of https://www.w3.org/TR/trace-context/. */
+  begin(traceparent: string): TraceScope;
+}
+
+export interface TraceScope {
+  run<Result>(work: () => Result): Result;
+  /** The request is over; what it has set going does not carry its trace any further. */
+  end(): void;
+}
+
 /** What every node has for its doors, whether it is a coordinator or not. */
 export interface NodeServices {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** Undefined: a trace goes no further than the door and the proxy to services. */
+  readonly traces?: RequestTraces | undefined;
   /** Who the caller at the loopback door is. */
   readonly operator: Principal;
   /** Undefined while healing is switched off on this node. */

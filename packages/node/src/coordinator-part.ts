@@ -256,6 +256,7 @@ function gatewayServices(
     clock,
     random,
     log,
+    traces: options.traces,
     member: {
       id: parseMemberId(record.memberId),
       trustDomain: parseTrustDomain(record.trustDomain),

@@ -24,6 +24,7 @@ import { withPreparation } from "./pool/preparation.js";
 import { checkPorts, type WantedPort } from "./port-check.js";
 import { RunningFile } from "./running-file.js";
 import type { NodeTools, Tools } from "./tools.js";
+import { NodeTraces } from "./trace/node-traces.js";
 import { VERSION } from "./version.js";
 
 export interface DaemonOptions extends ConfigSources {
@@ -38,7 +39,9 @@ export interface DaemonOptions extends ConfigSources {
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const { config } = loadConfig(options);
   const lock = await lockHome(config.home);
+  const traces = new NodeTraces();
   const { logger, flush } = openLogger({
+    traceId: () => traces.traceId,
     home: config.home,
     name: options.logName,
     level: config.logLevel,
@@ -48,7 +51,7 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   // starts, or that has no peers later, has nothing else.
   const alive = setInterval(() => undefined, 2 ** 30);
   try {
-    await runLocked(config, logger);
+    await runLocked(config, logger, traces);
   } catch (error) {
     logger.error("the node cannot run", errorFields(error));
     throw error;
@@ -59,8 +62,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   }
 }
 
-async function runLocked(config: Config, log: Logger): Promise<void> {
-  const tools: Tools = { clock: systemClock(), random: systemRandom(), log };
+async function runLocked(config: Config, log: Logger, traces: NodeTraces): Promise<void> {
+  const tools: Tools = { clock: systemClock(), random: systemRandom(), log, traces };
   const present = await readNodeRecord(config.home);
   const roles = config.roles ?? present?.roles ?? ["coordinator", "storage", "gateway", "ai"];
   await checkPorts(wantedPorts(config, roles.includes("coordinator")));

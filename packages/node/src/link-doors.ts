@@ -30,6 +30,7 @@ import type { HostPort } from "./config/config.js";
 import type { CredentialHolder } from "./credential-holder.js";
 import { LinkPlaces } from "./federation/link-places.js";
 import type { MethodRouter } from "./method-router.js";
+import type { NodeTraces } from "./trace/node-traces.js";
 
 const SELF: Address = { host: "self", port: 1 };
 
@@ -49,6 +50,7 @@ export interface LinkDoorsOptions {
   clock: Clock;
   random: Random;
   log: Logger;
+  traces?: NodeTraces;
 }
 
 /** `self` is in memory; a relayed link runs inside a stream of another one. */
@@ -230,8 +232,9 @@ export class LinkDoors {
   }
 
   #networkOptions(): LinkOptions {
-    const { router, clock, random, principalOf } = this.#options;
+    const { router, clock, random, principalOf, traces } = this.#options;
     return {
+      traces: traces?.links,
       identity: this.#identity,
       handlers: router.handlers,
       clock,
@@ -247,8 +250,9 @@ export class LinkDoors {
   }
 
   #selfOptions(identity: LinkIdentity): LinkOptions {
-    const { router, clock, random, self } = this.#options;
-    return { identity, handlers: router.handlers, clock, random, verifyPeer: () => self() };
+    const { router, clock, random, self, traces } = this.#options;
+    const options = { identity, handlers: router.handlers, clock, random };
+    return { ...options, verifyPeer: () => self(), traces: traces?.links };
   }
 
   /** A link never joins a key to itself, so the accepting end in memory has a key of its own. */

@@ -21,6 +21,8 @@ export function openLogger(options: {
   name?: string | undefined;
   level: "debug" | "info" | "warn" | "error";
   terminal: NodeJS.WriteStream;
+  /** Of the request that the present work is for. */
+  traceId?: () => string | undefined;
 }): NodeLogger {
   const folder = join(options.home, "logs");
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -31,7 +33,13 @@ export function openLogger(options: {
   });
   const screen = options.terminal.isTTY ? linesForPeople(options.terminal) : options.terminal;
   const base = pino(
-    { level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      ...{ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+      mixin: () => {
+        const traceId = options.traceId?.();
+        return traceId === undefined ? {} : { traceId };
+      },
+    },
     pino.multistream([
       { stream: file, level: options.level },
       { stream: screen, level: options.level },

@@ -31,6 +31,7 @@ export const FrameType = {
   STREAM_END: 0x32,
   STREAM_RESET: 0x33,
   WINDOW: 0x34,
+  TRACE: 0x80,
 } as const;
 export type FrameType = (typeof FrameType)[keyof typeof FrameType];
 

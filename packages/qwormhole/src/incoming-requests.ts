@@ -11,6 +11,7 @@ import type { Answer, IncomingRequest, LinkHandlers, Peer } from "./link.js";
 import type { MethodNames } from "./method-names.js";
 import { type Outbox, PRIORITY_LEVEL } from "./outbox.js";
 import { byteLengthOf, checkMessageBytes } from "./outgoing-requests.js";
+import type { Traces } from "./traces.js";
 import { encodeWireError, toWireError } from "./wire-error.js";
 
 class Call implements IncomingRequest {
@@ -46,6 +47,7 @@ export interface RequestServing {
   readonly names: MethodNames;
   readonly deadlines: Deadlines;
   readonly limits: LinkLimits;
+  readonly traces: Traces | undefined;
   /** What the peer accepts. */
   readonly peerMessageBytesMax: number;
   /** Not even an error could be queued: the link has to end. */
@@ -126,7 +128,11 @@ export class IncomingRequests {
   #run(call: Call): void {
     let answer: Answer | Promise<Answer> | undefined;
     try {
-      answer = this.#serving.handlers.onRequest?.(call);
+      const { handlers, traces } = this.#serving;
+      answer =
+        traces === undefined
+          ? handlers.onRequest?.(call)
+          : traces.runRequest(call.number, () => handlers.onRequest?.(call));
     } catch (error) {
       this.#onFailed(call, error);
       return;

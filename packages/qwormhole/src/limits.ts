@@ -123,3 +123,8 @@ export const LINK_LIMITS_DEFAULT: LinkLimits = {
   queueBytesMax: 64 << 20,
   highWaterBytes: 1 << 20,
 };
+
+/** Of the bytes that go along with a request; see `LinkTraces`. */
+export const TRACE_BYTES_MAX = 64;
+/** Of requests and streams that have not come yet; each is followed by its own at once. */
+export const TRACES_WAITING_MAX = 16;

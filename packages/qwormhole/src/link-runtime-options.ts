@@ -3,7 +3,7 @@ import type { FrameDecoder } from "./frames.js";
 import type { Side } from "./handshake.js";
 import type { Hello } from "./hello.js";
 import type { LinkLimits } from "./limits.js";
-import type { LinkClock, LinkOptions, Peer, RateBucket } from "./link.js";
+import type { LinkClock, LinkOptions, LinkTraces, Peer, RateBucket } from "./link.js";
 import type { Channel } from "./transport.js";
 
 export interface LinkRuntimeOptions {
@@ -19,6 +19,7 @@ export interface LinkRuntimeOptions {
   readonly pingIntervalMs: number;
   readonly deadAfterMs: number;
   readonly sendBuckets: readonly RateBucket[] | undefined;
+  readonly traces: LinkTraces | undefined;
   readonly receiveBuckets: readonly RateBucket[] | undefined;
   /** What went over the channel before, with the chunk that is being decoded. */
   readonly handshakeBytes: { readonly in: number; readonly out: number };

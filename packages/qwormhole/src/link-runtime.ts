@@ -40,6 +40,7 @@ import { byteLengthOf, checkMessageBytes, OutgoingRequests } from "./outgoing-re
 import { PacedReading } from "./paced-reading.js";
 import { Pacer } from "./pacer.js";
 import { StreamTable } from "./stream-table.js";
+import { Traces } from "./traces.js";
 import type { Channel } from "./transport.js";
 import {
   decodeWireError,
@@ -69,6 +70,7 @@ export class LinkRuntime implements Link, FrameSink {
   readonly #streams: StreamTable;
   readonly #liveness: Liveness;
   readonly #reading: PacedReading | undefined;
+  readonly #traces: Traces | undefined;
   readonly #settleClosed: (result: { error: Error | undefined }) => void;
   #state: "open" | "closing" | "ended" | "closed" = "open";
   #goawaySent = false;
@@ -98,10 +100,12 @@ export class LinkRuntime implements Link, FrameSink {
       Math.min(this.#outgoing.sweep(nowMs), this.#incoming.sweep(nowMs)),
     );
     const sendFrame = this.#sendFrame.bind(this);
-    const serving = { side, peer, handlers, outbox, names, deadlines, limits, sendFrame };
+    this.#traces = options.traces && new Traces(options.traces);
+    const traces = this.#traces;
+    const serving = { side, peer, handlers, outbox, names, deadlines, limits, sendFrame, traces };
     this.#outbox = outbox;
     this.#deadlines = deadlines;
-    this.#outgoing = new OutgoingRequests(outbox, names, deadlines, hello);
+    this.#outgoing = new OutgoingRequests(outbox, names, deadlines, hello, traces);
     this.#incoming = new IncomingRequests({
       ...serving,
       peerMessageBytesMax: hello.messageBytesMax,
@@ -267,6 +271,9 @@ export class LinkRuntime implements Link, FrameSink {
         return;
       case FrameType.PONG:
         this.#liveness.onPong(reader.rest());
+        return;
+      case FrameType.TRACE:
+        this.#traces?.onFrame(channel, reader.rest());
         return;
       case FrameType.GOAWAY:
         this.#onGoaway(fromWireError("QW_LINK_CLOSED", decodeWireError(reader)));

@@ -21,6 +21,17 @@ export interface Peer {
 /** Lower number goes first. */
 export type Priority = "control" | "rpc" | "gossip" | "bulk";
 
+/**
+ * What goes along with a request or stream from whoever began it, such as a W3C trace context. The
+ * link carries the bytes and gives them no meaning; a peer that does not know them skips them.
+ */
+export interface LinkTraces {
+  /** 1 to `TRACE_BYTES_MAX` bytes for what is begun now. Undefined: nothing goes along. */
+  current(): Uint8Array | undefined;
+  /** Runs the handler of what came with these bytes, which the peer chose. */
+  run<Result>(trace: Uint8Array, work: () => Result): Result;
+}
+
 export interface RequestOptions {
   signal?: AbortSignal | undefined;
   /** Default 10,000. The time left travels with the request. */
@@ -175,6 +186,8 @@ export interface LinkOptions {
   deadAfterMs?: number;
   /** What this side holds for its peer; see `LinkLimits`. */
   limits?: Partial<LinkLimits>;
+  /** Default: nothing goes along with requests, and what comes along is skipped. */
+  traces?: LinkTraces | undefined;
   /** Bytes that this side sends. Pings and credit are counted but never held back. */
   sendBuckets?: readonly RateBucket[];
   /** Bytes that this side reads; beyond them it stops reading, so that the peer has to wait. */

@@ -209,6 +209,7 @@ class Opening implements FrameSink {
       deadAfterMs: deadAfterMs ?? DEAD_AFTER_MS_DEFAULT,
       sendBuckets,
       receiveBuckets,
+      traces: this.#options.traces,
       handshakeBytes: { in: this.#bytesIn, out: this.#bytesOut },
     });
     this.#link = link;

@@ -10,6 +10,7 @@ import { CHANNEL_NUMBER_MAX, DEADLINE_MS_MAX } from "./limits.js";
 import type { RequestOptions } from "./link.js";
 import type { MethodNames } from "./method-names.js";
 import { type Outbox, PRIORITY_LEVEL } from "./outbox.js";
+import type { Traces } from "./traces.js";
 
 const REQUEST_TIMEOUT_MS_DEFAULT = 10_000;
 const EMPTY = new Uint8Array(0);
@@ -29,6 +30,7 @@ export class OutgoingRequests {
   readonly #deadlines: Deadlines;
   readonly #requestsMax: number;
   readonly #messageBytesMax: number;
+  readonly #traces: Traces | undefined;
   readonly #pending = new Map<number, Pending>();
   #lastNumber = 0;
 
@@ -38,7 +40,9 @@ export class OutgoingRequests {
     names: MethodNames,
     deadlines: Deadlines,
     peerLimits: { requestsMax: number; messageBytesMax: number },
+    traces?: Traces,
   ) {
+    this.#traces = traces;
     this.#outbox = outbox;
     this.#names = names;
     this.#deadlines = deadlines;
@@ -109,6 +113,7 @@ export class OutgoingRequests {
     const name = this.#names.encode(method);
     const bodyBytes = byteLengthOf(body);
     checkMessageBytes(bodyBytes, this.#messageBytesMax);
+    this.#traces?.sendForRequest(this.#outbox, level, number);
     const payloadBytes = varintBytes(timeoutMs) + 2 + name.length + bodyBytes;
     const writer = this.#outbox.writer(level, payloadBytes);
     writer.begin(FrameType.REQ, number, payloadBytes);

@@ -7,6 +7,7 @@ import type { LinkHandlers, LinkStream, Peer, Priority } from "./link.js";
 import type { MethodNames } from "./method-names.js";
 import { type Outbox, PRIORITY_LEVEL } from "./outbox.js";
 import { StreamCore, type StreamHost } from "./stream.js";
+import type { Traces } from "./traces.js";
 import { decodeWireError, encodeWireError, toWireError } from "./wire-error.js";
 
 export interface StreamServing {
@@ -16,6 +17,7 @@ export interface StreamServing {
   readonly outbox: Outbox;
   readonly names: MethodNames;
   readonly limits: LinkLimits;
+  readonly traces: Traces | undefined;
   /** What the peer accepts. */
   readonly peerLimits: { readonly streamBaseBytes: number; readonly streamsMax: number };
   sendFrame(level: number, type: number, channel: number, payload: Uint8Array): void;
@@ -80,7 +82,8 @@ export class StreamTable implements StreamHost {
     payload[1] = name.length;
     payload.set(name, 2);
     payload.set(header, 2 + name.length);
-    const frame = encodeFrame(FrameType.STREAM_OPEN, number, payload);
+    const opening = encodeFrame(FrameType.STREAM_OPEN, number, payload);
+    const frame = this.#serving.traces?.beforeStream(number, opening) ?? opening;
     const credit = peerLimits.streamBaseBytes;
     const stream = new StreamCore(this, number, method, header, level, credit, frame);
     this.#streams.set(number, stream);
@@ -169,7 +172,9 @@ export class StreamTable implements StreamHost {
 
   async #run(stream: StreamCore): Promise<void> {
     try {
-      await this.#serving.handlers.onStream?.(stream);
+      const { handlers, traces } = this.#serving;
+      const serve = () => handlers.onStream?.(stream);
+      await (traces === undefined ? serve() : traces.runStream(stream.channel, serve));
       stream.finish();
     } catch (error) {
       const told = toWireError(error);

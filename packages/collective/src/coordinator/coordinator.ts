@@ -212,6 +212,8 @@ export class Coordinator implements Startable {
     body: Uint8Array,
   ): Promise<Answer> {
     const definition = findMethod(this.#parts.methods, method);
+    const { clock, log } = this.#options;
+    const startedMs = clock.monotonicMs();
     try {
       checkPolicy(definition.policy, caller);
       if (!this.#running) throw new MeshError("MESH_STOPPING");
@@ -221,6 +223,8 @@ export class Coordinator implements Startable {
       this.#parts.activity.note(method);
       const answer = await definition.serve({ ...caller, access, fields, body });
       this.#counts.add(method, false);
+      const durationMs = clock.monotonicMs() - startedMs;
+      log.debug("a call was answered", { method, nodeId: caller.holder, durationMs });
       return answer;
     } catch (error) {
       this.#counts.add(method, true);

@@ -147,6 +147,7 @@ export class StorageNode {
       };
       if (method === "chunk.put") await servePutStream(parts, stream);
       else await serveGetStream(parts, stream);
+      this.#log.debug("a stream was served", { method, nodeId: stream.peer.nodeId });
     } catch (error) {
       if (stream.signal.aborted) return;
       this.#logRefusal(stream.method, stream.peer.nodeId, error);
@@ -162,7 +163,9 @@ export class StorageNode {
     try {
       if (this.#openRequests > REQUESTS_OPEN_MAX) throw busy();
       const method = this.#access.checkMethod(request.method, "request", request.peer);
-      return await this.#serve(method, request);
+      const answer = await this.#serve(method, request);
+      this.#log.debug("a request was served", { method, nodeId: request.peer.nodeId });
+      return answer;
     } catch (error) {
       this.#logRefusal(request.method, request.peer.nodeId, error);
       throw asWireError(error);

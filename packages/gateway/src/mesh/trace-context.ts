@@ -17,6 +17,11 @@ const TRACEPARENT = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}
 const REQUEST_ID = /^[A-Za-z0-9._:=+/-]+$/;
 const TRACESTATE_BYTES_MAX = 512;
 
+/** The id that a request has in every log. */
+export function traceIdOf(traceparent: string): string {
+  return traceparent.slice(3, 35);
+}
+
 /** Random bytes of one trace: its id and that of the parent. */
 const TRACE_BYTES = 24;
 
@@ -34,7 +39,7 @@ export class TraceSource {
       typeof given === "string" && given.length <= REQUEST_ID_BYTES_MAX && REQUEST_ID.test(given);
     const { traceparent, tracestate } = headers;
     if (typeof traceparent === "string" && TRACEPARENT.test(traceparent)) {
-      const requestId = isGood ? given : traceparent.slice(3, 35);
+      const requestId = isGood ? given : traceIdOf(traceparent);
       const goesOn = typeof tracestate === "string" && tracestate.length <= TRACESTATE_BYTES_MAX;
       return { requestId, traceparent, tracestate: goesOn ? tracestate : undefined };
     }

@@ -8,9 +8,10 @@ import type { ServerOptions as HttpsOptions } from "node:https";
 import { errorFields, limits, MeshError } from "@hearthmesh/core";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
+import { TraceSource, traceIdOf } from "../mesh/trace-context.js";
 import type { HttpMetrics } from "../metrics/http-metrics.js";
 import { isOpenAiPath, openAiError } from "../openai/openai-error.js";
-import type { GatewayServices } from "../services.js";
+import type { GatewayServices, TraceScope } from "../services.js";
 import { makeCall } from "./call.js";
 import { DrawnIds } from "./drawn-ids.js";
 import { COMMON_HEADERS } from "./headers.js";
@@ -22,7 +23,7 @@ import type { Route } from "./route.js";
 
 export interface AppOptions {
   readonly door: "loopback" | "api" | "enrolment";
-  readonly services: Pick<GatewayServices, "clock" | "log" | "random">;
+  readonly services: Pick<GatewayServices, "clock" | "log" | "random" | "traces">;
   readonly metrics: HttpMetrics;
   readonly routes: readonly Route[];
   /** TLS; without it the door speaks plaintext. */
@@ -37,9 +38,14 @@ export interface AppOptions {
   caller?(request: FastifyRequest): Caller;
 }
 
+/** Of every answer: with it the lines about a request are found in the logs of all nodes. */
+const TRACE_HEADER = "x-trace-id";
+
 interface RequestState {
   caller: Caller | undefined;
   readonly startedMs: number;
+  readonly traceId: string;
+  readonly scope: TraceScope | undefined;
 }
 
 export function buildApp(options: AppOptions): FastifyInstance {
@@ -115,12 +121,20 @@ function admitRequests(
   states: WeakMap<FastifyRequest, RequestState>,
 ): void {
   const { door, metrics } = options;
-  const { clock } = options.services;
+  const { clock, random, traces } = options.services;
+  const source = new TraceSource(random);
   const inFlight = new InFlight(options.requestsInFlightMax ?? limits.HTTP_REQUESTS_IN_FLIGHT_MAX);
   app.addHook("onRequest", (request, reply, done) => {
-    const state: RequestState = { caller: undefined, startedMs: clock.monotonicMs() };
+    const { traceparent } = source.of(request.headers);
+    // For the proxy to services, which hands it on.
+    request.headers.traceparent = traceparent;
+    const traceId = traceIdOf(traceparent);
+    const scope = traces?.begin(traceparent);
+    const startedMs = clock.monotonicMs();
+    const state: RequestState = { caller: undefined, startedMs, traceId, scope };
     states.set(request, state);
     reply.headers(COMMON_HEADERS);
+    reply.header(TRACE_HEADER, traceId);
     try {
       const leave = inFlight.enter();
       metrics.requestsInFlight(door, inFlight.count);
@@ -128,6 +142,7 @@ function admitRequests(
         leave();
         metrics.requestsInFlight(door, inFlight.count);
         noteAnswer(request, reply, options, state);
+        scope?.end();
       });
       options.guard?.(request);
       const policy = policyOf(request.routeOptions.config);
@@ -158,6 +173,7 @@ function noteAnswer(
     route,
     status,
     durationMs,
+    traceId: state.traceId,
     ...(state.caller === undefined ? {} : { principal: nameOf(state.caller) }),
   });
 }
@@ -222,7 +238,9 @@ function addRoute(
       ...(endpoint.response === undefined ? {} : { response: { "2xx": endpoint.response } }),
     },
     handler: async (request, reply) => {
-      const answer = await route.handle(makeCall(request, reply, states.get(request)?.caller));
+      const state = states.get(request);
+      const handle = () => route.handle(makeCall(request, reply, state?.caller));
+      const answer = await (state?.scope === undefined ? handle() : state.scope.run(handle));
       if (answer === undefined) return reply;
       if (reply.statusCode === 200) reply.code(status);
       return answer;

@@ -1,0 +1,69 @@
+/**
+ * Which request the work under way is for: begun at an HTTP door or by a link, seen by the log and
+ * by the links that are used meanwhile. It is the one place with an `AsyncLocalStorage`; parts below
+ * know nothing of it, and are handed a logger and links that do.
+ *
+ * A trace ends with its request: what a request has set going, such as a worker or a loop that dials
+ * again, does not carry its id for ever.
+ *
+ * On a link it is 25 bytes, the binary form of W3C Trace Context without its version: trace id (16),
+ * parent id (8), flags (1).
+ */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { RequestTraces, TraceScope } from "@hearthmesh/gateway";
+import type { LinkTraces } from "@hearthmesh/qwormhole";
+
+const TRACE_ID_BYTES = 16;
+const TRACE_BYTES = 25;
+
+class Trace {
+  readonly traceId: string;
+  readonly bytes: Uint8Array;
+  isOver = false;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+    this.traceId = Buffer.from(bytes.buffer, bytes.byteOffset, TRACE_ID_BYTES).toString("hex");
+  }
+}
+
+export class NodeTraces implements RequestTraces {
+  readonly #storage = new AsyncLocalStorage<Trace>();
+
+  /** Of the request that the present work is for. */
+  get traceId(): string | undefined {
+    return this.#current()?.traceId;
+  }
+
+  /** A request at a door. The traceparent is a valid one: `TraceSource` makes or checks it. */
+  begin(traceparent: string): TraceScope {
+    const trace = new Trace(Buffer.from(traceparent.slice(3).replaceAll("-", ""), "hex"));
+    return {
+      run: (work) => this.#storage.run(trace, work),
+      end: () => {
+        trace.isOver = true;
+      },
+    };
+  }
+
+  readonly links: LinkTraces = {
+    current: () => this.#current()?.bytes,
+    run: (bytes, work) => {
+      // The peer chose them: what is not of the form is not known here.
+      if (bytes.length !== TRACE_BYTES) return work();
+      const trace = new Trace(bytes);
+      const result = this.#storage.run(trace, work);
+      const end = () => {
+        trace.isOver = true;
+      };
+      if (result instanceof Promise) result.then(end, end);
+      else end();
+      return result;
+    },
+  };
+
+  #current(): Trace | undefined {
+    const trace = this.#storage.getStore();
+    return trace?.isOver === true ? undefined : trace;
+  }
+}
