@@ -27,7 +27,8 @@ export function overlayLines(cli: Cli, overlay: OverlayReport): string[] {
   const paint = overlay.state === "up" ? green : isWaiting ? yellow : red;
   const seconds = overlay.uptimeSeconds;
   const since = seconds === null ? "" : `, started ${Math.round(seconds)} s ago`;
-  const restarts = overlay.restarts === 0 ? "" : `, ended ${overlay.restarts} times by itself`;
+  const times = overlay.restarts === 1 ? "once" : `${overlay.restarts} times`;
+  const restarts = overlay.restarts === 0 ? "" : `, ended ${times} by itself`;
   const version = overlay.version === null ? "" : ` ${printable(overlay.version)}`;
   const lines = [
     `${printable(overlay.type)}${version}: ${paint(overlay.state)}${since}${restarts}`,

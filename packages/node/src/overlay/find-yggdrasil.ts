@@ -8,22 +8,25 @@ const FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin"];
 const TUN_DEVICE = "/dev/net/tun";
 
 /** `MESH_OVERLAY_MISSING`. */
-export async function findYggdrasil(searchPath: string | undefined): Promise<string> {
-  const path = await findProgram("yggdrasil", searchPath, FOLDERS);
+export async function findYggdrasil(
+  searchPath: string | undefined,
+  folders: readonly string[] = FOLDERS,
+): Promise<string> {
+  const path = await findProgram("yggdrasil", searchPath, folders);
   if (path === undefined) throw new MeshError("MESH_OVERLAY_MISSING");
   return path;
 }
 
 /** `MESH_OVERLAY_FAILED` where no interface can be made. Whether we may, only an attempt tells. */
-export async function requireTun(interfaceName: string): Promise<void> {
+export async function requireTun(interfaceName: string, device = TUN_DEVICE): Promise<void> {
   if (interfaceName === "none" || process.platform !== "linux") return;
-  const isThere = await access(TUN_DEVICE).then(
+  const isThere = await access(device).then(
     () => true,
     () => false,
   );
   if (isThere) return;
   throw new MeshError("MESH_OVERLAY_FAILED", {
-    message: `this machine has no ${TUN_DEVICE}, which the overlay makes its interface with`,
+    message: `this machine has no ${device}, which the overlay makes its interface with`,
     hint:
       "Load it: `modprobe tun`. In a container: `--device /dev/net/tun --cap-add NET_ADMIN`. " +
       "Or run without an interface: `overlay.interface: none`.",
