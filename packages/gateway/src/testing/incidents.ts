@@ -1,5 +1,5 @@
 /** Incidents as a healer writes them, for tests of the doors and of their pages. */
-import type { Incident, IncidentEntry, IncidentStep, RemedyName } from "@hearthmesh/healing";
+import type { Incident, IncidentEntry, IncidentStep } from "@hearthmesh/healing";
 
 /** 2026-11-21T22:14:05Z. */
 export const OPENED_MS = Date.UTC(2026, 10, 21, 22, 14, 5);
@@ -8,7 +8,7 @@ export function entry(
   afterMs: number,
   step: IncidentStep,
   text: string,
-  more: { remedy?: RemedyName; candidates?: IncidentEntry["candidates"] } = {},
+  more: Partial<Pick<IncidentEntry, "remedy" | "candidates">> = {},
 ): IncidentEntry {
   return { atMs: OPENED_MS + afterMs, afterMs, step, text, ...more };
 }

@@ -3,10 +3,11 @@
  * counted here, since the healer keeps only the newest ones.
  */
 import type { HistogramReading, MetricValue } from "@hearthmesh/gateway/plain";
-import type { HealerService, Incident, SymptomKind } from "@hearthmesh/healing";
+import { type HealerService, type Incident, SYMPTOMS, type SymptomKind } from "@hearthmesh/healing";
 
 /** Seconds: from a process that is started again to a node that has to be evacuated. */
 const BOUNDS_SECONDS = [0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 1_800] as const;
+const KINDS = Object.keys(SYMPTOMS) as SymptomKind[];
 const MODES = ["acting", "dry-run", "paused"] as const;
 const VERDICTS = ["well", "ill", "unknown"] as const;
 /** Ids of incidents that were counted; more than are open at a time, so none is counted twice. */
@@ -60,15 +61,18 @@ export class HealingMetrics {
         return one("mapek_monitors", count, { verdict });
       }),
       one("mapek_monitor_failures_total", counters.looksFailed),
-      ...[...counters.symptoms].map(([symptom, count]) =>
-        one("mapek_symptoms_total", count, { symptom }),
+      ...KINDS.map((symptom) =>
+        one("mapek_symptoms_total", counters.symptoms.get(symptom) ?? 0, { symptom }),
       ),
       ...openCounts(own).map(({ count, ...labels }) => one("mapek_incidents_open", count, labels)),
       one("mapek_incidents_given_up", own.filter(({ state }) => state === "given-up").length),
-      ...[...counters.applied].flatMap(([action, { helped, failed }]) => [
-        one("mapek_recovery_actions_total", helped, { action, status: "helped" }),
-        one("mapek_recovery_actions_total", failed, { action, status: "failed" }),
-      ]),
+      ...remedies.flatMap(({ name: action }) => {
+        const { helped, failed } = counters.applied.get(action) ?? { helped: 0, failed: 0 };
+        return [
+          one("mapek_recovery_actions_total", helped, { action, status: "helped" }),
+          one("mapek_recovery_actions_total", failed, { action, status: "failed" }),
+        ];
+      }),
       ...[...this.#recoveries].map(([symptom, histogram]) => ({
         name: "mapek_recovery_seconds" as const,
         labels: { node, symptom },
@@ -109,8 +113,13 @@ function reading({ counts, sum }: Histogram): HistogramReading {
   return { bounds: BOUNDS_SECONDS, counts, sum };
 }
 
+/** Every symptom at its usual severity, so that a series is there before something happens. */
 function openCounts(open: readonly Incident[]) {
   const groups = new Map<string, { symptom: string; severity: string; count: number }>();
+  for (const symptom of KINDS) {
+    const { severity } = SYMPTOMS[symptom];
+    groups.set(`${symptom} ${severity}`, { symptom, severity, count: 0 });
+  }
   for (const { kind: symptom, severity } of open) {
     const key = `${symptom} ${severity}`;
     const group = groups.get(key) ?? { symptom, severity, count: 0 };
