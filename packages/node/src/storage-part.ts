@@ -88,7 +88,7 @@ export class StoragePart implements Startable {
         addresses: reachableAddresses(config.links, config.advertise),
         version: VERSION,
       }),
-      report: () => chunkStore.report(),
+      report: async () => ({ ...(await chunkStore.report()), scrub: this.scrubber.summary() }),
       ...{ time, seen },
       onRegistered: (response, registration) => {
         this.node.setRegistration({ ...registration, ...options.ownCoordinator?.() });

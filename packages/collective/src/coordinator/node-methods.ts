@@ -80,13 +80,25 @@ function readRole(fields: Fields, text: string): NodeRole {
 function readReport(fields: Fields): StorageReport {
   const readOnly = fields.optionalText("readOnly", REASON_LENGTH_MAX);
   const unreadablePacks = fields.optionalInteger("unreadablePacks");
+  const corruptLastDay = fields.optionalInteger("corruptLastDay");
+  const scrub = fields.object("scrub");
   return {
     capacityBytes: fields.integer("capacityBytes"),
     usedBytes: fields.integer("usedBytes"),
     freeBytes: fields.integer("freeBytes"),
     chunkCount: fields.integer("chunkCount"),
     corruptChunks: fields.integer("corruptChunks"),
+    ...(corruptLastDay === undefined ? {} : { corruptLastDay }),
+    ...(scrub === undefined ? {} : { scrub: readScrub(scrub) }),
     ...(unreadablePacks === undefined ? {} : { unreadablePacks }),
     ...(readOnly === undefined ? {} : { readOnly }),
+  };
+}
+
+function readScrub(fields: Fields): NonNullable<StorageReport["scrub"]> {
+  return {
+    passes: fields.integer("passes"),
+    verified: fields.integer("verified"),
+    damaged: fields.integer("damaged"),
   };
 }

@@ -80,6 +80,7 @@ export class MemoryNode {
       freeBytes: this.fullReason === undefined ? this.capacityBytes : 0,
       chunkCount: this.chunks.size,
       corruptChunks: 0,
+      corruptLastDay: 0,
       ...(this.fullReason === undefined ? {} : { readOnly: this.fullReason }),
       ...this.told,
     };

@@ -7,7 +7,13 @@ import type { CoordinatorView, LayoutNode, NodeInfo } from "@hearthmesh/collecti
 import { formatBytes, MeshError } from "@hearthmesh/core";
 import type { Remedy, Symptom } from "@hearthmesh/healing";
 import { countText, percentText } from "./fact-of.js";
-import { type LeadingMember, NOT_LEADING, relieve } from "./leading-member.js";
+import {
+  type LeadingMember,
+  NOT_LEADING,
+  relieve,
+  runWorker,
+  workerBlocked,
+} from "./leading-member.js";
 import { STORE_OTHERS_SHARE, STORE_WANTED_SHARE, WEIGHT_SHARE_MIN } from "./limits.js";
 import { keepersOf, usedShare } from "./storage-disks-monitor.js";
 
@@ -26,7 +32,7 @@ export function evacuateDisk(member: LeadingMember): Remedy {
       `asks for less of ${subject.name} (${percentText(Number(values.usedShare ?? 0))} used), ` +
       "so that chunks move to nodes that have room",
     blockedBy: (symptom) => blockedBy(member.view(), symptom),
-    apply: async ({ subject: { id } }) => {
+    apply: async ({ subject: { id } }, signal) => {
       const view = member.view();
       const place = view && placeOf(view, id);
       if (place === undefined) throw new MeshError("MESH_NOT_LEADER");
@@ -36,9 +42,9 @@ export function evacuateDisk(member: LeadingMember): Remedy {
       const { before, after, moves } = await relieve(member, "layout.ease", ACTION, header);
       if (moves === undefined) return { did: `asked no less of ${name} than layout ${after} does` };
       const moved = `${countText(moves.chunks, "chunk")} (${formatBytes(moves.bytes)})`;
-      return {
-        did: `asked ${name} for ${percent} % of its share, by layout ${after} instead of ${before}: ${moved} move to others`,
-      };
+      const asked = `asked ${name} for ${percent} % of its share, by layout ${after}`;
+      const walked = await moveNow(member, signal);
+      return { did: `${asked} instead of ${before}: ${moved} move to others; ${walked}` };
     },
     rollback: async ({ subject: { id } }) => {
       const { node, after } = await relieve(member, "layout.release", "healing.release-node", {
@@ -48,6 +54,16 @@ export function evacuateDisk(member: LeadingMember): Remedy {
     },
     rollbackWhen: "failed",
   };
+}
+
+/** One walk copies, the next takes away what was copied; longer ones go on by themselves. */
+async function moveNow(member: LeadingMember, signal: AbortSignal): Promise<string> {
+  const view = member.view();
+  const blocked = view === undefined ? NOT_LEADING : workerBlocked(view, "rebalance");
+  if (blocked !== undefined) return blocked;
+  const copied = await runWorker(member, "rebalance", signal);
+  if (!copied.ended) return `rebalance: ${copied.text}`;
+  return `rebalance: ${(await runWorker(member, "rebalance", signal)).text}`;
 }
 
 interface PlaceOfNode {

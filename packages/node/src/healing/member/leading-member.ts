@@ -73,6 +73,12 @@ export function workerBlocked(view: CoordinatorView, name: string): string | und
   return `an operator has paused it: \`mesh worker set ${name} --resume\``;
 }
 
+export interface WorkerWatch {
+  /** How far it came, as the end of a sentence. */
+  readonly text: string;
+  readonly ended: boolean;
+}
+
 /**
  * Starts a run of the worker and watches it for a while: longer ones go on by themselves. Rejects
  * with the run's own error when it failed meanwhile.
@@ -81,7 +87,7 @@ export async function runWorker(
   member: LeadingMember,
   name: string,
   signal: AbortSignal,
-): Promise<string> {
+): Promise<WorkerWatch> {
   const { clock } = member;
   const before = clock.monotonicMs();
   const started = (await member.call("worker.run", { name })) as {
@@ -102,9 +108,11 @@ export async function runWorker(
           message: `the worker ${name} failed: ${worker.lastError.message}`,
         });
       }
-      return `${did} in ${(tookMs / 1000).toFixed(1)} s`;
+      return { text: `${did} in ${(tookMs / 1000).toFixed(1)} s`, ended: true };
     }
-    if (tookMs >= WORKER_WATCH_MS) return `${did}, and is at ${portionText(worker)} of its run`;
+    if (tookMs >= WORKER_WATCH_MS) {
+      return { text: `${did}, and is at ${portionText(worker)} of its run`, ended: false };
+    }
     await sleep(clock, WORKER_LOOK_MS, signal);
   }
 }

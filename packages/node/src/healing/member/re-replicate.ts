@@ -21,14 +21,14 @@ export function reReplicate(member: LeadingMember): Remedy {
         : "has the missing copies made from those that are left",
     blockedBy: (symptom) => blockedBy(member.view(), symptom),
     apply: async (_symptom, signal) => {
-      const did = await runWorker(member, "repair", signal);
+      const { text } = await runWorker(member, "repair", signal);
       const { replication } = member.view()?.status ?? {};
       const left =
         replication === undefined
           ? ""
           : `; ${countText(replication.underReplicated, "chunk")} of ` +
             `${replication.chunks.toLocaleString("en-US")} lack a copy by its last count`;
-      return { did: `woke the worker repair: ${did}${left}` };
+      return { did: `woke the worker repair: ${text}${left}` };
     },
   };
 }

@@ -54,7 +54,6 @@ function keeperFact(
   const away = `${name} has been away for ${timeText(awayMs)}`;
   if (isLost !== true) return tell("unknown", `${away}, and does not count as lost yet`);
   const lost = `${away} and counts as lost`;
-  if (storage?.chunkCount === 0) return tell("well", `${lost}; it had no chunks`);
   if (replication?.lost.includes(nodeId) !== true) {
     const had = storage === undefined ? "" : ` of its ${countText(storage.chunkCount, "chunk")}`;
     return tell("ill", `${lost}; no walk has looked for other copies${had} since`);
