@@ -351,8 +351,9 @@ export function metricsPage(): string {
     "<!-- Made by `npm run docs` from packages/gateway/src/plain/metrics-table.ts. -->",
     "",
     "`GET /metrics` on port 9090 (loopback, unless `metrics.host` says otherwise) answers in the",
-    "Prometheus text format. A storage node without a gateway serves the `mesh_*` values about",
-    "itself.",
+    "Prometheus text format. Coordinators serve the `collective_*` values of their member; every",
+    "node serves the `mesh_*` and `mapek_*` values about itself, models and HTTP only where it has",
+    "them. [Watching](watching.md) has dashboards, [alerts](alerts.md) and a Prometheus for them.",
     "",
     ...sections,
   ].join("\n");
