@@ -23,6 +23,7 @@ import { openOverlay, withOverlay } from "./overlay/open-overlay.js";
 import { withPreparation } from "./pool/preparation.js";
 import { checkPorts, type WantedPort } from "./port-check.js";
 import { RunningFile } from "./running-file.js";
+import { SystemdNotifier, takeNotifyTarget } from "./service-manager/systemd-notifier.js";
 import type { NodeTools, Tools } from "./tools.js";
 import { NodeTraces } from "./trace/node-traces.js";
 import { VERSION } from "./version.js";
@@ -64,6 +65,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
 
 async function runLocked(config: Config, log: Logger, traces: NodeTraces): Promise<void> {
   const tools: Tools = { clock: systemClock(), random: systemRandom(), log, traces };
+  const manager = openNotifier(tools);
+  await manager?.status("starting");
   const present = await readNodeRecord(config.home);
   const roles = config.roles ?? present?.roles ?? ["coordinator", "storage", "gateway", "ai"];
   await checkPorts(wantedPorts(config, roles.includes("coordinator")));
@@ -74,9 +77,19 @@ async function runLocked(config: Config, log: Logger, traces: NodeTraces): Promi
   await startAll(parts);
   log.info("the node is up", { nodeName: record.name, nodeId: record.nodeId });
   process.stdout.write(banner(config, record, present === undefined));
-  const signal = await untilSignal();
+  const stopped = untilSignal();
+  await manager?.ready(`node ${record.name} of ${record.memberId} is up`);
+  const signal = await stopped;
   log.info("stopping", { reason: signal });
+  await manager?.stopping();
   await stopAll(parts);
+}
+
+/** Undefined unless systemd started this process and asked to be told. */
+function openNotifier({ clock, log }: Tools): SystemdNotifier | undefined {
+  const target = takeNotifyTarget(process.env, process.pid);
+  if (target === undefined) return undefined;
+  return new SystemdNotifier({ target, searchPath: process.env.PATH, clock, log });
 }
 
 /** With an invite that the configuration names, else as the first node of a new member. */
