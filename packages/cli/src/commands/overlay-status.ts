@@ -21,7 +21,7 @@ export function overlayStatusCommand(cli: Cli): MeshCommand {
   });
 }
 
-export function overlayLines(cli: Cli, overlay: OverlayReport): string[] {
+function overlayLines(cli: Cli, overlay: OverlayReport): string[] {
   const { green, red, yellow, dim } = cli.colours;
   const isWaiting = overlay.state === "starting" || overlay.state === "stopped";
   const paint = overlay.state === "up" ? green : isWaiting ? yellow : red;

@@ -44,6 +44,24 @@ describe("configuration", () => {
     expect(effective.get("enrolment.port")?.origin).toBe("default");
   });
 
+  it("knows an overlay by its name, in one word or by its peers", () => {
+    expect(load().config.overlay).toMatchObject({ type: "none", peers: [], interfaceName: "auto" });
+    const named = load({}, { YGGDRASIL_PEERS: "tcp://node-b:9010, tls://[2001:db8::1]:9010" });
+    expect(named.config.overlay).toMatchObject({
+      type: "yggdrasil",
+      peers: ["tcp://node-b:9010", "tls://[2001:db8::1]:9010"],
+    });
+    writeFileSync(join(cwd, "mesh.yaml"), "overlay: yggdrasil\noverlay.interface: ygg0\n");
+    const { config } = load({ "overlay-admin": "unix:///run/ygg.sock" });
+    expect(config.overlay).toMatchObject({
+      ...{ type: "yggdrasil", interfaceName: "ygg0", adminSocket: "/run/ygg.sock" },
+    });
+    expect(load({ overlay: "none" }).config.overlay.type).toBe("none");
+    const bad = () =>
+      load({ "overlay-peer": ["quack://b:1"], "overlay-interface": "a/b", "overlay-admin": "x" });
+    expect(bad).toThrow(/overlay.peers .*begin with one of.*overlay.interface.*overlay.adminL/);
+  });
+
   it("shifts default ports, and only those", () => {
     const { config } = load({ "port-base": "100", "api-port": "7777" });
     expect([config.http.port, config.api.port, config.links.port]).toEqual([3100, 7777, 9100]);

@@ -3,8 +3,6 @@
 /** Peers and listeners that a configuration may name. */
 export const OVERLAY_URIS_MAX = 64;
 export const OVERLAY_URI_LENGTH_MAX = 512;
-/** Name of an interface of Linux (IFNAMSIZ less its end). */
-export const INTERFACE_NAME_LENGTH_MAX = 15;
 /** Path of a socket in the file system (sun_path of Linux less its end). */
 export const SOCKET_PATH_BYTES_MAX = 107;
 
