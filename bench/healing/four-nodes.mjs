@@ -63,3 +63,12 @@ export function stagesOf({ openedAtMs, timings }, faultAtMs) {
     verified: from(timings.verifiedMs),
   };
 }
+
+/** Of a request that makes this folder. */
+export function mkdir(path) {
+  return {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ path, parents: true }),
+  };
+}

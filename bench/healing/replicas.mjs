@@ -1,6 +1,6 @@
 /** Copies of a storage node that was lost: how soon the others begin to make new ones. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { closedIncident, pause, stagesOf, withFourNodes } from "./four-nodes.mjs";
+import { closedIncident, mkdir, pause, stagesOf, withFourNodes } from "./four-nodes.mjs";
 
 const FILES = 12;
 const FILE_BYTES = 2 << 20;
@@ -18,10 +18,13 @@ export function measureReplicas({ runs, say }) {
   return withFourNodes({ firstFlags: flags }, async (lab) => {
     const [first, ...others] = lab.machines;
     const samples = [];
+    await first.request("/api/files/mkdir", mkdir("/replicas"));
     for (let run = 1; run <= runs; run++) {
       for (let at = 0; at < FILES; at++) {
         const body = Buffer.alloc(FILE_BYTES, `${run} ${at} ${Math.random()} `);
-        await first.request(`/api/files/replicas/${at}.bin`, { method: "PUT", body });
+        const path = `/api/files/content?path=${encodeURIComponent(`/replicas/${at}.bin`)}`;
+        const { status } = await first.request(path, { method: "PUT", body });
+        if (status >= 300) throw new Error(`writing was answered by ${status}`);
       }
       await pause();
       const victim = others[run % others.length];
