@@ -71,17 +71,20 @@ function monitorLines(cli: Cli, { monitors }: HealingStatusResponse): string[] {
   if (monitors.length === 0) return ["", "No monitor looks at anything on this node."];
   const paint = { well: green, ill: red, unknown: yellow };
   const nowMs = cli.clock.nowMs();
-  const rows = monitors.map(({ name, verdict, facts, lookedAtMs, reason }) => [
+  const rows = monitors.map(({ name, verdict, facts, lookedAtMs }) => [
     printable(name),
     paint[verdict](verdict),
     String(facts),
     lookedAtMs === null ? "never" : `${formatDuration(nowMs - lookedAtMs)} ago`,
-    printable(reason ?? ""),
   ]);
-  const columns = ["MONITOR", "SAYS", "FACTS", "LOOKED", "WHY"].map((title) =>
+  const columns = ["MONITOR", "SAYS", "FACTS", "LOOKED"].map((title) =>
     title === "FACTS" ? { title, align: "right" as const } : { title },
   );
-  return ["", ...formatTable(columns, rows, dim)];
+  // Reasons are sentences: beside the table they would make it too wide.
+  const reasons = monitors.flatMap(({ name, reason }) =>
+    reason === undefined ? [] : [`${printable(name)}: ${printable(reason)}`],
+  );
+  return ["", ...formatTable(columns, rows, dim), ...reasons];
 }
 
 /** Remedies that were used or may not be; the rest is in the JSON. */

@@ -164,11 +164,11 @@ function done(told: Told): StoryLine[] {
 
 function worked(told: Told): StoryLine[] {
   const { quote, clearMs, state } = told;
-  const checks = withStep(told, "verified", "not-helped", "given-up");
+  const checks = withStep(told, "verified", "not-helped");
   const lines = checks.map((entry): StoryLine => {
     const { step, remedy, text } = entry;
     const name = remedy === undefined ? "" : ` (${quote(remedy)})`;
-    const verdict = step === "verified" ? "Yes" : step === "not-helped" ? "No" : "Given up";
+    const verdict = step === "verified" ? "Yes" : "No";
     return { mark: mark(entry), text: `${verdict}${name}: ${asSentence(quote(text))}` };
   });
   const quiet =
@@ -180,17 +180,20 @@ function worked(told: Told): StoryLine[] {
     mended: lines.length === 0 ? "Yes: the symptom is gone." : "",
     passed: "It went away without a remedy.",
     ended: "Not known: nothing speaks of the subject any longer.",
+    "given-up": "No: it is still there.",
   }[state as string];
   const verdict = sentence ?? (lines.length === 0 ? "Not known yet." : "");
   return [...lines, { text: `${verdict} ${rule}`.trim() }];
 }
 
-function times({ timings }: Told): string {
+function times({ timings, state }: Told): string {
   const { detectedMs, decidedMs, mendedMs, verifiedMs } = timings;
+  // Only what was verified is known to have mended it.
+  const applied = state === "mended" ? "mended" : "newest remedy applied";
   const parts = [
     ["detected", detectedMs],
     ["decided", decidedMs],
-    ["mended", mendedMs],
+    [applied, mendedMs],
     ["verified", verifiedMs],
   ] as const;
   const told = parts.map(([name, ms]) => (ms === undefined ? "" : `${name} ${durationText(ms)}`));
