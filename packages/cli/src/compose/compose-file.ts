@@ -2,6 +2,7 @@
 import {
   type ComposePlan,
   GRAFANA_PORT,
+  OVERLAY_PORT,
   type PlannedNode,
   PROMETHEUS_PORT,
 } from "./compose-plan.js";
@@ -88,7 +89,10 @@ function serviceHead({ name, container }: PlannedNode): string[] {
   ];
 }
 
-/** `gateway`: programs on this machine, as a container sees them, may read /mesh/ without a key. */
+/**
+ * `gateway`: programs on this machine, as a container sees them, may read /mesh/ without a key.
+ * Without an interface, Yggdrasil needs no rights that a container does not have anyway.
+ */
 function commonEnvironment({ name, overlayPeers }: PlannedNode): string[] {
   return [
     `      NODE_ID: ${name}`,
@@ -96,6 +100,8 @@ function commonEnvironment({ name, overlayPeers }: PlannedNode): string[] {
     '      LISTEN_PORT: "8000"',
     "      LOG_LEVEL: $" + "{LOG_LEVEL:-info}",
     `      YGGDRASIL_PEERS: ${overlayPeers.join(",")}`,
+    `      YGGDRASIL_LISTEN: tcp://0.0.0.0:${OVERLAY_PORT}`,
+    "      MESH_OVERLAY_INTERFACE: none",
     '      MESH_ENABLED: "true"',
     "      MESH_HTTP_VIEWERS: gateway",
     "      MESH_METRICS_HOST: 0.0.0.0",

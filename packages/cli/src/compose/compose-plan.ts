@@ -17,7 +17,7 @@ const METRICS_PORT = 9090;
 export const PROMETHEUS_PORT = 9093;
 export const GRAFANA_PORT = 3000;
 /** Where a node's Yggdrasil listens for the others. */
-const OVERLAY_PORT = 7991;
+export const OVERLAY_PORT = 9010;
 
 export interface ComposeRequest {
   readonly nodes: number;
