@@ -59,8 +59,8 @@ export const OVERLAY_KEYS = {
     "auto",
     "overlay-interface",
     ["MESH_OVERLAY_INTERFACE"],
-    "Name of the network interface that it makes. auto: the system chooses; none: no interface, " +
-      "so that this node only carries packets of others.",
+    "Name of the network interface that it makes. auto: the system chooses, and where this user " +
+      "may make none it goes without; none: no interface, so that this node only carries packets.",
   ),
   "overlay.multicast": key(
     flag,

@@ -18,7 +18,10 @@ export async function findYggdrasil(
 }
 
 /** `MESH_OVERLAY_FAILED` where no interface can be made. Whether we may, only an attempt tells. */
-export async function requireTun(interfaceName: string, device = TUN_DEVICE): Promise<void> {
+export async function requireTun(
+  interfaceName: string,
+  device: string = TUN_DEVICE,
+): Promise<void> {
   if (interfaceName === "none" || process.platform !== "linux") return;
   const isThere = await access(device).then(
     () => true,
@@ -54,6 +57,6 @@ export function endHint(reason: string): string {
   if (!/permission denied|operation not permitted/.test(reason)) return "";
   return (
     ". This user may not make an interface: run as root, give the program the right " +
-    "(`setcap cap_net_admin+ep` on it), or set `overlay.interface: none`"
+    "(`setcap cap_net_admin+ep` on it) and on /dev/net/tun, or set `overlay.interface: none`"
   );
 }

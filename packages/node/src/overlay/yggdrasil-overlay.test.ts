@@ -161,6 +161,25 @@ describe.skipIf(program === undefined)(
       expect(now).not.toContain(orphan.pid);
     });
 
+    it("goes without an interface where there is none, unless one is named", async () => {
+      const make = (interfaceName: string) =>
+        new YggdrasilOverlay({
+          config: { ...CONFIG, interfaceName },
+          files: files("one"),
+          searchPath: process.env.PATH,
+          tunDevice: join(folder, "tun"),
+          ...tools,
+        });
+      const overlay = make("auto");
+      opened.push(overlay);
+      await overlay.start();
+      await until(isUp(overlay));
+      expect(overlay.addresses()).toEqual([]);
+      expect(overlay.status().reason).toContain("without an interface");
+      await overlay.stop();
+      await expect(make("ygg0").start()).rejects.toMatchObject({ code: "MESH_OVERLAY_FAILED" });
+    });
+
     it("does not touch a configuration that somebody else wrote", async () => {
       const { config } = files("one");
       const overlay = open("one");

@@ -42,6 +42,8 @@ export interface YggdrasilOverlayOptions {
   readonly files: YggdrasilFiles;
   /** The variable PATH. */
   readonly searchPath: string | undefined;
+  /** Where the system makes interfaces; another one for tests. */
+  readonly tunDevice?: string | undefined;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -57,6 +59,8 @@ export class YggdrasilOverlay implements Overlay {
   #child: SupervisedChild | undefined;
   #view: YggdrasilView = YGGDRASIL_STOPPED;
   #dialFailure: string | undefined;
+  /** Why it runs without an interface, though nobody asked for that. */
+  #noInterface: string | undefined;
   #timer: Timer | undefined;
   #looking: Promise<void> = Promise.resolve();
 
@@ -73,13 +77,12 @@ export class YggdrasilOverlay implements Overlay {
 
   /** `MESH_OVERLAY_MISSING`, `MESH_OVERLAY_FAILED`, `MESH_CONFIG_INVALID`, `MESH_HOME_UNSAFE`. */
   async start(): Promise<void> {
-    const { config, files, searchPath, clock, random, log } = this.#options;
+    const { files, searchPath, clock, random, log } = this.#options;
     const path = await findYggdrasil(searchPath);
-    await requireTun(config.interfaceName);
+    this.#noInterface = await this.#lookForTun();
     const key = await ensureYggdrasilKey(files.key, random);
     this.#key = key;
-    const adminEndpoint = this.#adminEndpoint;
-    await writeYggdrasilConfig(files.config, yggdrasilConfig({ ...config, ...key, adminEndpoint }));
+    await this.#writeConfig(key);
     await mkdir(dirname(files.adminSocket), { recursive: true, mode: 0o700 });
     const ours = { program: "yggdrasil", word: files.config, holds: files.config };
     await endOrphans({ ...ours, code: "MESH_OVERLAY_FAILED", clock, log });
@@ -106,7 +109,7 @@ export class YggdrasilOverlay implements Overlay {
 
   status(): OverlayStatus {
     const { config, clock } = this.#options;
-    const { phase, self, reason = this.#whyAlone() } = this.#view;
+    const { phase, self, reason = this.#whyAlone() ?? this.#noInterface } = this.#view;
     const [address] = this.addresses();
     const startedMs = this.#child?.startedMs;
     return {
@@ -123,7 +126,7 @@ export class YggdrasilOverlay implements Overlay {
   }
 
   addresses(): readonly string[] {
-    const isReachable = this.#options.config.interfaceName !== "none";
+    const isReachable = this.#interfaceName !== "none";
     return this.#key === undefined || !isReachable ? [] : [this.#key.address];
   }
 
@@ -142,6 +145,42 @@ export class YggdrasilOverlay implements Overlay {
 
   get #adminEndpoint(): string {
     return `unix://${this.#options.files.adminSocket}`;
+  }
+
+  get #interfaceName(): string {
+    return this.#noInterface === undefined ? this.#options.config.interfaceName : "none";
+  }
+
+  /** What is named is wanted; `auto` goes without where there is none to be had. */
+  async #lookForTun(): Promise<string | undefined> {
+    const { config, log } = this.#options;
+    try {
+      await requireTun(config.interfaceName, this.#options.tunDevice);
+      return undefined;
+    } catch (error) {
+      if (config.interfaceName !== "auto") throw error;
+      log.warn("the overlay runs without an interface", errorFields(error));
+      return `without an interface: ${(error as Error).message}`;
+    }
+  }
+
+  async #writeConfig(key: YggdrasilKey): Promise<void> {
+    const { config, files } = this.#options;
+    const chosen = { interfaceName: this.#interfaceName, adminEndpoint: this.#adminEndpoint };
+    await writeYggdrasilConfig(files.config, yggdrasilConfig({ ...config, ...key, ...chosen }));
+  }
+
+  /** It ended because it may not make the interface that nobody insists on. */
+  async #goWithoutInterface(child: SupervisedChild, why: string): Promise<void> {
+    const { log } = this.#options;
+    this.#noInterface = `without an interface: ${why}`;
+    log.warn("the overlay goes on without an interface", { reason: why });
+    try {
+      if (this.#key !== undefined) await this.#writeConfig(this.#key);
+      await child.restart();
+    } catch (error) {
+      log.error("the overlay has no other configuration", errorFields(error));
+    }
   }
 
   #hear(line: string): string | undefined {
@@ -163,7 +202,11 @@ export class YggdrasilOverlay implements Overlay {
       this.#lookAfter(OVERLAY_LOOK_SOON_MS);
     } else if (child.wanted) {
       const how = child.lastEnd ?? "it ended";
-      this.#step({ kind: "ended", reason: `it ended (${how})${endHint(how)}` });
+      const hint = endHint(how);
+      const reason = `it ended (${how})${hint}`;
+      this.#step({ kind: "ended", reason });
+      const isOptional = this.#interfaceName === "auto";
+      if (hint !== "" && isOptional) void this.#goWithoutInterface(child, reason);
     }
   }
 

@@ -130,14 +130,16 @@ function ofTheMesh(deps: MeshHealingDeps, mesh: MeshPart): HealingList {
       new ReRoute(parts),
       new Rejoin({ parts, peers, clock }),
       new FailOverHub(parts),
-      new WithdrawService({ parts, clock }),
+      new WithdrawService(parts),
     ],
   };
 }
 
-function supervised({ coordinator, processes = [] }: MeshHealingDeps): SupervisedProcess[] {
+function supervised({ coordinator, mesh, processes = [] }: MeshHealingDeps): SupervisedProcess[] {
   const source = coordinator?.ground.memberStore.source;
-  return source?.mode === "supervised" ? [source.supervisor.process, ...processes] : [...processes];
+  const store = source?.mode === "supervised" ? [source.supervisor.process] : [];
+  const overlay = mesh?.overlay === undefined ? [] : [mesh.overlay.process];
+  return [...store, ...overlay, ...processes];
 }
 
 function backgroundWork({ coordinator, storage }: MeshHealingDeps): Restrainable[] {
