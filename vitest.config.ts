@@ -14,7 +14,10 @@ const alias = [
     find: /^@hearthmesh\/membership\/testing$/,
     replacement: source("membership/src/testing/index.ts"),
   },
-  { find: /^@hearthmesh\/pool\/testing$/, replacement: source("pool/src/testing/index.ts") },
+  {
+    find: /^@hearthmesh\/pool\/(endpoints|membership|testing)$/,
+    replacement: source("pool/src/$1/index.ts"),
+  },
   {
     find: /^@hearthmesh\/gateway\/contracts$/,
     replacement: source("gateway/src/contracts/index.ts"),

@@ -1,7 +1,8 @@
 /**
  * Machines that run a model together. `membership` says who belongs to a pool, `models` what can be
  * run, `shards` who holds which part, `engine` computes, `ring` adds up, `planner` decides whether
- * splitting pays, `runtime` joins them for one node.
+ * splitting pays, `runtime` joins them for one node. Nodes that run no model need two parts, which
+ * have entries of their own: `@hearthmesh/pool/membership` and `@hearthmesh/pool/endpoints`.
  */
 
 export { AnswerText, type EncodedPrompt, TextModel } from "./chat/text-model.js";
@@ -15,8 +16,6 @@ export type {
   EndpointService,
   EndpointView,
 } from "./endpoints/endpoint-service.js";
-export { MeshEndpoints, type MeshEndpointsOptions } from "./endpoints/mesh-endpoints.js";
-export type { EndpointLinks, EndpointNode } from "./endpoints/remote-endpoints.js";
 export {
   type EngineMemory,
   type EngineSizes,
@@ -52,29 +51,12 @@ export { quantise, type WritableType } from "./gguf/quantise.js";
 export { readGguf } from "./gguf/read-gguf.js";
 export { bytesSource, type FileSource, openFileSource } from "./gguf/sources.js";
 export { type GgufTensorSource, ggufBytes, ggufPieces } from "./gguf/write-gguf.js";
-export { JoinCallBook } from "./membership/join-call-book.js";
-export { type JoinCall, JoinCallCodec } from "./membership/join-call-codec.js";
-export { JoinRequests, type KeptRequest, wordsOfNode } from "./membership/join-requests.js";
-export { CAPACITY_MAX, JOIN_REQUEST_MS, STATEMENT_ENDPOINTS_MAX } from "./membership/limits.js";
-export {
-  type MemberStatement,
-  type StatementSigner,
-  signMemberStatement,
-} from "./membership/member-statement.js";
 export type {
   PoolDirectory,
   PoolMemberView,
   PoolRole,
   PoolView,
 } from "./membership/pool-directory.js";
-export {
-  type AgreementDigest,
-  type AgreementNews,
-  RingAgreement,
-  readDigest,
-} from "./membership/ring-agreement.js";
-export { ringOf } from "./membership/ring-of.js";
-export { ringTopologyName, ringTopologyOf } from "./membership/ring-topology.js";
 export type {
   Architecture,
   ModelShape,

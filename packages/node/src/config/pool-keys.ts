@@ -1,5 +1,5 @@
 /** The keys of pools. */
-import { CAPACITY_MAX } from "@hearthmesh/pool";
+import { CAPACITY_MAX } from "@hearthmesh/pool/membership";
 import { z } from "zod";
 import { key } from "./key-forms.js";
 

@@ -2,7 +2,11 @@
 import { join } from "node:path";
 import { readIfThere, readPrivate, writePrivate } from "@hearthmesh/client/private-files";
 import { isMeshError, MeshError } from "@hearthmesh/core";
-import { type EndpointNode, MeshEndpoints, type MeshEndpointsOptions } from "@hearthmesh/pool";
+import {
+  type EndpointNode,
+  MeshEndpoints,
+  type MeshEndpointsOptions,
+} from "@hearthmesh/pool/endpoints";
 import { aiLinks } from "../ai/ai-links.js";
 import type { Config } from "../config/config.js";
 import type { NodeRecord } from "../home.js";

@@ -9,7 +9,7 @@ import {
   poolIdOf,
   poolRootOf,
 } from "@hearthmesh/identity";
-import { wordsOfNode } from "@hearthmesh/pool";
+import { wordsOfNode } from "@hearthmesh/pool/membership";
 import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AdminSearch } from "./admin-search.js";

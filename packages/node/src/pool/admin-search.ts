@@ -15,7 +15,7 @@ import {
 } from "@hearthmesh/core";
 import type { PoolJoinRequest } from "@hearthmesh/gateway/contracts";
 import { type Endpoint, formatEndpoint, type KeyPairPem } from "@hearthmesh/identity";
-import { wordsOfNode } from "@hearthmesh/pool";
+import { wordsOfNode } from "@hearthmesh/pool/membership";
 import {
   CALL_PLACES_MAX,
   JOIN_WAIT_MS_MAX,

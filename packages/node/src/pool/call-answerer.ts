@@ -4,7 +4,7 @@
  */
 import type { Clock, Logger, Random } from "@hearthmesh/core";
 import { BEACON_GROUP, BeaconDoor, systemMulticastSocket } from "@hearthmesh/membership";
-import { JoinCallBook, JoinCallCodec, type StatementSigner } from "@hearthmesh/pool";
+import { JoinCallBook, JoinCallCodec, type StatementSigner } from "@hearthmesh/pool/membership";
 import { systemNetworkInterfaces } from "@hearthmesh/qwormhole";
 
 export interface CallAnswererOptions {

@@ -13,7 +13,7 @@ import {
   type PoolRoster,
   type Principal,
 } from "@hearthmesh/identity";
-import { JoinRequests, type KeptRequest, wordsOfNode } from "@hearthmesh/pool";
+import { JoinRequests, type KeptRequest, wordsOfNode } from "@hearthmesh/pool/membership";
 import { ADMITTED_KEPT_MAX, JOIN_WAIT_MS_MAX, JOIN_WAITERS_MAX } from "./limits.js";
 
 export interface JoinDeskOptions {

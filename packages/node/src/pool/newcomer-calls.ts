@@ -5,7 +5,7 @@
 import type { Clock, Logger, Random, Timer } from "@hearthmesh/core";
 import { type Endpoint, type KeyPairPem, publicKeyDerOf, signerOf } from "@hearthmesh/identity";
 import { BEACON_GROUP, BeaconDoor, systemMulticastSocket } from "@hearthmesh/membership";
-import { JoinCallCodec } from "@hearthmesh/pool";
+import { JoinCallCodec } from "@hearthmesh/pool/membership";
 import { systemNetworkInterfaces } from "@hearthmesh/qwormhole";
 import { CALL_BURST_MS, CALL_INTERVAL_MS, CALLS_OPEN_MAX } from "./limits.js";
 import { endpointOf } from "./places.js";

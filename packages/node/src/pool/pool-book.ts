@@ -10,7 +10,7 @@ import {
   RingAgreement,
   type StatementSigner,
   signMemberStatement,
-} from "@hearthmesh/pool";
+} from "@hearthmesh/pool/membership";
 
 export interface PoolBookOptions {
   readonly self: NodeId;

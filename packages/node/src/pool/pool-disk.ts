@@ -1,6 +1,6 @@
 /** Writes what the pools of a node are, one file after the other, and always the newest. */
 import { errorFields, type Logger } from "@hearthmesh/core";
-import type { PoolView, RingAgreement } from "@hearthmesh/pool";
+import type { PoolView, RingAgreement } from "@hearthmesh/pool/membership";
 import {
   readPoolFiles,
   removeTopology,

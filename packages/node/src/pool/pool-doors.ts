@@ -11,7 +11,7 @@ import type {
   PoolView,
 } from "@hearthmesh/gateway/contracts";
 import type { PoolRoster, Principal } from "@hearthmesh/identity";
-import { JOIN_REQUEST_MS, type PoolDirectory } from "@hearthmesh/pool";
+import { JOIN_REQUEST_MS, type PoolDirectory } from "@hearthmesh/pool/membership";
 import type { Tools } from "../tools.js";
 import type { JoinDesk } from "./join-desk.js";
 import { poolContract } from "./pool-views.js";

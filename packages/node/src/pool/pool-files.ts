@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { listIfThere, writePrivate } from "@hearthmesh/client/private-files";
 import { errorFields, type Logger, limits } from "@hearthmesh/core";
 import { POOL_ID, type PoolRoster } from "@hearthmesh/identity";
-import { type PoolView, ringTopologyName, ringTopologyOf } from "@hearthmesh/pool";
+import { type PoolView, ringTopologyName, ringTopologyOf } from "@hearthmesh/pool/membership";
 
 export interface PoolFile {
   readonly v: 1;

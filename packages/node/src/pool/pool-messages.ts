@@ -4,7 +4,7 @@
  * it, so that it does not matter who hands it on.
  */
 import { decodeMessage, encodeMessage, limits, MeshError } from "@hearthmesh/core";
-import { type AgreementDigest, type AgreementNews, readDigest } from "@hearthmesh/pool";
+import { type AgreementDigest, type AgreementNews, readDigest } from "@hearthmesh/pool/membership";
 import { EXCHANGE_BYTES_MAX } from "./limits.js";
 
 export const EXCHANGE_METHOD = "pool.exchange";

@@ -21,7 +21,7 @@ import {
   signPoolRoster,
 } from "@hearthmesh/identity";
 import type { OpenLink } from "@hearthmesh/membership";
-import { signMemberStatement } from "@hearthmesh/pool";
+import { signMemberStatement } from "@hearthmesh/pool/membership";
 import type { IncomingRequest, Link } from "@hearthmesh/qwormhole";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PoolBook } from "./pool-book.js";

@@ -25,7 +25,7 @@ import {
   type PoolView,
   STATEMENT_ENDPOINTS_MAX,
   type StatementSigner,
-} from "@hearthmesh/pool";
+} from "@hearthmesh/pool/membership";
 import type { IncomingRequest, Link } from "@hearthmesh/qwormhole";
 import { isMachine, type MethodPart, principalOf } from "../method-router.js";
 import type { Tools } from "../tools.js";

@@ -6,7 +6,12 @@ import type {
 } from "@hearthmesh/gateway/contracts";
 import { formatEndpoint } from "@hearthmesh/identity";
 import type { MeshLinks, PeerDirectory } from "@hearthmesh/membership";
-import { type PoolMemberView, type PoolView, type RingAgreement, ringOf } from "@hearthmesh/pool";
+import {
+  type PoolMemberView,
+  type PoolView,
+  type RingAgreement,
+  ringOf,
+} from "@hearthmesh/pool/membership";
 import { endpointOf } from "./places.js";
 
 export interface PoolSight {
