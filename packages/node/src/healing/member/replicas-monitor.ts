@@ -55,8 +55,9 @@ function keeperFact(
   if (isLost !== true) return tell("unknown", `${away}, and does not count as lost yet`);
   const lost = `${away} and counts as lost`;
   if (replication?.lost.includes(nodeId) !== true) {
-    const had = storage === undefined ? "" : ` of its ${countText(storage.chunkCount, "chunk")}`;
-    return tell("ill", `${lost}; no walk has looked for other copies${had} since`);
+    const { chunkCount = 0 } = storage ?? {};
+    const had = chunkCount === 0 ? "" : ` (it told of ${countText(chunkCount, "chunk")} last)`;
+    return tell("ill", `${lost}; no walk has looked for other copies since${had}`);
   }
   const isWell = replication.underReplicated === 0;
   return tell(isWell ? "well" : "ill", `${lost}; ${missingText(replication)}`);
