@@ -66,12 +66,13 @@ export class HealthChecker implements Startable {
     if (!one.checking) this.#schedule(one, HEALTH_RECHECK_MS);
   }
 
-  /** Checks it now instead of when its next check is due; one that is under way is that check. */
-  checkNow(name: string): void {
+  /** Checks it now, instead of when its next check is due, and answers what came of it. */
+  async checkNow(name: string): Promise<HealthState> {
     const one = this.#watched.get(name);
-    if (one === undefined || one.checking) return;
+    if (one === undefined || one.checking) return this.healthOf(name);
     one.timer?.cancel();
-    void this.#check(one);
+    await this.#check(one);
+    return one.state;
   }
 
   /** Called when a service becomes ok or failing; answers how to stop listening. */

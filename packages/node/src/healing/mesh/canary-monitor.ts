@@ -4,8 +4,8 @@
  */
 import type { Clock } from "@hearthmesh/core";
 import type { HealthCheck, HealthResponse } from "@hearthmesh/gateway/contracts";
-import type { Fact, Monitor, Verdict } from "@hearthmesh/healing";
-import { CANARY_AGAIN_MS, CANARY_EVERY_MS, CANARY_STARTING_MS } from "./limits.js";
+import type { Fact, Monitor, Subject, Verdict } from "@hearthmesh/healing";
+import { CANARY_AGAIN_MS, CANARY_EVERY_MS, CANARY_HOLD_MS, CANARY_STARTING_MS } from "./limits.js";
 
 export interface CanaryMonitorOptions {
   ready(): Promise<HealthResponse>;
@@ -52,17 +52,11 @@ export class CanaryMonitor implements Monitor {
     const isStarting = clock.monotonicMs() - this.#startedMs < CANARY_STARTING_MS;
     const isNew = isStarting && !this.#worked.has(name);
     const verdict = isNew && status === "failing" ? "unknown" : VERDICTS[status];
-    const subject = {
-      type: "canary",
-      id: `${node.nodeId}/${name}`,
-      name: `${name} on ${node.name}`,
-    };
+    const id = `${node.nodeId}/${name}`;
+    const subject: Subject = { type: "canary", id, name: `${node.name} (${name})` };
     const evidence = reason ?? `the step ${name} says ${status}`;
-    return {
-      symptom: "canary-failing",
-      subject: { ...subject, type: "canary" },
-      verdict,
-      evidence,
-    };
+    // Once is the weather, such as a link that broke and is dialled again.
+    const holdMs = CANARY_HOLD_MS;
+    return { symptom: "canary-failing", subject, verdict, evidence, holdMs };
   }
 }

@@ -57,5 +57,7 @@ export const CLOCK_SKEW_MS_MAX = 5_000;
 /** How often the canary sings, and how soon again after it failed. */
 export const CANARY_EVERY_MS = 15_000;
 export const CANARY_AGAIN_MS = 2_000;
+/** It has to fail this long: at least twice. */
+export const CANARY_HOLD_MS = 5_000;
 /** A part that has never worked is starting for this long, and failing after it. */
 export const CANARY_STARTING_MS = 60_000;

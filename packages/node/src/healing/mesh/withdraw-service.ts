@@ -3,17 +3,11 @@
  * asks it again now instead of with its next check, and says where requests go meanwhile. It is
  * announced as working again by the check that it passes.
  */
-import type { Clock } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
 import type { MeshPart } from "../../mesh/mesh-part.js";
-import { DIAL_PATIENCE_MS } from "./limits.js";
 import { list } from "./text.js";
-import { holdsWithin } from "./waiting.js";
 
-export interface WithdrawServiceOptions {
-  readonly parts: Pick<MeshPart["parts"], "health" | "registry" | "routes" | "services">;
-  readonly clock: Clock;
-}
+type Parts = Pick<MeshPart["parts"], "health" | "registry" | "routes" | "services">;
 
 export class WithdrawService implements Remedy {
   readonly name = "withdraw-service";
@@ -22,10 +16,10 @@ export class WithdrawService implements Remedy {
   readonly risk = 0.05;
   readonly verifyWithinMs = 10_000;
   readonly rate = { count: 3, windowMs: 600_000 };
-  readonly #options: WithdrawServiceOptions;
+  readonly #parts: Parts;
 
-  constructor(options: WithdrawServiceOptions) {
-    this.#options = options;
+  constructor(parts: Parts) {
+    this.#parts = parts;
   }
 
   describe({ subject }: Symptom): string {
@@ -33,18 +27,17 @@ export class WithdrawService implements Remedy {
   }
 
   blockedBy({ subject }: Symptom): string | undefined {
-    const isHere = this.#options.parts.registry.get(subject.id) !== undefined;
+    const isHere = this.#parts.registry.get(subject.id) !== undefined;
     return isHere ? undefined : "it is no service of this node any longer";
   }
 
-  async apply({ subject }: Symptom, signal: AbortSignal): Promise<RemedyOutcome> {
-    const { parts, clock } = this.#options;
-    const { health, routes, services } = parts;
+  async apply({ subject }: Symptom): Promise<RemedyOutcome> {
+    const { health, routes, services } = this.#parts;
     routes.setServices(services.localServices());
-    health.checkNow(subject.id);
-    const works = () => health.healthOf(subject.id).health === "ok";
-    const isBack = await holdsWithin(works, DIAL_PATIENCE_MS, { clock, signal });
-    if (isBack) return { did: `asked ${subject.name} again: it works, and is announced so` };
+    const { health: state } = await health.checkNow(subject.id);
+    if (state === "ok") {
+      return { did: `asked ${subject.name} again: it works, and is announced so` };
+    }
     const others = services
       .all()
       .filter((one) => one.service === subject.id && !one.local && one.health !== "failing")

@@ -1,0 +1,277 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MeshError, silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
+import type { Fact, Symptom, SymptomKind } from "@hearthmesh/healing";
+import { afterAll, describe, expect, it } from "vitest";
+import { SupervisedChild } from "../../processes/supervised-child.js";
+import type { ProcessState, SupervisedProcess } from "../../processes/supervised-process.js";
+import { CanaryMonitor } from "./canary-monitor.js";
+import { CertificateMonitor } from "./certificate-monitor.js";
+import { lagFact, loadFact } from "./loop-monitor.js";
+import { LoopMeter } from "./loop-readings.js";
+import { memoryFacts } from "./memory-monitor.js";
+import { readMemory } from "./memory-readings.js";
+import { ProcessMonitor } from "./process-monitor.js";
+import { RenewCertificate } from "./renew-certificate.js";
+import { RestartProcess } from "./restart-process.js";
+import { collectGarbage, ShedMemory } from "./shed-memory.js";
+import { ThrottleBackground } from "./throttle-background.js";
+
+const { signal } = new AbortController();
+const node = { nodeId: "abc", name: "a" };
+const tools = { clock: systemClock(), random: systemRandom(), log: silentLogger };
+
+function symptom(kind: SymptomKind, type: Symptom["subject"]["type"], id = "abc"): Symptom {
+  const subject = { type, id, name: id };
+  return { kind, subject, severity: "warning", sinceMs: 0, evidence: [], values: {} };
+}
+
+const verdicts = (facts: readonly Fact[]) =>
+  Object.fromEntries(facts.map(({ subject, verdict }) => [subject.id, verdict]));
+
+describe("the programs of a node", () => {
+  const folder = mkdtempSync(join(tmpdir(), "healed-process-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  it("are down when they ended, and well when their supervisor has started them", async () => {
+    const listeners = new Set<() => void>();
+    const child = new SupervisedChild({
+      name: "shell",
+      path: "/bin/sh",
+      args: () => ["-c", "exec sleep 60"],
+      logPath: join(folder, "shell.log"),
+      complaintOf: () => undefined,
+      searchPath: process.env.PATH,
+      onChange: () => {
+        for (const listener of listeners) listener();
+      },
+      ...tools,
+    });
+    const shell: SupervisedProcess = {
+      name: "shell",
+      state: () => (!child.wanted ? "stopped" : child.running ? "running" : "starting"),
+      describe: () => `ended ${child.ends} times, last by ${child.lastEnd}`,
+      restart: () => child.restart(),
+      onChange: (listener) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    };
+    const monitor = new ProcessMonitor([shell]);
+    expect(await monitor.look()).toEqual([]);
+    child.start();
+    expect(await monitor.look()).toMatchObject([{ verdict: "well" }]);
+    const woken = new Promise<void>((resolve) => monitor.watch(resolve));
+    process.kill(child.pid as number, "SIGKILL");
+    await woken;
+    const [fact] = await monitor.look();
+    expect(fact).toMatchObject({ verdict: "ill", evidence: "ended 1 times, last by SIGKILL" });
+    const remedy = new RestartProcess([shell], tools.clock);
+    const { did } = await remedy.apply(symptom("process-down", "process", "shell"), signal);
+    expect(did).toMatch(/^shell was started again, and answers after /);
+    expect(await monitor.look()).toMatchObject([{ verdict: "well" }]);
+    await child.stop();
+    expect(remedy.blockedBy(symptom("process-down", "process", "shell"))).toContain("nobody");
+  });
+
+  it("are restarted when nobody else does, and not believed silent at once", async () => {
+    let state: ProcessState = "starting";
+    let restarts = 0;
+    const restart = async () => {
+      restarts++;
+      state = "running";
+    };
+    const one: SupervisedProcess = {
+      name: "one",
+      state: () => state,
+      describe: () => state,
+      restart,
+    };
+    const monitor = new ProcessMonitor([one]);
+    expect(await monitor.look()).toMatchObject([{ verdict: "unknown" }]);
+    state = "silent";
+    const [silent] = await monitor.look();
+    expect(silent).toMatchObject({ verdict: "ill", holdMs: 10_000 });
+    await new RestartProcess([one], tools.clock).apply(
+      symptom("process-down", "process", "one"),
+      signal,
+    );
+    expect(restarts).toBe(1);
+    expect(await monitor.look()).toMatchObject([{ verdict: "well" }]);
+  });
+});
+
+describe("the event loop", () => {
+  const window = { durationMs: 1_000, lagP99Ms: 900, lagMaxMs: 950, cpuPart: 0.97, busyPart: 0.99 };
+
+  it("is late by its own work, or nobody knows", () => {
+    expect(lagFact(window, node)).toMatchObject({ verdict: "ill", values: { lagP99Ms: 900 } });
+    const starved = lagFact({ ...window, cpuPart: 0.05 }, node);
+    expect(starved).toMatchObject({ verdict: "unknown" });
+    expect(starved.evidence).toContain("the machine stood still");
+    expect(lagFact({ ...window, lagP99Ms: 20 }, node).verdict).toBe("well");
+    expect(lagFact(undefined, node).verdict).toBe("unknown");
+  });
+
+  it("has no room above its mark", () => {
+    expect(loadFact(window, 12, node)).toMatchObject({ verdict: "ill", values: { waiting: 12 } });
+    expect(loadFact({ ...window, busyPart: 0.6 }, 12, node).verdict).toBe("well");
+    expect(loadFact(undefined, 0, node).verdict).toBe("unknown");
+  });
+
+  it("is measured: a loop that was blocked was late, with the CPU time that it took", async () => {
+    let nowMs = 0;
+    const meter = new LoopMeter({ ...tools.clock, monotonicMs: () => nowMs });
+    meter.begin();
+    expect(meter.window()).toBeUndefined();
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    const fromCpu = process.cpuUsage();
+    const usedMs = () => {
+      const { user, system } = process.cpuUsage(fromCpu);
+      return (user + system) / 1_000;
+    };
+    while (usedMs() < 400);
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    nowMs = 1_000;
+    const measured = meter.window();
+    expect(measured?.lagMaxMs).toBeGreaterThan(250);
+    expect(measured?.cpuPart).toBeGreaterThan(0.3);
+    expect(meter.window()).toBe(measured);
+    meter.end();
+    expect(meter.window()).toBeUndefined();
+  });
+});
+
+describe("memory", () => {
+  const files = (all: Record<string, string>) => async (path: string) => all[path];
+  const meminfo = "MemTotal:        4000000 kB\nMemFree: 1 kB\nMemAvailable:     100000 kB\n";
+
+  it("is what the system tells, of the tightest group, and unknown where it tells nothing", async () => {
+    const told = await readMemory(
+      files({
+        "/proc/meminfo": meminfo,
+        "/proc/self/cgroup": "0::/system.slice/mesh.service\n",
+        "/sys/fs/cgroup/system.slice/mesh.service/memory.max": "max\n",
+        "/sys/fs/cgroup/system.slice/mesh.service/memory.current": "1\n",
+        "/sys/fs/cgroup/system.slice/memory.max": "1000000\n",
+        "/sys/fs/cgroup/system.slice/memory.current": "1200000\n",
+        "/sys/fs/cgroup/system.slice/memory.stat": "anon 5\ninactive_file 250000\n",
+      }),
+    );
+    expect(told.group).toEqual({ usedBytes: 950_000, limitBytes: 1_000_000 });
+    expect(verdicts(memoryFacts(told))).toEqual({ heap: "well", group: "ill", machine: "ill" });
+    const older = await readMemory(
+      files({
+        "/proc/self/cgroup": "4:cpu,memory:/box\n",
+        "/sys/fs/cgroup/memory/box/memory.limit_in_bytes": "9223372036854771712\n",
+        "/sys/fs/cgroup/memory/box/memory.usage_in_bytes": "5\n",
+      }),
+    );
+    expect(older.group).toBeUndefined();
+    expect(verdicts(memoryFacts(older))).toEqual({ heap: "well", machine: "unknown" });
+    expect(memoryFacts(await readMemory()).length).toBeGreaterThanOrEqual(2);
+  });
+
+  it("is given back by who holds it, also when one of them cannot", async () => {
+    const shed = new ShedMemory({
+      holders: [
+        { name: "models", shed: async () => "unloaded 2 models" },
+        { name: "nothing", shed: async () => undefined },
+        { name: "a cache", shed: () => Promise.reject(new Error("busy")) },
+      ],
+      rssBytes: () => 64 * 2 ** 20,
+      collect: collectGarbage,
+      log: silentLogger,
+    });
+    const { did } = await shed.apply(symptom("memory-high", "memory"), signal);
+    expect(did).toBe(
+      "unloaded 2 models; a cache could not be given back; " +
+        "the daemon went from 64 MiB to 64 MiB",
+    );
+  });
+});
+
+describe("background work", () => {
+  it("rests while any symptom asks for it", async () => {
+    let isOn = false;
+    const restrain = (on: boolean) => {
+      isOn = on;
+    };
+    const remedy = new ThrottleBackground([{ name: "scrub", restrain }]);
+    const load = symptom("load-high", "node");
+    const lag = symptom("event-loop-lag", "event-loop");
+    await remedy.apply(load);
+    await remedy.apply(lag);
+    await remedy.apply(lag);
+    await remedy.rollback(lag);
+    expect(isOn).toBe(true);
+    expect((await remedy.rollback(load)).did).toContain("at their own speed again");
+    expect(isOn).toBe(false);
+    expect(new ThrottleBackground([]).blockedBy()).toBeDefined();
+  });
+});
+
+describe("the node's certificate", () => {
+  const validity = { notBeforeMs: 0, notAfterMs: 1_000_000 };
+  const at = async (nowMs: number) => {
+    const clock = { ...tools.clock, nowMs: () => nowMs };
+    const credentials = { validity, onChange: () => undefined };
+    const [fact] = await new CertificateMonitor({ credentials, node, clock }).look();
+    return fact?.verdict;
+  };
+
+  it("is overdue after three quarters of its life, and when it does not hold", async () => {
+    expect(await at(600_000)).toBe("well");
+    expect(await at(760_000)).toBe("ill");
+    expect(await at(1_000_001)).toBe("ill");
+    expect(await at(-5)).toBe("ill");
+  });
+
+  it("is renewed now, or the reason is told", async () => {
+    const asked: boolean[] = [];
+    const renew = async (now = false) => {
+      asked.push(now);
+      return "renew" as const;
+    };
+    const renewed = await new RenewCertificate({ renew }, { validity }).apply();
+    expect(renewed.did).toBe("the certificate was renewed until 1970-01-01T00:16:40.000Z");
+    expect(asked).toEqual([true]);
+    const failing = new RenewCertificate(
+      { renew: () => Promise.reject(new MeshError("MESH_UNREACHABLE")) },
+      { validity },
+    );
+    await expect(failing.apply()).rejects.toMatchObject({ code: "MESH_UNREACHABLE" });
+  });
+});
+
+describe("the canary", () => {
+  it("is starting until it has sung, then believed, and asked again soon after a failure", async () => {
+    let nowMs = 0;
+    let asked = 0;
+    let status: "ok" | "failing" | "degraded" | "unknown" = "failing";
+    const clock = { ...tools.clock, monotonicMs: () => nowMs };
+    const ready = async () => {
+      asked++;
+      return { status, checks: [{ name: "chunk", status, reason: "no node" }] };
+    };
+    const monitor = new CanaryMonitor({ ready, node, clock });
+    const look = async (afterMs: number) => {
+      nowMs += afterMs;
+      return (await monitor.look())[0]?.verdict;
+    };
+    expect(await look(0)).toBe("unknown");
+    expect(await look(1_000)).toBe("unknown");
+    expect(asked).toBe(1);
+    status = "ok";
+    expect(await look(1_000)).toBe("well");
+    status = "failing";
+    expect(await look(5_000)).toBe("well");
+    expect(await look(10_000)).toBe("ill");
+    status = "unknown";
+    expect(await look(2_000)).toBe("unknown");
+    status = "degraded";
+    expect(await look(2_000)).toBe("well");
+    expect(asked).toBe(5);
+  });
+});
