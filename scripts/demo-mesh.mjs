@@ -53,7 +53,7 @@ async function nodeFailure([a, b, c]) {
     await untilPeers([a, b, c], 2, INCIDENT_MS_MAX, 20);
   });
   step(`node-b is started again, and all three see two peers after ${back.seconds} s`);
-  const incident = await incidentOf(a, "node-b", ({ closedAtMs }) => closedAtMs !== undefined);
+  const incident = await incidentOf(a, "node-b", ({ closedAtMs }) => closedAtMs !== null);
   step("node-a wrote this incident (mesh heal explain):");
   await showIncident(a, incident);
 }

@@ -45,7 +45,7 @@ export async function closedIncident(machine, { kind, subject, sinceMs }) {
     const found = incidents.find(
       (one) => one.openedAtMs >= sinceMs && (subject === undefined || one.subject.name === subject),
     );
-    if (found?.closedAtMs !== undefined) return found;
+    if (typeof found?.closedAtMs === "number") return found;
     last = found?.state ?? last;
     await sleep(LOOK_MS);
   }

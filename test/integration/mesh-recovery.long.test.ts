@@ -18,8 +18,7 @@ interface Told {
   readonly state: string;
   readonly subject: { readonly name: string };
   readonly openedAtMs: number;
-  readonly closedAtMs?: number;
-  readonly timeline: readonly { readonly step: string; readonly text: string }[];
+  readonly closedAtMs: number | null;
 }
 
 describe.skipIf(missing !== undefined)(missing ? `${name} (${missing})` : name, () => {
@@ -49,9 +48,7 @@ describe.skipIf(missing !== undefined)(missing ? `${name} (${missing})` : name, 
     lab.until(
       async () => {
         const [newest] = await incidents(machine, subject);
-        return (
-          newest !== undefined && newest.openedAtMs >= sinceMs && newest.closedAtMs !== undefined
-        );
+        return newest !== undefined && newest.openedAtMs >= sinceMs && newest.closedAtMs !== null;
       },
       `${machine.name} to close its incident about ${subject}`,
       TIMEOUT_MS,
@@ -87,10 +84,8 @@ describe.skipIf(missing !== undefined)(missing ? `${name} (${missing})` : name, 
     await closed(third, second.name, sinceMs);
     const [told] = await incidents(first, second.name);
     const page = await first.cli(["heal", "explain", told?.id ?? ""]);
-    expect(page).toContain(second.name);
-    expect(told?.timeline.map(({ step }) => step)).toEqual(
-      expect.arrayContaining(["detected", "closed"]),
-    );
+    expect(page).toContain(`${second.name} does not answer`);
+    expect(page).toMatch(/How long it took/);
   }, 180_000);
 
   it("test_network_partition", async () => {
