@@ -218,7 +218,7 @@ function giveUp(one: HealingCase, why: string, context: FlowContext): void {
   one.blockedSinceMs = undefined;
   if (one.incident.state === "given-up" && one.blockedText === why) return;
   one.blockedText = why;
-  const again = `Tried again in ${seconds(delayMs)}.`;
+  const again = `The next try is in ${seconds(delayMs)}.`;
   const text = `${why} ${adviceOf(one.symptom.kind)} ${again}`;
   note(one, { step: "given-up", state: "given-up", text }, context);
 }
