@@ -40,11 +40,13 @@ export async function freePortBase(count, from = firstPortBase()) {
   throw new Error("no free ports were found");
 }
 
+/** By which a node is told what it is: ours, and those under the names of guides. */
+const OWN_VARIABLES =
+  /^((MESH|COLLECTIVE|YGGDRASIL|WATCHDOG)_.*|NODE_ID|LISTEN_HOST|LISTEN_PORT|LOG_LEVEL|NOTIFY_SOCKET)$/;
+
 /** Variables of the caller must not leak into the nodes. */
 export function environment(home, variables = {}) {
-  const kept = Object.entries(process.env).filter(
-    ([name]) => !/^(MESH|COLLECTIVE)_/.test(name) && name !== "LOG_LEVEL",
-  );
+  const kept = Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.test(name));
   return { ...Object.fromEntries(kept), MESH_HOME: home, NO_COLOR: "1", ...variables };
 }
 
