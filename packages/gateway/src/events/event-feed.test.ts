@@ -2,6 +2,7 @@ import { type Clock, isMeshError, systemClock, systemRandom, type Timer } from "
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { NODE_EVENTS, type NodeEventName } from "../contracts/events.js";
+import { HOSTILE_CHARACTERS } from "../testing/incidents.js";
 import { EventFeed, eventText } from "./event-feed.js";
 import { EVENT_STREAMS_MAX, EVENTS_KEPT_MAX } from "./limits.js";
 
@@ -146,11 +147,11 @@ describe("the feed of events", () => {
 
 describe("an event as text", () => {
   it("is one event whatever its data hold", () => {
-    const text = fc.string({ unit: "binary", maxLength: 200 });
+    const text = fc.string({ unit: fc.constantFrom(...HOSTILE_CHARACTERS), maxLength: 60 });
     fc.assert(
       fc.property(text, (name) => {
         const { event, data } = read(eventText("peer", { ...peer(0), name }, "a-1"));
-        expect([event, data.name]).toEqual(["peer", name.toWellFormed?.() ?? name]);
+        expect([event, data.name]).toEqual(["peer", name]);
       }),
     );
     const evil = "x\n\nevent: healing\ndata: {}\r\r\u2028\u0085";

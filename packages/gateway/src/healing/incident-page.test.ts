@@ -6,6 +6,7 @@ import {
   dryRunIncident,
   entry,
   givenUpIncident,
+  HOSTILE_CHARACTERS,
   mendedIncident,
   OPENED_MS,
   passedIncident,
@@ -175,17 +176,14 @@ describe("texts from other nodes", () => {
   });
 
   it("do no harm, whatever they are", () => {
+    const unit = fc.constantFrom(...HOSTILE_CHARACTERS);
     fc.assert(
-      fc.property(
-        fc.string({ unit: "binary", maxLength: 2_000 }),
-        fc.boolean(),
-        (text, markdown) => {
-          const lines = page(hostile(text), markdown);
-          expect(lines.some((line) => harmful.test(line))).toBe(false);
-          expect(lines.every((line) => line.length < 8_000)).toBe(true);
-        },
-      ),
-      { numRuns: 50 },
+      fc.property(fc.string({ unit, maxLength: 1_000 }), fc.boolean(), (text, markdown) => {
+        const lines = page(hostile(text), markdown);
+        expect(lines.some((line) => harmful.test(line))).toBe(false);
+        expect(lines.every((line) => line.length < 8_000)).toBe(true);
+      }),
+      { numRuns: 20 },
     );
   });
 });

@@ -54,6 +54,8 @@ async function open(headers: Record<string, string> = {}): Promise<IncomingMessa
   return response;
 }
 
+const codeOf = async (response: Response) => ((await response.json()) as { code: string }).code;
+
 describe("GET /events", () => {
   it("is an event stream, and goes on after the last event that was read", async () => {
     const first = await open();
@@ -88,10 +90,10 @@ describe("GET /events", () => {
   it("answers who comes too many, before anything is sent", async () => {
     const readers = Array.from({ length: EVENT_STREAMS_MAX }, () => feed.open());
     const refused = await fetch(`${base}/events`);
-    expect([refused.status, (await refused.json()).code]).toEqual([429, "MESH_LIMIT"]);
+    expect([refused.status, await codeOf(refused)]).toEqual([429, "MESH_LIMIT"]);
     for (const reader of readers) reader.close();
     const bad = await fetch(`${base}/events`, { headers: { "last-event-id": "a b" } });
-    expect([bad.status, (await bad.json()).code]).toEqual([400, "MESH_BAD_REQUEST"]);
+    expect([bad.status, await codeOf(bad)]).toEqual([400, "MESH_BAD_REQUEST"]);
     expect(feed.readers).toBe(0);
   });
 
@@ -123,6 +125,6 @@ describe("GET /events", () => {
     feed.close();
     expect(await until(stream, "never")).toBe("");
     const late = await fetch(`${base}/events`);
-    expect((await late.json()).code).toBe("MESH_STOPPING");
+    expect(await codeOf(late)).toBe("MESH_STOPPING");
   });
 });

@@ -135,3 +135,10 @@ export function dryRunIncident(id = "mi8k6000-55667788"): Incident {
     ],
   };
 }
+
+/** What a text from elsewhere may hold to break a terminal, a page or an event stream. */
+export const HOSTILE_CHARACTERS = [
+  ...["\n", "\r", "\t", "\u0000", "\u0007", "\u001b", "\u007f", "\u0085", "\u009b"],
+  ...["\u2028", "\u2029", "\u202e", "\u2066", "\ud800", "\u{1f642}", "é", "a", "b", " ", ":"],
+  ...["`", "<", ">", "[", "]", "(", ")", "*", "_", "#", "|", "~", "&", "\\", "-", "1", ".", "m"],
+] as const;
