@@ -24,7 +24,7 @@ import { ClockMonitor } from "./clock-monitor.js";
 import { FailOverHub } from "./fail-over-hub.js";
 import { HubMonitor } from "./hub-monitor.js";
 import { LoopMonitor } from "./loop-monitor.js";
-import { LoopMeter } from "./loop-readings.js";
+import type { LoopMeter } from "./loop-readings.js";
 import { MemoryMonitor } from "./memory-monitor.js";
 import { readMemory } from "./memory-readings.js";
 import { PartitionMonitor } from "./partition-monitor.js";
@@ -60,8 +60,8 @@ export interface MeshHealingDeps extends Tools {
         readonly seat: Pick<CoordinatorSeat, "isSeated" | "restrain">;
       }
     | undefined;
-  /** Programs that other parts of this node watch over, beside the store's. */
-  readonly processes?: readonly SupervisedProcess[];
+  /** Shared with what judges whether the leading coordinator keeps up. */
+  readonly meter: LoopMeter;
   /** Undefined on a node without the role. */
   readonly storage: StoragePart | undefined;
   /** The canary on the real path. */
@@ -81,13 +81,13 @@ export function meshHealing(deps: MeshHealingDeps): HealingList {
 
 /** The process and the programs that it runs. */
 function ofThisNode(deps: MeshHealingDeps): HealingList {
-  const { record: node, credentials, renewal, links, ready, clock, log } = deps;
+  const { record: node, credentials, renewal, links, ready, meter, clock, log } = deps;
   const processes = supervised(deps);
   return {
     monitors: [
       new ProcessMonitor(processes),
       new LoopMonitor({
-        meter: new LoopMeter(clock),
+        meter,
         waitingRequests: () => sum(links.links().map((link) => link.inspect().openRequests)),
         node,
       }),
@@ -135,11 +135,11 @@ function ofTheMesh(deps: MeshHealingDeps, mesh: MeshPart): HealingList {
   };
 }
 
-function supervised({ coordinator, mesh, processes = [] }: MeshHealingDeps): SupervisedProcess[] {
+function supervised({ coordinator, mesh }: MeshHealingDeps): SupervisedProcess[] {
   const source = coordinator?.ground.memberStore.source;
   const store = source?.mode === "supervised" ? [source.supervisor.process] : [];
   const overlay = mesh?.overlay === undefined ? [] : [mesh.overlay.process];
-  return [...store, ...overlay, ...processes];
+  return [...store, ...overlay];
 }
 
 function backgroundWork({ coordinator, storage }: MeshHealingDeps): Restrainable[] {
