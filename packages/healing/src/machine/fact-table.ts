@@ -80,6 +80,14 @@ export class FactTable {
     return entry && tracked(entry);
   }
 
+  /** Whether one of this kind is open, about whatever subject. */
+  hasOpen(kind: SymptomKind): boolean {
+    for (const entry of this.#entries.values()) {
+      if (entry.isOpen && entry.kind === kind) return true;
+    }
+    return false;
+  }
+
   /** Those that are open, the longest first. */
   open(): Tracked[] {
     const open = [...this.#entries.values()].filter(({ isOpen }) => isOpen);

@@ -272,7 +272,7 @@ export class HealerMachine {
     tried: ReadonlySet<RemedyName>,
     { monotonicMs: nowMs }: Now,
   ) {
-    const isPartitioned = this.#facts.open().some(({ kind }) => kind === "partition");
+    const isPartitioned = this.#facts.hasOpen("partition");
     const ground = { traits: this.#traits, memory: this.#memory, gates: this.#gates };
     return rank(symptom, considered, tried, { ...ground, isPartitioned, nowMs });
   }
