@@ -25,20 +25,21 @@ describe.skipIf(missing !== undefined)(name, { timeout: 120_000 }, () => {
 
   beforeAll(async () => {
     lab = await MeshLab.create();
-    const lans = [await lab.network.addLan(), await lab.network.addLan()] as const;
-    middle = await lab.machine("middle", lans[0]);
-    const onRight = await lab.network.plug(middle.namespace, lans[1], { device: "eth1" });
+    const onLeft = await lab.network.addLan();
+    const onRight = await lab.network.addLan();
+    middle = await lab.machine("middle", onLeft);
+    const second = await lab.network.plug(middle.namespace, onRight, { device: "eth1" });
     await lab.found(middle, {
       flags: [
         ...["--overlay-listen", `tcp://0.0.0.0:${OVERLAY_PORT}`],
         ...["--overlay-interface", "ygg-middle"],
       ],
     });
-    left = await lab.machine("left", lans[0]);
-    right = await lab.machine("right", lans[1]);
+    left = await lab.machine("left", onLeft);
+    right = await lab.machine("right", onRight);
     for (const [machine, host] of [
       [left, middle.address],
-      [right, onRight.address],
+      [right, second.address],
     ] as const) {
       const peer = ["--overlay-peer", `tcp://${host}:${OVERLAY_PORT}`];
       await lab.join(machine, middle, {
@@ -144,5 +145,28 @@ describe.skipIf(missing !== undefined)(name, { timeout: 120_000 }, () => {
     await linked();
     await left.stop();
     expect(daemonsOf(left)).toEqual([]);
+  });
+
+  it("give way to a shorter way, and come back when it is gone", async () => {
+    left.start();
+    await left.ready();
+    await linked();
+    // The right one comes home: it gets a cable to the left one's LAN.
+    const { namespace } = right;
+    const cable = await lab.network.plug(namespace, left.port.lan, {
+      device: "eth1",
+      gateway: false,
+    });
+    const shorterMs = await until(async () => {
+      const [there, back] = [await peer(left, right), await peer(right, left)];
+      expect([there.link, back.link]).toEqual(["direct", "direct"]);
+      return !there.overlay.inUse && !back.overlay.inUse;
+    }, "a link over the cable");
+    await cable.linkDown();
+    const backMs = await linked();
+    console.log(
+      `the shorter way after ${Math.round(shorterMs)} ms, ` +
+        `the overlay ${Math.round(backMs)} ms after it was gone`,
+    );
   });
 });

@@ -2,7 +2,14 @@
  * The mesh on a node: membership, discovery, links by node, routes, relay and services, started in
  * an order in which each finds what it needs, and told of what the others learn.
  */
-import { errorFields, MeshError, type NodeId, type Startable } from "@hearthmesh/core";
+import {
+  errorFields,
+  MeshError,
+  type NodeId,
+  type Startable,
+  startAll,
+  stopAll,
+} from "@hearthmesh/core";
 import type {
   MeshPeersResponse,
   MeshRoutesResponse,
@@ -16,8 +23,8 @@ import type { Link, LinkHandlers } from "@hearthmesh/qwormhole";
 import { outsideAddresses } from "../addresses.js";
 import type { LinkOrigin } from "../link-doors.js";
 import { isMachine, type MethodPart, principalOf } from "../method-router.js";
+import { overOverlay } from "../overlay/over-overlay.js";
 import type { Overlay } from "../overlay/overlay.js";
-import { OverlayLinks } from "../overlay/overlay-links.js";
 import { type MeshParts, type MeshPartsOptions, makeMeshParts } from "./mesh-parts.js";
 import { MeshReport } from "./mesh-report.js";
 import { TIME_METHOD, timeHandlers } from "./mesh-time.js";
@@ -31,12 +38,13 @@ export class MeshPart implements Startable, MeshService {
   readonly #report: MeshReport;
   readonly #unsubscribe: (() => void)[] = [];
   readonly #watch: MeshWatch;
-  readonly #overlayLinks: OverlayLinks | undefined;
+  /** None without an overlay. */
+  readonly #overOverlay: readonly Startable[];
 
   constructor(options: MeshPartsOptions) {
     this.#options = options;
     this.parts = makeMeshParts(options);
-    const { config, record, overlay, doors, clock, random, log } = options;
+    const { config, record, clock, random, log } = options;
     const { swim, discovery } = this.parts;
     const onChanged = () => {
       swim.updateSelf();
@@ -49,9 +57,7 @@ export class MeshPart implements Startable, MeshService {
       clock,
       log,
     });
-    if (overlay !== undefined) {
-      this.#overlayLinks = new OverlayLinks({ overlay, doors, onChanged, clock, log });
-    }
+    this.#overOverlay = overOverlay(options, this.parts, onChanged);
     const pseudonym = `${record.name}-${record.nodeId.slice(0, 8)}`;
     this.proxy = new ServiceProxy({ access: this.parts.services, pseudonym, clock, random, log });
     this.#report = new MeshReport({ ...options, ...this.parts });
@@ -118,12 +124,12 @@ export class MeshPart implements Startable, MeshService {
       discovery.addCandidate("snapshot", { nodeId, linkAddresses });
     }
     await this.#watch.start();
-    await this.#overlayLinks?.start();
+    await startAll(this.#overOverlay);
   }
 
   async stop(): Promise<void> {
     const { swim, links, routes, relay, discovery, health } = this.parts;
-    await this.#overlayLinks?.stop();
+    await stopAll(this.#overOverlay);
     await this.#watch.stop();
     await discovery.stop();
     await swim.stop();

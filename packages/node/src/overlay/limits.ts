@@ -24,3 +24,11 @@ export const OVERLAY_SILENT_LOOKS = 3;
 
 /** Link addresses that are told before that of the overlay, so that it is not cut off. */
 export const ADDRESSES_BEFORE_OVERLAY_MAX = 6;
+
+/** How often it is looked whether links over the overlay could go a shorter way. */
+export const SHORTER_LOOK_MS = 5_000;
+/** Pause after an attempt that failed, doubled each time up to the maximum. */
+export const SHORTER_PAUSE_MS = 10_000;
+export const SHORTER_PAUSE_MS_MAX = 600_000;
+/** One address gets this long until the handshake is through. */
+export const SHORTER_DIAL_MS_MAX = 3_000;
