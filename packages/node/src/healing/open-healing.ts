@@ -13,6 +13,7 @@ import { incidentDesk } from "./incident-report.js";
 import { KnowledgeFile } from "./knowledge-file.js";
 import { MemberKnowledge } from "./knowledge-store.js";
 import { type MemberHealingDeps, memberHealing } from "./member/member-healing.js";
+import { LoopMeter } from "./mesh/loop-readings.js";
 import { type MeshHealingDeps, meshHealing } from "./mesh/mesh-healing.js";
 
 interface OpenHealingOptions extends Tools {
@@ -94,12 +95,13 @@ function healingPart(
   });
 }
 
-export type HealingDeps = MeshHealingDeps & MemberHealingDeps;
+export type HealingDeps = Omit<MeshHealingDeps & MemberHealingDeps, "meter">;
 
 /** What is to be started last: nothing while healing is off. */
 export function healingParts(part: HealingPart | undefined, deps: HealingDeps): HealingPart[] {
   if (part === undefined) return [];
-  part.add(meshHealing(deps));
-  part.add(memberHealing(deps));
+  const meter = new LoopMeter(deps.clock);
+  part.add(meshHealing({ ...deps, meter }));
+  part.add(memberHealing({ ...deps, meter }));
   return [part];
 }

@@ -5,13 +5,13 @@ import { COMPACTION_STEPS_MAX, LOG_CUT_BYTES_MIN, LOG_KEPT_BYTES } from "./limit
 
 /** Compacts for as long as there is something to gain; returns the packs that went. */
 export async function compactAll(
-  { compactOnce }: { compactOnce(): Promise<{ removedPacks: number; more: boolean }> },
+  chunks: { compactOnce(): Promise<{ removedPacks: number; more: boolean }> },
   signal: AbortSignal,
 ): Promise<number> {
   let packs = 0;
   for (let steps = 0; steps < COMPACTION_STEPS_MAX; steps++) {
     signal.throwIfAborted();
-    const { removedPacks, more } = await compactOnce();
+    const { removedPacks, more } = await chunks.compactOnce();
     packs += removedPacks;
     if (!more) break;
   }

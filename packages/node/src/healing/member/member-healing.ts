@@ -17,6 +17,7 @@ import type { StoragePart } from "../../storage-part.js";
 import { probeStore } from "../../store-probe.js";
 import type { Tools } from "../../tools.js";
 import type { HealingList } from "../healing-list.js";
+import type { LoopMeter } from "../mesh/loop-readings.js";
 import { corruptionFacts } from "./corruption-monitor.js";
 import { evacuateDisk } from "./evacuate-disk.js";
 import { HomeDiskMonitor } from "./home-disk.js";
@@ -50,8 +51,8 @@ export interface MemberHealingDeps extends Tools {
   readonly models: NodeModels["sources"] | undefined;
   /** Undefined on a node without the role. */
   readonly storage: StoragePart | undefined;
-  /** How late timers fire on this node, milliseconds; undefined: not measured. */
-  readonly lagMs?: () => number | undefined;
+  /** How late timers fire on this node. */
+  readonly meter: LoopMeter;
 }
 
 export function memberHealing(deps: MemberHealingDeps): HealingList {
@@ -114,7 +115,7 @@ export function leaderHealing(member: LeadingMember): HealingList {
 
 /** The store, the members of its cluster, and who leads. */
 function storeHealing({ deps, member, ground, here }: Shared): HealingList {
-  const { clock, record, config, lagMs } = deps;
+  const { clock, record, config, meter } = deps;
   const { memberStore, leadership, store } = ground;
   const { nodeId, name: nodeName } = record;
   // A key of its own: readiness sets and deletes another at any moment.
@@ -125,7 +126,7 @@ function storeHealing({ deps, member, ground, here }: Shared): HealingList {
     viewMonitor("leader", member, () =>
       leaderFacts({
         ...{ nodeId, nodeName },
-        ...{ storeMs: probes.latencyMs, lagMs: lagMs?.(), others: here().length },
+        ...{ storeMs: probes.latencyMs, lagMs: meter.window()?.lagP99Ms, others: here().length },
       }),
     ),
   ];
