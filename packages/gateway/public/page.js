@@ -5,6 +5,7 @@
 import { api } from "./api.js";
 import { byId, setText } from "./dom.js";
 import { refreshFiles, startFiles } from "./files.js";
+import { refreshHealing } from "./healing.js";
 import { refreshInvites, startInvites } from "./invites.js";
 import { refreshMesh } from "./mesh.js";
 import { showNodes } from "./nodes.js";
@@ -25,7 +26,7 @@ async function refresh() {
     const status = await api("/api/status");
     showStatus(status);
     showNodes(status);
-    await refreshMesh();
+    await Promise.all([refreshMesh(), refreshHealing()]);
     if (rounds++ % SLOW_EVERY === 0 || failures > 0) {
       await Promise.all([refreshFiles(true), refreshInvites()]);
     }

@@ -20,6 +20,7 @@ const FILE_NAMES = [
   "api.js",
   "dom.js",
   "files.js",
+  "healing.js",
   "invites.js",
   "mesh.js",
   "nodes.js",
