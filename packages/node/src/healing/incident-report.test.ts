@@ -1,0 +1,161 @@
+/** `heal.incident`: who may say what, and what becomes of what cannot be said. */
+import { decodeMessage, encodeMessage, MeshError, silentLogger } from "@hearthmesh/core";
+import type { Incident } from "@hearthmesh/healing";
+import type { Principal } from "@hearthmesh/identity";
+import type { IncomingRequest, Link } from "@hearthmesh/qwormhole";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ManualClock } from "../../../collective/src/coordinator/testing/manual-clock.js";
+import { MethodRouter } from "../method-router.js";
+import { IncidentReporter, incidentDesk } from "./incident-report.js";
+
+const INCIDENT: Incident = {
+  v: 1,
+  id: "mwqzyds9-zwaphpdg",
+  ...{ nodeId: "somebody-else", nodeName: "somebody else" },
+  kind: "peer-unreachable",
+  subject: { type: "node", id: "b", name: "b" },
+  severity: "warning",
+  state: "open",
+  openedAtMs: 1,
+  timeline: [{ atMs: 1, afterMs: 0, step: "seen", text: "nothing was heard" }],
+  timings: { detectedMs: 3 },
+  remedies: ["redial"],
+  dryRun: false,
+};
+const NODE = { kind: "node", nodeId: "node-c", name: "c", trustDomain: "home.alice" };
+
+function desk(role: "leader" | "follower" = "leader") {
+  const told: Incident[] = [];
+  const leader = {
+    nodeId: "n",
+    epoch: 2,
+    data: { name: "n", linkAddresses: [], apiAddresses: [] },
+  };
+  const leadership = { state: { role, epoch: 2, leader } as never };
+  const clock = new ManualClock();
+  const router = new MethodRouter(() => undefined);
+  router.add(incidentDesk({ leadership, clock, told: (incident) => told.push(incident) }));
+  const say = (identity: object, incident: unknown) => {
+    const body = Buffer.concat(encodeMessage({ incident }));
+    const peer = { identity: identity as Principal, nodeId: "x" };
+    const request = { method: "heal.incident", peer, body } as unknown as IncomingRequest;
+    return router.handlers.onRequest?.(request) as Promise<unknown>;
+  };
+  return { told, say };
+}
+
+const codeOf = async (promise: Promise<unknown>) =>
+  promise.then(
+    () => "taken",
+    (error: { code?: string; cause?: unknown }) => error.code,
+  );
+
+describe("the coordinator", () => {
+  it("takes an incident of a node of its member, in the name of the certificate", async () => {
+    const { told, say } = desk();
+    await say(NODE, INCIDENT);
+    expect(told).toEqual([{ ...INCIDENT, nodeId: "node-c", nodeName: "c" }]);
+  });
+
+  it("takes none of people, guests and other members", async () => {
+    const { told, say } = desk();
+    const refused = [
+      { ...NODE, kind: "person" },
+      { ...NODE, guest: { scopes: ["services"] } },
+      { ...NODE, kind: "foreign", trustDomain: "home.bob" },
+    ];
+    for (const one of refused) {
+      expect(await codeOf(say(one, INCIDENT))).toBe("MESH_FORBIDDEN");
+    }
+    expect(told).toEqual([]);
+  });
+
+  it("names the one that leads when it is another", async () => {
+    const { told, say } = desk("follower");
+    await expect(say(NODE, INCIDENT)).rejects.toMatchObject({ code: "MESH_NOT_LEADER" });
+    expect(told).toEqual([]);
+  });
+
+  it("refuses what is no incident, whatever it is", async () => {
+    const { told, say } = desk();
+    const field = fc.constantFrom(...Object.keys(INCIDENT));
+    const junk = fc.oneof(fc.jsonValue(), fc.constant("x".repeat(5_000)));
+    await fc.assert(
+      fc.asyncProperty(field, junk, async (name, value) => {
+        const before = told.length;
+        const outcome = await codeOf(say(NODE, { ...INCIDENT, [name]: value }));
+        if (outcome === "taken") {
+          // Only what the schema allows came through, and its size is bounded.
+          expect(JSON.stringify(told[before]).length).toBeLessThan(10_000);
+        } else expect(["MESH_BAD_REQUEST", "MESH_LIMIT"]).toContain(outcome);
+      }),
+      { numRuns: 100 },
+    );
+    const timeline = Array.from({ length: 65 }, () => INCIDENT.timeline[0]);
+    expect(await codeOf(desk().say(NODE, { ...INCIDENT, timeline }))).toBe("MESH_BAD_REQUEST");
+    expect(await codeOf(desk().say(NODE, undefined))).toBe("MESH_BAD_REQUEST");
+  });
+
+  it("takes no more than so many a minute of one node", async () => {
+    const { told, say } = desk();
+    const outcomes = new Set<string | undefined>();
+    for (let count = 0; count < 300; count++) outcomes.add(await codeOf(say(NODE, INCIDENT)));
+    expect(told).toHaveLength(240);
+    expect([...outcomes]).toEqual(["taken", "MESH_LIMIT"]);
+    expect(await codeOf(say({ ...NODE, nodeId: "node-d" }, INCIDENT))).toBe("taken");
+  });
+});
+
+describe("a node", () => {
+  function reporter(request: (incident: Incident) => Promise<void>) {
+    const clock = new ManualClock();
+    const others: string[] = [];
+    const link = {
+      request: (_method: string, pieces: Uint8Array[]) => {
+        const { header } = decodeMessage<{ incident: Incident }>(Buffer.concat(pieces));
+        return request(header.incident);
+      },
+    } as unknown as Link;
+    const sender = new IncidentReporter({
+      leader: async () => link,
+      onOtherLeader: ({ nodeId }) => void others.push(nodeId),
+      ...{ clock, log: silentLogger },
+    });
+    return { clock, sender, others };
+  }
+
+  it("tells the newest state once the leader is there, and asks the one that leads", async () => {
+    const got: Incident[] = [];
+    let isAway = true;
+    const named = { nodeId: "new", epoch: 3, name: "new" };
+    const leader = { ...named, linkAddresses: [], apiAddresses: [] };
+    const { clock, sender, others } = reporter(async (incident) => {
+      if (isAway) throw new MeshError("MESH_NOT_LEADER", { details: { leader } });
+      got.push(incident);
+    });
+    sender.tell(INCIDENT);
+    await clock.advance(1_000);
+    sender.tell({ ...INCIDENT, state: "mended" });
+    expect(others).toEqual(["new"]);
+    isAway = false;
+    await clock.advance(10_000);
+    expect(got.map(({ state }) => state)).toEqual(["mended"]);
+    await sender.stop();
+  });
+
+  it("does not say again what is refused, and stops while it waits", async () => {
+    let calls = 0;
+    const { clock, sender } = reporter(async () => {
+      calls++;
+      throw new MeshError("MESH_BAD_REQUEST");
+    });
+    sender.tell(INCIDENT);
+    await clock.advance(60_000);
+    expect(calls).toBe(1);
+    await sender.stop();
+    sender.tell(INCIDENT);
+    await clock.advance(60_000);
+    expect(calls).toBe(1);
+  });
+});
