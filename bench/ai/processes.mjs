@@ -18,16 +18,29 @@ export function processorMs(pid) {
   return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
 }
 
-/** The command of `node` on these cores, in this namespace. */
-function command(args, { cores, namespace }) {
+/** The command of a program on these cores, in this namespace. */
+function command(program, args, { cores, namespace }) {
   const pinned = cores === undefined ? [] : ["taskset", "-c", cores];
   const inside = namespace === undefined ? [] : ["ip", "netns", "exec", namespace];
-  return [...inside, ...pinned, process.execPath, ...args];
+  return [...inside, ...pinned, program, ...args];
+}
+
+/** Runs a program to its end and gives what it wrote. */
+export function runProgram(path, args, where = {}) {
+  const [program, ...rest] = command(path, args, where);
+  const stdio = ["ignore", "pipe", "ignore"];
+  return execFileSync(program, rest, { encoding: "utf8", stdio, timeout: 600_000 });
+}
+
+/** Starts a program that writes to nobody. Its process is the program itself: each step execs. */
+export function startProgram(path, args, where = {}) {
+  const [program, ...rest] = command(path, args, where);
+  return spawn(program, rest, { stdio: "ignore" });
 }
 
 /** Runs `node` to its end and gives the JSON on its last line. */
 export function runNode(args, where = {}) {
-  const [program, ...rest] = command(args, where);
+  const [program, ...rest] = command(process.execPath, args, where);
   const stdio = ["ignore", "pipe", "inherit"];
   const text = execFileSync(program, rest, { encoding: "utf8", stdio, timeout: 600_000 });
   return JSON.parse(text.trim().split("\n").at(-1));
@@ -35,7 +48,7 @@ export function runNode(args, where = {}) {
 
 /** Starts `node` with a channel for messages. */
 export function startNode(args, where = {}) {
-  const [program, ...rest] = command(args, where);
+  const [program, ...rest] = command(process.execPath, args, where);
   return spawn(program, rest, {
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     serialization: "advanced",

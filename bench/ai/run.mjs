@@ -4,7 +4,8 @@
  * there, in rings of real worker processes with mutual TLS between them; node-llama-cpp beside them
  * in the same run, and two network namespaces with a link of 1 Gbit/s (needs root, `ip` and `tc`).
  * Models and the peer are kept in `.cache/bench-ai`. The tokenizers are compared when
- * `HEARTHMESH_TOKENIZER_VECTORS` names llama.cpp's folder `models`. Figures go to
+ * `HEARTHMESH_TOKENIZER_VECTORS` names llama.cpp's folder `models`, and its RPC servers run beside
+ * ours when `HEARTHMESH_LLAMA_RPC` names the folder of its programs. Figures go to
  * `bench/results/ai.json`.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -19,6 +20,7 @@ import { llamaPeer } from "./llama-peer.mjs";
 import { makeNamespaces } from "./namespaces.mjs";
 import { parity } from "./parity.mjs";
 import { realModels } from "./paths.mjs";
+import { rpcPeer } from "./rpc-peer.mjs";
 import { speedRound } from "./speed.mjs";
 import { rows } from "./table.mjs";
 
@@ -40,6 +42,9 @@ const needsPeer = ["speed", "parity", "tokenizers"].some((name) => only.has(name
 const peer = needsPeer ? llamaPeer() : undefined;
 if (needsPeer && peer === undefined)
   say("node-llama-cpp cannot be had here: there is nothing to compare with.");
+const rpc = only.has("speed")
+  ? rpcPeer((why) => say(`llama.cpp's RPC is left out: ${why}.`))
+  : undefined;
 const network = makeNamespaces((why) => say(`No network namespaces (${why}): loopback instead.`));
 let code = 0;
 try {
@@ -47,7 +52,7 @@ try {
   const model = only.has("speed") || only.has("failure") ? largeModel() : undefined;
   for (let number = 1; only.has("speed") && number <= roundsWanted; number++) {
     say(`Speed, round ${number} of ${roundsWanted} ...`);
-    figures.rounds.push(await speedRound({ model, peer, network, tokens }));
+    figures.rounds.push(await speedRound({ model, peer, rpc, network, tokens }));
   }
   if (only.has("failure")) {
     for (const { name, path } of [{ name: "random weights", path: model }, ...models]) {
@@ -91,7 +96,7 @@ try {
   mkdirSync(join(root, "bench/results"), { recursive: true });
   const path = join(root, "bench/results/ai.json");
   writeFileSync(path, `${JSON.stringify(result, undefined, 2)}\n`);
-  const about = { cores: cpus().length, peer, network, roundsDone: roundsWanted };
+  const about = { cores: cpus().length, peer, rpc, network, roundsDone: roundsWanted };
   say(`\n${rows(figures, about)}`);
   if (busy > 1) say(`\nThe machine was busy: a load of ${busy.toFixed(1)} at the beginning.`);
   say("\nRaw figures: bench/results/ai.json");

@@ -16,7 +16,7 @@ async function measured(model, members, tokens) {
     const used = (all) => all.reduce((sum, { processorMs }) => sum + processorMs, 0);
     const { promptPerSecond, decodePerSecond, promptTokens, completionTokens } = answer;
     return {
-      ...{ loadMs, promptPerSecond, decodePerSecond, tokens: answer.tokens },
+      ...{ loadMs, promptPerSecond, decodePerSecond, promptTokens, tokens: answer.tokens },
       processorMsPerToken: (used(stats) - used(before)) / (promptTokens + completionTokens),
       memoryBytes: Math.max(...stats.map(({ memoryBytes }) => memoryBytes)),
       exchangeMsP50: stats[0].stats.exchangeMsP50,
@@ -28,7 +28,7 @@ async function measured(model, members, tokens) {
 }
 
 /** One round: everything once, one after the other, so that all see the same machine. */
-export async function speedRound({ model, peer, network, tokens }) {
+export async function speedRound({ model, peer, rpc, network, tokens }) {
   const one = { threads: 1, cores: "0" };
   const both = { threads: 2, cores: "0,1" };
   const round = {};
@@ -46,5 +46,9 @@ export async function speedRound({ model, peer, network, tokens }) {
     host: network?.hosts[at] ?? "127.0.0.1",
   }));
   round.split = await measured(model, split, tokens);
+  const { promptTokens } = round.split;
+  const hosts = split.map(({ host }) => host);
+  const places = { hosts, namespaces: network?.names };
+  round.rpc = await rpc?.generate({ model, promptTokens, tokens, ...places });
   return round;
 }

@@ -12,6 +12,8 @@ const ALONE = 0.95;
 /** Of one process with both cores, and of its memory. */
 const SPLIT = 0.9;
 const SPLIT_MEMORY = 0.65;
+/** Of llama.cpp's RPC servers on the same cores. */
+const RPC = 4;
 /** Above reload and replay. */
 const PAUSE_MS = 500;
 
@@ -22,7 +24,7 @@ function besides(rounds, ours, theirs, what) {
   return { ours: of(ours), theirs: of(theirs), ratio };
 }
 
-function speedRows(rounds, { peer, network }) {
+function speedRows(rounds, { peer, rpc, network }) {
   const rows = [];
   for (const [name, words] of [
     ["one", "one thread"],
@@ -50,14 +52,14 @@ function speedRows(rounds, { peer, network }) {
     const words = "the same, one thread: processor time per token, prompt and answer";
     rows.push(row(words, milliseconds(ours), beside, "", ""));
   }
-  return [...rows, ...splitRows(rounds, network)];
+  return [...rows, ...splitRows(rounds, network), ...rpcRows(rounds, rpc)];
 }
 
 function splitRows(rounds, network) {
   const where = network === undefined ? "loopback" : "1 Gbit/s between namespaces";
   const decode = besides(rounds, "split", "both", "decodePerSecond");
   const prompt = besides(rounds, "split", "both", "promptPerSecond");
-  const time = besides(rounds, "split", "one", "processorMsPerToken");
+  const time = besides(rounds, "split", "both", "processorMsPerToken");
   const memory = besides(rounds, "split", "both", "memoryBytes");
   const line = `two members with a core each, ${where}`;
   const whole = "one process with both cores";
@@ -79,7 +81,7 @@ function splitRows(rounds, network) {
     row(
       "both together: processor time per token",
       milliseconds(time.ours),
-      `one process, one thread: ${milliseconds(time.theirs)} (${time.ratio.toFixed(2)})`,
+      `${whole}: ${milliseconds(time.theirs)} (${time.ratio.toFixed(2)})`,
       "",
       "",
     ),
@@ -91,6 +93,19 @@ function splitRows(rounds, network) {
       met(memory.ratio <= SPLIT_MEMORY),
     ),
   ];
+}
+
+function rpcRows(rounds, rpc) {
+  if (rpc === undefined) return [];
+  return [
+    ["decodePerSecond", "decoding"],
+    ["promptPerSecond", "reading the prompt"],
+  ].map(([what, part]) => {
+    const { ours, theirs, ratio } = besides(rounds, "split", "rpc", what);
+    const verdict = what === "decodePerSecond" ? [`>= ${RPC}`, met(ratio >= RPC)] : ["", ""];
+    const beside = `${rpc.name}, two servers: ${rate(theirs)} (${ratio.toFixed(2)})`;
+    return row(`the same two members, ${part}`, rate(ours), beside, ...verdict);
+  });
 }
 
 function failureRows(failures) {
@@ -132,12 +147,12 @@ function tokenizerRows(results, peer) {
 
 export function rows(
   { rounds, failures, parity, tokenizers, delays, cold },
-  { cores, peer, network, roundsDone },
+  { cores, peer, rpc, network, roundsDone },
 ) {
   return [
     row(`what (median of ${roundsDone} rounds, ${cores} cores)`, "ours", "beside", "mark", ""),
     "|---|---|---|---|---|",
-    ...(rounds.length === 0 ? [] : speedRows(rounds, { peer, network })),
+    ...(rounds.length === 0 ? [] : speedRows(rounds, { peer, rpc, network })),
     ...failureRows(failures),
     ...delays.flatMap(delayRows),
     ...(cold.length === 0 ? [] : coldRows(cold)),
