@@ -81,7 +81,7 @@ export function meshHealing(deps: MeshHealingDeps): HealingList {
 
 /** The process and the programs that it runs. */
 function ofThisNode(deps: MeshHealingDeps): HealingList {
-  const { record: node, credentials, renewal, links, ready, meter, clock, log } = deps;
+  const { record: node, credentials, renewal, links, ready, meter, clock } = deps;
   const processes = supervised(deps);
   return {
     monitors: [
@@ -99,10 +99,9 @@ function ofThisNode(deps: MeshHealingDeps): HealingList {
       new RestartProcess(processes, clock),
       new ThrottleBackground(backgroundWork(deps)),
       new ShedMemory({
-        holders: [],
         rssBytes: () => process.memoryUsage.rss(),
         collect: collectGarbage,
-        log,
+        clock,
       }),
       new RenewCertificate(renewal, credentials),
     ],

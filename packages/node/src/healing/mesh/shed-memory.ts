@@ -1,32 +1,29 @@
-/** Gives back memory that nobody uses: models at rest, caches, and what the heap holds for nothing. */
+/**
+ * Gives back memory that the daemon holds for nothing: a full collection, after which the
+ * JavaScript engine returns empty pages to the system. Models are held by processes of their own,
+ * which end by themselves when nobody has asked for `ai.idleUnload`.
+ */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { errorFields, type Logger } from "@hearthmesh/core";
+import { type Clock, sleep } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome } from "@hearthmesh/healing";
 import { mebibytes } from "./text.js";
 
-/** Something that holds memory which it can do without. */
-export interface MemoryHolder {
-  /** For people: "models that nobody uses". */
-  readonly name: string;
-  /** Idempotent. Returns what was done, in the past tense; undefined when there was nothing. */
-  shed(signal: AbortSignal): Promise<string | undefined>;
-}
+/** The engine returns pages a moment after the collection. */
+const RETURNED_AFTER_MS = 500;
 
 export interface ShedMemoryOptions {
-  readonly holders: readonly MemoryHolder[];
   /** Of this process. */
   rssBytes(): number;
-  /** Has the JavaScript engine give back what is not in use. */
   collect(): void;
-  readonly log: Logger;
+  readonly clock: Clock;
 }
 
 export class ShedMemory implements Remedy {
   readonly name = "shed-memory";
   readonly handles = ["memory-high"] as const;
-  readonly cost = 0.4;
-  readonly risk = 0.1;
+  readonly cost = 0.3;
+  readonly risk = 0.05;
   readonly verifyWithinMs = 60_000;
   readonly rate = { count: 2, windowMs: 600_000 };
   readonly #options: ShedMemoryOptions;
@@ -36,8 +33,7 @@ export class ShedMemory implements Remedy {
   }
 
   describe(): string {
-    const names = [...this.#options.holders.map(({ name }) => name), "unused memory of the heap"];
-    return `give back ${names.join(", ")}`;
+    return "collect what the daemon no longer uses, and give it back to the system";
   }
 
   blockedBy(): string | undefined {
@@ -45,22 +41,11 @@ export class ShedMemory implements Remedy {
   }
 
   async apply(_symptom: unknown, signal: AbortSignal): Promise<RemedyOutcome> {
-    const { holders, rssBytes, collect, log } = this.#options;
+    const { rssBytes, collect, clock } = this.#options;
     const beforeBytes = rssBytes();
-    const done: string[] = [];
-    for (const holder of holders) {
-      signal.throwIfAborted();
-      try {
-        const did = await holder.shed(signal);
-        if (did !== undefined) done.push(did);
-      } catch (error) {
-        log.warn(`${holder.name} could not be given back`, errorFields(error));
-        done.push(`${holder.name} could not be given back`);
-      }
-    }
     collect();
-    done.push(`the daemon went from ${mebibytes(beforeBytes)} to ${mebibytes(rssBytes())}`);
-    return { did: done.join("; ") };
+    await sleep(clock, RETURNED_AFTER_MS, signal);
+    return { did: `the daemon went from ${mebibytes(beforeBytes)} to ${mebibytes(rssBytes())}` };
   }
 }
 
