@@ -19,7 +19,7 @@ export interface StoryLine {
   readonly isDetail?: boolean;
 }
 
-export interface StorySection {
+interface StorySection {
   readonly title: string;
   readonly lines: readonly StoryLine[];
 }

@@ -1,6 +1,5 @@
 /** The healer's records as the doors show them, with the words of the catalogue. */
 import {
-  CLOSED_STATES,
   type HealerService,
   type HealerStatus,
   type Incident,
@@ -58,10 +57,6 @@ export function incidentView(incident: Incident): IncidentView {
       candidates === undefined ? entry : { ...entry, candidates: candidateViews(candidates) },
     ),
   };
-}
-
-export function isClosed({ state }: Pick<Incident, "state">): boolean {
-  return CLOSED_STATES.includes(state);
 }
 
 export function healingStatusView(status: HealerStatus): HealingStatusResponse {
