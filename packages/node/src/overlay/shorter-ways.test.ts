@@ -31,8 +31,8 @@ describe("a link over the overlay", () => {
       peer: () => ({ linkAddresses: addresses }),
       doors: {
         dial: async ({ host, port }, { expectedNodeId }) => {
-          expect(expectedNodeId).toBe(HIGH);
-          dialled.push(`${host}:${port}`);
+          const who = expectedNodeId === HIGH ? "" : ` of ${expectedNodeId}`;
+          dialled.push(`${host}:${port}${who}`);
           if (!answers.includes(host)) throw new Error("nobody listens");
           return {} as never;
         },
@@ -79,7 +79,6 @@ describe("a link over the overlay", () => {
     open = [link(HIGH, "[200:bf88::44bf]:40000")];
     addresses = [THERE, "nonsense", "[200:bf88::1]"];
     await ways.look();
-    expect(dialled.filter((host) => host.includes("200:"))).toEqual([]);
     expect(dialled).toEqual([]);
   });
 });

@@ -48,7 +48,7 @@ describe.skipIf(process.platform === "win32")("the admin socket of yggdrasil", (
       });
     });
     await new Promise<void>((resolve) => server.listen(path, resolve));
-    admin = new YggdrasilAdmin(path, hasty);
+    admin = new YggdrasilAdmin(path, systemClock());
     asked.length = 0;
   });
   afterEach(async () => {
@@ -140,11 +140,13 @@ describe.skipIf(process.platform === "win32")("the admin socket of yggdrasil", (
   });
 
   it("may be silent, break off, or not be there", async () => {
+    admin = new YggdrasilAdmin(join(folder, "admin.sock"), hasty);
     answer = () => undefined;
     await expect(admin.self()).rejects.toThrow("no answer within 2 s");
     // Half an answer and then nothing is silence too.
     answer = (socket) => void socket.write('{"status":"success"');
     await expect(admin.peers()).rejects.toThrow("no answer within 2 s");
+    admin = new YggdrasilAdmin(join(folder, "admin.sock"), systemClock());
     answer = (socket) => socket.destroy();
     await expect(admin.self()).rejects.toThrow();
     const gone = new YggdrasilAdmin(join(folder, "nobody.sock"), hasty);
