@@ -192,6 +192,11 @@ function wait(one: HealingCase, text: string, context: FlowContext): void {
 
 function block(one: HealingCase, ranked: readonly RemedyCandidate[], context: FlowContext): void {
   const nowMs = context.now.monotonicMs;
+  if (one.incident.state === "given-up") {
+    // Told already: it stays so, and is looked at again.
+    one.retryAtMs = nowMs + GIVEN_UP_RETRY_MS;
+    return;
+  }
   one.blockedSinceMs ??= nowMs;
   const reasons = ranked.map(({ remedy, blockedBy }) => `${remedy}: ${blockedBy}`);
   if (nowMs - one.blockedSinceMs >= BLOCKED_MS_MAX) {

@@ -35,7 +35,6 @@ const BARRED_BY_PARTITION: readonly RemedyName[] = [
   "evacuate-disk",
   "replace-store-member",
   "step-down",
-  "withdraw-service",
 ];
 
 export function explains(cause: Symptom, symptom: Symptom): boolean {
