@@ -18,8 +18,8 @@ export function printLayout(cli: Cli, answer: LayoutChangesResponse): void {
   const rows = byName.map((node) => [
     printable(node.name),
     printable(node.zone.site),
-    formatBytes(node.drainingFromBytes ?? node.capacityBytes),
-    node.drainingFromBytes === undefined ? "" : yellow("draining"),
+    formatBytes(node.easedFromBytes ?? node.drainingFromBytes ?? node.capacityBytes),
+    heldBack(node) === "" ? "" : yellow(heldBack(node)),
     (node.chosen ?? []).map((one) => `${one} chosen`).join(", "),
   ]);
   const columns = [{ title: "NODE" }, { title: "SITE" }, right("CAPACITY"), { title: "" }];
@@ -39,6 +39,14 @@ export function printLayout(cli: Cli, answer: LayoutChangesResponse): void {
   }
   print(cli, "");
   print(cli, `Next: mesh layout apply --version ${staged.version}   (or mesh layout revert)`);
+}
+
+/** What healing or an operator holds back from the node. */
+function heldBack(node: LayoutChangesResponse["layout"]["nodes"][number]): string {
+  const { quarantinedAtMs, drainingFromBytes, easedFromBytes, capacityBytes } = node;
+  if (quarantinedAtMs !== undefined) return "in quarantine";
+  if (drainingFromBytes !== undefined) return "draining";
+  return easedFromBytes === undefined ? "" : `eased to ${formatBytes(capacityBytes)}`;
 }
 
 function stagedLines(staged: NonNullable<LayoutChangesResponse["staged"]>): string[] {

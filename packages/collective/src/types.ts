@@ -98,6 +98,8 @@ export interface NodeInfo {
   readonly awayMs?: number;
   /** It has been away for so long that others take over its chunks. */
   readonly isLost?: true;
+  /** It drains because it gave back damaged chunks. */
+  readonly isQuarantined?: true;
   /** Undefined until the node has reported. */
   readonly storage?: StorageReport;
 }

@@ -272,8 +272,10 @@ function statusNode(node: NodeInfo): StatusNode {
   };
 }
 
-function reasonOf({ state, storage, drainChunksLeft: left }: NodeInfo): string | undefined {
+function reasonOf(node: NodeInfo): string | undefined {
+  const { state, storage, drainChunksLeft: left, isQuarantined = false } = node;
   if (state === "offline") return "not connected";
+  if (isQuarantined) return "in quarantine, as it gave back damaged chunks: mesh heal history";
   if (state === "drained") return "drained: mesh node remove takes it out for good";
   if (state !== "draining") return storage?.readOnly;
   const some = left === 0 ? "it is looked at again" : `${left} chunks left`;

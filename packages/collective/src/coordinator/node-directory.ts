@@ -180,7 +180,9 @@ export class NodeDirectory {
     const { nodeId } = state.record;
     const drain = this.#isLeaving(nodeId) ? drains.progress(nodeId) : undefined;
     const awayMs = clock.monotonicMs() - state.awaySinceMs;
-    return infoOf(state, memberId, drain, { awayMs, isLost: awayMs > lostAfterMs });
+    const isQuarantined = nodeOf(this.#options.layouts.layout, nodeId)?.quarantined !== undefined;
+    const isLost = awayMs > lostAfterMs;
+    return infoOf(state, memberId, drain, { awayMs, isLost, isQuarantined });
   }
 
   /** Everybody but those that were taken out and have gone, by name. */

@@ -34,14 +34,18 @@ export function isStorage(state: NodeState): boolean {
 }
 
 /**
- * `drain`: how far it is, when it should give away what it has. `absence`: what is told while it is
- * away.
+ * `drain`: how far it is, when it should give away what it has. `standing`: how long it has been
+ * away, which is told while it is, and what the layout says of it.
  */
 export function infoOf(
   state: NodeState,
   memberId: MemberId,
   drain: DrainProgress | undefined,
-  absence: { readonly awayMs: number; readonly isLost: boolean },
+  standing: {
+    readonly awayMs: number;
+    readonly isLost: boolean;
+    readonly isQuarantined: boolean;
+  },
 ): NodeInfo {
   const { record } = state;
   const { nodeId, name, roles, addresses, version, lastSeenMs, report } = record;
@@ -55,8 +59,9 @@ export function infoOf(
     version,
     state: stateOf(state, drain),
     lastSeenMs,
-    ...(state.link === undefined ? { awayMs: absence.awayMs } : {}),
-    ...(state.link === undefined && absence.isLost ? { isLost: true } : {}),
+    ...(state.link === undefined ? { awayMs: standing.awayMs } : {}),
+    ...(state.link === undefined && standing.isLost ? { isLost: true } : {}),
+    ...(standing.isQuarantined ? { isQuarantined: true } : {}),
     // What it has reported since may be less than what the last walk saw.
     ...(left === undefined ? {} : { drainChunksLeft: Math.min(left, report?.chunkCount ?? left) }),
     ...(report === undefined ? {} : { storage: report }),

@@ -168,6 +168,13 @@ export const LayoutResponse = z
           .exactOptional()
           .describe("What the operator set, and the node's own word does not change"),
         drainingFromBytes: z.number().exactOptional().describe("While it drains: what it had"),
+        easedFromBytes: z
+          .number()
+          .exactOptional()
+          .describe("While healing asks less of it, as its disk was filling: what it offers"),
+        quarantinedAtMs: TimeMs.exactOptional().describe(
+          "It drains since then because it gave back damaged chunks",
+        ),
       }),
     ),
     acks: z.number().int().exactOptional().describe("When the operator chose it"),

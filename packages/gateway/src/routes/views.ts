@@ -39,6 +39,7 @@ export function layoutView(layout: Layout): LayoutResponse {
 
 function layoutNodeView(node: LayoutNode) {
   const { nodeId, name, zone, capacityBytes, chosen, drainingFromBytes } = node;
+  const { easedFromBytes, quarantined } = node;
   return {
     nodeId,
     name,
@@ -46,6 +47,8 @@ function layoutNodeView(node: LayoutNode) {
     capacityBytes,
     ...(chosen === undefined ? {} : { chosen: [...chosen] }),
     ...(drainingFromBytes === undefined ? {} : { drainingFromBytes }),
+    ...(easedFromBytes === undefined ? {} : { easedFromBytes }),
+    ...(quarantined === undefined ? {} : { quarantinedAtMs: quarantined.atMs }),
   };
 }
 
