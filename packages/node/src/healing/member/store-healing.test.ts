@@ -1,0 +1,286 @@
+/** The store, its members, who leads, and rings: what is seen of them and done about it. */
+import { silentLogger, systemRandom } from "@hearthmesh/core";
+import type { Fact, Symptom, SymptomKind } from "@hearthmesh/healing";
+import type { NodeRings } from "@hearthmesh/pool";
+import { memoryStore } from "@hearthmesh/store";
+import { ManualClock } from "@hearthmesh/store/testing";
+import { afterEach, describe, expect, it } from "vitest";
+import { ElectedLeadership } from "../../coordinators/member-leadership.js";
+import { MEMBER_LOST_MS } from "../../etcd/limits.js";
+import type { StoreMemberView, SupervisorStatus } from "../../etcd/supervisor-status.js";
+import { probeStore } from "../../store-probe.js";
+import { leaderFacts } from "./leader-monitor.js";
+import type { LeadingMember } from "./leading-member.js";
+import { rePlanPool } from "./re-plan-pool.js";
+import { reopenStore } from "./reopen-store.js";
+import { replaceStoreMember } from "./replace-store-member.js";
+import { ringFacts } from "./rings-monitor.js";
+import { stepDown } from "./step-down.js";
+import { storeMemberFacts } from "./store-members-monitor.js";
+import { StoreProbeMonitor } from "./store-probe-monitor.js";
+
+const signal = new AbortController().signal;
+const ends: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end();
+});
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+function symptomOf(kind: SymptomKind, fact: Pick<Fact, "subject" | "values">): Symptom {
+  const { subject, values = {} } = fact;
+  return { kind, subject, severity: "warning", sinceMs: 0, evidence: [], values };
+}
+
+/** As the leading coordinator has it; what it does is written down. */
+function leading(clock: ManualClock, isLeading = () => true) {
+  const notes: string[] = [];
+  const view = {} as ReturnType<LeadingMember["view"]>;
+  const member: LeadingMember = {
+    clock,
+    view: () => (isLeading() ? view : undefined),
+    call: async () => ({}),
+    note: async (action) => {
+      notes.push(action);
+    },
+  };
+  return { member, notes };
+}
+
+describe("the probe of the store", () => {
+  function probing(probe: () => Promise<void>) {
+    const clock = new ManualClock();
+    const monitor = new StoreProbeMonitor({ clock, probe });
+    const look = async () => {
+      const facts = monitor.look();
+      for (let at = 0; at < 5; at++) await turn();
+      return facts;
+    };
+    return { clock, monitor, look };
+  }
+
+  it("sets a key of a real store and reads it back, every few seconds", async () => {
+    const store = memoryStore({ clock: new ManualClock() });
+    let probes = 0;
+    const { clock, look, monitor } = probing(() => {
+      probes++;
+      return probeStore(store, "b/healing");
+    });
+    const [fact] = await look();
+    expect(fact).toMatchObject({ symptom: "store-failing", verdict: "well" });
+    for (let second = 0; second < 10; second++) {
+      clock.advance(1_000);
+      expect((await look())[0]?.verdict).toBe("well");
+    }
+    expect(probes).toBe(3);
+    expect(monitor.latencyMs).toBe(0);
+  });
+
+  it("says why it failed, and looks again sooner", async () => {
+    let isBroken = true;
+    let probes = 0;
+    const { clock, look } = probing(async () => {
+      probes++;
+      if (isBroken) throw new Error("the disk is full");
+    });
+    expect((await look())[0]).toMatchObject({
+      verdict: "ill",
+      evidence: "a key could not be set and read back: the disk is full",
+    });
+    isBroken = false;
+    clock.advance(1_000);
+    expect((await look())[0]?.verdict).toBe("well");
+    expect(probes).toBe(2);
+  });
+
+  it("does not wait for ever, nor ask again while nobody answers", async () => {
+    let probes = 0;
+    const { clock, monitor } = probing(() => {
+      probes++;
+      return new Promise(() => undefined);
+    });
+    for (let round = 0; round < 5; round++) {
+      const facts = monitor.look();
+      clock.advance(3_000);
+      expect((await facts)[0]).toMatchObject({ verdict: "ill" });
+      clock.advance(1_000);
+    }
+    expect(probes).toBe(1);
+  });
+});
+
+describe("reopening the store", () => {
+  it("dials anew and proves that a key is taken", async () => {
+    const store = memoryStore({ clock: new ManualClock() });
+    let dialled = 0;
+    const redial = () => {
+      dialled++;
+      return ["https://10.0.0.1:9002", "https://10.0.0.2:9002"];
+    };
+    const probe = () => probeStore(store, "b/healing");
+    const remedy = reopenStore({ memberStore: { engine: "etcd", redial }, probe });
+    const symptom = symptomOf("store-failing", {
+      subject: { type: "store", id: "member", name: "the member's store" },
+    });
+    expect(remedy.blockedBy(symptom)).toBeUndefined();
+    expect((await remedy.apply(symptom, signal)).did).toMatch(/dialled 2 members of etcd anew/);
+    await remedy.apply(symptom, signal);
+    expect(dialled).toBe(2);
+    const embedded = reopenStore({ memberStore: { engine: "sqlite" }, probe });
+    expect(embedded.blockedBy(symptom)).toMatch(/works again when its disk does/);
+  });
+});
+
+describe("members of the store", () => {
+  const member = (name: string, health: StoreMemberView["health"]): StoreMemberView => ({
+    ...{ id: `id-${name}`, name, nodeId: name, role: "voter", isLeader: name === "a", health },
+    ...{ version: "3.4", sizeBytes: 1, sizeInUseBytes: 1, clientUrls: [], errors: [] },
+  });
+  const status = (members: StoreMemberView[]): SupervisorStatus => ({
+    ...{ phase: "voting", message: "", isTrouble: false, version: "3.4", running: true },
+    ...{ crashes: 0, complaints: [], endpoints: [], revision: 1, quotaBytes: 1, members },
+  });
+  const three = [member("a", "ok"), member("b", "ok"), member("c", "unreachable")];
+
+  it("are named when they do not answer", () => {
+    const facts = storeMemberFacts(status([...three, member("d", "not started")]));
+    expect(facts.map(({ verdict }) => verdict)).toEqual(["well", "well", "ill", "unknown"]);
+    expect(facts[2]?.evidence).toBe(
+      "the etcd of c, a voter, does not answer; 2 of 4 members answer",
+    );
+  });
+
+  it("are replaced by the supervisor's own steps, when one stands by and not before", async () => {
+    const clock = new ManualClock();
+    const { member: leads } = leading(clock);
+    const here = ["b"];
+    let members = three;
+    const supervisor = {
+      status: () => status(members),
+      lookNow: async () => {
+        members = members.filter(({ name }) => name !== "c");
+      },
+    };
+    const options = { member: leads, supervisor, coordinatorsHere: () => here };
+    const remedy = replaceStoreMember(options);
+    const [, , lost] = storeMemberFacts(status(three));
+    const symptom = symptomOf("store-member-lost", lost as Fact);
+    expect(remedy.blockedBy(symptom)).toMatch(/a member is replaced after 15 min/);
+    clock.advance(MEMBER_LOST_MS);
+    expect(remedy.blockedBy(symptom)).toMatch(/no other coordinator stands by/);
+    here.push("d");
+    expect(remedy.blockedBy(symptom)).toBeUndefined();
+    expect((await remedy.apply(symptom, signal)).did).toMatch(/is no lost member/);
+    const idle = { ...supervisor, lookNow: async () => undefined, status: () => status(three) };
+    const waiting = replaceStoreMember({ ...options, supervisor: idle });
+    await expect(waiting.apply(symptom, signal)).rejects.toThrow(/has not taken the etcd of c out/);
+  });
+});
+
+describe("a leader that struggles", () => {
+  const sight = { nodeId: "a", nodeName: "a", storeMs: 20, lagMs: 5, others: 1 };
+
+  it.each([
+    ["is quick", {}, "well"],
+    ["has a slow store", { storeMs: 1_500 }, "ill"],
+    ["has late timers", { lagMs: 1_500 }, "ill"],
+    ["is slow, and alone", { storeMs: 1_500, others: 0 }, "well"],
+    ["has not measured", { storeMs: undefined, lagMs: undefined }, "unknown"],
+  ])("%s", (_text, change, verdict) => {
+    expect(leaderFacts({ ...sight, ...change })[0]?.verdict).toBe(verdict);
+  });
+
+  it("gives the lead to another, and stands again when that one is gone", async () => {
+    const clock = new ManualClock();
+    const store = memoryStore({ clock });
+    const candidate = async (nodeId: string) => {
+      const data = () => ({ name: nodeId, linkAddresses: [], apiAddresses: [] });
+      const leadership = new ElectedLeadership({
+        ...{ store, nodeId: nodeId as never, data, leaseTimeMs: 2_000 },
+        ...{ clock, random: systemRandom(), log: silentLogger },
+      });
+      await leadership.start();
+      ends.push(() => leadership.stop());
+      return leadership;
+    };
+    const until = async (isSo: () => boolean) => {
+      for (let step = 0; step < 2_000 && !isSo(); step++) {
+        clock.advance(10);
+        await turn();
+      }
+      expect(isSo()).toBe(true);
+    };
+    const first = await candidate("a");
+    await until(() => first.state.role === "leader");
+    const second = await candidate("b");
+    const { member, notes } = leading(clock, () => first.state.role === "leader");
+    const here = ["b"];
+    const remedy = stepDown({
+      ...{ member, leadership: first, nodeId: "a", leaseTimeMs: 2_000 },
+      coordinatorsHere: () => here,
+    });
+    const symptom = symptomOf("leader-struggling", leaderFacts(sight)[0] as Fact);
+    here.pop();
+    expect(remedy.blockedBy(symptom)).toBe("no other coordinator is there to lead");
+    await expect(remedy.apply(symptom, signal)).rejects.toThrow();
+    here.push("b");
+    expect(remedy.blockedBy(symptom)).toBeUndefined();
+    const { epoch } = first.state;
+    expect((await remedy.apply(symptom, signal)).did).toBe(
+      `a gave the lead of epoch ${epoch} back`,
+    );
+    expect(notes).toEqual(["healing.step-down"]);
+    expect(() => first.requireLeading()).toThrow();
+    await until(() => second.state.role === "leader");
+    expect(second.state.epoch).toBe(epoch + 1);
+    expect(remedy.blockedBy(symptom)).toBe("another coordinator leads");
+    await second.stop();
+    await until(() => first.state.role === "leader");
+  });
+});
+
+describe("a ring that lost a machine", () => {
+  const ring = (epoch: number, names: readonly string[]): NodeRings["led"][number] => ({
+    ...{ model: "qwen", modelId: "m", ringId: "r", epoch, state: "ready", placement: "T" },
+    running: 1,
+    members: names.map((name) => ({
+      ...{ nodeId: name as never, name, memoryBytes: 1 },
+      columns: { from: 0, to: 1 },
+    })),
+  });
+  const peers = [
+    { nodeId: "b" as never, state: "alive" as const },
+    { nodeId: "c" as never, state: "dead" as const },
+  ];
+
+  it("is seen by membership, and is none of ours when it is well", () => {
+    expect(ringFacts([ring(1, ["a", "b"])], peers, "a")[0]?.verdict).toBe("well");
+    const [fact] = ringFacts([ring(1, ["a", "b", "c"])], peers, "a");
+    expect(fact).toMatchObject({ verdict: "ill", subject: { type: "pool", id: "r" } });
+    expect(fact?.evidence).toBe("epoch 1 runs on a, b and c; c is away; 1 answer is under way");
+  });
+
+  it("is planned anew, or let go; one that stays as it was is said to", async () => {
+    const clock = new ManualClock();
+    const [fact] = ringFacts([ring(1, ["a", "b", "c"])], peers, "a");
+    const symptom = symptomOf("pool-member-lost", fact as Fact);
+    let led = [ring(1, ["a", "b", "c"])];
+    const inference = { explain: async () => ({ text: ["one machine answers"] }) as never };
+    const rings = { rings: async () => ({ unavailable: undefined, led, held: [] }) };
+    const remedy = rePlanPool({ inference, rings, clock });
+    const run = async () => {
+      const applied = remedy.apply(symptom, signal);
+      applied.catch(() => undefined);
+      for (let step = 0; step < 300; step++) {
+        clock.advance(100);
+        await turn();
+      }
+      return applied;
+    };
+    await expect(run()).rejects.toMatchObject({ code: "MESH_RING_BROKEN" });
+    led = [ring(2, ["a", "b"])];
+    expect((await run()).did).toBe("epoch 2 of the ring runs on a and b");
+    led = [];
+    expect((await run()).did).toBe("the ring was let go; next: one machine answers");
+  });
+});
