@@ -93,6 +93,15 @@ export class Prometheus {
     return data.result;
   }
 
+  /** How many series an expression has had in the last ten minutes, as a panel asks for them. */
+  async seriesOf(expression: string): Promise<number> {
+    const [{ value: [nowSeconds] = [0] } = {}] = await this.query("vector(1)");
+    const range = { start: `${nowSeconds - 600}`, end: `${nowSeconds}`, step: "1" };
+    const body = new URLSearchParams({ query: expression, ...range });
+    const data = await this.#ask<{ result: unknown[] }>("query_range", { method: "POST", body });
+    return data.result.length;
+  }
+
   async rules(): Promise<RuleState[]> {
     const { groups } = await this.#ask<{ groups: { rules: RuleState[] }[] }>("rules");
     return groups.flatMap(({ rules }) => rules);
