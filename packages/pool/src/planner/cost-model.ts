@@ -2,10 +2,11 @@
  * How fast a placement will decode, from measured numbers (alpha-beta model; Hockney 1994).
  *
  * Decoding one token reads every weight of a shard once, so a member needs `bytes / bandwidth`; in
- * a ring all wait for the slowest one, and for `2 * layers + 1` exchanges: after the attention and
- * the feed-forward part of every layer, and once for the output. An exchange is one step: everyone
- * sends its partial sum to everyone, and needs half a round trip, the time of its bytes on
- * its own line, and what both sides compute for it.
+ * a ring all wait for the slowest one, and `2 * layers + 2` times for the line: after the attention
+ * and the feed-forward part of every layer, before the first of them for the leader's step, and
+ * after the last one for the followers' results. An exchange is one step: everyone sends its
+ * partial sum to everyone, and needs half a round trip, the time of its bytes on its own line, and
+ * what a member computes for it, of which a part grows with the values of all members.
  *
  * Reading the cache of keys and values is left out: it is small against the weights until contexts
  * are long, and it is shared in the same way.
@@ -15,12 +16,16 @@ import { weightBytesEstimate } from "../engine/engine-memory.js";
 import type { ModelShape } from "../model/model-shape.js";
 import { valueBytesOf } from "../ring/wire-format.js";
 import type { Shard } from "../shards/shard.js";
-import { EXCHANGE_OVERHEAD_MS, LINK_BYTES_PER_SECOND_DEFAULT } from "./limits.js";
+import {
+  EXCHANGE_OVERHEAD_MS,
+  EXCHANGE_VALUE_MS,
+  LINK_BYTES_PER_SECOND_DEFAULT,
+} from "./limits.js";
 import type { PlannerLink } from "./planner-input.js";
 
-/** Exchanges of one token. */
+/** Exchanges of one token; its step and its results wait for the line once each, as one does. */
 export function exchangesPerToken(shape: ModelShape): number {
-  return 2 * shape.layers + 1;
+  return 2 * shape.layers + 2;
 }
 
 /** Milliseconds that a member computes for one token. */
@@ -41,8 +46,10 @@ export interface RingWay {
 /** Milliseconds of one exchange between `members` members; 0 for one alone. */
 export function exchangeMs(shape: ModelShape, members: number, way: RingWay): number {
   if (members < 2) return 0;
-  const sentBytes = (members - 1) * shape.embeddingWidth * valueBytesOf(shape.embeddingWidth);
-  return way.roundTripMs / 2 + (sentBytes / way.bytesPerSecond) * 1000 + EXCHANGE_OVERHEAD_MS;
+  const { embeddingWidth } = shape;
+  const sentBytes = (members - 1) * embeddingWidth * valueBytesOf(embeddingWidth);
+  const lineMs = way.roundTripMs / 2 + (sentBytes / way.bytesPerSecond) * 1000;
+  return lineMs + EXCHANGE_OVERHEAD_MS + members * embeddingWidth * EXCHANGE_VALUE_MS;
 }
 
 /** Tokens per second when the slowest member computes `computeMs`. */

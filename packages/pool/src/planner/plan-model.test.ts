@@ -4,9 +4,16 @@ import { describe, expect, it } from "vitest";
 import { RING_COLUMNS } from "../shards/shard.js";
 import { MODEL_SHAPES } from "../testing/model-shapes.js";
 import { splitCandidate, wholeCandidate } from "./candidates.js";
+import { breakEvenRoundTripMs, exchangeMs, exchangesPerToken } from "./cost-model.js";
 import { breakEvenOf } from "./explain-plan.js";
 import { EMPTY_HISTORY, learn, readHistory } from "./history.js";
-import { CORRECTION_FACTOR_MAX, HISTORY_ENTRIES_MAX, SPLIT_GAIN_MIN } from "./limits.js";
+import {
+  CORRECTION_FACTOR_MAX,
+  EXCHANGE_OVERHEAD_MS,
+  EXCHANGE_VALUE_MS,
+  HISTORY_ENTRIES_MAX,
+  SPLIT_GAIN_MIN,
+} from "./limits.js";
 import { planModel } from "./plan-model.js";
 import type { PlannerInput, PlannerLink, PlannerMember } from "./planner-input.js";
 
@@ -184,6 +191,31 @@ describe("the break-even delay", () => {
       ),
       { numRuns: 40 },
     );
+  });
+});
+
+describe("an exchange", () => {
+  const way = { roundTripMs: 0.2, bytesPerSecond: 117e6 };
+  const narrow = MODEL_SHAPES.tinyLlama;
+  const wide = { ...narrow, embeddingWidth: 2 * narrow.embeddingWidth };
+
+  it("takes longer with the width and the members by what they compute and send", () => {
+    const { embeddingWidth } = narrow;
+    const sendMs = ((2 * embeddingWidth) / way.bytesPerSecond) * 1000;
+    const computeMs = 2 * embeddingWidth * EXCHANGE_VALUE_MS;
+    const least = way.roundTripMs / 2 + EXCHANGE_OVERHEAD_MS;
+    expect(exchangeMs(narrow, 2, way)).toBeCloseTo(least + sendMs + computeMs, 9);
+    expect(exchangeMs(wide, 2, way)).toBeCloseTo(least + 2 * (sendMs + computeMs), 9);
+    expect(exchangeMs(narrow, 4, way)).toBeCloseTo(least + 3 * sendMs + 2 * computeMs, 9);
+    expect(exchangeMs(narrow, 1, way)).toBe(0);
+  });
+
+  it("is waited for twice in a layer, and the line twice more for a token", () => {
+    expect(exchangesPerToken(narrow)).toBe(2 * narrow.layers + 2);
+    const [aloneMs, ringMs] = [30, 15];
+    const roundTripMs = breakEvenRoundTripMs(narrow, aloneMs, ringMs, 2, way.bytesPerSecond);
+    const each = exchangeMs(narrow, 2, { ...way, roundTripMs });
+    expect(ringMs + (2 * narrow.layers + 2) * each).toBeCloseTo(aloneMs, 9);
   });
 });
 

@@ -13,6 +13,7 @@ import {
 } from "@hearthmesh/core";
 import type { ModelRecord } from "../models/model-library.js";
 import type { Candidate } from "../planner/candidates.js";
+import { exchangesPerToken } from "../planner/cost-model.js";
 import type { GenerateRequest, GenerationEvent } from "../ring/generation.js";
 import type { RingFailure, RingWorker, RingWorkerStats } from "../ring/ring-worker.js";
 import type { LedRing } from "./agent-messages.js";
@@ -346,15 +347,15 @@ export class RingLeader {
     const candidate = this.#candidate;
     const isAlone = this.#running === 1 && timings.epochs === 1;
     if (candidate === undefined || !isAlone || completionTokens < OBSERVED_TOKENS_MIN) return;
-    const learn = async () => {
-      const stats = await this.stats();
-      const hasExchanges = candidate.members.length > 1 && stats !== undefined;
-      await planner.observe(model, candidate, {
-        tokensPerSecond: ((completionTokens - 1) / timings.decodeMs) * 1000,
-        exchangeMs: hasExchanges ? stats.exchangeMsP50 : undefined,
-      });
+    const steps = completionTokens - 1;
+    const exchanges = steps * exchangesPerToken(model.shape);
+    const seen = {
+      tokensPerSecond: (steps / timings.decodeMs) * 1000,
+      // All that is not computing, as the planner counts it: a single wait here ends at once when
+      // the others have sent their part before.
+      exchangeMs: candidate.members.length > 1 ? timings.exchangeMs / exchanges : undefined,
     };
-    learn().catch((error: unknown) => {
+    planner.observe(model, candidate, seen).catch((error: unknown) => {
       ports.log.debug("what was observed was not kept", errorFields(error));
     });
   }

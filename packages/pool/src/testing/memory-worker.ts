@@ -84,7 +84,7 @@ export class MemoryWorker implements RingWorker {
       engine: { ...engine, description: "memory", threads: 1 },
       ...{ tokensGenerated: 0, promptTokens: 0, exchanges: 0, exchangeMs: 0, computeMs: 0 },
       ...{ bytesSent: 0, bytesReceived: 0, connectionsOpen: 0, replays: 0 },
-      ...{ exchangeMsP50: 0.3, exchangeMsP99: 0.4 },
+      ...{ exchangeMsP50: 0.02, exchangeMsP99: 0.4 },
     };
   }
 
@@ -122,8 +122,8 @@ export class MemoryWorker implements RingWorker {
     return {
       ...{ kind: "done", finishReason: "length", promptTokens, completionTokens },
       timings: {
-        ...{ firstTokenMs: 1, promptMs: 1, computeMs: 5, exchangeMs: 5 },
-        decodeMs: completionTokens * 60,
+        ...{ firstTokenMs: 1, promptMs: 1, computeMs: completionTokens * 30 },
+        ...{ exchangeMs: completionTokens * 30, decodeMs: completionTokens * 60 },
         ...{ epochs, replayedTokens: 0, pauseMs: 0 },
       },
     };
