@@ -1,28 +1,13 @@
 /** Messages to systemd, read by a real listener on a real socket. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type LogFields, type Logger, silentLogger, systemClock } from "@hearthmesh/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { SystemdNotifier, takeNotifyTarget } from "./systemd-notifier.js";
+import { NotifyListener, whyNoNotifyListener } from "./testing/notify-listener.js";
 
-/** Node has no datagrams on Unix sockets; Perl is part of every Debian. */
-const LISTENER = `
-use Socket; use IO::Handle; STDOUT->autoflush(1);
-socket(my $s, AF_UNIX, SOCK_DGRAM, 0) or die; bind($s, pack_sockaddr_un($ARGV[0])) or die $!;
-print "ready\\n";
-while (defined recv($s, my $text, 65536, 0)) { $text =~ s/\\n/ | /g; print "$text\\n" if $text !~ /^BARRIER/; }
-`;
-
-function whyNot(): string | undefined {
-  if (process.platform !== "linux") return "needs Linux";
-  for (const name of ["perl", "systemd-notify"]) {
-    if (spawnSync(name, ["--version"]).status !== 0) return `needs the program ${name}`;
-  }
-  return undefined;
-}
-const missing = whyNot();
+const missing = whyNoNotifyListener();
 
 describe("what systemd asks for", () => {
   const env = { NOTIFY_SOCKET: "/run/x", WATCHDOG_USEC: "30000000", WATCHDOG_PID: "7", HOME: "/" };
@@ -55,23 +40,15 @@ describe.skipIf(missing !== undefined)(
   missing === undefined ? title : `${title} (${missing})`,
   () => {
     let folder = "";
-    let listener: ChildProcess;
-    let heard: string[] = [];
+    let listener: NotifyListener;
+    let heard: readonly string[] = [];
     beforeEach(async () => {
       folder = mkdtempSync(join(tmpdir(), "hearthmesh-notify-"));
-      heard = [];
-      const stdio = ["ignore", "pipe", "inherit"] as const;
-      listener = spawn("perl", ["-e", LISTENER, join(folder, "notify")], { stdio: [...stdio] });
-      let rest = "";
-      listener.stdout?.on("data", (piece: Buffer) => {
-        const lines = (rest + piece.toString()).split("\n");
-        rest = lines.pop() ?? "";
-        heard.push(...lines);
-      });
-      await expect.poll(() => heard, { timeout: 20_000 }).toContain("ready");
+      listener = await NotifyListener.open(join(folder, "notify"));
+      heard = listener.heard;
     });
     afterEach(() => {
-      listener.kill("SIGKILL");
+      listener.close();
       rmSync(folder, { recursive: true, force: true });
     });
 
@@ -83,7 +60,6 @@ describe.skipIf(missing !== undefined)(
     }
 
     it("say what it does, when it is up, and when it stops", async () => {
-      expect(existsSync(join(folder, "notify"))).toBe(true);
       const one = notifier();
       await one.status("starting\nREADY=1");
       await one.ready("node attic of alice is up");
