@@ -1,7 +1,7 @@
 /**
- * Three machines in a row: each reaches the one in the middle alone, which passes no packets on. The
- * outer two are linked over Yggdrasil, whose daemon each node runs for itself; it is killed, left
- * behind and stopped.
+ * Three machines in a row: each reaches the one in the middle alone, which passes no packets on.
+ * The outer two are linked over Yggdrasil, whose daemon each node runs for itself; it is killed,
+ * left behind and stopped.
  */
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
