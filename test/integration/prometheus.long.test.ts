@@ -153,6 +153,14 @@ describe.skipIf(missing !== undefined)(title, () => {
     }, patience);
   });
 
+  it("sees that a loaded model gives tokens, and the chunks and keys of the canary", async () => {
+    await vi.waitFor(async () => {
+      const tried = await prometheus.query('mesh_canary_status{node="node-a"}');
+      const found = tried.map(({ metric, value }) => `${metric.step} ${value[1]}`);
+      expect(found.sort()).toEqual(["chunk 1", "store 1", "token 1"]);
+    }, patience);
+  });
+
   it("fires when a node falls silent or healing is paused, and ends when all is well", async () => {
     const third = member.nodes[1]!;
     const expected = ["NodeDown", "PeerUnreachable", "StorageNodeAway", "MemberDegraded"];

@@ -1,0 +1,102 @@
+/** The files of `deploy/monitoring` that no program is needed to judge. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { parse } from "yaml";
+import { alertRules, alertsPage } from "../../scripts/alerts-page.mjs";
+import { root } from "../../scripts/lib.mjs";
+import { documentedMetrics } from "../support/exposition.js";
+
+const monitoring = join(root, "deploy/monitoring");
+const read = (name: string) => readFileSync(join(root, name), "utf8");
+const METRIC = /\b(?:collective|mesh|mapek)_\w+/g;
+
+interface Place {
+  readonly x: number;
+  readonly y: number;
+  readonly w: number;
+  readonly h: number;
+}
+
+interface Dashboard {
+  readonly uid: string;
+  readonly title: string;
+  readonly panels: readonly {
+    readonly id: number;
+    readonly title: string;
+    readonly gridPos: Place;
+    readonly datasource: { readonly uid: string };
+    readonly targets: readonly { readonly expr: string }[];
+  }[];
+}
+
+const folder = join(monitoring, "grafana/dashboards");
+const dashboards = readdirSync(folder).map(
+  (name) => JSON.parse(readFileSync(join(folder, name), "utf8")) as Dashboard,
+);
+
+/** Documented, or a part of a documented histogram. */
+function isDocumented(name: string): boolean {
+  const known = documentedMetrics();
+  return known.has(name) || known.has(name.replace(/_(bucket|sum|count)$/, ""));
+}
+
+describe("dashboards", () => {
+  it("are those of the design, under the names of the guide", () => {
+    const titles = ["AI Pool", "Healing", "Mesh Overview", "Storage"];
+    expect(dashboards.map(({ title }) => title).sort()).toEqual(titles);
+    expect(new Set(dashboards.map(({ uid }) => uid)).size).toBe(4);
+    const provider = parse(
+      read("deploy/monitoring/grafana/provisioning/dashboards/hearthmesh.yml"),
+    );
+    expect(provider.providers[0].folder).toBe("x0tta6bl4");
+  });
+
+  it("have panels side by side, of documented metrics, from the source that is provisioned", () => {
+    const sources = parse(
+      read("deploy/monitoring/grafana/provisioning/datasources/prometheus.yml"),
+    );
+    const [{ uid }] = sources.datasources;
+    for (const { title, panels } of dashboards) {
+      expect(new Set(panels.map(({ id }) => id)).size, title).toBe(panels.length);
+      const taken = new Map<string, string>();
+      for (const panel of panels) {
+        const { x, y, w, h } = panel.gridPos;
+        expect(x + w, panel.title).toBeLessThanOrEqual(24);
+        for (let at = 0; at < w * h; at++) {
+          const cell = `${x + (at % w)},${y + Math.floor(at / w)}`;
+          expect(taken.get(cell), `${title}: ${panel.title} lies on`).toBeUndefined();
+          taken.set(cell, panel.title);
+        }
+        expect(panel.datasource.uid).toBe(uid);
+        for (const [metric] of panel.targets.flatMap(({ expr }) => [...expr.matchAll(METRIC)])) {
+          expect(isDocumented(metric), `${title}, ${panel.title}: ${metric}`).toBe(true);
+        }
+      }
+    }
+  });
+});
+
+describe("alerts", () => {
+  it("are of documented metrics and name commands that there are; their page is fresh", () => {
+    const commands = read("docs/cli.md");
+    for (const { alert, expr, annotations, labels } of alertRules()) {
+      expect(["critical", "warning", "info"], alert).toContain(labels.severity);
+      for (const [metric] of expr.matchAll(METRIC)) {
+        expect(isDocumented(metric), `${alert}: ${metric}`).toBe(true);
+      }
+      expect(Object.keys(annotations), alert).toEqual(["summary", "description", "action"]);
+      for (const [, command = ""] of annotations.action.matchAll(/`(mesh [a-z -]+)`/g)) {
+        expect(commands.includes(`\n## ${command}\n`), `${alert}: ${command}`).toBe(true);
+      }
+    }
+    expect(read("docs/alerts.md")).toBe(alertsPage());
+  });
+
+  it("each have a test in which they fire", () => {
+    const { tests } = parse(read("deploy/monitoring/rules.test.yml")) as {
+      tests: { name: string }[];
+    };
+    expect(tests.map(({ name }) => name)).toEqual(alertRules().map(({ alert }) => alert));
+  });
+});
