@@ -1,10 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readHistory } from "../planner/history.js";
 import { AgentPool } from "../testing/agent-pool.js";
-
-const never = new AbortController().signal;
-/** So slow that two of them decode faster together, whatever a call costs. */
-const SLOW = { bandwidthBytesPerSecond: 1e9 };
+import { SLOW, tell } from "../testing/told-answer.js";
 
 let pool: AgentPool;
 beforeEach(() => {
@@ -16,15 +13,7 @@ describe("what an answer of a ring teaches the planner", () => {
   it("is all of a token that was not computing, not a wait that ended at once", async () => {
     const leader = pool.add("a", SLOW);
     pool.add("b", SLOW);
-    const answer = leader.generate(
-      {
-        ...{ model: "tiny", onlyMembers: undefined, stop: [], maxTokens: 16 },
-        prompt: { kind: "text", text: "one two three" },
-        sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, seed: 1 },
-      },
-      never,
-    );
-    for await (const event of answer) expect(event.kind).not.toBe("paused");
+    await tell(leader, { maxTokens: 16 });
     const corrections = () => readHistory(pool.agent("a").records.get("history")).corrections;
     const ofExchange = () => corrections().find(({ key }) => key.startsWith("exchange "));
     await expect.poll(ofExchange).toBeDefined();
