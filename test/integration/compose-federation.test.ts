@@ -1,7 +1,7 @@
 /**
  * `examples/federation/` in containers, used by the commands of our page. It needs root on Linux,
  * the programs podman and podman-compose 1.0.6 or later, the image node:20-slim (it is not pulled),
- * and the npm registry while it builds; a `hearthmesh-node` image that is named in
+ * and the registries of npm and Debian while it builds; a `hearthmesh` image that is named in
  * HEARTHMESH_TEST_IMAGE saves the build. Prometheus is left out.
  */
 import { execFile, spawnSync } from "node:child_process";
@@ -91,7 +91,7 @@ describe.skipIf(missing !== undefined)(
       await run("ip", ["address", "replace", `${ADDRESS}/32`, "dev", "lo"]);
       const text = readFileSync(join(root, "examples/federation/docker-compose.yml"), "utf8")
         .replaceAll("context: ../..", `context: ${root}`)
-        .replaceAll("image: hearthmesh-node", `image: ${prebuilt ?? id}`)
+        .replaceAll("image: hearthmesh", `image: ${prebuilt ?? id}`)
         .replaceAll("container_name: ", `container_name: ${id}-`);
       writeFileSync(join(folder, "docker-compose.yml"), text);
       if (prebuilt === undefined) {

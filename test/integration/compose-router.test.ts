@@ -2,7 +2,8 @@
  * `examples/federation-node/`: its words against the product, and two routers in containers that
  * are introduced to each other by the commands of our page, with a third as a spoke of the first.
  * The containers need root on Linux, the programs of the packages iproute2, curl, podman and
- * podman-compose, the image node:20-slim (it is not pulled), and the npm registry while they build.
+ * podman-compose, the image node:20-slim (it is not pulled), and the registries of npm and Debian
+ * while they build.
  */
 import { execFile } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -23,7 +24,7 @@ const example = join(root, "examples", "federation-node");
 const read = (name: string) => readFileSync(join(example, name), "utf8");
 const composeFile = read("docker-compose.yml");
 const exampleEnv = read(".env.example");
-const dockerfile = read("Dockerfile");
+const dockerfile = readFileSync(join(root, "deploy", "Dockerfile"), "utf8");
 
 const PODMAN = "podman";
 const BUILD_MS = 600_000;
@@ -91,6 +92,8 @@ describe("the files of examples/federation-node", () => {
     const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.+) \S+$/gm)].map(([, from]) => from);
     expect(copied).toEqual([
       "package.json package-lock.json .npmrc tsconfig.base.json",
+      "scripts/bundle.mjs scripts/lib.mjs",
+      "models/demo",
       "packages",
     ]);
     expect(dockerfile).toMatch(/^USER node$/m);
@@ -120,7 +123,7 @@ describe.skipIf(missing !== undefined)(
       ) {
         this.folder = join(folder, name);
         mkdirSync(this.folder);
-        const renamed = composeFile.replace("image: hearthmesh-node", `image: ${id}`);
+        const renamed = composeFile.replace("image: hearthmesh", `image: ${id}`);
         writeFileSync(join(this.folder, "docker-compose.yml"), renamed.replace("../..", root));
         copyFileSync(join(example, ".env.example"), join(this.folder, ".env"));
         const own = { MESH_NODE_NAME: name, MESH_ADVERTISE: this.address, ...values };
@@ -250,8 +253,10 @@ describe.skipIf(missing !== undefined)(
     });
 
     it("are made of an image that holds what it runs, and nothing else", async () => {
-      const search = "find /app -name '.env*' -o -name '*.ts' -path '/app/packages/*' -o -name tsc";
-      expect(await podman("exec", alice.container, "sh", "-c", search)).toBe("");
+      const inside = (script: string) => podman("exec", alice.container, "sh", "-c", script);
+      expect(await inside("find /app -name '.env*' -o -name '*.map' -o -name tsc")).toBe("");
+      const top = (await inside("ls /app")).trim().split("\n");
+      expect(top.filter((name) => !/\.(mjs|gguf|txt)$/.test(name))).toEqual(["node_modules"]);
       const history = await podman("history", "--no-trunc", "--format", "{{.CreatedBy}}", id);
       expect(history).not.toMatch(/token|secret/i);
     });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 const BASE_IMAGE = "node:20-slim";
+const REGISTRY_MS_MAX = 60_000;
 
 /** The limits are lower than podman's own, which need the right to raise them. */
 const SETTINGS = [
@@ -40,12 +41,16 @@ export function whyNoContainers({ needsRegistry = true } = {}): string | undefin
   const folder = mkdtempSync(join(tmpdir(), "hearthmesh-compose-"));
   try {
     const flags = ["run", "--rm", "--pull=never", "-p", "127.0.0.1::3000", BASE_IMAGE];
-    const trial = spawnSync("podman", [...flags, "npm", "ping", "--loglevel=error"], {
+    // The image takes packages from both.
+    const ask = "npm ping --loglevel=error && apt-get update -q -o APT::Update::Error-Mode=any";
+    const trial = spawnSync("podman", [...flags, "sh", "-c", ask], {
       env: podmanEnvironment(folder),
       encoding: "utf8",
+      timeout: REGISTRY_MS_MAX,
     });
     if (trial.status === 0) return undefined;
-    return `no container reaches the npm registry: ${trial.stderr.trim().split("\n").at(-1)}`;
+    const why = trial.stderr.trim().split("\n").at(-1);
+    return `no container reaches the registries of npm and Debian: ${why}`;
   } finally {
     rmSync(folder, { recursive: true });
   }
