@@ -9,6 +9,8 @@ const offsets = (...all: number[]) =>
 describe("whose clock is off", () => {
   it("is decided by the median", () => {
     expect(judgeClocks(offsets(10, -20, 60_000)).off.map(({ name }) => name)).toEqual(["n2"]);
+    // This node has a say too: else the lower of the two would be the time.
+    expect(judgeClocks(offsets(-60_000, 5)).off.map(({ name }) => name)).toEqual(["n0"]);
     const own = judgeClocks(offsets(60_000, 60_010));
     expect(own).toMatchObject({ ownOffMs: -60_000, off: [] });
   });

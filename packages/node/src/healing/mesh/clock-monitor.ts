@@ -1,6 +1,7 @@
 /** Whether the clocks of the mesh agree: asks some linked nodes for their time now and then. */
 import type { Clock, NodeId } from "@hearthmesh/core";
 import type { Fact, Monitor, Subject } from "@hearthmesh/healing";
+import type { Link } from "@hearthmesh/qwormhole";
 import type { MeshPart } from "../../mesh/mesh-part.js";
 import { askTime } from "../../mesh/mesh-time.js";
 import { type ClockOffset, isOff, judgeClocks } from "./clock-judge.js";
@@ -40,14 +41,18 @@ export class ClockMonitor implements Monitor {
 
   async look(signal: AbortSignal): Promise<readonly Fact[]> {
     const { clock } = this.#options;
-    if (clock.monotonicMs() >= this.#nextMs) {
-      this.#nextMs = clock.monotonicMs() + CLOCK_ASK_MS;
-      await this.#ask(signal);
+    const neighbours = this.#neighbours();
+    if (clock.monotonicMs() >= this.#nextMs && neighbours.length > 0) {
+      await this.#ask(neighbours, signal);
+      const againMs = this.#answers.size === 0 ? CLOCK_FIRST_ASK_MS : CLOCK_ASK_MS;
+      this.#nextMs = clock.monotonicMs() + againMs;
     }
     const nowMs = clock.monotonicMs();
     for (const [nodeId, { atMs }] of this.#answers) {
       if (nowMs - atMs > CLOCK_HOLDS_MS) this.#answers.delete(nodeId);
     }
+    // A node that is alone has nothing to compare.
+    if (neighbours.length + this.#answers.size === 0) return [];
     return this.#facts([...this.#answers.values()]);
   }
 
@@ -70,11 +75,15 @@ export class ClockMonitor implements Monitor {
     return [own, ...others];
   }
 
-  /** Neighbours: over a relay the way there and the way back may differ much. */
-  async #ask(signal: AbortSignal): Promise<void> {
+  /** Over a relay the way there and the way back may differ much. */
+  #neighbours(): readonly Link[] {
+    const open = this.#options.parts.links.openLinks();
+    return open.filter(({ kind }) => kind === "direct").map(({ link }) => link);
+  }
+
+  async #ask(neighbours: readonly Link[], signal: AbortSignal): Promise<void> {
     const { parts, clock } = this.#options;
-    const direct = parts.links.openLinks().filter(({ kind }) => kind === "direct");
-    const asked = direct.slice(0, CLOCKS_ASKED_MAX).map(async ({ link }) => {
+    const asked = neighbours.slice(0, CLOCKS_ASKED_MAX).map(async (link) => {
       const nodeId = link.peer.nodeId as NodeId;
       const { offsetMs, errorMs } = await askTime(link, clock, CLOCK_ANSWER_MS_MAX, signal);
       const name = nameOf(parts, nodeId);
