@@ -1,6 +1,6 @@
 /**
- * Links over an overlay: this node listens at its address there, and when the overlay comes back, or
- * somebody joins it, those who are not linked are dialled again at once.
+ * Links over an overlay: this node listens at its address there, and when the overlay comes back,
+ * or somebody joins it, those who are not linked are dialled again at once.
  */
 import { type Clock, errorFields, type Logger, type Startable, type Timer } from "@hearthmesh/core";
 import type { LinkDoors } from "../link-doors.js";

@@ -131,7 +131,7 @@ describe("links over an overlay", () => {
   });
   const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-  it("are opened when it is up and the system has its address, and others are dialled", async () => {
+  it("are opened when the system has its address, and others are dialled", async () => {
     overlay.phase = "starting";
     await links.start();
     expect([opened, changes]).toEqual([[], 0]);

@@ -71,7 +71,7 @@ describe("a link over the overlay", () => {
     expect(dialled).toEqual(["192.168.1.9:9000"]);
   });
 
-  it("is left alone by the end with the higher id, and where there is no other address", async () => {
+  it("is left alone by the end with the higher id, and without other addresses", async () => {
     open = [link(LOW, "[200:bf88::44bf]:40000")];
     await ways.look();
     open = [link(HIGH, "10.0.0.9:40000"), link(HIGH, "[200:bf88::44bf]:40000", "relayed")];

@@ -52,7 +52,7 @@ export async function writeYggdrasilConfig(path: string, text: string): Promise<
     if (cause instanceof MeshError) throw cause;
     throw new MeshError("MESH_CONFIG_INVALID", {
       message: `${path} cannot be written: ${(cause as Error).message}`,
-      hint: "Give the user who runs this node that directory, or name another `overlay.configFile`.",
+      hint: "Give the user of this node that directory, or name another `overlay.configFile`.",
       cause,
     });
   }

@@ -1,5 +1,6 @@
 /**
- * What is known of Yggdrasil's daemon, from what happened to its process and what it answered. Pure.
+ * What is known of Yggdrasil's daemon, from what happened to its process and what it answered.
+ * Pure.
  *
  *     stopped --started--> starting --answered--> up --unanswered, 3 in a row--> silent
  *     starting --unanswered for 10 s--> silent --answered--> up
