@@ -72,11 +72,22 @@ export class RepairWalk {
     return new Placement(this.#options.nodes.layoutWithoutLost(this.#options.lostAfterMs));
   }
 
-  /** Without any connected storage node there is nothing to see, and nothing becomes known. */
+  /**
+   * Without any connected storage node there is nothing to see, and nothing becomes known. A node
+   * that counts as lost while the walk is under way makes it begin anew: the rest of a long walk
+   * would not know of it.
+   */
   async run(signal: AbortSignal, progress: Progress): Promise<void> {
+    while (!(await this.#walk(signal, progress))) {
+      this.#options.log.info("the walk begins anew: one more node counts as lost");
+    }
+  }
+
+  /** False when it was left because it did not know of a lost node. */
+  async #walk(signal: AbortSignal, progress: Progress): Promise<boolean> {
     const { nodes, log, clock } = this.#options;
     const online = nodes.onlineStorage();
-    if (online.length === 0) return;
+    if (online.length === 0) return true;
     const tally = new ReplicationTally();
     const placement = this.placement();
     const lost = this.#lostNodes(placement.layout);
@@ -90,6 +101,10 @@ export class RepairWalk {
     for await (const chunk of walkChunks({ ...this.#options, nodes: online, signal, pause })) {
       observation.see(chunk);
       if (seen++ % TELL_EVERY_CHUNKS === 0) {
+        if (this.#hasLostMore(lost)) {
+          await pass.finish();
+          return false;
+        }
         progress.at(`chunk ${chunk.id.slice(0, 12)}`);
         progress.portion(portionAt(chunk.id));
       }
@@ -105,6 +120,12 @@ export class RepairWalk {
       log.info("chunks lack copies", { count: underReplicated });
     }
     log.debug("walked all chunks", { count: chunks });
+    return true;
+  }
+
+  #hasLostMore(known: readonly NodeId[]): boolean {
+    const now = this.#lostNodes(this.placement().layout);
+    return now.some((nodeId) => !known.includes(nodeId));
   }
 
   #lostNodes(walked: Layout): NodeId[] {

@@ -122,6 +122,37 @@ describe("the walk", () => {
   });
 });
 
+describe("a walk that is under way when a node counts as lost", () => {
+  it("begins anew, so that its chunks are copied at once", async () => {
+    await world.stop();
+    // Less than a node has to answer.
+    world = await World.start({ nodes: 4, intervals: { nodeLostMs: 5_000 } });
+    nodes = world.nodes;
+    await putFiles(60);
+    const chunks = await referenced();
+    const gone = node(3);
+    await world.disconnect(gone);
+    let lists = 0;
+    node(0).onServe = async (method) => {
+      // The first list takes as long as it takes to lose a node.
+      if (method === "chunk.list" && lists++ === 0) await world.clock.advance(5_001);
+    };
+    let isDone = false;
+    const done = world.runWorker("repair").then(() => {
+      isDone = true;
+    });
+    // The worker rests in proportion to the time that it took.
+    while (!isDone) await world.clock.advance(1_000);
+    await done;
+    const state = world.coordinator.replicationState();
+    expect(state).toMatchObject({ lost: [gone.nodeId], underReplicated: 0 });
+    for (const id of chunks) {
+      expect(nodes.filter((one) => one !== gone && one.chunks.has(id))).toHaveLength(3);
+    }
+    expect(lists).toBe(2);
+  });
+});
+
 describe("a change of the layout", () => {
   it("moves chunks to a node that joins, and only then takes them from the others", async () => {
     await putFiles();
