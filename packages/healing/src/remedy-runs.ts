@@ -27,7 +27,10 @@ export class RemedyRuns {
       return found.apply(symptom, signal);
     });
     return "did" in outcome
-      ? { kind: "applied", run: id, did: outcome.did }
+      ? {
+          ...{ kind: "applied", run: id, did: outcome.did },
+          changedNothing: outcome.changedNothing === true,
+        }
       : { kind: "apply-failed", run: id, reason: outcome.reason };
   }
 

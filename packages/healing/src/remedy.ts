@@ -25,6 +25,11 @@ export type RemedyName =
 export interface RemedyOutcome {
   /** One sentence in the past tense with numbers, for an incident: "dialled 3 addresses of b". */
   readonly did: string;
+  /**
+   * It was done, and nothing came of it, such as dialling where nobody listens. When the symptom
+   * goes all the same, it went by itself, and the remedy gets no credit for it.
+   */
+  readonly changedNothing?: boolean;
 }
 
 export interface Remedy {

@@ -44,9 +44,14 @@ export function decide(
   } else block(one, ranked, context);
 }
 
-export function applied(one: HealingCase, did: string, context: FlowContext): void {
+export function applied(
+  one: HealingCase,
+  { did, changedNothing = false }: { readonly did: string; readonly changedNothing?: boolean },
+  context: FlowContext,
+): void {
   const { run } = one;
   if (run === undefined) return;
+  run.changedNothing = changedNothing;
   const { gates, traits, now } = context;
   gates.settle(run.symptom.subject);
   one.phase = "verifying";
@@ -133,7 +138,7 @@ function begin(
   const id = context.nextRun();
   const beganAtMs = now.monotonicMs;
   const run = { id, remedy: best.remedy, symptom };
-  one.run = { ...run, beganAtMs, verifyByMs: undefined, isExtended: false };
+  one.run = { ...run, beganAtMs, verifyByMs: undefined, isExtended: false, changedNothing: false };
   one.phase = "applying";
   unblock(one);
   // What was taken back before is done anew.
@@ -232,6 +237,18 @@ function helped(one: HealingCase, tracked: Tracked, context: FlowContext): void 
   const { run } = one;
   if (run === undefined) return;
   const { gates, memory, tally, now, effects } = context;
+  if (run.changedNothing) {
+    gates.judge(run.remedy, "unseen", now.monotonicMs);
+    const after = seconds(now.monotonicMs - one.sinceMs);
+    const why = `${run.remedy} had changed nothing`;
+    closeOrTakeBack(
+      one,
+      "passed",
+      `Gone by itself after ${after}; ${why}: ${tracked.says}`,
+      context,
+    );
+    return;
+  }
   const tookMs = now.monotonicMs - run.beganAtMs;
   gates.judge(run.remedy, "helped", now.monotonicMs);
   tally.count(run.remedy, "helped");
@@ -285,7 +302,7 @@ function giveWay(one: HealingCase, remedy: RemedyName, context: FlowContext): vo
 function takeBack(one: HealingCase, remedy: RemedyName, context: FlowContext): void {
   const run = { id: context.nextRun(), remedy, symptom: one.symptom };
   const beganAtMs = context.now.monotonicMs;
-  one.run = { ...run, beganAtMs, verifyByMs: undefined, isExtended: false };
+  one.run = { ...run, beganAtMs, verifyByMs: undefined, isExtended: false, changedNothing: false };
   one.phase = "rolling-back";
   one.takenBack.add(remedy);
   context.effects.push({ kind: "roll-back", run });

@@ -41,7 +41,12 @@ export type HealerEvent =
       readonly candidates: readonly Considered[];
     }
   /** The ends of `apply` and of `roll-back`; those of a run that is not awaited change nothing. */
-  | { readonly kind: "applied"; readonly run: number; readonly did: string }
+  | {
+      readonly kind: "applied";
+      readonly run: number;
+      readonly did: string;
+      readonly changedNothing?: boolean;
+    }
   | { readonly kind: "apply-failed"; readonly run: number; readonly reason: string }
   | { readonly kind: "rolled-back"; readonly run: number; readonly did: string }
   | { readonly kind: "rollback-failed"; readonly run: number; readonly reason: string }

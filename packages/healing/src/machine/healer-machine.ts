@@ -299,7 +299,7 @@ export class HealerMachine {
     if (one === undefined) return;
     const isRollback = one.phase === "rolling-back";
     if (event.kind === "applied" && one.phase === "applying") {
-      flow.applied(one, event.did, context);
+      flow.applied(one, event, context);
     } else if (event.kind === "apply-failed" && one.phase === "applying") {
       flow.applyFailed(one, event.reason, context);
     } else if (event.kind === "rolled-back" && isRollback) {

@@ -18,6 +18,8 @@ export interface CaseRun extends Run {
   readonly beganAtMs: number;
   /** When it must have helped; set once it was applied. */
   verifyByMs: number | undefined;
+  /** Nothing came of it: whatever happens next is not its doing. */
+  changedNothing: boolean;
   /** Its end was put off once, because nobody could see. */
   isExtended: boolean;
 }
