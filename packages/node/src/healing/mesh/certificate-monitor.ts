@@ -39,7 +39,8 @@ export class CertificateMonitor implements Monitor {
       return [{ symptom, subject, verdict: "ill", evidence, values }];
     }
     const verdict = part > CERTIFICATE_OVERDUE_PART ? "ill" : "well";
-    const evidence = `${percent(Math.floor(part * 20) / 20)} of its life is over; it ends at ${until}`;
+    const over = percent(Math.floor(part * 20) / 20);
+    const evidence = `${over} of its life is over; it ends at ${until}`;
     return [{ symptom, subject, verdict, evidence, values }];
   }
 }

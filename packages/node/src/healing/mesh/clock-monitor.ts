@@ -110,7 +110,8 @@ function ownFact(ownOffMs: number | undefined, asked: number, subject: Subject):
     const evidence = `it agrees with ${count(asked, "other node")} ${MARK}`;
     return { symptom, subject, verdict: "well", evidence, values };
   }
-  const evidence = `it is ${difference(ownOffMs)} the median of ${count(asked, "other node")} ${MARK}`;
+  const others = count(asked, "other node");
+  const evidence = `it is ${difference(ownOffMs)} the median of ${others} ${MARK}`;
   return { symptom, subject, verdict: "ill", evidence, values };
 }
 

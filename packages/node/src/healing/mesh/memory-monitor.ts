@@ -47,7 +47,8 @@ export function memoryFacts({ rssBytes, heap, group, machine }: MemoryReadings):
 
 function useFact(subject: Subject, use: MemoryUse, mark: number, rssBytes: number): Fact {
   const usedPart = use.usedBytes / use.limitBytes;
-  const evidence = `${rounded(usedPart)} of ${mebibytes(use.limitBytes)} is used (mark: ${percent(mark)})`;
+  const limit = mebibytes(use.limitBytes);
+  const evidence = `${rounded(usedPart)} of ${limit} is used (mark: ${percent(mark)})`;
   const verdict = usedPart > mark ? "ill" : "well";
   const values = { usedPart, rssBytes };
   return { symptom: "memory-high", subject, verdict, evidence, values };

@@ -1,8 +1,8 @@
 /**
  * How much memory there is and who uses it, as the system tells: the heap of this process, the
  * control group that it runs in (cgroup v2 `memory.max` and v1 `memory.limit_in_bytes`, see the
- * kernel's admin-guide/cgroup-v2), and the machine (`MemAvailable` of proc(5)). What the system does
- * not tell is left out.
+ * kernel's admin-guide/cgroup-v2), and the machine (`MemAvailable` of proc(5)). What is not told is
+ * left out.
  */
 import { readFile } from "node:fs/promises";
 import { posix } from "node:path";

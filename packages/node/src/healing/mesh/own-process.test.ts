@@ -147,7 +147,7 @@ describe("memory", () => {
   const files = (all: Record<string, string>) => async (path: string) => all[path];
   const meminfo = "MemTotal:        4000000 kB\nMemFree: 1 kB\nMemAvailable:     100000 kB\n";
 
-  it("is what the system tells, of the tightest group, and unknown where it tells nothing", async () => {
+  it("is what the system tells of the tightest group, else unknown", async () => {
     const told = await readMemory(
       files({
         "/proc/meminfo": meminfo,
@@ -241,7 +241,7 @@ describe("the node's certificate", () => {
 });
 
 describe("the canary", () => {
-  it("is starting until it has sung, then believed, and asked again soon after a failure", async () => {
+  it("is starting until it has sung, and asked again soon after a failure", async () => {
     let nowMs = 0;
     let asked = 0;
     let status: "ok" | "failing" | "degraded" | "unknown" = "failing";

@@ -81,8 +81,8 @@ describe("what is remembered of others", () => {
     expect(log.get(id(0))?.death).toEqual({
       atMs: 1_600,
       how:
-        "membership declared it dead: nothing was heard of it for 2.0 s, its last link broke 0.6 s " +
-        "before and 0.5 s of suspicion brought no answer",
+        "membership declared it dead: nothing was heard of it for 2.0 s, " +
+        "its last link broke 0.6 s before and 0.5 s of suspicion brought no answer",
     });
     log.see(peer(0, "alive"), 10_000);
     expect(log.get(id(0))).toEqual({ nodeId: id(0), name: "n0", state: "alive", hadTrouble: true });

@@ -1,7 +1,7 @@
 /**
  * Whether so many nodes were lost at once that this side is more likely to be cut off than they are
  * to have crashed: half or more of all that were here, within `PARTITION_WINDOW_MS`. Both sides
- * count themselves, so of three nodes the one that is alone sees it, and the two others see a crash.
+ * count themselves: of three nodes the one that is alone sees it, and the two others see a crash.
  *
  * Without I/O. It begins with such a group, and ends when those of it that are still dead are less
  * than half of the nodes that are known.

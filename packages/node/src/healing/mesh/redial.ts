@@ -43,7 +43,8 @@ export class Redial implements Remedy {
       if (nodeId !== undefined) discovery.redial(nodeId);
       const isBack = await this.#within(() => hub()?.isLinked === true, signal);
       const why = hub()?.reason ?? "it does not answer";
-      return { did: `asked ${subject.name} where it is: ${isBack ? "a link is open" : why}` };
+      const did = `asked ${subject.name} where it is: ${isBack ? "a link is open" : why}`;
+      return { did, changedNothing: !isBack };
     }
     return this.#dialNode(subject.id as NodeId, subject.name, kind === "peer-relayed", signal);
   }
@@ -75,7 +76,7 @@ export class Redial implements Remedy {
     if (isLinked()) return { did: `${dialled}: a ${open?.kind} link is open` };
     if (tried.length === 0) throw new Error(`no address of ${name} is known`);
     const why = hasFailed() ? failuresText(found?.failures ?? []) : "none has answered yet";
-    return { did: `${dialled}: ${why}` };
+    return { did: `${dialled}: ${why}`, changedNothing: true };
   }
 
   #within(holds: () => boolean, signal: AbortSignal): Promise<boolean> {

@@ -2,7 +2,7 @@
 import { type Clock, sleep } from "@hearthmesh/core";
 import { PATIENCE_LOOK_MS } from "./limits.js";
 
-/** True as soon as it holds, false when it does not within the time. Rejects with the signal's reason. */
+/** True as soon as it holds, false after the time. Rejects with the signal's reason. */
 export async function holdsWithin(
   holds: () => boolean,
   withinMs: number,
