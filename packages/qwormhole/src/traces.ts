@@ -24,7 +24,11 @@ export class Traces {
   sendForRequest(outbox: Outbox, level: number, number: number): void {
     const trace = this.#current();
     if (trace === undefined) return;
-    outbox.frame(level, FrameType.TRACE, number, Uint8Array.of(REQUEST, ...trace));
+    const writer = outbox.writer(level, 1 + trace.length);
+    writer.begin(FrameType.TRACE, number, 1 + trace.length);
+    writer.byte(REQUEST);
+    writer.bytes(trace);
+    outbox.commit(writer);
   }
 
   /** The frame that opens a stream, with the trace before it. */
@@ -47,7 +51,7 @@ export class Traces {
     if (kind !== REQUEST && kind !== STREAM) return;
     // What they belong to follows at once: more than a few were sent for nothing.
     if (this.#waiting.size >= TRACES_WAITING_MAX) this.#waiting.clear();
-    this.#waiting.set(kind === REQUEST ? number : -number, Uint8Array.from(payload.subarray(1)));
+    this.#waiting.set(kind === REQUEST ? number : -number, new Uint8Array(payload.subarray(1)));
   }
 
   runRequest<Result>(number: number, work: () => Result): Result {
