@@ -92,6 +92,28 @@ describe("the page of an incident", () => {
     ]);
   });
 
+  it("tells that there was no remedy, and when a monitor has a rule of its own", () => {
+    const incident: Incident = {
+      ...{ ...passedIncident(), kind: "canary-failing", timings: { detectedMs: 5_400 } },
+      timeline: [
+        entry(0, "seen", "nobody listens on 127.0.0.1:9000"),
+        entry(5_500, "given-up", "no remedy of this node handles it"),
+        entry(16_000, "closed", "the step coordinator says ok"),
+      ],
+    };
+    expect(section(incident, "What was seen").at(-1)).toBe("It was believed after 5.4 s.");
+    expect(section(incident, "What was decided, and why")).toEqual([
+      "+5.5 s  no remedy: no remedy of this node handles it.",
+    ]);
+    const { timeline } = mendedIncident();
+    const passed: Incident = {
+      ...mendedIncident(),
+      state: "passed",
+      timeline: timeline.slice(0, 5),
+    };
+    expect(section(passed, "Whether it worked").at(-1)).toMatch(/^It went away by itself\. The/);
+  });
+
   it("tells what was done, whether it worked, and how that was checked", () => {
     expect(section(mendedIncident(), "What was done")).toEqual([
       "+1.1 s  redial: dialled 3 addresses of attic, none answered within 1 s.",

@@ -111,19 +111,26 @@ function seen(told: Told): StoryLine[] {
     lines.push({ mark: mark(entry), text: asSentence(quote(entry.text)) });
   }
   if (evidence.length === 0) lines.push({ text: "No evidence was kept." });
-  if (timings.detectedMs !== undefined) {
-    const rule = holdMs === 0 ? "at once" : `only after it has held for ${durationText(holdMs)}`;
-    const isPrompt = holdMs === 0 && timings.detectedMs < 100;
-    const when = isPrompt ? "" : `; here that was after ${durationText(timings.detectedMs)}`;
-    lines.push({ text: `Such a sign is believed ${rule}${when}.` });
-  }
+  const { detectedMs } = timings;
+  if (detectedMs !== undefined) lines.push({ text: believed(holdMs, detectedMs) });
   return lines;
+}
+
+/** The rule of the catalogue is told where it was the one that held: a monitor may have its own. */
+function believed(holdMs: number, detectedMs: number): string {
+  const when = durationText(detectedMs);
+  if (holdMs === 0 && detectedMs < 100) return "Such a sign is believed at once.";
+  if (holdMs === 0 || detectedMs < holdMs) return `It was believed after ${when}.`;
+  const held = durationText(holdMs);
+  return `Such a sign is believed only after it has held for ${held}; here that was after ${when}.`;
 }
 
 function decided(told: Told): StoryLine[] {
   const { quote, dryRun } = told;
   const lines: StoryLine[] = [];
-  for (const entry of withStep(told, "decided", "blocked")) {
+  const choices = withStep(told, "decided", "blocked");
+  // Where there was nothing to choose from, the healer says so when it gives up.
+  for (const entry of choices.length > 0 ? choices : withStep(told, "given-up")) {
     const { remedy, text, step, candidates = [] } = entry;
     const isChosen = step === "decided";
     const what = `${isChosen ? quote(remedy ?? "a remedy") : "no remedy"}: ${quote(text)}`;
@@ -178,7 +185,7 @@ function worked(told: Told): StoryLine[] {
   const rule = `The monitor that saw it decides: the symptom counts as gone ${quiet}.`;
   const sentence = {
     mended: lines.length === 0 ? "Yes: the symptom is gone." : "",
-    passed: "It went away without a remedy.",
+    passed: `It went away ${lines.length === 0 ? "without a remedy" : "by itself"}.`,
     ended: "Not known: nothing speaks of the subject any longer.",
     "given-up": "No: it is still there.",
   }[state as string];
