@@ -62,4 +62,20 @@ describe("Healer", () => {
     await world.clock.advance(1_000);
     expect(["passed", "mended"]).toContain(only()?.state);
   });
+
+  it("gives no credit to a remedy that changed nothing", async () => {
+    world = new AilingWorld();
+    const nothing = async () => ({ did: "dialled b: nobody listens", changedNothing: true });
+    world.addRemedy({ name: "redial", handles: ["peer-unreachable"], apply: nothing });
+    world.say("peer-unreachable", B, "ill");
+    world.healer.start();
+    await world.clock.advance(1_500);
+    expect(only()?.state).toBe("verifying");
+    world.say("peer-unreachable", B, "well");
+    await world.clock.advance(1_500);
+    expect(only()?.state).toBe("passed");
+    expect(only()?.timeline.at(-1)?.text).toMatch(/^Gone by itself after .* redial had changed/);
+    expect(world.knowledge.remedies.size).toBe(0);
+    expect(world.healer.counters().recoveries).toHaveLength(0);
+  });
 });

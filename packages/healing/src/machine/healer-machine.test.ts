@@ -68,8 +68,8 @@ describe("HealerMachine", () => {
     const driver = new MachineDriver([REDIAL, traits({ name: "re-route" })]);
     const record = { v: 1, symptom: "peer-unreachable", tookMs: 5 } as const;
     const remedies = [
-      { ...record, remedy: "redial", helped: 1, failed: 6 },
-      { ...record, remedy: "re-route", helped: 6, failed: 1 },
+      { ...record, remedy: "redial", helped: 6, failed: 1 },
+      { ...record, remedy: "re-route", helped: 1, failed: 6 },
     ] as const;
     driver.step({
       kind: "loaded",
@@ -77,9 +77,9 @@ describe("HealerMachine", () => {
     });
     driver.say("peer-unreachable", B, "ill");
     driver.look(1_000);
-    expect(driver.applied.map(({ remedy }) => remedy)).toEqual(["re-route"]);
+    expect(driver.applied.map(({ remedy }) => remedy)).toEqual(["redial"]);
     const decided = only(driver)?.timeline.find(({ step }) => step === "decided");
-    expect(decided?.candidates?.map(({ remedy }) => remedy)).toEqual(["re-route", "redial"]);
+    expect(decided?.candidates?.map(({ remedy }) => remedy)).toEqual(["redial", "re-route"]);
   });
 
   it("minds risk less, the worse the symptom is", () => {

@@ -44,7 +44,7 @@ export class Redial implements Remedy {
       const isBack = await this.#within(() => hub()?.isLinked === true, signal);
       const why = hub()?.reason ?? "it does not answer";
       const did = `asked ${subject.name} where it is: ${isBack ? "a link is open" : why}`;
-      return { did, changedNothing: !isBack };
+      return { did, changedNothing: !isBack && hub()?.reason !== undefined };
     }
     return this.#dialNode(subject.id as NodeId, subject.name, kind === "peer-relayed", signal);
   }
@@ -75,8 +75,10 @@ export class Redial implements Remedy {
     const open = linkOf({ links }, nodeId);
     if (isLinked()) return { did: `${dialled}: a ${open?.kind} link is open` };
     if (tried.length === 0) throw new Error(`no address of ${name} is known`);
-    const why = hasFailed() ? failuresText(found?.failures ?? []) : "none has answered yet";
-    return { did: `${dialled}: ${why}`, changedNothing: true };
+    // One that has not answered yet may still do so because it was dialled.
+    const changedNothing = hasFailed();
+    const why = changedNothing ? failuresText(found?.failures ?? []) : "none has answered yet";
+    return { did: `${dialled}: ${why}`, changedNothing };
   }
 
   #within(holds: () => boolean, signal: AbortSignal): Promise<boolean> {
