@@ -1,4 +1,4 @@
-/** The leading coordinator mends the member, with real processes: a lost node, one that corrupts. */
+/** The leading coordinator mends a member of real processes: a lost node, one that corrupts. */
 import { randomBytes } from "node:crypto";
 import {
   closeSync,

@@ -14,7 +14,7 @@ export const STORE_OTHERS_SHARE = 0.85;
 /** Less than this part of what a node offers is not asked of it. */
 export const WEIGHT_SHARE_MIN = 0.2;
 
-/** The file system of a node's home is filling below both of these, and full below both of those. */
+/** The file system of a node's home is filling, or full, with less free than both of these. */
 export const HOME_FILLING = { freeShare: 0.1, freeBytes: 16 * 2 ** 30 };
 export const HOME_FULL = { freeShare: 0.02, freeBytes: 2 ** 30 };
 /** It has to have so much more before it counts as well again. */

@@ -103,7 +103,7 @@ describe("what a node does about its disk", () => {
   });
   afterEach(() => chunks.close());
 
-  it("gives back what was deleted, and goes on taking chunks while it is only filling", async () => {
+  it("gives back what was deleted, and takes chunks while it is only filling", async () => {
     const ids = [await put(), await put(), await put(), await put(), await put()];
     await chunks.delete(ids.slice(0, 3));
     expect(remedy().blockedBy(symptom("disk-filling"))).toBeUndefined();

@@ -8,7 +8,6 @@ import type { CoordinatorView } from "@hearthmesh/collective";
 import { formatBytes } from "@hearthmesh/core";
 import type { Remedy, Symptom } from "@hearthmesh/healing";
 import { roomOf } from "./evacuate-disk.js";
-import { countText } from "./fact-of.js";
 import { type LeadingMember, NOT_LEADING, relieve } from "./leading-member.js";
 import { keepersOf } from "./storage-disks-monitor.js";
 
@@ -32,10 +31,10 @@ export function quarantineNode(member: LeadingMember): Remedy {
         node: id,
       });
       if (moves === undefined) return { did: `found ${name} in quarantine by layout ${after}` };
-      const moved = `${countText(moves.chunks, "copy")} (${formatBytes(moves.bytes)})`;
-      return {
-        did: `set ${name} aside by layout ${after} instead of ${before}, and asked it to verify all it has; ${moved.replace("copys", "copies")} are made at others`,
-      };
+      const copies = moves.chunks === 1 ? "1 copy" : `${moves.chunks} copies`;
+      const moved = `${copies} (${formatBytes(moves.bytes)}) are made at others`;
+      const versions = `layout ${after} instead of ${before}`;
+      return { did: `set ${name} aside by ${versions} and had it verify all it has; ${moved}` };
     },
     rollback: async ({ subject: { id, name } }) => {
       const action = "healing.release-node";
@@ -60,7 +59,8 @@ function blockedBy(view: CoordinatorView | undefined, { subject }: Symptom): str
       (weights.get(nodeId) ?? 0) > 0,
   );
   if (others.length < replicas) {
-    return `without ${node.name} ${others.length} nodes take chunks, and there are ${replicas} copies of each: add a storage node`;
+    const taking = `without ${node.name} ${others.length} nodes take chunks`;
+    return `${taking}, and each has ${replicas} copies: add a storage node`;
   }
   const usedBytes =
     view.nodes.find(({ nodeId }) => nodeId === node.nodeId)?.storage?.usedBytes ?? 0;
