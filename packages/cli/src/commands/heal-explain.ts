@@ -64,5 +64,6 @@ function localTime(atMs: number): string {
   const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
   const sign = offsetMinutes < 0 ? "-" : "+";
   const size = Math.abs(offsetMinutes);
-  return `${shifted.slice(0, 10)} ${shifted.slice(11, 19)} ${sign}${two(size / 60)}:${two(size % 60)}`;
+  const zone = `${sign}${two(size / 60)}:${two(size % 60)}`;
+  return `${shifted.slice(0, 10)} ${shifted.slice(11, 19)} ${zone}`;
 }

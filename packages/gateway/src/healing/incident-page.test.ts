@@ -46,7 +46,8 @@ describe("the page of an incident", () => {
       "the disk of home is filling: open for 1 min 5 s (dry run: nothing is done)",
     ]);
     expect(page(mendedIncident())[1]).toBe(
-      "Incident mi8k2x4c-9f31ab77 · warning · seen by home (a1f0a1f0a1f0) · 2026-11-21T22:14:05.000Z",
+      "Incident mi8k2x4c-9f31ab77 · warning · seen by home (a1f0a1f0a1f0) · " +
+        "2026-11-21T22:14:05.000Z",
     );
   });
 

@@ -1,6 +1,7 @@
 /**
- * Routes that every node has, coordinator or not: pools, models, inference, healing, events. On a node without a
- * coordinator they are served at the loopback address alone (see `../doors/node-api.ts`).
+ * Routes that every node has, coordinator or not: pools, models, inference, healing, events. On a
+ * node without a coordinator they are served at the loopback address alone (see
+ * `../doors/node-api.ts`).
  */
 import type { Route } from "../server/route.js";
 import type { NodeServices } from "../services.js";
