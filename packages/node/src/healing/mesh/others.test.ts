@@ -169,25 +169,6 @@ describe("a node that looks at others", () => {
     expect(parts.links.openLink(nodeId)).toBeDefined();
   });
 
-  it("needs no hub where none is configured, and fails over to a relay where one is", async () => {
-    const { parts } = sight("a");
-    expect(await look(new HubMonitor(parts))).toEqual([]);
-    const hub = { label: "hub.example.com:9000", nodeId: undefined, linkAddresses: [] };
-    const lost = { ...hub, isLinked: false, reason: "nobody answers" };
-    const discovery = { hubs: () => [lost], askHubs: () => undefined };
-    const known = { ...parts, discovery } as unknown as typeof parts;
-    const [fact] = await look(new HubMonitor(known));
-    expect(fact).toMatchObject({ verdict: "well" });
-    expect(fact?.evidence).toContain("can pass streams on instead");
-    const alone = { ...known, links: { openLinks: () => [] } } as unknown as typeof parts;
-    const [ill] = await look(new HubMonitor(alone));
-    expect(ill).toMatchObject({ verdict: "ill", subject: { name: "hub.example.com:9000" } });
-    const remedy = new FailOverHub(known);
-    const symptom = symptomOf(ill as Fact);
-    expect(remedy.blockedBy(symptom)).toBeUndefined();
-    expect((await remedy.apply(symptom, signal)).did).toContain("can pass streams on");
-  });
-
   it("takes the loss of all others at once for a partition, and rejoins them", async () => {
     const { parts, peers, partition } = sight("a");
     const unwatch = partition.watch(() => undefined);
@@ -205,5 +186,31 @@ describe("a node that looks at others", () => {
     );
     await saying(partition, "the mesh", "well");
     unwatch();
+  });
+
+  it("fails over to other relays when a hub is away, and misses the last one", async () => {
+    expect(await look(new HubMonitor(sight("a").parts))).toEqual([]);
+    const hub = local.linkAddress("a");
+    await local.startNode("e", [hub]);
+    const { parts } = sight("e");
+    const monitor = new HubMonitor(parts);
+    const redial = new Redial({ parts, clock });
+    const failOver = new FailOverHub(parts);
+    await saying(monitor, hub, "well");
+    while (parts.links.openLinks().length < 3) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    await local.crash("a");
+    const stoodIn = async () => (await look(monitor))[0]?.evidence.includes("pass streams on");
+    while (!(await stoodIn())) await new Promise((resolve) => setTimeout(resolve, 20));
+    const lost = symptomOf((await saying(monitor, hub, "well")) as Fact);
+    expect(failOver.blockedBy(lost)).toBeUndefined();
+    expect((await failOver.apply(lost, signal)).did).toMatch(/^links to [bc] and [bc] are open/);
+    await Promise.all([local.crash("b"), local.crash("c")]);
+    const ill = symptomOf(await saying(monitor, hub, "ill"));
+    await expect.poll(() => failOver.blockedBy(ill)).toBe("no other hub or relay is known");
+    await local.startNode("a");
+    expect((await redial.apply(ill, signal)).did).toMatch(/^asked 127\.0\.0\.1:\d+ where it is: /);
+    await saying(monitor, hub, "well");
   });
 });

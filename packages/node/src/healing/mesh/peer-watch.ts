@@ -8,7 +8,7 @@ import type { MeshPart } from "../../mesh/mesh-part.js";
 import { PeerLog, type PeerNote } from "./peer-log.js";
 
 export interface PeerWatchOptions {
-  readonly parts: Pick<MeshPart["parts"], "swim" | "links" | "routes">;
+  readonly parts: Pick<MeshPart["parts"], "swim" | "links">;
   isRevoked(nodeId: NodeId): boolean;
   readonly clock: Clock;
 }
@@ -46,12 +46,11 @@ export class PeerWatch {
   }
 
   #subscribe(): void {
-    const { swim, links, routes } = this.#options.parts;
+    const { swim, links } = this.#options.parts;
     this.notes();
     this.#unsubscribe = [
       swim.onChange((change) => this.#onPeer(change)),
       links.onLink((open, isOpen) => this.#onLink(open, isOpen)),
-      routes.onChange(() => this.#wake()),
     ];
   }
 

@@ -75,9 +75,15 @@ export class LocalMesh {
     return node;
   }
 
-  /** Again with its key and ports when it was there before. */
-  async startNode(name: string): Promise<LocalNode> {
-    const seed = this.#seeds.get(name) ?? (await this.#makeSeed(name));
+  /** Where its links are. */
+  linkAddress(name: string): string {
+    const links = this.#seeds.get(name)?.config.links;
+    return `${links?.host}:${links?.port}`;
+  }
+
+  /** Again with its key and ports when it was there before; `hubs` are link addresses. */
+  async startNode(name: string, hubs: readonly string[] = []): Promise<LocalNode> {
+    const seed = this.#seeds.get(name) ?? (await this.#makeSeed(name, hubs));
     this.#seeds.set(name, seed);
     const { record, keyPem, publicKeyPem, certificatePem, config } = seed;
     const files = nodeFiles(config, record);
@@ -115,6 +121,7 @@ export class LocalMesh {
     const { mesh, doors } = this.node(name);
     this.nodes.delete(name);
     await mesh.parts.swim.stop({ leave: false });
+    await mesh.parts.discovery.stop();
     for (const link of doors.links()) link.destroy(new Error("the process was killed"));
     await doors.stop();
     await mesh.stop();
@@ -132,7 +139,7 @@ export class LocalMesh {
     await rm(this.#folder, { recursive: true, force: true });
   }
 
-  async #makeSeed(name: string): Promise<Seed> {
+  async #makeSeed(name: string, hubs: readonly string[]): Promise<Seed> {
     const { privateKeyPem: keyPem, publicKeyPem, nodeId } = generateKeyPair();
     const { certificatePem } = await issueCertificate({
       ca: this.#ca,
@@ -144,11 +151,11 @@ export class LocalMesh {
       ...tools,
     });
     const record: NodeRecord = { v: 1, nodeId, name, ...MEMBER, roles: ["storage"] };
-    return { record, keyPem, publicKeyPem, certificatePem, config: await this.#config(name) };
+    return { record, keyPem, publicKeyPem, certificatePem, config: await this.#config(name, hubs) };
   }
 
   /** Each knows the links of those that came before it. */
-  async #config(name: string): Promise<Config> {
+  async #config(name: string, hubs: readonly string[]): Promise<Config> {
     const home = join(this.#folder, name);
     const { config } = loadConfig({ flags: {}, env: { MESH_HOME: home }, cwd: this.#folder });
     const at = async () => ({ host: "127.0.0.1", port: await freePort() });
@@ -160,7 +167,7 @@ export class LocalMesh {
       links: await at(),
       mesh: {
         ...config.mesh,
-        ...{ profile: "loopback", peers, beacon: { ...config.mesh.beacon, enabled: false } },
+        ...{ profile: "loopback", peers, hubs, beacon: { ...config.mesh.beacon, enabled: false } },
         membership: { ...(await at()), udp: true },
       },
     };
