@@ -58,7 +58,7 @@ describe("incidents", () => {
     expect(world.uses.map(({ remedy }) => remedy)).toEqual(["quarantine-node"]);
   });
 
-  it("wait while healing is paused, also after a restart, and go on when the pause ends", async () => {
+  it("wait while healing is paused, also after a restart, and go on afterwards", async () => {
     world = new AilingWorld();
     world.healer.pause(100_000, "alice");
     world.healer.start();

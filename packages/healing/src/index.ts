@@ -1,8 +1,8 @@
 /**
  * `@hearthmesh/healing`: what breaks is noticed, mended when it can be, and told. Monitors look at
  * one thing each; the machine turns what they saw into symptoms, ranks remedies against them by
- * past success, cost and risk, and follows each one until it is verified. It knows nothing of links,
- * disks or stores: the node hands in monitors, remedies and what is to be remembered.
+ * past success, cost and risk, and follows each one until it is verified. It knows nothing of
+ * links, disks or stores: the node hands in monitors, remedies and what is to be remembered.
  *
  * @packageDocumentation
  */

@@ -51,6 +51,6 @@ export interface Remedy {
   apply(symptom: Symptom, signal: AbortSignal): Promise<RemedyOutcome>;
   /** Takes back what it did, once the symptom is gone or it did not help; idempotent too. */
   rollback?(symptom: Symptom, signal: AbortSignal): Promise<RemedyOutcome>;
-  /** When `rollback` is due: after it did not help (`failed`), or also when all is well (`ended`). */
+  /** When `rollback` is due: after it did not help (`failed`), or also at the end (`ended`). */
   readonly rollbackWhen?: "failed" | "ended";
 }

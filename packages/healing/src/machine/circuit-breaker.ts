@@ -1,7 +1,7 @@
 /**
  * A breaker of one remedy. Closed: it may be used. After `BREAKER_FAILURES` failures in a row it is
- * open: it may not. After `BREAKER_OPEN_MS` it is half open: one use at a time is a test, and closes
- * or opens it again.
+ * open: it may not. After `BREAKER_OPEN_MS` it is half open: one use at a time is a test, and
+ * closes or opens it again.
  */
 import { BREAKER_FAILURES, BREAKER_OPEN_MS } from "../limits.js";
 

@@ -177,7 +177,7 @@ describe("HealerMachine, whatever happens", () => {
     );
   });
 
-  it("ends with every incident closed or given up, when it may act and things stay as they are", () => {
+  it("closes or gives up every incident, when it may act and things stay as they are", () => {
     fc.assert(
       fc.property(script, fc.constantFrom("done", "failed"), (actions, outcome) => {
         const driver = play(actions);

@@ -12,9 +12,9 @@ import type { RemedyName } from "../remedy.js";
 import type { Symptom } from "../symptom.js";
 import type { Run } from "./healer-events.js";
 
-export type CasePhase = "idle" | "applying" | "verifying" | "rolling-back";
+type CasePhase = "idle" | "applying" | "verifying" | "rolling-back";
 
-export interface CaseRun extends Run {
+interface CaseRun extends Run {
   readonly beganAtMs: number;
   /** When it must have helped; set once it was applied. */
   verifyByMs: number | undefined;

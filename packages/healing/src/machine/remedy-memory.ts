@@ -1,8 +1,9 @@
 /**
  * How well each remedy did against each kind of symptom, and the rank that follows.
  *
- * Success is Laplace's rule of succession over decayed counts, `(helped + 1) / (uses + 2)`: one that
- * was never used stands at a half, and each new use takes `KEPT_SHARE` off what older ones weigh.
+ * Success is Laplace's rule of succession over decayed counts, `(helped + 1) / (uses + 2)`: one
+ * that was never used stands at a half. With each new use the older ones weigh `KEPT_SHARE` of what
+ * they did.
  */
 import type { SymptomKind } from "../fact.js";
 import type { RemedyRecord } from "../knowledge.js";

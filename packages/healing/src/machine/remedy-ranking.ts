@@ -1,4 +1,4 @@
-/** Plan: which remedies there are against a symptom, the best first, and what stands against each. */
+/** Plan: the remedies against a symptom, the best first, and what stands against each. */
 import type { RemedyCandidate } from "../incident.js";
 import type { RemedyName } from "../remedy.js";
 import type { Symptom } from "../symptom.js";

@@ -1,7 +1,7 @@
 /**
  * Which symptom explains which: then the cause alone is mended, and the others wait for it. Only
- * what has the same remedy, or comes and goes with its cause, stands here: copies of a lost node are
- * made although the node is being redialled.
+ * what has the same remedy, or comes and goes with its cause, stands here: copies of a lost node
+ * are made although the node is being redialled.
  */
 import type { SymptomKind } from "../fact.js";
 import type { RemedyName } from "../remedy.js";

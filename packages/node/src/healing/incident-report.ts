@@ -22,7 +22,7 @@ import { readIncident } from "./incident-schema.js";
 const METHOD = "heal.incident";
 const TIMEOUT_MS = 5_000;
 const RETRY_MS = 5_000;
-/** Incidents that wait to be told; the oldest are left out above it, and stay in the own history. */
+/** Incidents that wait to be told; the oldest are left out, and stay in the own history. */
 const WAITING_MAX = 256;
 /** Of one node, and of all of them. An incident has some six changes in its life. */
 const PER_NODE_PER_MINUTE = 240;

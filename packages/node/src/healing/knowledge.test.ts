@@ -57,7 +57,7 @@ describe("in a file", () => {
     });
   });
 
-  it("is as good as none when it is damaged, of a newer form, or holds something else", async () => {
+  it("is as good as none when it is damaged, of a newer form, or something else", async () => {
     const nothing = { incidents: [], remedies: [], settings: undefined };
     for (const text of ["", "{", "null", '{"v":2,"incidents":[]}', '{"v":1}']) {
       await writeFile(path(), text);
