@@ -1,7 +1,7 @@
 /** Dials a node or a hub now, by every address that is known, instead of when its back-off ends. */
-import type { Clock, NodeId } from "@hearthmesh/core";
+import { type Clock, MeshError, type NodeId } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
-import type { AddressFailure } from "@hearthmesh/membership";
+import type { AddressFailure, CandidateReport } from "@hearthmesh/membership";
 import type { MeshPart } from "../../mesh/mesh-part.js";
 import { DIAL_PATIENCE_MS } from "./limits.js";
 import { linkOf } from "./peer-monitor.js";
@@ -64,17 +64,16 @@ export class Redial implements Remedy {
       const open = linkOf({ links }, nodeId);
       return open !== undefined && (open.kind === "direct" || !needsDirect);
     };
-    const hasFailed = () => {
-      const { isDialling = false, lastErrorMs = 0 } = discovery.found(nodeId) ?? {};
-      return !isDialling && lastErrorMs > fromMs;
-    };
+    const hasFailed = () => failedSince(discovery.found(nodeId), fromMs);
     await this.#within(() => isLinked() || hasFailed(), signal);
     const found = discovery.found(nodeId);
     const tried = found?.addresses ?? linkAddresses;
     const dialled = `dialled ${count(tried.length, "address", "addresses")} of ${name}`;
     const open = linkOf({ links }, nodeId);
     if (isLinked()) return { did: `${dialled}: a ${open?.kind} link is open` };
-    if (tried.length === 0) throw new Error(`no address of ${name} is known`);
+    if (tried.length === 0) {
+      throw new MeshError("MESH_UNREACHABLE", { message: `no address of ${name} is known` });
+    }
     // One that has not answered yet may still do so because it was dialled.
     const changedNothing = hasFailed();
     const why = changedNothing ? failuresText(found?.failures ?? []) : "none has answered yet";
@@ -85,6 +84,11 @@ export class Redial implements Remedy {
     const { clock } = this.#options;
     return holdsWithin(holds, DIAL_PATIENCE_MS, { clock, signal });
   }
+}
+
+/** A dial after that time, of the monotonic clock, has ended without a link. */
+export function failedSince(found: CandidateReport | undefined, fromMs: number): boolean {
+  return found?.isDialling === false && (found.lastErrorMs ?? 0) > fromMs;
 }
 
 /** Addresses that say the same are told of together. */

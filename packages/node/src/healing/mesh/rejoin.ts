@@ -4,6 +4,7 @@ import type { Remedy, RemedyOutcome } from "@hearthmesh/healing";
 import type { MeshPart } from "../../mesh/mesh-part.js";
 import { DIAL_PATIENCE_MS } from "./limits.js";
 import type { PeerWatch } from "./peer-watch.js";
+import { failedSince } from "./redial.js";
 import { count } from "./text.js";
 import { holdsWithin } from "./waiting.js";
 
@@ -38,6 +39,7 @@ export class Rejoin implements Remedy {
     const { parts, clock } = this.#options;
     const { discovery, links, swim } = parts;
     const lost = this.#lost();
+    const fromMs = clock.monotonicMs();
     // The addresses of this machine may be other ones since; hubs know where the others are.
     discovery.networkChanged();
     for (const [nodeId, linkAddresses] of lost) {
@@ -50,11 +52,12 @@ export class Rejoin implements Remedy {
     const exchanged = await Promise.allSettled(linked.map((link) => swim.join(link)));
     const agreed = exchanged.filter(({ status }) => status === "fulfilled").length;
     const back = [...lost.keys()].filter((nodeId) => links.openLink(nodeId) !== undefined).length;
-    return {
-      did:
-        `dialled ${count(lost.size, "lost node")}, of which ${back} answered, ` +
-        `and exchanged views with ${count(agreed, "node")}`,
-    };
+    const did =
+      `dialled ${count(lost.size, "lost node")}, of which ${back} answered, ` +
+      `and exchanged views with ${count(agreed, "node")}`;
+    // One whose dial is still under way may yet answer because of it.
+    const isInVain = [...lost.keys()].every((id) => failedSince(discovery.found(id), fromMs));
+    return { did, changedNothing: back === 0 && isInVain };
   }
 
   /** With the addresses where they were met last. */

@@ -44,8 +44,7 @@ export class WithdrawService implements Remedy {
       .map(({ nodeName }) => nodeName);
     const where =
       others.length === 0 ? "nobody else offers it" : `requests go to ${list(others)} first`;
-    return {
-      did: `${subject.name} is announced as failing: ${where}; asked again, it still fails`,
-    };
+    const did = `${subject.name} is announced as failing: ${where}; asked again, it still fails`;
+    return { did, changedNothing: true };
   }
 }
