@@ -205,6 +205,27 @@ describe("incidents", () => {
     expect(() => world.healer.incident("nothing")).toThrow(/no incident/);
   });
 
+  it("of other nodes are read again when this node begins to lead", async () => {
+    world = new AilingWorld();
+    world.say("peer-unreachable", B, "ill");
+    world.healer.start();
+    await world.clock.advance(2_000);
+    const [own] = world.incidents();
+    const [seen] = own?.timeline ?? [];
+    if (own === undefined || seen === undefined) throw new Error("no incident");
+    const other = { ...own, id: "zzzzzzzz-aaaaaaaa", nodeId: "other" };
+    world.healer.told(other);
+    // What the one that led before wrote: it heard the end, and this one did not.
+    const end = { ...seen, atMs: seen.atMs + 60_000, step: "closed" as const };
+    const ended = { ...other, state: "passed" as const, timeline: [...other.timeline, end] };
+    world.knowledge.incidents.set(other.id, ended);
+    world.knowledge.incidents.set(own.id, { ...own, state: "passed", timeline: [seen, end] });
+    await world.healer.recall();
+    expect(world.healer.incident(other.id)).toEqual(ended);
+    expect(world.healer.incident(own.id)).toEqual(own);
+    expect(world.healer.status().open).toHaveLength(1);
+  });
+
   it("stay within the budget, of which a part is kept for what is critical", async () => {
     world = new AilingWorld();
     const subjects = Array.from({ length: 60 }, (_, index) => node(`${index}`));

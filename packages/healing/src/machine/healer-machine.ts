@@ -159,10 +159,11 @@ export class HealerMachine {
     if (!this.#isModeDecided) this.#mode.load(settings);
     this.#carriedSinceMs = now.monotonicMs;
     for (const incident of [...incidents].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-      // What this process knows already is newer.
-      if (this.book.get(incident.id) !== undefined) continue;
-      this.book.put(incident);
+      const before = this.book.get(incident.id);
       const isOwn = incident.nodeId === this.#options.self.nodeId;
+      // Of its own, this process knows more; of others, the one that led before may.
+      if (before !== undefined && (isOwn || !isLater(incident, before))) continue;
+      this.book.put(incident);
       if (isOwn && !isClosed(incident)) this.#carried.set(incident.id, incident);
     }
   }
@@ -353,6 +354,12 @@ const PAUSE_MS_MAX = 365 * 86_400_000;
 
 function beginOf({ openedAtMs }: Incident, { monotonicMs, wallMs }: Now): number {
   return monotonicMs - Math.max(0, wallMs - openedAtMs);
+}
+
+/** Both are of one incident, as its node told it. */
+function isLater(one: Incident, other: Incident): boolean {
+  const newest = ({ timeline }: Incident) => timeline.at(-1)?.atMs ?? 0;
+  return one.nodeId === other.nodeId && newest(one) > newest(other);
 }
 
 const URGENCY = { critical: 0, warning: 1, info: 2 } as const;

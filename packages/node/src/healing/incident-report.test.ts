@@ -144,6 +144,16 @@ describe("a node", () => {
     await sender.stop();
   });
 
+  it("stops although the leader is still being dialled", async () => {
+    const sender = new IncidentReporter({
+      leader: () => new Promise(() => undefined),
+      onOtherLeader: () => undefined,
+      ...{ clock: new ManualClock(), log: silentLogger },
+    });
+    sender.tell(INCIDENT);
+    await sender.stop();
+  });
+
   it("does not say again what is refused, and stops while it waits", async () => {
     let calls = 0;
     const { clock, sender } = reporter(async () => {

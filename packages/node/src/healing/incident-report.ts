@@ -116,7 +116,7 @@ export class IncidentReporter {
   }
 
   async #send(incident: Incident, signal: AbortSignal): Promise<void> {
-    const link = await this.#options.leader();
+    const link = await orAborted(this.#options.leader(), signal);
     const message = encodeMessage({ incident });
     await link?.request(METHOD, message, { priority: "bulk", timeoutMs: TIMEOUT_MS, signal });
   }
@@ -131,5 +131,19 @@ export class IncidentReporter {
     if (isMeshError(error, "MESH_BAD_REQUEST")) return;
     // A newer state of it may have come meanwhile.
     if (!this.#waiting.has(incident.id)) this.#waiting.set(incident.id, incident);
+  }
+}
+
+/** Dialling may take its time; a daemon that stops does not wait for it. */
+async function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let abort: () => void = () => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
