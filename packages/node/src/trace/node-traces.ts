@@ -11,19 +11,33 @@
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { RequestTraces, TraceScope } from "@hearthmesh/gateway";
+import { traceIdOf } from "@hearthmesh/gateway/plain";
 import type { LinkTraces } from "@hearthmesh/qwormhole";
 
 const TRACE_ID_BYTES = 16;
 const TRACE_BYTES = 25;
 
+/** Either form is made of the other when it is asked for: most requests use no link. */
 class Trace {
-  readonly traceId: string;
-  readonly bytes: Uint8Array;
+  readonly #traceparent: string | undefined;
+  #bytes: Uint8Array | undefined;
   isOver = false;
 
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.traceId = Buffer.from(bytes.buffer, bytes.byteOffset, TRACE_ID_BYTES).toString("hex");
+  constructor(from: string | Uint8Array) {
+    if (typeof from === "string") this.#traceparent = from;
+    else this.#bytes = from;
+  }
+
+  get traceId(): string {
+    if (this.#traceparent !== undefined) return traceIdOf(this.#traceparent);
+    const { buffer, byteOffset } = this.bytes;
+    return Buffer.from(buffer, byteOffset, TRACE_ID_BYTES).toString("hex");
+  }
+
+  get bytes(): Uint8Array {
+    const digits = () => this.#traceparent?.slice(3).replaceAll("-", "") ?? "";
+    this.#bytes ??= Buffer.from(digits(), "hex");
+    return this.#bytes;
   }
 }
 
@@ -37,7 +51,7 @@ export class NodeTraces implements RequestTraces {
 
   /** A request at a door. The traceparent is a valid one: `TraceSource` makes or checks it. */
   begin(traceparent: string): TraceScope {
-    const trace = new Trace(Buffer.from(traceparent.slice(3).replaceAll("-", ""), "hex"));
+    const trace = new Trace(traceparent);
     return {
       run: (work) => this.#storage.run(trace, work),
       end: () => {
