@@ -3,7 +3,6 @@ import { MeshError } from "@hearthmesh/core";
 import { EVENT_ENDPOINTS } from "../contracts/events.js";
 import type { EventFeed } from "../events/event-feed.js";
 import { sendEvents } from "../events/send-events.js";
-import { COMMON_HEADERS } from "../server/headers.js";
 import { type Call, defineRoute, type Route } from "../server/route.js";
 import type { GatewayServices, NodeServices } from "../services.js";
 
@@ -18,11 +17,14 @@ export function eventRoutes(
     defineRoute(EVENT_ENDPOINTS.events, "mesh-read", async (call) => {
       const last = call.request.headers["last-event-id"];
       const reader = feedOf(services).open(last === undefined ? undefined : String(last));
+      // Before it is taken over: with what the door says in every answer.
+      const said = Object.entries(call.reply.getHeaders());
+      const headers = Object.fromEntries(said.map(([name, value]) => [name, String(value)]));
       call.reply.hijack();
       // Answered when the client has gone: nobody waits for it.
       void sendEvents(reader, {
         response: call.reply.raw,
-        headers: COMMON_HEADERS,
+        headers,
         clock: services.clock,
         check: () => checkCaller(services, judge, call),
       });
