@@ -85,7 +85,7 @@ describe("a storage node that is gone for good", () => {
     await lost?.kill();
     const incident = await mended("replicas-missing", "what alice-node-03 kept");
     expect(textOf(incident)).toMatch(/has been away for \d+ s and counts as lost/);
-    expect(textOf(incident)).toMatch(/repair: [1-9]\d* done in \d/);
+    expect(textOf(incident)).toMatch(/repair: [1-9]\d* chunks? done \(.*\) in \d/);
     expect(textOf(incident)).toMatch(/all \d+ chunks have their copies/);
     // A node is away, so fsck cannot say `clean`; nothing is missing among the others.
     expect((await json("fsck")).counts).toEqual({});

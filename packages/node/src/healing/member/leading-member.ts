@@ -11,8 +11,16 @@ import type {
   ReliefAnswer,
   WorkerInspection,
 } from "@hearthmesh/collective";
-import { type Clock, errorFields, type Logger, MeshError, sleep } from "@hearthmesh/core";
+import {
+  type Clock,
+  errorFields,
+  formatBytes,
+  type Logger,
+  MeshError,
+  sleep,
+} from "@hearthmesh/core";
 import type { MemberGround } from "../../member-authority.js";
+import { countText } from "./fact-of.js";
 import { WORKER_LOOK_MS, WORKER_WATCH_MS } from "./limits.js";
 
 export interface LeadingMember {
@@ -101,11 +109,10 @@ export async function runWorker(
     const tookMs = clock.monotonicMs() - before;
     const did = madeText(started.worker, worker);
     if (worker.runs >= started.until) {
-      const isNew = worker.lastError !== undefined && worker.lastError !== started.worker.lastError;
-      const { atMs = 0 } = started.worker.lastError ?? {};
-      if (isNew && worker.lastError.atMs > atMs) {
+      const { lastError } = worker;
+      if (lastError !== undefined && lastError.atMs > (started.worker.lastError?.atMs ?? 0)) {
         throw new MeshError("MESH_INTERNAL", {
-          message: `the worker ${name} failed: ${worker.lastError.message}`,
+          message: `the worker ${name} failed: ${lastError.message}`,
         });
       }
       return { text: `${did} in ${(tookMs / 1000).toFixed(1)} s`, ended: true };
@@ -120,7 +127,7 @@ export async function runWorker(
 function madeText(before: WorkerInspection, now: WorkerInspection): string {
   const done = now.done - before.done;
   const errors = now.errors - before.errors;
-  const made = `${done.toLocaleString("en-US")} done`;
+  const made = `${countText(done, "chunk")} done (${formatBytes(now.bytes - before.bytes)})`;
   return errors === 0 ? made : `${made} and ${errors.toLocaleString("en-US")} failed`;
 }
 

@@ -60,7 +60,7 @@ function blockedBy(view: CoordinatorView | undefined, { subject }: Symptom): str
   );
   if (others.length < replicas) {
     const taking = `without ${node.name} ${others.length} nodes take chunks`;
-    return `${taking}, and each has ${replicas} copies: add a storage node`;
+    return `${taking}, and every chunk has ${replicas} copies: add a storage node`;
   }
   const usedBytes =
     view.nodes.find(({ nodeId }) => nodeId === node.nodeId)?.storage?.usedBytes ?? 0;
