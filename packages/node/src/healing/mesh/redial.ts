@@ -46,7 +46,22 @@ export class Redial implements Remedy {
       const did = `asked ${subject.name} where it is: ${isBack ? "a link is open" : why}`;
       return { did, changedNothing: !isBack && hub()?.reason !== undefined };
     }
-    return this.#dialNode(subject.id as NodeId, subject.name, kind === "peer-relayed", signal);
+    const nodeId = subject.id as NodeId;
+    const stale = linkOf(this.#options.parts, nodeId);
+    if (kind === "peer-unreachable" && stale?.kind === "direct") {
+      return this.#waitFor(nodeId, subject.name, signal);
+    }
+    return this.#dialNode(nodeId, subject.name, kind === "peer-relayed", signal);
+  }
+
+  /** A machine that stands still keeps its connections: a second link would be as silent. */
+  async #waitFor(nodeId: NodeId, name: string, signal: AbortSignal): Promise<RemedyOutcome> {
+    const { swim } = this.#options.parts;
+    const isAlive = () => swim.peer(nodeId)?.state === "alive";
+    const isBack = await this.#within(isAlive, signal);
+    const open = `a link to ${name} is still open`;
+    if (isBack) return { did: `${open}, and it answers again` };
+    return { did: `${open}, and nothing comes through it`, changedNothing: true };
   }
 
   async #dialNode(
