@@ -1,7 +1,7 @@
 /**
  * Which request the work under way is for: begun at an HTTP door or by a link, seen by the log and
- * by the links that are used meanwhile. It is the one place with an `AsyncLocalStorage`; parts below
- * know nothing of it, and are handed a logger and links that do.
+ * links that are used meanwhile. It is the one place with an `AsyncLocalStorage`: parts below know
+ * nothing of it, and are handed a logger and links that do.
  *
  * A trace ends with its request: what a request has set going, such as a worker or a loop that dials
  * again, does not carry its id for ever.
