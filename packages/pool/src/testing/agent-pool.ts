@@ -19,8 +19,8 @@ import { MemoryWorker } from "./memory-worker.js";
 import { MODEL_SHAPES } from "./model-shapes.js";
 
 /**
- * Ticks of 5 ms, so that the least round trip of a call in one process is 0 however busy the machine
- * is: what the planner chooses depends on nothing but what a test says.
+ * Ticks of 5 ms, so that the least round trip of a call in one process is 0 however busy the
+ * machine is: what the planner chooses depends on nothing but what a test says.
  */
 const CLOCK_TICK_MS = 5;
 function tickingClock(): Clock {
