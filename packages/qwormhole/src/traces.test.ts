@@ -66,7 +66,7 @@ describe("a trace", () => {
     expect(seen.sort()).toEqual([...expected, "stream d three", "stream e -"].sort());
   });
 
-  it("is skipped by a peer that does not know it, and costs nothing where there is none", async () => {
+  it("is skipped by a peer that does not know it, and costs nothing when absent", async () => {
     const { dialer, caller, seen } = await open({ knows: false });
     const framesBefore = dialer.inspect().framesOut;
     await dialer.request("m", bytes("plain"));

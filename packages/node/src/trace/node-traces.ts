@@ -3,11 +3,11 @@
  * links that are used meanwhile. It is the one place with an `AsyncLocalStorage`: parts below know
  * nothing of it, and are handed a logger and links that do.
  *
- * A trace ends with its request: what a request has set going, such as a worker or a loop that dials
- * again, does not carry its id for ever.
+ * A trace ends with its request: what a request has set going, such as a worker or a loop that
+ * dials again, does not carry its id for ever.
  *
- * On a link it is 25 bytes, the binary form of W3C Trace Context without its version: trace id (16),
- * parent id (8), flags (1).
+ * On a link it is 25 bytes, the binary form of W3C Trace Context without its version: trace id
+ * (16), parent id (8), flags (1).
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { RequestTraces, TraceScope } from "@hearthmesh/gateway";
