@@ -47,7 +47,7 @@ export function alertsPage() {
     "<!-- Made by `npm run docs` from deploy/monitoring/rules.yml. -->",
     "",
     "`deploy/monitoring/rules.yml` holds them for Prometheus; [watching](watching.md) says how to",
-    "load it. `rules.test.yml` beside it makes each one fire: `promtool test rules rules.test.yml`.",
+    "load it. `promtool test rules rules.test.yml` beside it makes each one fire.",
     "",
     ...Object.entries(SEVERITIES).map(([name, meaning]) => `- **${name}**: ${meaning}`),
     "",

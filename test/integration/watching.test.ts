@@ -119,7 +119,7 @@ describe("metrics", () => {
 });
 
 describe("when the only storage node is gone", () => {
-  it("the coordinator is not ready, says which step fails, and recovers with the node", async () => {
+  it("the coordinator is not ready, names the failing step, and recovers with it", async () => {
     const [node] = member.nodes;
     const { coordinator } = doors();
     await node!.kill();

@@ -15,7 +15,7 @@ import {
 import { fetchChunks } from "../client/chunk-fetch.js";
 import type { NodeLinks } from "../client/ports.js";
 import { PutStream } from "../client/put-stream.js";
-import { deferred, withSignal } from "../client/waiting.js";
+import { deferred, withSignal, withTimeout } from "../client/waiting.js";
 import type { ChunkPutOpen } from "../protocol.js";
 import { chunkIdOf } from "../storage/blake3.js";
 import type { ChunkRef, NodeInfo } from "../types.js";
@@ -25,6 +25,8 @@ import type { TicketOffice } from "./ticket-office.js";
 
 const PROBE_BYTES = 1024;
 const FILE_ID_BYTES = 16;
+/** One node that hangs must not keep the others from being asked. */
+const NODE_MS_MAX = 1_250;
 /** In front of the chunk, where the owner of a file stands. */
 const OWNER = "canary";
 
@@ -61,7 +63,8 @@ export class ChunkProbe {
       const node = this.#options.nodes.info(nodeId);
       if (node === undefined) continue;
       try {
-        await this.#probe(links, node, signal);
+        const probe = (inner: AbortSignal) => this.#probe(links, node, inner);
+        await withTimeout(this.#options.clock, NODE_MS_MAX, signal, probe);
         return { node: node.name, failed };
       } catch (error) {
         signal.throwIfAborted();

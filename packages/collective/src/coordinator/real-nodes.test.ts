@@ -266,3 +266,38 @@ describe("a chunk whose bits have flipped", () => {
     await Promise.all(nodes.map((node) => node.scrubber.stop()));
   });
 });
+
+describe("the probe of a chunk", () => {
+  const { signal } = new AbortController();
+  const links = { linkTo: (node: { nodeId: string }) => dialNode(home, node.nodeId) };
+
+  it("goes to another node each time, and leaves nothing behind", async () => {
+    const asked = new Set<string>();
+    for (let at = 0; at < 3; at++) {
+      const { node, failed } = await coordinator.probeChunk(links, signal);
+      expect(failed).toEqual([]);
+      asked.add(node);
+    }
+    expect(asked.size).toBe(3);
+    expect(allChunks().size).toBe(0);
+  });
+
+  it("names a node that cannot be reached while another keeps the chunk", async () => {
+    const [broken] = nodes;
+    const partly = {
+      linkTo: (node: { nodeId: string }) =>
+        node.nodeId === broken?.machine.nodeId
+          ? Promise.reject(new Error("the disk is stuck"))
+          : dialNode(home, node.nodeId),
+    };
+    const failed = new Set<string>();
+    for (let at = 0; at < 3; at++) {
+      const answer = await coordinator.probeChunk(partly, signal);
+      for (const one of answer.failed) failed.add(`${one.name}: ${(one.error as Error).message}`);
+    }
+    expect([...failed]).toEqual(["node-1: the disk is stuck"]);
+    const none = { linkTo: () => Promise.reject(new Error("no link at all")) };
+    await expect(coordinator.probeChunk(none, signal)).rejects.toThrow("no link at all");
+    expect(allChunks().size).toBe(0);
+  });
+});
