@@ -128,7 +128,7 @@ async function composeCoordinator(
   const storage = await openStorage({ ...base, publicKeyPem, links, peers, router });
   if (storage !== undefined) parts.push(storage);
   parts.push(filesOfPeers, { name: "peer links", start, stop: () => peers.close() }, renewal);
-  const touched = { renewal, links, peers, mesh: mesh?.mesh, pools, models: models.sources };
+  const touched = { renewal, links, peers, mesh: mesh?.mesh, models: models.sources };
   const coordinator = { ground, seat };
   const ready = () => part.ready();
   parts.push(...healingParts(healing, { ...base, ...touched, coordinator, storage, ready }));

@@ -102,14 +102,14 @@ export async function storageOnlyNode(
   const doorOptions = { config, record, credentials, startedAtMs, ...watched };
   const renewal = renewalFrom(contacts, credentials, tools);
   const { health, ready } = storageHealth(storage, canary);
-  const heal = (upper: Pick<HealingDeps, "mesh" | "pools" | "models">) => {
+  const heal = (upper: Pick<HealingDeps, "mesh" | "models">) => {
     const own = { config, record, credentials, renewal, links, peers, storage };
     const healed = { ...own, ...upper, coordinator: undefined, ready, ...tools };
     return healingParts(healing, healed);
   };
   if (!mesh || !pools) {
     const door = storageDoor({ ...doorOptions, ...tools });
-    const off = heal({ mesh: undefined, pools: undefined, models: undefined });
+    const off = heal({ mesh: undefined, models: undefined });
     return [renewal, links, storage, closing(peers), door, ...off];
   }
   const leader = (signal: AbortSignal) => coordinatorLink(links, mesh, contacts, signal);
@@ -125,7 +125,7 @@ export async function storageOnlyNode(
   const sight = { mesh, health, ready, isViewer: viewersOf(config) };
   const door = new NodeDoor({ ...config.http, ...tools, ...sight, api });
   const parts = [renewal, links, mesh, pools.part, ...models.parts, storage, closing(peers)];
-  return [...parts, metrics, door, ...heal({ mesh, pools, models: models.sources })];
+  return [...parts, metrics, door, ...heal({ mesh, models: models.sources })];
 }
 
 function noSelf(): never {

@@ -12,7 +12,6 @@ import type { Config } from "../../config/config.js";
 import type { NodeRecord } from "../../home.js";
 import type { MemberGround } from "../../member-authority.js";
 import type { MeshPart } from "../../mesh/mesh-part.js";
-import type { NodePools } from "../../pool/open-pools.js";
 import type { StoragePart } from "../../storage-part.js";
 import { probeStore } from "../../store-probe.js";
 import type { Tools } from "../../tools.js";
@@ -47,7 +46,6 @@ export interface MemberHealingDeps extends Tools {
     | undefined;
   /** Undefined while the mesh is off. */
   readonly mesh: MeshPart | undefined;
-  readonly pools: NodePools | undefined;
   readonly models: NodeModels["sources"] | undefined;
   /** Undefined on a node without the role. */
   readonly storage: StoragePart | undefined;
