@@ -15,7 +15,7 @@ const OVERLAY_PORT = 9010;
 const SERVICE_PORT = 8088;
 const LINK_PORT = 9000;
 const OVERLAY_ADDRESS = /^2[0-9a-f]{2}:/;
-const WAIT_MS = 60_000;
+const WAIT_MS = 50_000;
 
 describe.skipIf(missing !== undefined)(name, { timeout: 120_000 }, () => {
   let lab: MeshLab;

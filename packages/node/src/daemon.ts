@@ -74,10 +74,11 @@ async function runLocked(config: Config, log: Logger, traces: NodeTraces): Promi
   const record = withRoles(made, config);
   const overlay = openOverlay(config, process.env.PATH, tools);
   const parts = await buildParts(withOverlay(config, overlay), record, { ...tools, overlay });
+  // From here on children run, which a signal in the middle of the start must not leave behind.
+  const stopped = untilSignal();
   await startAll(parts);
   log.info("the node is up", { nodeName: record.name, nodeId: record.nodeId });
   process.stdout.write(banner(config, record, present === undefined));
-  const stopped = untilSignal();
   await manager?.ready(`node ${record.name} of ${record.memberId} is up`);
   const signal = await stopped;
   log.info("stopping", { reason: signal });

@@ -46,18 +46,17 @@ export class MeshPart implements Startable, MeshService {
     this.parts = makeMeshParts(options);
     const { config, record, clock, random, log } = options;
     const { swim, discovery } = this.parts;
-    const onChanged = () => {
-      swim.updateSelf();
-      discovery.networkChanged();
-    };
     this.#watch = new MeshWatch({
       swim,
       addresses: () => outsideAddresses(config.links, config.advertise),
-      onChanged,
+      onChanged: () => {
+        swim.updateSelf();
+        discovery.networkChanged();
+      },
       clock,
       log,
     });
-    this.#overOverlay = overOverlay(options, this.parts, onChanged);
+    this.#overOverlay = overOverlay(options, this.parts);
     const pseudonym = `${record.name}-${record.nodeId.slice(0, 8)}`;
     this.proxy = new ServiceProxy({ access: this.parts.services, pseudonym, clock, random, log });
     this.#report = new MeshReport({ ...options, ...this.parts });

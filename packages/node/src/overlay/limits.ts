@@ -22,6 +22,9 @@ export const OVERLAY_START_MS_MAX = 10_000;
 /** Looks in a row without an answer, after which a daemon that was up is silent. */
 export const OVERLAY_SILENT_LOOKS = 3;
 
+/** A change of the overlay leads to new dials at once, and again after each of these gaps. */
+export const OVERLAY_TELL_GAPS_MS: readonly number[] = [3_000, 5_000, 10_000, 20_000];
+
 /** Link addresses that are told before that of the overlay, so that it is not cut off. */
 export const ADDRESSES_BEFORE_OVERLAY_MAX = 6;
 

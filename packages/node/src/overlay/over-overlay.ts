@@ -4,16 +4,14 @@ import type { MeshParts, MeshPartsOptions } from "../mesh/mesh-parts.js";
 import { OverlayLinks } from "./overlay-links.js";
 import { ShorterWays } from "./shorter-ways.js";
 
-/** `onChanged`: the ways to others are other ones. */
 export function overOverlay(
   { overlay, record, doors, clock, random, log }: MeshPartsOptions,
-  { links, swim }: Pick<MeshParts, "links" | "swim">,
-  onChanged: () => void,
+  { links, swim, discovery }: Pick<MeshParts, "links" | "swim" | "discovery">,
 ): Startable[] {
   if (overlay === undefined) return [];
   const tools = { clock, random, log };
   return [
-    new OverlayLinks({ overlay, doors, onChanged, ...tools }),
+    new OverlayLinks({ overlay, doors, onChanged: () => discovery.networkChanged(), ...tools }),
     new ShorterWays({
       ...{ self: record.nodeId, overlay, links, doors },
       peer: (nodeId) => swim.peer(nodeId),

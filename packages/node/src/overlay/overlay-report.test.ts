@@ -2,7 +2,7 @@ import { networkInterfaces } from "node:os";
 import type { OpenLink } from "@hearthmesh/membership";
 import { describe, expect, it } from "vitest";
 import { outsideAddresses, reachableAddresses } from "../addresses.js";
-import { ADDRESSES_BEFORE_OVERLAY_MAX } from "./limits.js";
+import { ADDRESSES_BEFORE_OVERLAY_MAX, OVERLAY_TELL_GAPS_MS } from "./limits.js";
 import type { Overlay, OverlayPeer, OverlayStatus } from "./overlay.js";
 import { OverlayLinks } from "./overlay-links.js";
 import { overlayOfPeer, overlayReport } from "./overlay-report.js";
@@ -124,7 +124,10 @@ describe("links over an overlay", () => {
     clock: {
       setTimeout: (task: () => void) => {
         timers.push(task);
-        return { cancel: () => timers.splice(timers.indexOf(task), 1) };
+        const cancel = () => {
+          if (timers.includes(task)) timers.splice(timers.indexOf(task), 1);
+        };
+        return { cancel };
       },
     } as never,
     log: { debug: () => undefined } as never,
@@ -145,9 +148,19 @@ describe("links over an overlay", () => {
     expect(opened).toEqual([OWN]);
     overlay.become("up", [PEER]);
     expect(changes).toBe(1);
+    // Again a few times; peers that come and go meanwhile do not lead to more at once.
+    for (let times = 0; times < 5; times++) overlay.become("up", [PEER]);
+    expect([changes, timers.length]).toEqual([1, 1]);
+    for (const _gap of OVERLAY_TELL_GAPS_MS) timers.pop()?.();
+    expect(changes).toBe(1 + OVERLAY_TELL_GAPS_MS.length);
+    timers.pop()?.();
+    expect(timers).toEqual([]);
+    changes = 0;
     overlay.become("down");
-    expect(changes).toBe(1);
+    overlay.become("up", [PEER]);
+    expect([changes, timers.length]).toEqual([1, 1]);
     await links.stop();
+    expect(timers).toEqual([]);
     overlay.become("up", [PEER]);
     expect(changes).toBe(1);
   });
