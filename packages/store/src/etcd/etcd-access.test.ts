@@ -217,6 +217,20 @@ describe.skipIf(missing !== undefined)(`a small etcd of somebody else${because(m
     await cluster?.dispose();
   });
 
+  it("is dialled anew when asked to, and loses no call that is under way", async () => {
+    const store = await open(cluster.endpoints);
+    const writes: Promise<unknown>[] = [];
+    for (let at = 0; at < 20; at++) {
+      writes.push(store.transact({ success: [put(`again${at}`, Buffer.from("1"))] }));
+      if (at % 5 === 0) store.redial();
+    }
+    await Promise.all(writes);
+    expect((await store.range({ prefix: "again" })).entries).toHaveLength(20);
+    await store.transact({ success: [removeRange({ prefix: "again" })] });
+    await store.close();
+    expect(() => store.redial()).toThrow();
+  });
+
   it("refuses what is beyond its own limits, and nothing is done", async () => {
     const engine = await open(cluster.endpoints);
     const megabyte = new Uint8Array(limits.STORE_VALUE_BYTES_MAX);
