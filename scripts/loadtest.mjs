@@ -1,7 +1,8 @@
 /**
- * `npm run loadtest -- --users 100 --spawn-rate 10`: guide 4's load test. Without `--host` it starts
- * the guide's three nodes on this machine, and stops them at the end. It ends with 1 when a request
- * failed; a figure of the guide that is not met is shown, and is no failure: machines differ.
+ * `npm run loadtest -- --users 100 --spawn-rate 10`: guide 4's load test. Without `--host` it
+ * starts the guide's three nodes on this machine, and stops them at the end. It ends with 1 when a
+ * request failed; a figure of the guide that is not met is shown, and is no failure: machines
+ * differ.
  */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

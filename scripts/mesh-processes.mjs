@@ -42,7 +42,7 @@ export async function freePortBase(count, from = firstPortBase()) {
 
 /** By which a node is told what it is: ours, and those under the names of guides. */
 const OWN_VARIABLES =
-  /^((MESH|COLLECTIVE|YGGDRASIL|WATCHDOG)_.*|NODE_ID|LISTEN_HOST|LISTEN_PORT|LOG_LEVEL|NOTIFY_SOCKET)$/;
+  /^((MESH|COLLECTIVE|YGGDRASIL|WATCHDOG|LISTEN)_.*|NODE_ID|LOG_LEVEL|NOTIFY_SOCKET)$/;
 
 /** Variables of the caller must not leak into the nodes. */
 export function environment(home, variables = {}) {
@@ -106,6 +106,12 @@ export class MeshProcess {
   /** @type {Promise<{ code: number | null, signal: string | null }> | undefined} */
   exited;
 
+  /**
+   * @param {{
+   *   name: string, home: string, portBase: number, args: string[], isCoordinator?: boolean,
+   *   variables?: Record<string, string>, httpPort?: number | undefined,
+   * }} options
+   */
   constructor({ name, home, portBase, args, isCoordinator = true, variables = {}, httpPort }) {
     this.httpPort = httpPort ?? 3000 + portBase;
     this.variables = variables;

@@ -5,9 +5,9 @@
  * Ends with the engines that were tested, the names of the skipped and of the failed tests, and the
  * line `N passed, N failed`.
  *
- * Many tests run real processes and sockets on a machine that may be busy with other things. A file
- * that fails runs once more, alone; what failed at first is named as `unsteady`, since it is a fault
- * to be found, in the test or in the product. A second failure counts.
+ * Many tests run real processes and sockets on a machine that may be busy with other things. A
+ * file that fails runs once more, alone; what failed at first is named as `unsteady`, since it is a
+ * fault to be found, in the test or in the product. A second failure counts.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";

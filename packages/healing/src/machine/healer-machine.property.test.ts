@@ -53,7 +53,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
       act: fc.constant("say" as const),
       kind: fc.constantFrom(...KINDS),
       subject: fc.nat(SUBJECTS.length - 1),
-      verdict: fc.constantFrom("well", "ill", "ill", "unknown", "silent") as never,
+      verdict: fc.constantFrom<Verdict | "silent">("well", "ill", "ill", "unknown", "silent"),
     }),
   },
   {
@@ -75,7 +75,14 @@ const action: fc.Arbitrary<Action> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({
       act: fc.constant("mode" as const),
-      mode: fc.constantFrom("pause", "resume", "resume", "dry", "act", "act") as never,
+      mode: fc.constantFrom<"pause" | "resume" | "dry" | "act">(
+        "pause",
+        "resume",
+        "resume",
+        "dry",
+        "act",
+        "act",
+      ),
     }),
   },
   {

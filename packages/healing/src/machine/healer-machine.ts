@@ -60,7 +60,7 @@ export class HealerMachine {
   readonly #memory = new RemedyMemory();
   readonly #tally = new HealingTally();
   readonly #mode: ModeSwitch;
-  readonly book = new IncidentBook();
+  readonly book: IncidentBook;
   readonly #cases = new Map<string, HealingCase>();
   /** Open incidents of an earlier run of the daemon, until they are seen again or ended. */
   readonly #carried = new Map<string, Incident>();
@@ -71,6 +71,7 @@ export class HealerMachine {
 
   constructor(options: HealerMachineOptions) {
     this.#options = options;
+    this.book = new IncidentBook(options.self.nodeId);
     this.#mode = new ModeSwitch(options.configured);
   }
 

@@ -1,10 +1,18 @@
-/** The incidents that this node knows, also of other nodes: the newest `INCIDENTS_KEPT_MAX`. */
+/**
+ * The incidents that this node knows, also of other nodes: the newest `INCIDENTS_KEPT_MAX`, of one
+ * other node at most `INCIDENTS_OF_ANOTHER_MAX`.
+ */
 import type { SymptomKind } from "../fact.js";
 import { CLOSED_STATES, type Incident } from "../incident.js";
-import { INCIDENTS_KEPT_MAX } from "../limits.js";
+import { INCIDENTS_KEPT_MAX, INCIDENTS_OF_ANOTHER_MAX } from "../limits.js";
 
 export class IncidentBook {
   readonly #incidents = new Map<string, Incident>();
+  readonly #selfId: string;
+
+  constructor(selfId: string) {
+    this.#selfId = selfId;
+  }
 
   get(id: string): Incident | undefined {
     return this.#incidents.get(id);
@@ -13,9 +21,11 @@ export class IncidentBook {
   /** The oldest go first, but none that is open. */
   put(incident: Incident): void {
     this.#incidents.set(incident.id, incident);
-    if (this.#incidents.size <= INCIDENTS_KEPT_MAX) return;
-    const oldest = this.#ids().find((id) => this.#isClosed(id)) ?? this.#ids()[0];
-    if (oldest !== undefined) this.#incidents.delete(oldest);
+    const { nodeId } = incident;
+    if (nodeId !== this.#selfId) {
+      this.#forgetAbove(INCIDENTS_OF_ANOTHER_MAX, (one) => one.nodeId === nodeId);
+    }
+    this.#forgetAbove(INCIDENTS_KEPT_MAX, () => true);
   }
 
   /** The newest first. */
@@ -30,6 +40,14 @@ export class IncidentBook {
       found.push(incident);
     }
     return found;
+  }
+
+  #forgetAbove(most: number, isCounted: (incident: Incident) => boolean): void {
+    const counted = [...this.#incidents.values()].filter(isCounted);
+    if (counted.length <= most) return;
+    const ids = counted.map(({ id }) => id).sort();
+    const oldest = ids.find((id) => this.#isClosed(id)) ?? ids[0];
+    if (oldest !== undefined) this.#incidents.delete(oldest);
   }
 
   #ids(): string[] {

@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { healingLimits, type Incident } from "@hearthmesh/healing";
+import { healingLimits, type Incident, type RemedyRecord } from "@hearthmesh/healing";
 import { memoryStore, type Store } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../collective/src/coordinator/testing/manual-clock.js";
@@ -16,7 +16,7 @@ beforeEach(async () => {
 afterEach(() => rm(home, { recursive: true, force: true }));
 
 const SETTINGS = { v: 1, configured: "acting", dryRun: true } as const;
-const RECORD = {
+const RECORD: RemedyRecord = {
   ...{ v: 1, symptom: "peer-unreachable", remedy: "redial" },
   ...{ helped: 2, failed: 1, tookMs: 40 },
 } as const;
