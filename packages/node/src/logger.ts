@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Writable } from "node:stream";
-import type { LogFields, Logger } from "@hearthmesh/core";
+import { type LogFields, type Logger, printable } from "@hearthmesh/core";
 import { pino } from "pino";
 
 export interface NodeLogger {
@@ -76,7 +76,9 @@ function linesForPeople(out: NodeJS.WriteStream): Writable {
         .map(([name, value]) => `${name}=${value}`)
         .join(" ");
       const label = (LEVEL_NAMES[level] ?? String(level)).padEnd(5);
-      out.write(`${time.slice(11, 19)} ${label} ${msg}${facts === "" ? "" : `  ${facts}`}\n`, done);
+      const text = `${msg}${facts === "" ? "" : `  ${facts}`}`;
+      // Others chose some of the words, such as those of an incident: one line, and no commands.
+      out.write(`${time.slice(11, 19)} ${label} ${printable(text)}\n`, done);
     },
   });
 }

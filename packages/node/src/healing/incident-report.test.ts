@@ -25,6 +25,15 @@ const INCIDENT: Incident = {
 };
 const NODE = { kind: "node", nodeId: "node-c", name: "c", trustDomain: "home.alice" };
 
+/** As long as one can be. */
+function full(hasCandidates: boolean): Incident {
+  const text = "x".repeat(1_024);
+  const candidate = { remedy: "redial" as const, text, score: 1, success: 1, uses: 1 };
+  const choice = hasCandidates ? { candidates: [candidate, candidate] } : {};
+  const entry = { atMs: 1, afterMs: 0, step: "decided" as const, text, ...choice };
+  return { ...INCIDENT, timeline: Array.from({ length: 64 }, () => entry) };
+}
+
 function desk(role: "leader" | "follower" = "leader") {
   const told: Incident[] = [];
   const leader = {
@@ -97,11 +106,20 @@ describe("the coordinator", () => {
     expect(await codeOf(desk().say(NODE, undefined))).toBe("MESH_BAD_REQUEST");
   });
 
+  it("takes neither what is large nor what would be the newest for years", async () => {
+    const { told, say } = desk();
+    expect(await codeOf(say(NODE, full(true)))).toBe("MESH_BAD_REQUEST");
+    expect(await codeOf(say(NODE, { ...INCIDENT, id: "zzzzzzzzzz-zwaphpdg" }))).toBe(
+      "MESH_BAD_REQUEST",
+    );
+    expect(told).toEqual([]);
+  });
+
   it("takes no more than so many a minute of one node", async () => {
     const { told, say } = desk();
     const outcomes = new Set<string | undefined>();
     for (let count = 0; count < 300; count++) outcomes.add(await codeOf(say(NODE, INCIDENT)));
-    expect(told).toHaveLength(240);
+    expect(told).toHaveLength(60);
     expect([...outcomes]).toEqual(["taken", "MESH_LIMIT"]);
     expect(await codeOf(say({ ...NODE, nodeId: "node-d" }, INCIDENT))).toBe("taken");
   });
@@ -124,6 +142,19 @@ describe("a node", () => {
     });
     return { clock, sender, others };
   }
+
+  it("leaves out what there was to choose from where it would be too long", async () => {
+    const { told, say } = desk();
+    const got: Incident[] = [];
+    const { sender } = reporter(async (incident) => {
+      got.push(incident);
+      await say(NODE, incident);
+    });
+    sender.tell(full(true));
+    await sender.stop();
+    expect(got).toEqual([full(false)]);
+    expect(told).toHaveLength(1);
+  });
 
   it("tells the newest state once the leader is there, and asks the one that leads", async () => {
     const got: Incident[] = [];

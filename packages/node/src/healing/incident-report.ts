@@ -24,9 +24,13 @@ const TIMEOUT_MS = 5_000;
 const RETRY_MS = 5_000;
 /** Incidents that wait to be told; the oldest are left out, and stay in the own history. */
 const WAITING_MAX = 256;
-/** Of one node, and of all of them. An incident has some six changes in its life. */
-const PER_NODE_PER_MINUTE = 240;
-const TOTAL_PER_MINUTE = 4_800;
+/** Of one node, and of all of them: each is written to the store. An incident has six changes. */
+const PER_NODE_PER_MINUTE = 60;
+const TOTAL_PER_MINUTE = 1_200;
+/** Of one message. A full timeline fits without the remedies that there were to choose from. */
+const INCIDENT_BYTES_MAX = 96 * 1024;
+/** The time in an id, ahead of the clock here: such a one would be the newest for long. */
+const AHEAD_MS_MAX = 86_400_000;
 
 /**
  * For a coordinator. Who says so is in the certificate of the link: what the message says of its
@@ -52,9 +56,8 @@ export function incidentDesk(options: {
         const { nodeId, name: nodeName } = principalOf(peer);
         if (leadership.state.role !== "leader") throw notLeading(leadership.state);
         limiter.admit(nodeId, clock.monotonicMs());
-        const { header } = decodeMessage<{ incident?: unknown }>(body);
-        const incident = readIncident(header.incident);
-        if (incident === undefined) {
+        const incident = incidentIn(body);
+        if (incident === undefined || idMs(incident) > clock.nowMs() + AHEAD_MS_MAX) {
           throw new MeshError("MESH_BAD_REQUEST", { message: "this is no incident of healing" });
         }
         options.told({ ...incident, nodeId, nodeName });
@@ -62,6 +65,24 @@ export function incidentDesk(options: {
       },
     },
   };
+}
+
+function incidentIn(body: Uint8Array): Incident | undefined {
+  if (body.length > INCIDENT_BYTES_MAX) return undefined;
+  return readIncident(decodeMessage<{ incident?: unknown }>(body).header.incident);
+}
+
+/** An id begins with the time at which it was made. */
+function idMs({ id }: Incident): number {
+  return Number.parseInt(id, 36);
+}
+
+function messageOf(incident: Incident): Uint8Array[] {
+  const message = encodeMessage({ incident });
+  const bytes = message.reduce((sum, piece) => sum + piece.length, 0);
+  if (bytes <= INCIDENT_BYTES_MAX) return message;
+  const timeline = incident.timeline.map(({ candidates: _, ...entry }) => entry);
+  return encodeMessage({ incident: { ...incident, timeline } });
 }
 
 export interface IncidentReporterOptions {
@@ -117,8 +138,11 @@ export class IncidentReporter {
 
   async #send(incident: Incident, signal: AbortSignal): Promise<void> {
     const link = await orAborted(this.#options.leader(), signal);
-    const message = encodeMessage({ incident });
-    await link?.request(METHOD, message, { priority: "bulk", timeoutMs: TIMEOUT_MS, signal });
+    await link?.request(METHOD, messageOf(incident), {
+      priority: "bulk",
+      timeoutMs: TIMEOUT_MS,
+      signal,
+    });
   }
 
   #failed(incident: Incident, error: unknown): void {

@@ -39,6 +39,8 @@ export interface MemberKnowledgeOptions {
 export class MemberKnowledge implements KnowledgeStore {
   readonly #options: MemberKnowledgeOptions;
   #untilTrim = 0;
+  /** Whose incident a key is, as far as it is known here. */
+  #nodeOf = new Map<string, string>();
 
   constructor(options: MemberKnowledgeOptions) {
     this.#options = options;
@@ -47,6 +49,7 @@ export class MemberKnowledge implements KnowledgeStore {
   async load(): Promise<Remembered> {
     const { store, nodeId } = this.#options;
     const incidents = await this.#newestIncidents();
+    this.#nodeOf = new Map(incidents.map((one) => [INCIDENTS + one.id, one.nodeId]));
     const learnt = await store.range({ prefix: `${REMEDIES}${nodeId}/` });
     const settings = await store.get(SETTINGS + nodeId);
     return {
@@ -63,6 +66,8 @@ export class MemberKnowledge implements KnowledgeStore {
     if (!isOwn && !this.#leads()) return;
     const through = isOwn ? store : leadership.fence(store);
     await through.transact({ success: [put(INCIDENTS + incident.id, encode(incident))] });
+    if (!this.#leads()) return;
+    this.#nodeOf.set(INCIDENTS + incident.id, incident.nodeId);
     await this.#trim();
   }
 
@@ -99,16 +104,31 @@ export class MemberKnowledge implements KnowledgeStore {
 
   /** Only the one that leads removes, so that two do not count the same. */
   async #trim(): Promise<void> {
-    if (--this.#untilTrim > 0 || !this.#leads()) return;
+    if (--this.#untilTrim > 0) return;
     this.#untilTrim = TRIM_EVERY;
     const { store, leadership } = this.#options;
     const all = await store.range({ prefix: INCIDENTS }, { keysOnly: true });
-    const spare = all.entries.slice(0, -healingLimits.INCIDENTS_KEPT_MAX);
+    const spare = this.#spare(all.entries.map(({ key }) => key));
     const fenced = leadership.fence(store);
     for (let from = 0; from < spare.length; from += DELETED_AT_ONCE) {
       const some = spare.slice(from, from + DELETED_AT_ONCE);
-      await fenced.transact({ success: some.map(({ key }) => remove(key)) });
+      await fenced.transact({ success: some.map(remove) });
+      for (const key of some) this.#nodeOf.delete(key);
     }
+  }
+
+  /** What is too much, of all and of one other node. `keys` are in the order of time. */
+  #spare(keys: readonly string[]): string[] {
+    const counts = new Map<string, number>();
+    let kept = 0;
+    return [...keys].reverse().filter((key) => {
+      const node = this.#nodeOf.get(key);
+      const count = (counts.get(node ?? "") ?? 0) + 1;
+      const isOther = node !== undefined && node !== this.#options.nodeId;
+      if (isOther && count > healingLimits.INCIDENTS_OF_ANOTHER_MAX) return true;
+      counts.set(node ?? "", count);
+      return ++kept > healingLimits.INCIDENTS_KEPT_MAX;
+    });
   }
 }
 

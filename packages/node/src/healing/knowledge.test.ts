@@ -105,6 +105,22 @@ describe("in the member's store", () => {
     });
   }
 
+  it("is not filled by one other node, also when that is not of the coordinator's time", async () => {
+    const share = healingLimits.INCIDENTS_OF_ANOTHER_MAX;
+    const early = knowledge("one", "leader");
+    for (let number = 0; number < 10; number++) await early.saveIncident(incident(number, "two"));
+    const leader = knowledge("one", "leader");
+    await leader.load();
+    for (let number = 10; number < share + 150; number++) {
+      await leader.saveIncident(incident(number, "noisy"));
+    }
+    const { incidents } = await leader.load();
+    expect(incidents.filter(({ nodeId }) => nodeId === "two")).toHaveLength(10);
+    const noisy = incidents.filter(({ nodeId }) => nodeId === "noisy");
+    expect(noisy.length).toBeLessThan(share + 64);
+    expect(noisy[0]).toEqual(incident(share + 149, "noisy"));
+  });
+
   it("comes back, with the incidents of all nodes and what this one learnt", async () => {
     const one = knowledge("one", "leader");
     const two = knowledge("two", "follower");

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import type { Incident } from "../incident.js";
+import { INCIDENTS_KEPT_MAX, INCIDENTS_OF_ANOTHER_MAX } from "../limits.js";
+import { IncidentBook } from "./incident-book.js";
+
+function incident(number: number, nodeId: string, state: Incident["state"] = "open"): Incident {
+  return {
+    v: 1,
+    id: `${(2_821_109_907_456 + number).toString(36)}-aaaaaaaa`,
+    ...{ nodeId, nodeName: nodeId, state },
+    kind: "peer-unreachable",
+    subject: { type: "node", id: "b", name: "b" },
+    severity: "warning",
+    openedAtMs: number,
+    timeline: [],
+    timings: {},
+    remedies: [],
+    dryRun: false,
+  };
+}
+
+describe("the book of incidents", () => {
+  it("is not filled by another node, whatever that says of its own", () => {
+    const book = new IncidentBook("self");
+    for (let number = 0; number < 50; number++) book.put(incident(number, "self", "mended"));
+    for (let number = 50; number < 2_000; number++) book.put(incident(number, "noisy"));
+    const all = book.list({ limit: 5_000 });
+    expect(all.filter(({ nodeId }) => nodeId === "self")).toHaveLength(50);
+    expect(all).toHaveLength(50 + INCIDENTS_OF_ANOTHER_MAX);
+    expect(all[0]?.id).toBe(incident(1_999, "noisy").id);
+  });
+
+  it("keeps so many of its own, and lets go of what is closed first", () => {
+    const book = new IncidentBook("self");
+    book.put(incident(0, "self"));
+    for (let number = 1; number < INCIDENTS_KEPT_MAX + 10; number++) {
+      book.put(incident(number, "self", "mended"));
+    }
+    const all = book.list({ limit: 5_000 });
+    expect(all).toHaveLength(INCIDENTS_KEPT_MAX);
+    expect(all.at(-1)?.id).toBe(incident(0, "self").id);
+    expect(all.at(-2)?.id).toBe(incident(11, "self").id);
+  });
+});
