@@ -2,6 +2,7 @@
 import { access } from "node:fs/promises";
 import { MeshError } from "@hearthmesh/core";
 import { findProgram } from "../processes/find-program.js";
+import { shownLine } from "./peer-uri.js";
 
 /** Debian installs it where the PATH of most users does not look. */
 const FOLDERS = ["/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/usr/bin"];
@@ -38,7 +39,7 @@ export async function requireTun(
 
 /** A line of its output that says why it cannot run, or why a peer was not taken. */
 export function complaintOf(line: string): string | undefined {
-  const text = line.replace(/^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d /, "");
+  const text = shownLine(line).replace(/^\d{4}\/\d\d\/\d\d \d\d:\d\d:\d\d /, "");
   if (/^(panic: |fatal error: |An error occurred|Failed to add peer|Admin socket )/.test(text)) {
     return text;
   }
@@ -49,7 +50,7 @@ export function complaintOf(line: string): string | undefined {
 
 /** `Failed to dial TCP 10.0.0.1:9: ...`: it tries again by itself. */
 export function dialFailureOf(line: string): string | undefined {
-  return /(Failed to dial .{1,300})/.exec(line)?.[1];
+  return /(Failed to dial .{1,300})/.exec(shownLine(line))?.[1];
 }
 
 /** What to do about an end, for those that have a known cause. */

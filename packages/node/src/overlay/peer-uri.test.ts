@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { OVERLAY_URI_LENGTH_MAX } from "./limits.js";
-import { shownUri, whyNoListener, whyNoPeer } from "./peer-uri.js";
+import { shownLine, shownUri, whyNoListener, whyNoPeer } from "./peer-uri.js";
 
 const KEY = "ff".repeat(32);
 
@@ -31,6 +31,9 @@ describe("an address of a peer", () => {
     ["tcp://a b:9010", "does not begin with"],
     ['tcp://a:1\n"', "does not begin with"],
     ["socks://127.0.0.1:9050", "is not socks://proxy:port/host:port"],
+    ["socks://user:w%zzrd@127.0.0.1:1/b:2", "is not socks://proxy:port/host:port"],
+    ['socks://user:w"rd@127.0.0.1:1/b:2', "is not socks://proxy:port/host:port"],
+    ["wss://node-b:443/%zz", "is not wss://host:port"],
     ["unix://relative", "is not unix:///path"],
     ["tls://node-b:9010?kee=1", "option that is not known: kee"],
     [`tcp://${"a".repeat(OVERLAY_URI_LENGTH_MAX)}:1`, "is longer than"],
@@ -41,6 +44,14 @@ describe("an address of a peer", () => {
   it("is shown without what may be secret", () => {
     expect(shownUri("tls://b:1?password=word&key=k")).toBe("tls://b:1");
     expect(shownUri("socks://user:word@p:1/b:2")).toBe("socks://p:1/b:2");
+    // What the check lets through has no more to show.
+    const odd = "socks://user:wo@rd@127.0.0.1:1/b:2";
+    expect(whyNoPeer(odd)).toBeUndefined();
+    expect(shownUri(odd)).toBe("socks://127.0.0.1:1/b:2");
+    expect(shownUri("socks://user:wo/rd@p:1/b:2")).toBe("socks://p:1/b:2");
+    expect(shownLine(`Failed to parse peer url: ${odd} and "tls://b:1?password=word": no`)).toBe(
+      'Failed to parse peer url: socks://127.0.0.1:1/b:2 and "tls://b:1": no',
+    );
     expect(whyNoPeer("tls://b?password=word")).not.toContain("word");
     expect(whyNoPeer("socks://user:word@p/b:2")).not.toContain("word");
   });

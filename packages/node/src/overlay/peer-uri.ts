@@ -23,7 +23,13 @@ export function whyNoListener(uri: string): string | undefined {
 
 /** Without what may be secret: a user of a proxy, and what follows the `?`. */
 export function shownUri(uri: string): string {
-  return uri.replace(/[?#].*$/, "").replace(/^([a-z]+:\/\/)[^/@]*@/, "$1");
+  // Up to the last `@`: a password may contain one, and a `/`.
+  return uri.replace(/[?#].*$/, "").replace(/^([a-z0-9]+:\/\/).*@/i, "$1");
+}
+
+/** A line of the daemon, which may repeat addresses as they were given to it. */
+export function shownLine(line: string): string {
+  return line.replace(/\b[a-z0-9]+:\/\/[^\s"']+/gi, shownUri);
 }
 
 function whyNoUri(uri: string, schemes: readonly string[]): string | undefined {
@@ -43,14 +49,20 @@ function whyNoUri(uri: string, schemes: readonly string[]): string | undefined {
   return isPlace(scheme, place) ? undefined : `${shown} is not ${formOf(scheme)}`;
 }
 
+/** Yggdrasil 0.4 crashes on an address that Go's `url.Parse` does not take. */
+const USER_OF_PROXY = /^([\w.~!$&'()*+,;=@:-]|%[0-9a-f]{2})*$/i;
+
 function isPlace(scheme: string, place: string): boolean {
   if (scheme === "unix") return place.startsWith("/");
   if (scheme.startsWith("socks")) {
     const [proxy = "", target = "", ...more] = place.split("/");
-    return more.length === 0 && isEndpoint(proxy.replace(/^.*@/, "")) && isEndpoint(target);
+    const at = proxy.lastIndexOf("@");
+    const isUser = at < 0 || USER_OF_PROXY.test(proxy.slice(0, at));
+    return isUser && more.length === 0 && isEndpoint(proxy.slice(at + 1)) && isEndpoint(target);
   }
   // A path belongs to a web socket alone.
   const [host = "", ...path] = place.split("/");
+  if (/%(?![0-9a-f]{2})/i.test(path.join("/"))) return false;
   if (path.length > 0 && !scheme.startsWith("ws")) return false;
   return isEndpoint(host);
 }

@@ -56,6 +56,8 @@ describe("what yggdrasil needs", () => {
     const dial = "2026/11/21 22:11:27 Failed to dial TCP 127.0.0.1:1: connection refused";
     expect(dialFailureOf(dial)).toBe("Failed to dial TCP 127.0.0.1:1: connection refused");
     expect(complaintOf(dial)).toBeUndefined();
+    const secret = "Failed to add peer: socks://user:w@rd@p:1/b:2?password=x no";
+    expect(complaintOf(secret)).toBe("Failed to add peer: socks://p:1/b:2 no");
     expect(complaintOf("2026/11/21 22:11:27 Stopping...")).toBeUndefined();
   });
 });

@@ -29,6 +29,11 @@ describe("what systemd asks for", () => {
     }
   });
 
+  it("is told at least every half hour, however long the watchdog waits", () => {
+    const WATCHDOG_USEC = "18446744073709551614";
+    expect(takeNotifyTarget({ ...env, WATCHDOG_USEC }, 7)?.watchdogMs).toBe(3_600_000);
+  });
+
   it("may be an abstract socket, and nothing of another kind", () => {
     expect(takeNotifyTarget({ NOTIFY_SOCKET: "@hearthmesh" }, 1)?.socket).toBe("@hearthmesh");
     expect(takeNotifyTarget({ NOTIFY_SOCKET: "vsock:2:1" }, 1)).toBeUndefined();

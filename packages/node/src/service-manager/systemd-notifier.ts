@@ -12,6 +12,8 @@ import { findProgram } from "../processes/find-program.js";
 
 /** A message that takes longer is given up. */
 const SEND_MS_MAX = 5_000;
+/** A timer of Node that waits for more than 24 days does not wait at all. */
+const WATCHDOG_MS_MAX = 3_600_000;
 /** Of a status: one line for people. */
 const STATUS_LENGTH_MAX = 200;
 const FOLDERS = ["/usr/bin", "/bin"];
@@ -34,8 +36,9 @@ export function takeNotifyTarget(env: Environment, pid: number): NotifyTarget | 
   for (const name of ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"]) delete env[name];
   if (socket === undefined || !/^[/@]/.test(socket)) return undefined;
   const isOurs = watched === undefined || Number(watched) === pid;
-  const watchdogMs = Number(microseconds) / 1000;
-  return { socket, watchdogMs: isOurs && watchdogMs >= 1 ? watchdogMs : undefined };
+  const askedMs = Math.min(Number(microseconds) / 1000, WATCHDOG_MS_MAX);
+  const isTime = askedMs >= 1;
+  return { socket, watchdogMs: isOurs && isTime ? askedMs : undefined };
 }
 
 export interface SystemdNotifierOptions {
