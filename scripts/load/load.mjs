@@ -4,7 +4,7 @@ import { Tally } from "./tally.mjs";
 import { LoadUser } from "./user.mjs";
 
 /** What a user asks for, and how often among ten requests: the pages of guide 4. */
-export const REQUESTS = [
+const REQUESTS = [
   ["/health", 3],
   ["/mesh/status", 3],
   ["/mesh/peers", 2],

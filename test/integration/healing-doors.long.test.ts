@@ -74,7 +74,8 @@ describe("a machine that is lost", () => {
     expect(await page()).toMatch(
       /does not answer: [\s\S]*\nWhat was seen\n[\s\S]*\nWhat it means\n/,
     );
-    const series = `mapek_incidents_open{node="[^"]+",symptom="peer-unreachable",severity="warning"}`;
+    const labels = `node="[^"]+",symptom="peer-unreachable",severity="warning"`;
+    const series = `mapek_incidents_open{${labels}}`;
     expect(await value(coordinator.metricsUrl, series)).toBe(1);
     expect(await meshOk(coordinator.home, ["heal", "status"])).toContain("does not answer");
     node!.start();

@@ -19,6 +19,12 @@ interface Look {
   facts: number;
 }
 
+interface Answer {
+  readonly monitors: readonly Look[];
+  readonly incidents: readonly Told[];
+  readonly incident: Told;
+}
+
 interface Told {
   id: string;
   kind: string;
@@ -39,7 +45,7 @@ describe("three nodes that heal", () => {
     member = await MeshProcesses.start({ folder, storageNodes: 2, store });
     victim = member.nodes[0] as MeshProcess;
     await until("both others to be watched", async () => {
-      const { monitors } = (await ask("/api/healing")) as { monitors: Look[] };
+      const { monitors } = await ask("/api/healing");
       const watched = (name: string, facts: number) =>
         monitors.some((one) => one.name === name && one.verdict === "well" && one.facts === facts);
       return watched("peers", 2) && watched("processes", missing === undefined ? 1 : 0);
@@ -69,18 +75,18 @@ describe("three nodes that heal", () => {
   async function ask(path: string) {
     const answer = await fetch(`${member.coordinator.httpUrl}${path}`);
     if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
-    return answer.json();
+    return (await answer.json()) as Answer;
   }
 
   /** The incident that the coordinator itself saw, once it is in one of these states. */
   const incident = (kind: string, name: string, ...states: string[]) =>
     until(`${kind} of ${name} to be ${states}`, async () => {
       const { incidents } = await ask(`/api/healing/incidents?kind=${kind}`);
-      const found = (incidents as Told[]).find(
+      const found = incidents.find(
         (one) => one.subject.name === name && one.nodeName === "alice-coordinator",
       );
       if (found === undefined || !states.includes(found.state)) return false;
-      return (await ask(`/api/healing/incidents/${found.id}`)).incident as Told;
+      return (await ask(`/api/healing/incidents/${found.id}`)).incident;
     });
 
   it("tell how one of them was killed, what was tried, and that it is back", async () => {
@@ -92,7 +98,7 @@ describe("three nodes that heal", () => {
     expect(seen?.text).toMatch(/^membership declared it dead: nothing was heard of it for/);
 
     await until("a dial that failed", async () => {
-      const { timeline } = (await ask(`/api/healing/incidents/${open.id}`)).incident as Told;
+      const { timeline } = (await ask(`/api/healing/incidents/${open.id}`)).incident;
       return timeline.some(({ step, text }) => step === "applied" && text.includes("dialled "));
     });
     victim.start();

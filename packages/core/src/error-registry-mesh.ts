@@ -18,8 +18,8 @@ export const mesh = {
     500,
     2,
     "yggdrasil is not installed on this machine",
-    "Debian and Ubuntu: `apt install yggdrasil`. Others: put `yggdrasil` 0.4.7 or newer into PATH. " +
-      "Or run without it: `mesh up --overlay none`.",
+    "Debian and Ubuntu: `apt install yggdrasil`. Others: put `yggdrasil` 0.4.7 or newer into " +
+      "PATH. Or run without it: `mesh up --overlay none`.",
   ),
   MESH_OVERLAY_FAILED: define(
     500,

@@ -51,7 +51,7 @@ function head({ project, nodes, clone }: ComposePlan): string[] {
 
 function coordinatorService(node: PlannedNode): string[] {
   return [
-    "  # The member's coordinator. It keeps an invite for the others on a volume that only they have.",
+    "  # The member's coordinator. It keeps an invite for the others on a volume of theirs.",
     ...serviceHead(node),
     "    environment:",
     ...commonEnvironment(node),
@@ -136,7 +136,7 @@ function prometheusService({ project, clone }: ComposePlan): string[] {
 function grafanaService({ project, clone }: ComposePlan): string[] {
   const from = `${clone}/deploy/monitoring/grafana`;
   return [
-    "  # admin / admin at first, as Grafana ships it: it asks for another password at the first login.",
+    "  # admin / admin at first, as Grafana ships it: it asks for another one at the first login.",
     "  grafana:",
     "    image: docker.io/grafana/grafana:12.0.0",
     `    container_name: ${project}-grafana`,

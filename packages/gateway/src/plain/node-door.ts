@@ -44,7 +44,7 @@ export interface NodeDoorOptions extends DoorAddress {
   readonly mesh: MeshService;
   health(): Promise<HealthResponse>;
   ready(): Promise<HealthResponse>;
-  /** Who may read the views of the mesh from another address; absent: it opens on loopback alone. */
+  /** Who may read the views of the mesh from elsewhere; absent: it opens on loopback alone. */
   readonly isViewer?: IsViewer | undefined;
   /** What this door does not know itself; loaded when it is asked for first. */
   api?(): Promise<NodeApi>;

@@ -112,7 +112,12 @@ function ofTheMesh(deps: MeshHealingDeps, mesh: MeshPart): HealingList {
   const { record: node, coordinator, clock } = deps;
   const { parts } = mesh;
   const isRevoked = (nodeId: NodeId) => mesh.isRevoked(nodeId);
-  const peers = new PeerWatch({ parts, isRevoked, clock });
+  const peers = new PeerWatch({
+    parts,
+    isRevoked,
+    clock,
+    log: deps.log.child({ part: "healing" }),
+  });
   const { memberId, name: nodeName } = node;
   const speaksOfOthers = () => coordinator?.seat.isSeated === true;
   return {

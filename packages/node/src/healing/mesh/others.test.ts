@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type NodeId, systemClock } from "@hearthmesh/core";
+import { type NodeId, silentLogger, systemClock } from "@hearthmesh/core";
 import type { Fact, Monitor, Symptom } from "@hearthmesh/healing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ClockMonitor } from "./clock-monitor.js";
@@ -56,7 +56,7 @@ describe("a node that looks at others", () => {
   function sight(name: string) {
     const { parts } = local.node(name).mesh;
     const isRevoked = (nodeId: NodeId) => local.revoked.has(nodeId);
-    const peers = new PeerWatch({ parts, isRevoked, clock });
+    const peers = new PeerWatch({ parts, isRevoked, clock, log: silentLogger });
     return {
       ...{ parts, peers },
       lives: new PeerMonitor({ peers, parts }),

@@ -2,7 +2,7 @@
  * Follows membership and links for all monitors of other nodes: keeps the log of peers, and wakes
  * them when something changed.
  */
-import type { Clock, NodeId } from "@hearthmesh/core";
+import type { Clock, Logger, NodeId } from "@hearthmesh/core";
 import type { OpenLink, PeerChange } from "@hearthmesh/membership";
 import type { MeshPart } from "../../mesh/mesh-part.js";
 import { PeerLog, type PeerNote } from "./peer-log.js";
@@ -11,6 +11,7 @@ export interface PeerWatchOptions {
   readonly parts: Pick<MeshPart["parts"], "swim" | "links">;
   isRevoked(nodeId: NodeId): boolean;
   readonly clock: Clock;
+  readonly log: Logger;
 }
 
 export class PeerWatch {
@@ -61,6 +62,11 @@ export class PeerWatch {
     const agoMs = [heard?.udpHeardAgoMs, heard?.linkHeardAgoMs].filter((ms) => ms !== undefined);
     const silentMs = agoMs.length === 0 ? undefined : Math.min(...agoMs);
     this.#log.see({ ...peer, state: after }, clock.monotonicMs(), silentMs);
+    if (after === "left") {
+      // No incident: it said goodbye. Whoever looks for what healing made of it finds this.
+      const fields = { nodeId: peer.nodeId, nodeName: peer.name };
+      this.#options.log.info("a node left in order: ways go without it, nothing to mend", fields);
+    }
     this.#wake();
   }
 
