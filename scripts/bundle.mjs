@@ -1,7 +1,7 @@
 /**
  * `npm run bundle [-- folder]`: the daemon and all commands as one file, `dist/mesh.mjs`, for
- * images and machines without a clone. Beside it lie the two programs that run engines in processes of
- * their own, and in `node_modules` the packages with binaries, which no bundle can hold. With
+ * images and machines without a clone. Beside it lie the two programs that run engines in processes
+ * of their own, and in `node_modules` the packages with binaries, which no bundle can hold. With
  * `--built` nothing is installed or compiled before: an image has done that.
  */
 import {

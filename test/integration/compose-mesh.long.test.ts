@@ -1,8 +1,8 @@
 /**
  * `deploy/mesh-3` in containers, by the commands of the deployment guide: three nodes out of
- * nothing, one stopped and one killed, one cut off the network, all of them back. It needs root on Linux,
- * the programs podman and podman-compose, the image node:20-slim (it is not pulled), and the npm
- * and Debian registries while it builds; a `hearthmesh` image that is named in
+ * nothing, one stopped and one killed, one cut off the network, all of them back. It needs root on
+ * Linux, the programs podman and podman-compose, the image node:20-slim (it is not pulled), and the
+ * npm and Debian registries while it builds; a `hearthmesh` image that is named in
  * HEARTHMESH_TEST_IMAGE saves the build. Prometheus and Grafana are left out.
  */
 import { execFile } from "node:child_process";

@@ -1,6 +1,6 @@
 /**
- * Tells systemd how this service is (`Type=notify`): that it is up, what it does, that it stops, and
- * in time for its watchdog that the event loop turns. See sd_notify(3).
+ * Tells systemd how this service is (`Type=notify`): that it is up, what it does, that it stops,
+ * and in time for its watchdog that the event loop turns. See sd_notify(3).
  *
  * The messages are datagrams to a Unix socket, which Node cannot send: systemd's own program
  * `systemd-notify` does, and waits until they were read. It is another process than the service's
