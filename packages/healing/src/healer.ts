@@ -233,12 +233,18 @@ export class Healer implements HealerService {
   }
 
   #publish(incident: Incident): void {
-    const { log } = this.#options;
+    const { log, self } = this.#options;
     this.#recorder.incident(incident);
     const entry = incident.timeline.at(-1);
-    const tell = entry?.step === "given-up" ? log.warn.bind(log) : log.info.bind(log);
+    const isOwn = incident.nodeId === self.nodeId;
+    // Of another node it stands in the log there: nobody fills the log of this one.
+    const level = !isOwn ? "debug" : entry?.step === "given-up" ? "warn" : "info";
     const reason = `${entry?.step ?? ""}: ${entry?.text ?? ""}`;
-    tell(headline(incident), { incidentId: incident.id, nodeName: incident.nodeName, reason });
+    log[level](headline(incident), {
+      incidentId: incident.id,
+      nodeName: incident.nodeName,
+      reason,
+    });
     this.#tell({ kind: "incident", incident });
   }
 

@@ -112,6 +112,9 @@ describe("the coordinator", () => {
     expect(await codeOf(say(NODE, { ...INCIDENT, id: "zzzzzzzzzz-zwaphpdg" }))).toBe(
       "MESH_BAD_REQUEST",
     );
+    // No calendar has that day: pages would fail at it.
+    expect(await codeOf(say(NODE, { ...INCIDENT, openedAtMs: 1e308 }))).toBe("MESH_BAD_REQUEST");
+    expect(await codeOf(say(NODE, { ...INCIDENT, closedAtMs: 9e15 }))).toBe("MESH_BAD_REQUEST");
     expect(told).toEqual([]);
   });
 

@@ -13,7 +13,11 @@ const name = z.string().min(1).max(NAME_CHARS_MAX);
 const text = z.string().max(healingLimits.TEXT_CHARS_MAX);
 const number = z.number().finite();
 const remedy = z.string().regex(/^[a-z]{1,32}(-[a-z]{1,32}){0,4}$/);
-const afterMs = number.min(0).optional();
+/** A time of the calendar (ECMA-262, 21.4.1.1), and a duration within it. */
+const TIME_MS_MAX = 8.64e15;
+const timeMs = number.min(-TIME_MS_MAX).max(TIME_MS_MAX);
+const durationMs = number.min(0).max(TIME_MS_MAX);
+const afterMs = durationMs.optional();
 
 const candidate = z.object({
   remedy,
@@ -25,8 +29,8 @@ const candidate = z.object({
 });
 
 const entry = z.object({
-  atMs: number,
-  afterMs: number.min(0),
+  atMs: timeMs,
+  afterMs: durationMs,
   step: z.enum([
     ...(["seen", "detected", "decided", "blocked", "applied", "failed", "verified"] as const),
     ...(["not-helped", "rolled-back", "given-up", "closed"] as const),
@@ -46,8 +50,8 @@ const incident = z.object({
   subject: z.object({ type: name, id: name, name }),
   severity: z.enum(["info", "warning", "critical"]),
   state: z.enum(["open", "mending", "verifying", "given-up", "mended", "passed", "ended"]),
-  openedAtMs: number,
-  closedAtMs: number.optional(),
+  openedAtMs: timeMs,
+  closedAtMs: timeMs.optional(),
   timeline: z.array(entry).max(healingLimits.TIMELINE_MAX),
   timings: z.object({
     detectedMs: afterMs,
