@@ -4,6 +4,7 @@
  * left behind and stopped.
  */
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MeshLab, whyNoLab } from "../support/mesh-lab.mjs";
 import type { LabMachine } from "../support/mesh-lab-machine.mjs";
@@ -16,6 +17,15 @@ const SERVICE_PORT = 8088;
 const LINK_PORT = 9000;
 const OVERLAY_ADDRESS = /^2[0-9a-f]{2}:/;
 const WAIT_MS = 50_000;
+const STOP_MS_MAX = 40_000;
+
+/** The last lines of its log when it does not stop in time; it is killed by `close` then. */
+async function whyNotStopped(machine: LabMachine): Promise<string | undefined> {
+  const stopped = machine.stop().then(() => true);
+  if (await Promise.race([stopped, sleep(STOP_MS_MAX, false, { ref: false })])) return undefined;
+  const lines = machine.log().slice(-10);
+  return `${machine.name}: ${lines.map(({ time, msg }) => `${time} ${msg}`).join("; ")}`;
+}
 
 describe.skipIf(missing !== undefined)(name, { timeout: 120_000 }, () => {
   let lab: MeshLab;
@@ -49,8 +59,9 @@ describe.skipIf(missing !== undefined)(name, { timeout: 120_000 }, () => {
   }, 120_000);
   afterAll(async () => {
     // A daemon that is killed leaves yggdrasil behind, and the network with it.
-    await Promise.all((lab?.machines ?? []).map((machine) => machine.stop()));
+    const late = await Promise.all((lab?.machines ?? []).map(whyNotStopped));
     await lab?.close();
+    expect(late.filter((words) => words !== undefined)).toEqual([]);
   });
 
   const until = (condition: () => unknown, what: string) => lab.until(condition, what, WAIT_MS);
