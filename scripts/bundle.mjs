@@ -22,6 +22,9 @@ const isBuilt = process.argv.includes("--built");
 if (!isBuilt) setUp();
 const [folder = join(root, "dist")] = process.argv.slice(2).filter((one) => one !== "--built");
 const out = resolve(folder);
+if (existsSync(join(out, "package.json"))) {
+  throw new Error(`${out} is a package of its own: its node_modules would be replaced`);
+}
 /** They load binaries from their own folders; a bundle cannot hold those. */
 const NATIVE = ["libsql", "@napi-rs/blake-hash", "koffi"];
 /** Libraries of the engine for this platform, when they are installed; see docs/dependencies.md. */
