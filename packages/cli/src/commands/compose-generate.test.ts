@@ -55,10 +55,10 @@ describe("mesh compose generate", () => {
     for (const nodes of ["1", "27", "0", "-3", "2.5", "many", ""]) {
       await expect(generate("--nodes", nodes)).rejects.toMatchObject({ code: "MESH_BAD_REQUEST" });
     }
-    for (const project of ["", "A", "a b", "a:b", "-a", "a".repeat(33)]) {
+    for (const project of ["", "A", "a b", "a:b", "-a", "1e3", "null", "a".repeat(33)]) {
       expect(() => plan(3, project)).toThrow(/--project/);
     }
-    for (const clone of ["", "a b", "..\n- x", "$HOME", '"']) {
+    for (const clone of ["", "a b", "..\n- x", "$HOME", '"', "-", "clone"]) {
       expect(() => plan(3, "mesh", clone)).toThrow(/--clone/);
     }
   });
@@ -93,6 +93,12 @@ describe("a planned mesh", () => {
         expect(text).toContain(`\n  ${node.name}-data:\n`);
       }
     }
+  });
+
+  it("opens nothing that has no keys with the ports of the nodes", () => {
+    const text = composeFile(plan(3));
+    expect(text.match(/\$\{PUBLISH_ADDRESS:-127\.0\.0\.1\}:\d+:(8000|9090)"/g)).toHaveLength(6);
+    expect(text.match(/\$\{WATCH_ADDRESS:-127\.0\.0\.1\}:(3000:3000|9093:9090)"/g)).toHaveLength(2);
   });
 
   it("mounts files that a clone has", () => {

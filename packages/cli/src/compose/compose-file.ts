@@ -10,6 +10,8 @@ import {
 /** Where the member's nodes find their invite; the image makes the folder. */
 const INVITE_FILE = "/collective/join/nodes";
 const PUBLISH = "$" + "{PUBLISH_ADDRESS:-127.0.0.1}";
+/** Of its own: Prometheus asks nobody for a key, and Grafana's first password is known to all. */
+const WATCH = "$" + "{WATCH_ADDRESS:-127.0.0.1}";
 
 export function composeFile(plan: ComposePlan): string {
   const [coordinator, ...others] = plan.members;
@@ -123,7 +125,7 @@ function prometheusService({ project, clone }: ComposePlan): string[] {
     "    image: docker.io/prom/prometheus:v3.5.0",
     `    container_name: ${project}-prometheus`,
     "    ports:",
-    `      - "${PUBLISH}:${PROMETHEUS_PORT}:9090"`,
+    `      - "${WATCH}:${PROMETHEUS_PORT}:9090"`,
     "    volumes:",
     "      - ./prometheus.yml:/etc/prometheus/prometheus.yml:ro",
     `      - ${clone}/deploy/monitoring/rules.yml:/etc/prometheus/rules.yml:ro`,
@@ -146,7 +148,7 @@ function grafanaService({ project, clone }: ComposePlan): string[] {
     '      GF_ANALYTICS_CHECK_FOR_UPDATES: "false"',
     '      GF_USERS_ALLOW_SIGN_UP: "false"',
     "    ports:",
-    `      - "${PUBLISH}:${GRAFANA_PORT}:3000"`,
+    `      - "${WATCH}:${GRAFANA_PORT}:3000"`,
     "    volumes:",
     `      - ${from}/provisioning:/etc/grafana/provisioning:ro`,
     `      - ${from}/dashboards:/var/lib/grafana/dashboards:ro`,

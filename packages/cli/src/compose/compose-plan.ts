@@ -19,6 +19,9 @@ export const GRAFANA_PORT = 3000;
 /** Where a node's Yggdrasil listens for the others. */
 export const OVERLAY_PORT = 9010;
 
+/** They are no names in YAML. */
+const YAML_WORDS = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"];
+
 export interface ComposeRequest {
   readonly nodes: number;
   readonly project: string;
@@ -49,11 +52,11 @@ export function planCompose(request: ComposeRequest): ComposePlan {
   if (!Number.isInteger(nodes) || nodes < NODES_MIN || nodes > NODES_MAX) {
     throw refused(`--nodes takes a number from ${NODES_MIN} to ${NODES_MAX}`);
   }
-  if (!/^[a-z0-9][a-z0-9_-]{0,31}$/.test(project)) {
-    throw refused("--project takes a-z, 0-9, - and _, up to 32");
+  if (!/^[a-z][a-z0-9_-]{0,31}$/.test(project) || YAML_WORDS.includes(project)) {
+    throw refused("--project takes a letter, then a-z, 0-9, - and _, up to 32");
   }
-  if (!/^[\w./-]+$/.test(clone)) {
-    throw refused("--clone takes a path of letters, digits, /, ., - and _");
+  if (!/^[./][\w./-]*$/.test(clone)) {
+    throw refused("--clone takes a path that begins with . or /, of letters, digits, ., - and _");
   }
   const names = Array.from(
     { length: nodes },
