@@ -22,6 +22,15 @@ describe("whose clock is off", () => {
     expect(judgeClocks(offsets(12))).toMatchObject({ ownOffMs: 0, off: [] });
   });
 
+  it("is not known of two halves, so that one half cannot talk the other into it", () => {
+    for (const lie of [-60_000, 60_000]) {
+      const halves = judgeClocks(offsets(0, lie, lie));
+      expect(halves).toEqual({ ownOffMs: undefined, off: [], asked: 3 });
+      expect(judgeClocks(offsets(0, 0, lie)).off.map(({ name }) => name)).toEqual(["n2"]);
+      expect(judgeClocks(offsets(0, 0, lie, lie)).off).toHaveLength(2);
+    }
+  });
+
   it("allows for how long the answer took", () => {
     const late = { nodeId: "a", name: "a", offsetMs: CLOCK_SKEW_MS_MAX + 500, errorMs: 900 };
     expect(judgeClocks([late, ...offsets(0)]).off).toEqual([]);

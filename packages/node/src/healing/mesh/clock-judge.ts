@@ -1,7 +1,7 @@
 /**
  * Whose clock is off, from the differences to the clocks of others. No clock is right by itself:
  * the median of all, this one included, counts as the time (as in Marzullo's and NTP's choice among
- * several servers). With two clocks nobody can say which one is wrong. Pure.
+ * several servers). With two clocks nobody can say which one is wrong, nor with two halves. Pure.
  */
 import { CLOCK_SKEW_MS_MAX } from "./limits.js";
 
@@ -28,7 +28,8 @@ export function judgeClocks(offsets: readonly ClockOffset[]): ClockJudgement {
     const off = offsets.filter((one) => isOff(one.offsetMs, one.errorMs));
     return { ownOffMs: off.length === 0 && asked === 1 ? 0 : undefined, off, asked };
   }
-  const median = medianOf([0, ...offsets.map(({ offsetMs }) => offsetMs)]);
+  const [median, other] = middleOf([0, ...offsets.map(({ offsetMs }) => offsetMs)]);
+  if (isOff(other - median)) return { ownOffMs: undefined, off: [], asked };
   const off = offsets.filter((one) => isOff(one.offsetMs - median, one.errorMs));
   return { ownOffMs: -median, off, asked };
 }
@@ -37,8 +38,9 @@ export function isOff(ms: number, errorMs = 0): boolean {
   return Math.abs(ms) - errorMs > CLOCK_SKEW_MS_MAX;
 }
 
-/** Of an even count the lower of the two in the middle: a time that somebody has. */
-function medianOf(numbers: readonly number[]): number {
+/** Of an even count two: the lower one counts as the median, a time that somebody has. */
+function middleOf(numbers: readonly number[]): [number, number] {
   const sorted = [...numbers].sort((a, b) => a - b);
-  return sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+  const lower = sorted[Math.floor((sorted.length - 1) / 2)] ?? 0;
+  return [lower, sorted[Math.floor(sorted.length / 2)] ?? lower];
 }

@@ -64,6 +64,9 @@ export class ClockMonitor implements Monitor {
     const others = answers.map((answer): Fact => {
       const subject = clockOf(answer.nodeId, answer.name);
       const values = { offsetMs: Math.round(answer.offsetMs) };
+      if (ownOffMs === undefined && asked > 1) {
+        return { symptom: "clock-skew", subject, verdict: "unknown", evidence: HALVES, values };
+      }
       const isIll = off.includes(answer);
       const whose = asked < 2 ? "; of two clocks nobody can say which one is wrong" : "";
       const evidence = isIll
@@ -94,6 +97,7 @@ export class ClockMonitor implements Monitor {
   }
 }
 
+const HALVES = "half of the clocks say another time than the others: nobody can say which is wrong";
 const MARK = `(mark: ${seconds(CLOCK_SKEW_MS_MAX)})`;
 
 function ownFact(ownOffMs: number | undefined, asked: number, subject: Subject): Fact {
@@ -102,7 +106,9 @@ function ownFact(ownOffMs: number | undefined, asked: number, subject: Subject):
     const evidence =
       asked === 0
         ? "no clock of another node is known"
-        : "of two clocks nobody can say which one is wrong";
+        : asked > 1
+          ? HALVES
+          : "of two clocks nobody can say which one is wrong";
     return { symptom, subject, verdict: "unknown", evidence };
   }
   const values = { offsetMs: Math.round(ownOffMs) };
