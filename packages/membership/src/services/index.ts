@@ -2,6 +2,7 @@
 export * from "./health-checker.js";
 export { HEALTH_UNKNOWN, type HealthState, nextCheckMs, stepHealth } from "./health-machine.js";
 export { joinDuplexes } from "./join-duplexes.js";
+export { type NamedRecordStorage, NamedRecords } from "./named-records.js";
 export * from "./service-access.js";
 export {
   parseService,

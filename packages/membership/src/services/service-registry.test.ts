@@ -91,7 +91,7 @@ describe("the services of a node", () => {
     await registry.add(service());
     await expect(registry.add(service({ port: 1 }))).rejects.toMatchObject({
       code: "MESH_SERVICE_EXISTS",
-      message: expect.stringContaining("11434"),
+      message: expect.stringContaining("ollama"),
     });
     await expect(registry.remove("whisper")).rejects.toMatchObject({
       code: "MESH_NOT_FOUND",
