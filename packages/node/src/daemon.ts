@@ -6,7 +6,6 @@ import {
   MeshError,
   type Startable,
   startAll,
-  stopAll,
   systemClock,
   systemRandom,
 } from "@hearthmesh/core";
@@ -24,6 +23,7 @@ import { withPreparation } from "./pool/preparation.js";
 import { checkPorts, type WantedPort } from "./port-check.js";
 import { RunningFile } from "./running-file.js";
 import { SystemdNotifier, takeNotifyTarget } from "./service-manager/systemd-notifier.js";
+import { exitSoon, stopParts } from "./stop-parts.js";
 import type { NodeTools, Tools } from "./tools.js";
 import { NodeTraces } from "./trace/node-traces.js";
 import { VERSION } from "./version.js";
@@ -83,7 +83,8 @@ async function runLocked(config: Config, log: Logger, traces: NodeTraces): Promi
   const signal = await stopped;
   log.info("stopping", { reason: signal });
   await manager?.stopping();
-  await stopAll(parts);
+  await stopParts(parts, tools);
+  exitSoon(tools);
 }
 
 /** Undefined unless systemd started this process and asked to be told. */
