@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import type { Clock, Timer } from "@hearthmesh/core";
 import type { InferenceService, InferenceStats } from "@hearthmesh/pool";
 import { describe, expect, it } from "vitest";
@@ -71,6 +72,15 @@ describe("a canary", () => {
         },
       ],
     });
+  });
+
+  it("does not tell strangers where files lie", async () => {
+    const step = stepOf(async () => {
+      await readFile("/nowhere/of/this/node");
+      return WELL;
+    });
+    const [check] = await new Canary([step], new HandClock()).checks();
+    expect(check?.reason).toBe("ENOENT: no such file or directory, open");
   });
 
   it("waits for no step longer than its limit, and begins a stuck one once", async () => {

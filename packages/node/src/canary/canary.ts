@@ -122,8 +122,15 @@ async function settled(
   try {
     return await run();
   } catch (error) {
-    return { status: "failing", reason: error instanceof Error ? error.message : String(error) };
+    return { status: "failing", reason: reasonOf(error) };
   }
+}
+
+/** Whoever reaches the port may ask for health: where files lie is not for them. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { path } = error as NodeJS.ErrnoException;
+  return path === undefined ? error.message : error.message.replace(` '${path}'`, "");
 }
 
 function deadline(clock: Clock, delayMs: number) {
