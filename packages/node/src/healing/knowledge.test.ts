@@ -105,7 +105,7 @@ describe("in the member's store", () => {
     });
   }
 
-  it("is not filled by one other node, also when that is not of the coordinator's time", async () => {
+  it("is not filled by one other node", async () => {
     const share = healingLimits.INCIDENTS_OF_ANOTHER_MAX;
     const early = knowledge("one", "leader");
     for (let number = 0; number < 10; number++) await early.saveIncident(incident(number, "two"));
