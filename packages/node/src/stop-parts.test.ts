@@ -7,7 +7,7 @@ function partOf(name: string, stop: () => Promise<void>): Startable {
   return { name, start: async () => undefined, stop };
 }
 
-it("ends the others in order when one hangs and one fails, and names the one that hangs", async () => {
+it("ends the others in order when one hangs and one fails, and names it", async () => {
   const clock = new ManualClock();
   const ended: string[] = [];
   const left: (string | undefined)[] = [];
