@@ -47,14 +47,25 @@ const linesOf = (home: string) =>
 const storeStreams = () =>
   linesOf(member.nodes[0]!.home).filter(({ method }) => method === "chunk.put").length;
 
+/** What was found while the nodes still started is served for some seconds. */
+const untilOk = (url: string) =>
+  vi.waitFor(
+    async () => {
+      const health = await healthOf(url);
+      expect(health).toMatchObject({ status: "ok" });
+      return health;
+    },
+    { timeout: 30_000, interval: 200 },
+  );
+
 describe("readiness", () => {
   it("is real work on each node, which leaves nothing behind", async () => {
     const { coordinator, node } = doors();
-    const ready = await healthOf(`${coordinator}/health/ready`);
+    const ready = await untilOk(`${coordinator}/health/ready`);
     expect(ready).toMatchObject({ code: 200, status: "ok" });
     const tried = ready.checks.filter(({ durationMs }) => durationMs !== undefined);
     expect(tried.map(({ name }) => name)).toEqual(["store", "chunk"]);
-    const own = await healthOf(`${node}/health/ready`);
+    const own = await untilOk(`${node}/health/ready`);
     expect(own).toMatchObject({ code: 200, status: "ok" });
     expect(own.checks[0]).toMatchObject({ name: "chunk", durationMs: expect.any(Number) });
     expect(storeStreams()).toBeGreaterThan(0);
