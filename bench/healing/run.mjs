@@ -17,7 +17,8 @@
  * - crash: SIGKILL of the node that serves a service which another one offers too; outside: until a
  *   client at the first node is answered again. Then the node is started: until all four see each
  *   other.
- * - process: SIGKILL of the supervised etcd; outside: until a key is written again.
+ * - process: SIGKILL of the supervised etcd that has run for 10 s; outside: until a key is written
+ *   again.
  * - partition: the cable of a node is out for 8 s; outside: from the moment that it is back until
  *   all four see each other.
  * - replicas: SIGKILL of a storage node, which is declared lost after 5 s here instead of 15 min;

@@ -12,8 +12,11 @@ export const CHILD_COMPLAINT_LENGTH_MAX = 300;
 /** It is started again after this long, doubled each time up to the maximum. */
 export const CHILD_RESTART_MS_MIN = 250;
 export const CHILD_RESTART_MS_MAX = 30_000;
-/** After running this long, the next crash is again the first. */
-export const CHILD_STEADY_MS = 60_000;
+/**
+ * After running this long, the next crash is again the first: what cannot run ends sooner, and what
+ * was killed while it served should serve again at once.
+ */
+export const CHILD_STEADY_MS = 10_000;
 /** Time that it has to end after SIGTERM before it gets SIGKILL. */
 export const CHILD_STOP_MS_MAX = 8_000;
 /** So many ends in a row, each soon after a start, mean that it does not run. */
