@@ -65,9 +65,9 @@ export default defineConfig({
           name: "integration",
           include: ["test/integration/*.test.ts"],
           exclude,
-          testTimeout: 120_000,
-          expect: { poll: { timeout: 30_000 } },
-          hookTimeout: 120_000,
+          testTimeout: 240_000,
+          expect: { poll: { timeout: 60_000 } },
+          hookTimeout: 240_000,
           // They wait for processes more than they compute.
           maxWorkers: 2,
           sequence: { groupOrder: 1 },

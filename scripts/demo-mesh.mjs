@@ -8,8 +8,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { detail, fail, runDemo, step } from "./demo-run.mjs";
+import { freePortBase } from "./free-ports.mjs";
 import { say } from "./lib.mjs";
-import { freePortBase, meshOk } from "./mesh-processes.mjs";
+import { meshOk } from "./mesh-processes.mjs";
 import { peersOf, startThreeNodes, untilPeers } from "./three-nodes.mjs";
 
 const HTTP_PORTS = [8000, 8001, 8002];

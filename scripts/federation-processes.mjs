@@ -3,9 +3,10 @@
  * nodes each, all of them real processes on loopback. Each has a folder of its own that stands for
  * its container's file system: `data` (MESH_HOME) and `collective/certs` are in it.
  */
-import { mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { freePortBase, MeshProcess, PORT_STEP } from "./mesh-processes.mjs";
+import { freePortBase, PORT_STEP } from "./free-ports.mjs";
+import { MeshProcess } from "./mesh-processes.mjs";
 
 /** As in examples/federation/docker-compose.yml. */
 const MEMBERS = [
@@ -38,12 +39,6 @@ class Container extends MeshProcess {
     const all = { ...common, ...variables };
     super({ name, home, portBase, args: ["up"], isCoordinator, variables: all });
     this.folder = folder;
-  }
-
-  /** The end of what it printed, for people. */
-  lastLines() {
-    const lines = readFileSync(join(this.home, "daemon.out"), "utf8").trim().split("\n");
-    return [`${this.name}:`, ...lines.slice(-3)].join("\n  ");
   }
 
   get apiAddress() {
@@ -132,7 +127,7 @@ export class FederationProcesses {
     try {
       await federation.ready();
     } catch (error) {
-      const logs = federation.containers.map((one) => one.lastLines());
+      const logs = federation.containers.map((one) => `${one.name}: ${one.lastWords()}`);
       await Promise.all(federation.containers.map((container) => container.kill("SIGKILL")));
       throw new Error(`${error.message}\n${logs.join("\n")}`);
     }

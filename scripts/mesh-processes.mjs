@@ -3,46 +3,16 @@
  * MESH_HOME of its own. The demo, the benchmarks and the integration tests use it.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, openSync } from "node:fs";
-import { createServer } from "node:net";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { freePortBase, PORT_STEP } from "./free-ports.mjs";
 import { root } from "./lib.mjs";
 
 const cliPath = join(root, "packages/cli/bin/mesh.js");
-/** The default ports; `--port-base` is added to each. */
-const DOORS = [3000, 8001, 9000, 9001, 9002, 9003, 9090];
-/** Distance between two nodes, so that no default port of one meets another's. */
-export const PORT_STEP = 20;
-
-function isFree(port) {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once("error", () => resolve(false));
-    server.listen(port, "0.0.0.0", () => server.close(() => resolve(true)));
-  });
-}
-
-/**
- * Tests that run at the same time look for ports in places of their own, all of them below 32,768:
- * from there on Linux gives ports to connections that go out, which nobody sees beforehand.
- */
-function firstPortBase() {
-  return 10_000 + (Number(process.env.VITEST_POOL_ID ?? 0) % 3) * 6_500;
-}
-
-/** A `--port-base` at which `count` nodes find all their ports free. */
-export async function freePortBase(count, from = firstPortBase()) {
-  for (let base = from; base < 45_000; base += 200) {
-    const ports = Array.from({ length: count }, (_, index) =>
-      DOORS.map((port) => base + index * PORT_STEP + port),
-    ).flat();
-    const free = await Promise.all(ports.map(isFree));
-    if (free.every(Boolean)) return base;
-  }
-  throw new Error("no free ports were found");
-}
-
+/** For what hangs: a start takes 2 s, and a busy machine may be twenty times slower. */
+const READY_MS = 90_000;
+const TOLD_CHARACTERS_MAX = 2_000;
 /** By which a node is told what it is: ours, and those under the names of guides. */
 const OWN_VARIABLES =
   /^((MESH|COLLECTIVE|YGGDRASIL|WATCHDOG|LISTEN)_.*|NODE_ID|LOG_LEVEL|NOTIFY_SOCKET)$/;
@@ -145,6 +115,7 @@ export class MeshProcess {
       cwd: this.home,
       stdio: ["ignore", log, log],
     });
+    closeSync(log);
     this.exited = new Promise((resolve) => {
       this.child.once("exit", (code, signal) => resolve({ code, signal }));
     });
@@ -155,15 +126,15 @@ export class MeshProcess {
     await this.exited;
   }
 
-  /** Waits until the last door that it opens answers. */
-  async ready(timeoutMs = 30_000) {
+  /** Waits until the last door that it opens answers. Throws with the daemon's last words. */
+  async ready(timeoutMs = READY_MS) {
     const url = this.isCoordinator ? this.httpUrl : this.metricsUrl;
     const endMs = Date.now() + timeoutMs;
-    while (Date.now() < endMs) {
-      if (this.child.exitCode !== null) break;
+    let answered = "nothing";
+    while (Date.now() < endMs && this.#isRunning) {
       try {
         const answer = await fetch(`${url}/health/ready`);
-        await answer.arrayBuffer();
+        answered = `${answer.status} ${await answer.text()}`;
         // Commands find a coordinator by the file that it writes last.
         const isFound = !this.isCoordinator || existsSync(join(this.home, "run", "node.json"));
         if (answer.ok && isFound) return;
@@ -172,7 +143,16 @@ export class MeshProcess {
       }
       await sleep(50);
     }
-    throw new Error(`${this.name} did not get ready; see ${join(this.home, "daemon.out")}`);
+    const why = this.#isRunning ? `${url}/health/ready answered ${answered}` : "its process ended";
+    throw new Error(`${this.name} did not get ready: ${why}; it said: ${this.lastWords()}`);
+  }
+
+  get #isRunning() {
+    return this.child?.exitCode === null && this.child.signalCode === null;
+  }
+
+  lastWords() {
+    return readFileSync(join(this.home, "daemon.out"), "utf8").slice(-TOLD_CHARACTERS_MAX).trim();
   }
 }
 
@@ -221,19 +201,25 @@ export class MeshProcesses {
     });
     mesh.coordinators.push(mesh.coordinator);
     mesh.coordinator.start();
-    await mesh.coordinator.ready();
-    for (let index = 1; index < coordinators; index++) {
-      const at = storageNodes + index;
-      const name = `alice-coordinator-${index + 1}`;
-      await mesh.addCoordinator(join(folder, name), name, [...flags(at), ...coordinatorExtra]);
+    try {
+      await mesh.coordinator.ready();
+      for (let index = 1; index < coordinators; index++) {
+        const at = storageNodes + index;
+        const name = `alice-coordinator-${index + 1}`;
+        await mesh.addCoordinator(join(folder, name), name, [...flags(at), ...coordinatorExtra]);
+      }
+      for (let index = 1; index <= storageNodes; index++) {
+        const home = join(folder, names[index] ?? `node-0${index}`);
+        await mesh.addNode(home, names[index] ?? `alice-node-0${index}`, flags(index));
+      }
+      const stored = storageNodes + coordinators - 1;
+      await mesh.until((status) => status.totals.online >= stored, "the storage nodes");
+      return mesh;
+    } catch (error) {
+      // Nobody else could: the caller has no mesh yet.
+      await Promise.all(mesh.processes.map((process) => process.kill("SIGKILL")));
+      throw error;
     }
-    for (let index = 1; index <= storageNodes; index++) {
-      const home = join(folder, names[index] ?? `node-0${index}`);
-      await mesh.addNode(home, names[index] ?? `alice-node-0${index}`, flags(index));
-    }
-    const stored = storageNodes + coordinators - 1;
-    await mesh.until((status) => status.totals.online >= stored, "the storage nodes");
-    return mesh;
   }
 
   async addNode(home, name, flags) {
@@ -246,7 +232,7 @@ export class MeshProcesses {
   async addCoordinator(home, name, flags) {
     const coordinator = await this.#join(home, name, flags, ["coordinator", "gateway", "storage"]);
     this.coordinators.push(coordinator);
-    await coordinator.ready(60_000);
+    await coordinator.ready();
     return coordinator;
   }
 

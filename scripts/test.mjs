@@ -37,32 +37,46 @@ if (store === "etcd" && etcd === undefined) {
 setUp();
 mkdirSync(join(root, ".cache"), { recursive: true });
 /** More failed files than this are no matter of chance. */
-const SECOND_TRIES_MAX = 3;
+const SECOND_TRIES_MAX = 8;
 
 /** Runs vitest; undefined when it wrote no results. */
 function runTests(name, args) {
   const path = join(root, ".cache", `${name}.json`);
+  const errorsPath = join(root, ".cache", `${name}-set-up.json`);
   rmSync(path, { force: true });
   const long = isLong ? "1" : "";
   const env = { ...process.env, MESH_TEST_STORE: store, HEARTHMESH_TEST_LONG: long };
   const status = runTool(
     "vitest",
-    ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${path}`, ...args],
-    { env },
+    [
+      ...["run", "--reporter=default", "--reporter=./scripts/set-up-errors.mjs"],
+      ...["--reporter=json", `--outputFile.json=${path}`, ...args],
+    ],
+    { env: { ...env, HEARTHMESH_SET_UP_ERRORS: errorsPath } },
   );
   if (!existsSync(path)) return { status, files: undefined };
-  return { status, files: JSON.parse(readFileSync(path, "utf8")).testResults };
+  const setUpErrors = JSON.parse(readFileSync(errorsPath, "utf8"));
+  const files = JSON.parse(readFileSync(path, "utf8")).testResults;
+  return { status, files: files.map((file) => ({ ...file, outside: setUpErrors[file.name] })) };
 }
 
-const firstLine = (text) => String(text ?? "").split("\n", 1)[0];
+/** Enough to see why; a stack trace stands further above. */
+const TOLD_CHARACTERS_MAX = 600;
+const inOneLine = (text) => {
+  const [message = ""] = String(text ?? "").split(/\n\s+at /, 1);
+  return message
+    .trim()
+    .replaceAll(/\s*\n\s*/g, " | ")
+    .slice(0, TOLD_CHARACTERS_MAX);
+};
 
 /** One line for each failed test, or for the file when it failed outside of them. */
-function failuresOf({ name, status, message, assertionResults }) {
+function failuresOf({ name, status, message, outside, assertionResults }) {
   const failed = assertionResults
     .filter((test) => test.status === "failed")
-    .map(({ fullName, failureMessages }) => `${fullName}: ${firstLine(failureMessages?.[0])}`);
+    .map(({ fullName, failureMessages }) => `${fullName}: ${inOneLine(failureMessages?.[0])}`);
   if (status !== "failed" || failed.length > 0) return failed;
-  return [`${relative(root, name)}: ${firstLine(message)}`];
+  return [`${relative(root, name)}: ${inOneLine(message || outside?.[0])}`];
 }
 
 /** The results with those of second tries in place of the first ones. */

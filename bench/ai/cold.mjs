@@ -7,7 +7,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePortBase, MeshProcess, meshOk, PORT_STEP } from "../../scripts/mesh-processes.mjs";
+import { freePortBase, PORT_STEP } from "../../scripts/free-ports.mjs";
+import { MeshProcess, meshOk } from "../../scripts/mesh-processes.mjs";
 
 const NAMES = ["device1", "device2"];
 const LOOK_EVERY_MS = 20;

@@ -8,13 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { encodeInvite, parseInvite } from "@hearthmesh/identity";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  freePortBase,
-  MeshProcess,
-  MeshProcesses,
-  mesh,
-  meshOk,
-} from "../../scripts/mesh-processes.mjs";
+import { freePortBase } from "../../scripts/free-ports.mjs";
+import { MeshProcess, MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-bad-input-"));
 const visitor = join(folder, "visitor");
@@ -123,7 +118,7 @@ describe("invites", () => {
   });
 
   it("for another member, or answered by a server whose CA is not the pinned one", async () => {
-    const base = await freePortBase(1, member.coordinator.portBase + 400);
+    const base = await freePortBase(1);
     const bob = new MeshProcess({
       name: "bob",
       home: newHome(),
@@ -240,7 +235,7 @@ describe("a client with read on /media alone", () => {
 
 describe("the machine", () => {
   it("refuses a directory that is in use", async () => {
-    const base = await freePortBase(1, 30_000);
+    const base = await freePortBase(1);
     const stderr = await expectRefusal(
       operator,
       ["up", "--port-base", String(base)],
@@ -255,7 +250,7 @@ describe("the machine", () => {
     await new Promise<void>((resolve) => blocker.listen(0, "0.0.0.0", resolve));
     const address = blocker.address();
     const port = typeof address === "object" && address !== null ? address.port : 0;
-    const base = await freePortBase(1, 31_000);
+    const base = await freePortBase(1);
     const args = ["up", "--port-base", String(base), "--link-port", String(port)];
     const stderr = await expectRefusal(newHome(), args, "MESH_PORT_TAKEN", 7);
     expect(stderr).toContain(String(port));

@@ -9,7 +9,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { environment, freePortBase } from "../../scripts/mesh-processes.mjs";
+import { freePortBase } from "../../scripts/free-ports.mjs";
+import { environment } from "../../scripts/mesh-processes.mjs";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../", import.meta.url));

@@ -110,8 +110,11 @@ describe.skipIf(missing !== undefined)(missing ? `${name} (${missing})` : name, 
     await third.port.linkUp();
     await lab.agree([first, second, third], TIMEOUT_MS);
     for (const machine of [first, second, third]) {
-      const { routes } = await machine.json("/mesh/routes");
-      expect(routes).toHaveLength(2);
+      await lab.until(
+        async () => (await machine.json("/mesh/routes")).routes.length === 2,
+        `${machine.name} to have a route to both others`,
+        TIMEOUT_MS,
+      );
     }
     await closed(first, third.name, sinceMs);
   }, 180_000);

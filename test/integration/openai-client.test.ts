@@ -8,13 +8,8 @@ import { join } from "node:path";
 import OpenAI from "openai";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { ModelServer } from "../../packages/pool/src/testing/model-server.js";
-import {
-  freePortBase,
-  MeshProcess,
-  mesh,
-  meshOk,
-  PORT_STEP,
-} from "../../scripts/mesh-processes.mjs";
+import { freePortBase, PORT_STEP } from "../../scripts/free-ports.mjs";
+import { MeshProcess, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-openai-"));
 const homes = { admin: join(folder, "admin"), second: join(folder, "second") };

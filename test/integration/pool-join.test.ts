@@ -8,13 +8,8 @@ import { join } from "node:path";
 import { systemClock, systemRandom } from "@hearthmesh/core";
 import { createMemberCa, poolIdOf, poolRootOf } from "@hearthmesh/identity";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  freePortBase,
-  MeshProcess,
-  mesh,
-  meshOk,
-  PORT_STEP,
-} from "../../scripts/mesh-processes.mjs";
+import { freePortBase, PORT_STEP } from "../../scripts/free-ports.mjs";
+import { MeshProcess, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
 
 interface Member {
   nodeId: string;

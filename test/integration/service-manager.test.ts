@@ -12,7 +12,8 @@ import {
   NotifyListener,
   whyNoNotifyListener,
 } from "../../packages/node/src/service-manager/testing/notify-listener.js";
-import { environment, freePortBase } from "../../scripts/mesh-processes.mjs";
+import { freePortBase } from "../../scripts/free-ports.mjs";
+import { environment } from "../../scripts/mesh-processes.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const WAIT = { timeout: 60_000, interval: 50 };

@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { whyNoEtcd } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { freePortBase, MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
+import { freePortBase } from "../../scripts/free-ports.mjs";
+import { MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
 
 const missing = whyNoEtcd();
 const sha = (path: string) => createHash("sha256").update(readFileSync(path)).digest("hex");
@@ -50,7 +51,7 @@ describe.each(["sqlite", "etcd"] as const)("a member on %s", (store) => {
 
       await member.coordinator.kill("SIGKILL");
       member.coordinator.start();
-      await member.coordinator.ready(60_000);
+      await member.coordinator.ready();
       await member.until((status) => status.totals.online >= 1, "the storage node");
 
       await meshOk(friend, ["read", "/shared/large", "-o", out]);
@@ -76,6 +77,6 @@ describe.each(["sqlite", "etcd"] as const)("a member on %s", (store) => {
     expect(refused.stderr).toContain("MESH_CONFIG_INVALID");
     expect(refused.stderr).toContain(`mesh store migrate --from ${store} --to ${wanted}`);
     member.coordinator.start();
-    await member.coordinator.ready(60_000);
+    await member.coordinator.ready();
   });
 });

@@ -9,7 +9,7 @@ import { endOf, LineChild } from "./mesh-lab-namespace.mjs";
 const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
 const CLI = beside("../../packages/cli/bin/mesh.js");
 const CLOCK = beside("mesh-lab-clock.mjs");
-const START_MS_MAX = 40_000;
+const START_MS_MAX = 90_000;
 
 /** Variables of the caller must not leak into the daemons. */
 function environment(home, added = {}) {

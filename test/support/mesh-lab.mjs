@@ -14,7 +14,7 @@ import { LabNetwork } from "./mesh-lab-network.mjs";
 
 const PROGRAMS = ["ip", "tc", "iptables", "ebtables", "unshare", "nsenter", "setpriv", "mount"];
 const ALL_ROLES = ["coordinator", "gateway", "storage"];
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 /** What the lab needs of the kernel. */
 const TRIAL = [
   "mount -t sysfs none /sys",

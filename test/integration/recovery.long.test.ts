@@ -16,14 +16,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  freePortBase,
-  MeshProcess,
-  MeshProcesses,
-  mesh,
-  meshOk,
-  PORT_STEP,
-} from "../../scripts/mesh-processes.mjs";
+import { freePortBase, PORT_STEP } from "../../scripts/free-ports.mjs";
+import { MeshProcess, MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-recovery-"));
 const carol = join(folder, "carol");

@@ -20,14 +20,8 @@ import {
 } from "@hearthmesh/identity";
 import { dialLink, type Link, tlsTransport } from "@hearthmesh/qwormhole";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  freePortBase,
-  MeshProcess,
-  MeshProcesses,
-  mesh,
-  meshOk,
-  PORT_STEP,
-} from "../../scripts/mesh-processes.mjs";
+import { freePortBase, PORT_STEP } from "../../scripts/free-ports.mjs";
+import { MeshProcess, MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
 
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-peers-"));
 const clock = systemClock();
