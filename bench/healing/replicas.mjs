@@ -14,16 +14,24 @@ const copied = async (first) => {
 };
 
 /** More of them in a row meet the healer's budget of remedies in ten minutes, as they should. */
-const RUNS_MAX = 15;
+const RUNS_PER_MESH = 15;
 
-export function measureReplicas({ runs: wanted, say }) {
-  const runs = Math.min(wanted, RUNS_MAX);
+export async function measureReplicas({ runs, say }) {
+  const samples = [];
+  while (samples.length < runs) {
+    const upTo = Math.min(runs, samples.length + RUNS_PER_MESH);
+    await measureInOneMesh({ samples, upTo, runs, say });
+  }
+  return { samples };
+}
+
+function measureInOneMesh({ samples, upTo, runs, say }) {
   const flags = ["--node-lost", `${LOST_MS}ms`];
   return withFourNodes({ firstFlags: flags }, async (lab) => {
     const [first, ...others] = lab.machines;
-    const samples = [];
     await first.request("/api/files/mkdir", mkdir("/replicas"));
-    for (let run = 1; run <= runs; run++) {
+    while (samples.length < upTo) {
+      const run = samples.length + 1;
       for (let at = 0; at < FILES; at++) {
         const body = Buffer.alloc(FILE_BYTES, `${run} ${at} ${Math.random()} `);
         const path = `/api/files/content?path=${encodeURIComponent(`/replicas/${at}.bin`)}`;
@@ -50,6 +58,5 @@ export function measureReplicas({ runs: wanted, say }) {
       samples.push({ detected, decided, mended, verified, outside: copiedMs - (detected ?? 0) });
       say(`replicas ${run}/${runs}: first copy ${copiedMs} ms after the node was gone`);
     }
-    return { samples };
   });
 }
