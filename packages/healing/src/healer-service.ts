@@ -28,9 +28,21 @@ export interface HealerStatus {
     readonly applied: number;
     readonly helped: number;
     readonly failed: number;
+    /** Of the remedy for all subjects. */
     readonly breaker: "closed" | "open" | "half-open";
   }[];
+  /** Remedies that rest for one subject, because they failed for it several times in a row. */
+  readonly suspended: readonly SuspendedRemedy[];
   readonly budget: { readonly left: number; readonly of: number; readonly windowMs: number };
+}
+
+/** A remedy that is not used for one subject; for others it is. */
+export interface SuspendedRemedy {
+  readonly remedy: RemedyName;
+  readonly subject: Subject;
+  readonly failures: number;
+  /** Milliseconds until it may be tried again. */
+  readonly forMs: number;
 }
 
 /** What would be done now about one subject. */

@@ -5,6 +5,7 @@
  */
 import { type Clock, errorFields, type Logger, MeshError, type Random } from "@hearthmesh/core";
 import type { Monitor, SymptomKind, Verdict } from "./fact.js";
+import type { GatesRecord } from "./gates-record.js";
 import type {
   HealerService,
   HealerStatus,
@@ -100,6 +101,11 @@ export class Healer implements HealerService {
   /** What others wrote to the same records: shown, and not written again. */
   async recall(): Promise<void> {
     await this.#load();
+  }
+
+  /** The budget, the rates and the breakers as they stand: `Remembered.gates` of the next run. */
+  gates(): GatesRecord {
+    return this.#machine.gates(this.#now());
   }
 
   status(): HealerStatus {

@@ -7,6 +7,7 @@
  * @packageDocumentation
  */
 export type * from "./fact.js";
+export type * from "./gates-record.js";
 export { Healer, type HealerOptions } from "./healer.js";
 export type * from "./healer-service.js";
 export * from "./incident.js";

@@ -1,5 +1,6 @@
 /** What the healer remembers between runs of the daemon. */
 import type { SymptomKind } from "./fact.js";
+import type { GatesRecord } from "./gates-record.js";
 import type { Incident } from "./incident.js";
 import type { RemedyName } from "./remedy.js";
 
@@ -29,6 +30,8 @@ export interface Remembered {
   readonly incidents: readonly Incident[];
   readonly remedies: readonly RemedyRecord[];
   readonly settings: HealerSettings | undefined;
+  /** The budget and the breakers of the last run; absent: they begin anew. */
+  readonly gates?: GatesRecord | undefined;
 }
 
 /** Handed in: the member's store on a coordinator, a file elsewhere. Methods may reject. */

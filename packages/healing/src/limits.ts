@@ -25,9 +25,16 @@ export const BUDGET_WINDOW_MS = 10 * 60_000;
 export const BUDGET_RESERVED = 10;
 /** Remedies that run at the same time. */
 export const APPLYING_MAX = 4;
-/** So many failures in a row end the use of a remedy for a while. */
+/** So many failures in a row for one subject end the use of a remedy for it, for a while. */
 export const BREAKER_FAILURES = 3;
 export const BREAKER_OPEN_MS = 5 * 60_000;
+/** A remedy that failed for so many subjects within the window, and helped none, rests for all. */
+export const BREAKER_SUBJECTS = 5;
+export const BREAKER_SUBJECTS_WINDOW_MS = 10 * 60_000;
+/** Breakers of subjects; above it the one that failed the longest ago is forgotten. */
+export const BREAKERS_MAX = 1_024;
+/** What did not fail again for so long has no breaker any more; longer than any wait for a try. */
+export const BREAKER_KEPT_MS = 2 * 3_600_000;
 /** A symptom that no remedy helped against is tried again after this, growing by 2 each time. */
 export const GIVEN_UP_RETRY_MS = 60_000;
 export const GIVEN_UP_RETRY_MS_MAX = 3_600_000;

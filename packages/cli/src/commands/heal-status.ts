@@ -88,7 +88,7 @@ function monitorLines(cli: Cli, { monitors }: HealingStatusResponse): string[] {
 }
 
 /** Remedies that were used or may not be; the rest is in the JSON. */
-function remedyLines(cli: Cli, { remedies, budget }: HealingStatusResponse): string[] {
+function remedyLines(cli: Cli, { remedies, suspended, budget }: HealingStatusResponse): string[] {
   const { dim, yellow } = cli.colours;
   const window = formatDuration(budget.windowMs);
   const left = `${budget.left} of ${plural(budget.of, "remedy", "remedies")} left in ${window}`;
@@ -106,5 +106,10 @@ function remedyLines(cli: Cli, { remedies, budget }: HealingStatusResponse): str
     title === "REMEDY" || title === "" ? { title } : { title, align: "right" as const },
   );
   const table = rows.length === 0 ? [] : formatTable(columns, rows, dim);
-  return ["", ...table, `${plural(remedies.length, "remedy", "remedies")} known, ${left}`];
+  const resting = suspended.map(({ remedy, subject, failures, forMs }) => {
+    const times = `failed ${failures} times in a row`;
+    const wait = `tried again in ${formatDuration(forMs)} at the earliest`;
+    return yellow(`${printable(remedy)} rests for ${printable(subject.name)}: ${times}, ${wait}`);
+  });
+  return ["", ...table, ...resting, `${plural(remedies.length, "remedy", "remedies")} known, ${left}`];
 }

@@ -107,6 +107,16 @@ export const HealingStatusResponse = z
         breaker: z.enum(["closed", "open", "half-open"]).describe("open: not used for a while"),
       }),
     ),
+    suspended: z
+      .array(
+        z.object({
+          remedy: RemedyName,
+          subject: Subject,
+          failures: z.number().int().describe("In a row, for this subject"),
+          forMs: z.number().describe("Milliseconds until it may be tried again"),
+        }),
+      )
+      .describe("Remedies that rest for one subject; for others they are used"),
     budget: z.object({
       left: z.number().int().describe("Remedies that may still be used within the window"),
       of: z.number().int(),

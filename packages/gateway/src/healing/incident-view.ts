@@ -60,7 +60,7 @@ export function incidentView(incident: Incident): IncidentView {
 }
 
 export function healingStatusView(status: HealerStatus): HealingStatusResponse {
-  const { nodeId, nodeName, mode, verdict, monitors, open, remedies, budget } = status;
+  const { nodeId, nodeName, mode, verdict, monitors, open, remedies, suspended, budget } = status;
   return {
     ...{ nodeId, nodeName, mode, verdict },
     pausedUntilMs: status.pausedUntilMs ?? null,
@@ -70,6 +70,7 @@ export function healingStatusView(status: HealerStatus): HealingStatusResponse {
     })),
     open: open.map(incidentSummary),
     remedies: remedies.map((remedy) => ({ ...remedy, handles: [...remedy.handles] })),
+    suspended: suspended.map((one) => ({ ...one, subject: { ...one.subject } })),
     budget: { ...budget },
   };
 }

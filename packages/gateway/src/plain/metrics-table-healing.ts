@@ -59,9 +59,15 @@ export const HEALING_METRICS = {
   ),
   mapek_remedy_suspended: metric(
     "gauge",
-    "1 while a remedy is not used, because it failed several times in a row",
+    "1 while a remedy is not used at all, because it failed for several subjects in a row",
     ["node", "action"],
     'mapek_remedy_suspended{node="alice-coordinator",action="redial"} 0',
+  ),
+  mapek_remedy_suspended_subjects: metric(
+    "gauge",
+    "Subjects, such as nodes, for which a remedy is not used because it failed for them in a row",
+    ["node", "action"],
+    'mapek_remedy_suspended_subjects{node="alice-coordinator",action="redial"} 1',
   ),
   mapek_mode: metric(
     "gauge",

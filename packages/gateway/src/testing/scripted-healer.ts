@@ -43,6 +43,12 @@ export class ScriptedHealer implements HealerService {
           ...{ applied: 7, helped: 6, failed: 1 },
         },
       ],
+      suspended: [
+        {
+          ...{ remedy: "redial", failures: 3, forMs: 240_000 },
+          subject: { type: "node", id: "b2c1".repeat(16), name: "attic" },
+        },
+      ],
       budget: { left: 28, of: 30, windowMs: 600_000 },
     };
   }

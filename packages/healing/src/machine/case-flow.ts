@@ -6,8 +6,9 @@ import type { HealerMode } from "../healer-service.js";
 import type { IncidentState, RemedyCandidate } from "../incident.js";
 import { BLOCKED_MS_MAX, GIVEN_UP_RETRY_MS, GIVEN_UP_RETRY_MS_MAX } from "../limits.js";
 import type { RemedyName } from "../remedy.js";
+import type { UseOutcome } from "./circuit-breaker.js";
 import type { Tracked } from "./fact-table.js";
-import type { Cause, HealerEffect, Now, RemedyTraits } from "./healer-events.js";
+import type { Cause, HealerEffect, Now, RemedyTraits, Run } from "./healer-events.js";
 import { type HealingCase, notTakenBack } from "./healing-case.js";
 import type { HealingTally } from "./healing-tally.js";
 import { changed, type IncidentChange } from "./incident-record.js";
@@ -65,14 +66,14 @@ export function applyFailed(one: HealingCase, reason: string, context: FlowConte
   if (run === undefined) return;
   context.gates.settle(run.symptom.subject);
   note(one, { step: "failed", remedy: run.remedy, text: reason }, context);
-  failed(one, run.remedy, context);
+  failed(one, run, context);
 }
 
 /** How it stands after a look: `tracked` is undefined when nobody speaks of the subject. */
 export function settle(one: HealingCase, tracked: Tracked | undefined, context: FlowContext): void {
   if (one.phase === "applying" || one.phase === "rolling-back") return;
   if (tracked === undefined) {
-    ifVerifying(one, (remedy) => context.gates.judge(remedy, "unseen", context.now.monotonicMs));
+    if (one.phase === "verifying" && one.run !== undefined) judge(one.run, "unseen", context);
     closeOrTakeBack(one, "ended", `Nobody speaks of ${one.symptom.subject.name} now.`, context);
   } else if (!tracked.isOpen) {
     if (one.phase === "verifying") helped(one, tracked, context);
@@ -236,9 +237,9 @@ function giveUp(one: HealingCase, why: string, context: FlowContext): void {
 function helped(one: HealingCase, tracked: Tracked, context: FlowContext): void {
   const { run } = one;
   if (run === undefined) return;
-  const { gates, memory, tally, now, effects } = context;
+  const { memory, tally, now, effects } = context;
   if (run.changedNothing) {
-    gates.judge(run.remedy, "unseen", now.monotonicMs);
+    judge(run, "unseen", context);
     const after = seconds(now.monotonicMs - one.sinceMs);
     const why = `${run.remedy} had changed nothing`;
     closeOrTakeBack(
@@ -250,7 +251,7 @@ function helped(one: HealingCase, tracked: Tracked, context: FlowContext): void 
     return;
   }
   const tookMs = now.monotonicMs - run.beganAtMs;
-  gates.judge(run.remedy, "helped", now.monotonicMs);
+  judge(run, "helped", context);
   tally.count(run.remedy, "helped");
   effects.push({ kind: "remember", record: memory.learn(run.symptom.kind, run.remedy, tookMs) });
   const text = `${tracked.says} (${seconds(tookMs)} after ${run.remedy} began)`;
@@ -275,18 +276,19 @@ function checkDeadline(one: HealingCase, tracked: Tracked, context: FlowContext)
     }
     const text = `Whether it helped could not be seen ${within}: ${tracked.says}`;
     note(one, { step: "not-helped", remedy: run.remedy, text }, context);
-    context.gates.judge(run.remedy, "unseen", context.now.monotonicMs);
+    judge(run, "unseen", context);
     giveWay(one, run.remedy, context);
     return;
   }
   const text = `${headline(one.symptom)} still, ${within}: ${tracked.says}`;
   note(one, { step: "not-helped", remedy: run.remedy, text }, context);
-  failed(one, run.remedy, context);
+  failed(one, run, context);
 }
 
-function failed(one: HealingCase, remedy: RemedyName, context: FlowContext): void {
-  const { gates, memory, tally, now, effects } = context;
-  gates.judge(remedy, "failed", now.monotonicMs);
+function failed(one: HealingCase, run: Run, context: FlowContext): void {
+  const { memory, tally, effects } = context;
+  const { remedy } = run;
+  judge(run, "failed", context);
   tally.count(remedy, "failed");
   effects.push({ kind: "remember", record: memory.learn(one.symptom.kind, remedy, undefined) });
   giveWay(one, remedy, context);
@@ -326,6 +328,6 @@ function unblock(one: HealingCase): void {
   one.blockedText = undefined;
 }
 
-function ifVerifying(one: HealingCase, then: (remedy: RemedyName) => void): void {
-  if (one.phase === "verifying" && one.run !== undefined) then(one.run.remedy);
+function judge({ remedy, symptom }: Run, outcome: UseOutcome, context: FlowContext): void {
+  context.gates.judge(remedy, symptom.subject, outcome, context.now.monotonicMs);
 }

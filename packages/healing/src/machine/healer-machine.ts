@@ -11,6 +11,7 @@
  * gone, changes nothing.
  */
 import { type Random, toBase32 } from "@hearthmesh/core";
+import type { GatesRecord } from "../gates-record.js";
 import type {
   HealerMode,
   HealerStatus,
@@ -67,6 +68,7 @@ export class HealerMachine {
   #carriedSinceMs = 0;
   /** Somebody said so in this run of the daemon: newer than what was kept. */
   #isModeDecided = false;
+  #areGatesLoaded = false;
   #runs = 0;
 
   constructor(options: HealerMachineOptions) {
@@ -130,9 +132,7 @@ export class HealerMachine {
     return this.#facts.monitor(name);
   }
 
-  status({
-    monotonicMs,
-  }: Now): Pick<HealerStatus, "mode" | "pausedUntilMs" | "open" | "remedies" | "budget"> {
+  status({ monotonicMs }: Now): Omit<HealerStatus, "nodeId" | "nodeName" | "verdict" | "monitors"> {
     const { pausedUntilMs } = this.#mode;
     return {
       mode: this.#mode.mode,
@@ -143,6 +143,7 @@ export class HealerMachine {
         ...this.#tally.uses(name),
         breaker: this.#gates.breakerState(name, monotonicMs),
       })),
+      suspended: this.#gates.suspended(monotonicMs),
       budget: {
         left: this.#gates.budgetLeft(monotonicMs),
         of: BUDGET_COUNT,
@@ -155,8 +156,16 @@ export class HealerMachine {
     return this.#tally.counters();
   }
 
-  #load({ incidents, remedies, settings }: Remembered, now: Now): void {
+  /** The budget, the rates and the breakers, to be handed back to the next run. */
+  gates(now: Now): GatesRecord {
+    return this.#gates.snapshot(now);
+  }
+
+  #load({ incidents, remedies, settings, gates }: Remembered, now: Now): void {
     this.#memory.load(remedies);
+    // Once: what is recalled later is what this run wrote itself.
+    if (gates !== undefined && !this.#areGatesLoaded) this.#gates.restore(gates, now);
+    this.#areGatesLoaded = true;
     if (!this.#isModeDecided) this.#mode.load(settings);
     this.#carriedSinceMs = now.monotonicMs;
     for (const incident of [...incidents].sort((a, b) => (a.id < b.id ? -1 : 1))) {

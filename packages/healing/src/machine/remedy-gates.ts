@@ -1,44 +1,42 @@
 /**
  * What stands against the use of a remedy now: the budget of the node, the rate of the remedy for
- * one subject, its breaker, what runs already.
+ * one subject, its breakers, what runs already.
  *
  * Invariants: within any `BUDGET_WINDOW_MS` at most `BUDGET_COUNT` uses are counted, and within the
- * window of a remedy at most its count for one subject.
+ * window of a remedy at most its count for one subject. A restart of the daemon that hands back the
+ * snapshot of the last run changes nothing of that.
  */
 import type { Subject } from "../fact.js";
+import type { GatesRecord, RateRecord } from "../gates-record.js";
+import type { SuspendedRemedy } from "../healer-service.js";
 import {
   APPLYING_MAX,
-  BREAKER_OPEN_MS,
+  BREAKERS_MAX,
   BUDGET_COUNT,
   BUDGET_RESERVED,
   BUDGET_WINDOW_MS,
 } from "../limits.js";
 import type { RemedyName } from "../remedy.js";
 import type { Symptom } from "../symptom.js";
-import {
-  type Breaker,
-  begun,
-  breakerState,
-  CLOSED_BREAKER,
-  ended,
-  mayUse,
-} from "./circuit-breaker.js";
-import type { RemedyTraits } from "./healer-events.js";
+import type { BreakerState, UseOutcome } from "./circuit-breaker.js";
+import { toMonotonic, toWall } from "./gates-times.js";
+import type { Now, RemedyTraits } from "./healer-events.js";
+import { RemedyBreakers } from "./remedy-breakers.js";
 import { seconds } from "./texts.js";
 
 export class RemedyGates {
   /** Times of uses, the oldest first. */
-  #uses: number[] = [];
-  readonly #rates = new Map<string, { readonly times: number[]; readonly windowMs: number }>();
-  readonly #breakers = new Map<RemedyName, Breaker>();
+  #uses: readonly number[] = [];
+  readonly #rates = new Map<string, RateRecord>();
+  readonly #breakers = new RemedyBreakers();
   readonly #running = new Map<string, RemedyName>();
 
   /** Why it may not be used now, for a person; undefined: it may. */
   whyNot(remedy: RemedyTraits, { subject, severity }: Symptom, nowMs: number): string | undefined {
     const running = this.#running.get(subjectKey(subject));
     if (running !== undefined) return `${running} is under way for ${subject.name}`;
-    const breaker = this.#breaker(remedy.name);
-    if (!mayUse(breaker, nowMs)) return breakerText(breaker, nowMs);
+    const failing = this.#breakers.whyNot(remedy.name, subject, nowMs);
+    if (failing !== undefined) return failing;
     const { count, windowMs } = remedy.rate;
     if (this.#timesOf(remedy, subject, nowMs).length >= count) {
       return `it was used ${count} times for ${subject.name} within ${seconds(windowMs)}`;
@@ -53,11 +51,12 @@ export class RemedyGates {
   }
 
   begin(remedy: RemedyTraits, subject: Subject, nowMs: number): void {
-    this.#uses.push(nowMs);
-    const key = `${remedy.name} ${subjectKey(subject)}`;
-    const times = [...this.#timesOf(remedy, subject, nowMs), nowMs];
-    this.#rates.set(key, { times, windowMs: remedy.rate.windowMs });
-    this.#breakers.set(remedy.name, begun(this.#breaker(remedy.name), nowMs));
+    this.#uses = [...this.#uses, nowMs];
+    const { windowMs } = remedy.rate;
+    const atMs = [...this.#timesOf(remedy, subject, nowMs), nowMs];
+    const rate = { remedy: remedy.name, subject, atMs, windowMs };
+    this.#rates.set(rateKey(remedy.name, subject), rate);
+    this.#breakers.begin(remedy.name, subject, nowMs);
     this.#running.set(subjectKey(subject), remedy.name);
   }
 
@@ -66,42 +65,61 @@ export class RemedyGates {
     this.#running.delete(subjectKey(subject));
   }
 
-  judge(remedy: RemedyName, outcome: "helped" | "failed" | "unseen", nowMs: number): void {
-    this.#breakers.set(remedy, ended(this.#breaker(remedy), outcome, nowMs));
+  judge(remedy: RemedyName, subject: Subject, outcome: UseOutcome, nowMs: number): void {
+    this.#breakers.judge(remedy, subject, outcome, nowMs);
   }
 
   budgetLeft(nowMs: number): number {
     this.#uses = this.#uses.filter((atMs) => nowMs - atMs < BUDGET_WINDOW_MS);
-    return BUDGET_COUNT - this.#uses.length;
+    return Math.max(0, BUDGET_COUNT - this.#uses.length);
   }
 
-  breakerState(remedy: RemedyName, nowMs: number): "closed" | "open" | "half-open" {
-    return breakerState(this.#breaker(remedy), nowMs);
+  breakerState(remedy: RemedyName, nowMs: number): BreakerState {
+    return this.#breakers.state(remedy, nowMs);
+  }
+
+  suspended(nowMs: number): SuspendedRemedy[] {
+    return this.#breakers.suspended(nowMs);
   }
 
   /** Forgets what no longer counts. */
   sweep(nowMs: number): void {
-    for (const [key, { times, windowMs }] of this.#rates) {
-      if (times.every((atMs) => nowMs - atMs >= windowMs)) this.#rates.delete(key);
+    this.#breakers.sweep(nowMs);
+    for (const [key, { atMs, windowMs }] of this.#rates) {
+      if (atMs.every((at) => nowMs - at >= windowMs)) this.#rates.delete(key);
     }
   }
 
-  #breaker(remedy: RemedyName): Breaker {
-    return this.#breakers.get(remedy) ?? CLOSED_BREAKER;
+  snapshot(now: Now): GatesRecord {
+    this.sweep(now.monotonicMs);
+    this.budgetLeft(now.monotonicMs);
+    const rates = [...this.#rates.values()];
+    return toWall({ v: 1, usesAtMs: this.#uses, rates, ...this.#breakers.snapshot() }, now);
+  }
+
+  /** What an earlier run used counts beside what this one used already. */
+  restore(record: GatesRecord, now: Now): void {
+    const { usesAtMs, rates, subjects, remedies } = toMonotonic(record, now);
+    this.#uses = [...usesAtMs.slice(-BUDGET_COUNT), ...this.#uses].sort((a, b) => a - b);
+    for (const rate of rates.slice(-BREAKERS_MAX)) {
+      const key = rateKey(rate.remedy, rate.subject);
+      const atMs = [...rate.atMs.slice(-BUDGET_COUNT), ...(this.#rates.get(key)?.atMs ?? [])];
+      this.#rates.set(key, { ...rate, atMs: atMs.sort((a, b) => a - b) });
+    }
+    this.#breakers.restore({ subjects: subjects.slice(-BREAKERS_MAX), remedies });
+    this.sweep(now.monotonicMs);
   }
 
   #timesOf({ name, rate }: RemedyTraits, subject: Subject, nowMs: number): number[] {
-    const times = this.#rates.get(`${name} ${subjectKey(subject)}`)?.times ?? [];
+    const times = this.#rates.get(rateKey(name, subject))?.atMs ?? [];
     return times.filter((atMs) => nowMs - atMs < rate.windowMs);
   }
 }
 
-function breakerText({ failures, openedAtMs = 0 }: Breaker, nowMs: number): string {
-  const waitMs = Math.max(0, openedAtMs + BREAKER_OPEN_MS - nowMs);
-  if (waitMs === 0) return `it failed ${failures} times in a row and is being tried elsewhere`;
-  return `it failed ${failures} times in a row and rests for ${seconds(waitMs)}`;
-}
-
 function subjectKey({ type, id }: Subject): string {
   return `${type} ${id}`;
+}
+
+function rateKey(remedy: RemedyName, subject: Subject): string {
+  return `${remedy} ${subjectKey(subject)}`;
 }

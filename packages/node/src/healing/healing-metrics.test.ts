@@ -49,6 +49,9 @@ describe("the metrics of healing", () => {
     expect(lines("mapek_remedy_suspended")).toEqual([
       'mapek_remedy_suspended{node="home",action="redial"} 1',
     ]);
+    expect(lines("mapek_remedy_suspended_subjects")).toEqual([
+      'mapek_remedy_suspended_subjects{node="home",action="redial"} 1',
+    ]);
     healer.pause(undefined, "me");
     expect(lines("mapek_mode").map((line) => line.slice(-1))).toEqual(["0", "0", "1"]);
   });

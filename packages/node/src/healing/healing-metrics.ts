@@ -43,6 +43,7 @@ export class HealingMetrics {
       monitors,
       open,
       remedies,
+      suspended,
       budget,
     } = this.#healer.status();
     const counters = this.#healer.counters();
@@ -82,6 +83,10 @@ export class HealingMetrics {
       ...remedies.map(({ name: action, breaker }) =>
         one("mapek_remedy_suspended", breaker === "open" ? 1 : 0, { action }),
       ),
+      ...remedies.map(({ name: action }) => {
+        const count = suspended.filter(({ remedy }) => remedy === action).length;
+        return one("mapek_remedy_suspended_subjects", count, { action });
+      }),
       ...MODES.map((name) => one("mapek_mode", name === mode ? 1 : 0, { mode: name })),
       one("mapek_budget_left", budget.left),
     ];
