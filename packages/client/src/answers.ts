@@ -53,12 +53,13 @@ export function problemOf(status: number, text: string): MeshError {
   return new MeshError(code, { message: `the server answered with status ${status}` });
 }
 
-/** The detail, and every field that was wrong. */
+/** The detail, and every field that was wrong, unless it names them itself, as ours does. */
 function withFields(problem: Record<string, unknown>): unknown {
   const detail = problem.detail ?? problem.title;
   if (!Array.isArray(problem.errors) || problem.errors.length === 0) return detail;
   const fields = (problem.errors as { field?: unknown; message?: unknown }[])
     .map((one) => `${String(one.field)}: ${String(one.message)}`)
     .join("; ");
+  if (String(detail).includes(fields)) return detail;
   return `${String(detail)} (${fields})`;
 }

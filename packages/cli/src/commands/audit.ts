@@ -3,9 +3,9 @@ import type { AuditRecordView } from "@hearthmesh/gateway/contracts";
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
-import { usageError } from "../failures.js";
 import { formatTable } from "../table.js";
 import { formatTime, plural, printable } from "../text.js";
+import { parseWholeNumber } from "../whole-number.js";
 
 interface Options extends DoorOptions {
   after?: string;
@@ -28,11 +28,11 @@ export function auditCommand(cli: Cli): MeshCommand {
     );
   return withDoorOptions(command).action(async (options: Options) => {
     if (options.verify === true) return verify(cli, options);
-    const limit = wholeNumber("--limit", options.limit);
+    const limit = parseWholeNumber(options.limit, "--limit");
     const start =
       options.after === undefined
         ? { newest: true }
-        : { after: wholeNumber("--after", options.after) };
+        : { after: parseWholeNumber(options.after, "--after", { least: 0 }) };
     await throughDoor(cli, options, async ({ api }) => {
       const { audit } = await import("@hearthmesh/client");
       const answer = await audit(api, { limit, ...start });
@@ -73,9 +73,4 @@ function describeRecord(record: AuditRecordView): string[] {
     .map(([name, value]) => `${name}=${String(value)}`)
     .join(" ");
   return [String(sequence), formatTime(atMs), action, subject, by, details].map(printable);
-}
-
-function wholeNumber(option: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text);
-  throw usageError(`${option} is a whole number, not ${JSON.stringify(text)}`);
 }

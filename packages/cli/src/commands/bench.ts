@@ -3,9 +3,9 @@ import type { RingBenchResponse } from "@hearthmesh/gateway/contracts";
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
-import { usageError } from "../failures.js";
 import { formatTable } from "../table.js";
 import { printable } from "../text.js";
+import { parseWholeNumber } from "../whole-number.js";
 
 interface Options extends DoorOptions {
   threads?: string;
@@ -21,7 +21,7 @@ export function benchEngineCommand(cli: Cli): MeshCommand {
     .option("--json", "as JSON")
     .withExamples("mesh bench engine", "mesh bench engine --threads 4");
   return withDoorOptions(command).action(async (options: Options) => {
-    const threads = wholeNumber(options.threads, "--threads", 1, 256);
+    const threads = parseWholeNumber(options.threads, "--threads", { most: 256 });
     await throughNodeDoor(cli, options, async ({ api }) => {
       const { benchEngine } = await import("@hearthmesh/client");
       const found = await benchEngine(api, threads === undefined ? {} : { threads });
@@ -64,7 +64,7 @@ export function benchRingCommand(cli: Cli): MeshCommand {
     .withExamples("mesh bench ring", "mesh bench ring --model llama-3 --tokens 32");
   return withDoorOptions(command).action(async (options: Options) => {
     const { model } = options;
-    const tokens = wholeNumber(options.tokens, "--tokens", 2, 1024);
+    const tokens = parseWholeNumber(options.tokens, "--tokens", { least: 2, most: 1024 });
     await throughNodeDoor(cli, options, async ({ api }) => {
       const { benchRing } = await import("@hearthmesh/client");
       const found = await benchRing(api, {
@@ -98,16 +98,4 @@ function ringLines(cli: Cli, { rows }: RingBenchResponse): string[] {
   const times = ["COMPUTE MS", "EXCHANGE MS", "EXCHANGE P50", "WHY NOT"];
   const columns = [...titles, ...times].map((title) => ({ title }));
   return formatTable(columns, cells, cli.colours.dim);
-}
-
-function wholeNumber(
-  text: string | undefined,
-  option: string,
-  least: number,
-  most: number,
-): number | undefined {
-  if (text === undefined) return undefined;
-  const value = Number(text);
-  if (/^\d{1,6}$/.test(text) && value >= least && value <= most) return value;
-  throw usageError(`${option} is a whole number from ${least} to ${most}`);
 }

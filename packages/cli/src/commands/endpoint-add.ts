@@ -5,8 +5,8 @@ import { collect, MeshCommand } from "../command.js";
 import { type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
 import { usageError } from "../failures.js";
 import { printable } from "../text.js";
+import { parseWholeNumber } from "../whole-number.js";
 import { splitNetworks } from "./key-create.js";
-import { parseWhole } from "./kv-door.js";
 
 interface Options extends DoorOptions {
   url?: string;
@@ -58,7 +58,7 @@ function requestOf(cli: Cli, name: string, options: Options): AiEndpointAddReque
   if (known === undefined) {
     throw usageError(`--kind is one of ${KINDS.join(", ")}, not ${JSON.stringify(kind)}`);
   }
-  const requestsAtOnce = parseWhole(options.atOnce, "--at-once");
+  const requestsAtOnce = parseWholeNumber(options.atOnce, "--at-once");
   return {
     name,
     url,

@@ -1,10 +1,10 @@
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
-import { usageError } from "../failures.js";
 import { lastedText, paintIncidentState, remediesText } from "../healing/heal-text.js";
 import { formatTable } from "../table.js";
 import { formatTime, printable } from "../text.js";
+import { parseWholeNumber } from "../whole-number.js";
 
 interface Options extends DoorOptions {
   kind?: string;
@@ -29,10 +29,7 @@ export function healHistoryCommand(cli: Cli): MeshCommand {
     );
   return withDoorOptions(command).action(async (options: Options) => {
     const { kind, node, before } = options;
-    if (!/^\d{1,3}$/.test(options.limit)) {
-      throw usageError(`--limit is a whole number, not ${JSON.stringify(options.limit)}`);
-    }
-    const limit = Number(options.limit);
+    const limit = parseWholeNumber(options.limit, "--limit", { most: 100 });
     await throughNodeDoor(cli, options, async ({ api }) => {
       const { listIncidents } = await import("@hearthmesh/client");
       const answer = await listIncidents(api, { kind, node, before, limit });

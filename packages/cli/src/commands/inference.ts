@@ -5,6 +5,7 @@ import { collect, MeshCommand } from "../command.js";
 import { type Door, type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
 import { usageError } from "../failures.js";
 import { printableLines } from "../text.js";
+import { parseWholeNumber } from "../whole-number.js";
 import { planLines } from "./inference-plan.js";
 import { splitNetworks } from "./key-create.js";
 
@@ -103,8 +104,8 @@ function questionOf(prompt: string, options: Options): InferenceQuestion {
     temperature: parseNumber(options.temperature, "--temperature", 2) ?? TEMPERATURE_DEFAULT,
     top_p: parseNumber(options.topP, "--top-p", 1) ?? 1,
     ...(model === undefined ? {} : { model }),
-    ...optional("max_tokens", parseInteger(options.maxTokens, "--max-tokens", 1)),
-    ...optional("seed", parseInteger(options.seed, "--seed", 0)),
+    ...optional("max_tokens", parseWholeNumber(options.maxTokens, "--max-tokens")),
+    ...optional("seed", parseWholeNumber(options.seed, "--seed", { least: 0 })),
     ...(stop.length === 0 ? {} : { stop }),
     ...(members.length === 0 ? {} : { only_members: members }),
     ...(options.placement === undefined ? {} : { placement: placementOf(options.placement) }),
@@ -124,12 +125,6 @@ function placementOf(text: string): "R" | "T" {
 
 function optional<Name extends string>(name: Name, value: number | undefined) {
   return (value === undefined ? {} : { [name]: value }) as { [Key in Name]?: number };
-}
-
-function parseInteger(text: string | undefined, option: string, min: number): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,15}$/.test(text) && Number(text) >= min) return Number(text);
-  throw usageError(`${option} is a whole number from ${min} on, not ${JSON.stringify(text)}`);
 }
 
 function parseNumber(text: string | undefined, option: string, max: number): number | undefined {

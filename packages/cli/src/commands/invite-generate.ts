@@ -4,6 +4,7 @@ import { collect, MeshCommand } from "../command.js";
 import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
 import { usageError } from "../failures.js";
 import { formatGrantLine, formatTime, plural } from "../text.js";
+import { parseWholeNumber } from "../whole-number.js";
 
 interface Options extends DoorOptions {
   grant?: string[];
@@ -64,13 +65,10 @@ function toRequest(options: Options): InviteCreateRequest {
   if (isNode && grants.length > 0) {
     throw usageError("--grant is for people and --node for machines: choose one");
   }
-  if (!/^\d+$/.test(options.maxUses)) {
-    throw usageError(`--max-uses is a number, not ${JSON.stringify(options.maxUses)}`);
-  }
   return {
     kind: isNode ? "node" : "person",
     grants,
-    maxUses: Number(options.maxUses),
+    maxUses: parseWholeNumber(options.maxUses, "--max-uses"),
     validity: options.validity,
     description: options.description ?? "",
     ...(isNode ? { roles: (options.role ?? ["storage"]) as ("storage" | "gateway" | "ai")[] } : {}),

@@ -4,7 +4,7 @@ import { collect, MeshCommand } from "../command.js";
 import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
 import { usageError } from "../failures.js";
 import { formatTime } from "../text.js";
-import { parseWhole } from "./kv-door.js";
+import { parseWholeNumber } from "../whole-number.js";
 
 interface Options extends DoorOptions {
   scope?: string[];
@@ -95,9 +95,9 @@ function aiLimits(
   options: Options,
   scopes: readonly ApiKeyScope[],
 ): Pick<ApiKeyCreateRequest, "ai"> {
-  const requestsAtOnce = parseWhole(options.aiAtOnce, "--ai-at-once");
-  const requestsPerMinute = parseWhole(options.aiPerMinute, "--ai-per-minute");
-  const tokensPerDay = parseWhole(options.aiTokensPerDay, "--ai-tokens-per-day");
+  const requestsAtOnce = parseWholeNumber(options.aiAtOnce, "--ai-at-once");
+  const requestsPerMinute = parseWholeNumber(options.aiPerMinute, "--ai-per-minute");
+  const tokensPerDay = parseWholeNumber(options.aiTokensPerDay, "--ai-tokens-per-day");
   const ai = {
     ...(requestsAtOnce === undefined ? {} : { requestsAtOnce }),
     ...(requestsPerMinute === undefined ? {} : { requestsPerMinute }),

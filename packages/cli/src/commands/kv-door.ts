@@ -49,12 +49,6 @@ export function parseTtl(text: string | undefined): number | undefined {
   return text === undefined ? undefined : parseDurationMs(text);
 }
 
-export function parseWhole(text: string | undefined, option: string): number | undefined {
-  if (text === undefined) return undefined;
-  if (/^\d{1,15}$/.test(text) && Number(text) > 0) return Number(text);
-  throw usageError(`${option} is a whole number above 0, not ${JSON.stringify(text)}`);
-}
-
 /** `jobs/nightly:12`, as `mesh lock run` hands both to its command. */
 export function parseFence(text: string | undefined): Fence | undefined {
   if (text === undefined) return undefined;

@@ -4,7 +4,8 @@ import { MeshCommand } from "../command.js";
 import { type DoorOptions, withDoorOptions } from "../door.js";
 import { saveFile, writeOut } from "../output-file.js";
 import { plural, printable } from "../text.js";
-import { jsonOf, parseWhole, throughKeyValue } from "./kv-door.js";
+import { parseWholeNumber } from "../whole-number.js";
+import { jsonOf, throughKeyValue } from "./kv-door.js";
 
 interface Options extends DoorOptions {
   revision?: string;
@@ -27,7 +28,7 @@ export function kvGetCommand(cli: Cli): MeshCommand {
       "mesh kv get app/config --json | jq -r .etag",
     );
   return withDoorOptions(command).action(async (key: string, options: Options) => {
-    const revision = parseWhole(options.revision, "--revision");
+    const revision = parseWholeNumber(options.revision, "--revision");
     await throughKeyValue(cli, options, async (keyValue) => {
       const entry = await keyValue.get(key, {
         signal: cli.signal,

@@ -3,7 +3,8 @@ import { type Cli, note, print } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, withDoorOptions } from "../door.js";
 import { printable } from "../text.js";
-import { jsonOf, parseWhole, shownValue, throughKeyValue } from "./kv-door.js";
+import { parseWholeNumber } from "../whole-number.js";
+import { jsonOf, shownValue, throughKeyValue } from "./kv-door.js";
 
 interface Options extends DoorOptions {
   keysOnly?: boolean;
@@ -29,8 +30,8 @@ export function kvListCommand(cli: Cli): MeshCommand {
       "mesh kv list app/ --json | jq -r '.[] | .key + \"=\" + .value'",
     );
   return withDoorOptions(command).action(async (prefix: string, options: Options) => {
-    const limit = parseWhole(options.limit, "--limit");
-    const revision = parseWhole(options.revision, "--revision");
+    const limit = parseWholeNumber(options.limit, "--limit");
+    const revision = parseWholeNumber(options.revision, "--revision");
     const keysOnly = options.keysOnly === true;
     await throughKeyValue(cli, options, async (keyValue) => {
       const entries = keyValue.list(prefix, {

@@ -4,7 +4,8 @@ import { MeshCommand } from "../command.js";
 import { type DoorOptions, withDoorOptions } from "../door.js";
 import { usageError } from "../failures.js";
 import { plural, printable } from "../text.js";
-import { parseFence, parseTtl, parseWhole, readValue, throughKeyValue } from "./kv-door.js";
+import { parseWholeNumber } from "../whole-number.js";
+import { parseFence, parseTtl, readValue, throughKeyValue } from "./kv-door.js";
 
 interface Options extends DoorOptions {
   file?: string;
@@ -54,7 +55,7 @@ export function kvPutCommand(cli: Cli): MeshCommand {
 function conditionsOf(options: Options): PutOptions {
   const { ifMatch, ifAbsent } = options;
   const ttlMs = parseTtl(options.ttl);
-  const leaseId = parseWhole(options.lease, "--lease");
+  const leaseId = parseWholeNumber(options.lease, "--lease");
   const fence = parseFence(options.fence);
   if (ifMatch !== undefined && ifAbsent === true) {
     throw usageError("--if-match and --if-absent contradict each other");

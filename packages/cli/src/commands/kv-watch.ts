@@ -3,7 +3,8 @@ import { type Cli, note, print } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, withDoorOptions } from "../door.js";
 import { printable } from "../text.js";
-import { jsonOf, parseWhole, shownValue, throughKeyValue } from "./kv-door.js";
+import { parseWholeNumber } from "../whole-number.js";
+import { jsonOf, shownValue, throughKeyValue } from "./kv-door.js";
 
 interface Options extends DoorOptions {
   prefix?: boolean;
@@ -28,8 +29,8 @@ export function kvWatchCommand(cli: Cli): MeshCommand {
       "mesh kv watch app/ --from 1042 --json | jq -r .key",
     );
   return withDoorOptions(command).action(async (key: string, options: Options) => {
-    const count = parseWhole(options.count, "--count") ?? Number.POSITIVE_INFINITY;
-    const fromRevision = parseWhole(options.from, "--from");
+    const count = parseWholeNumber(options.count, "--count") ?? Number.POSITIVE_INFINITY;
+    const fromRevision = parseWholeNumber(options.from, "--from");
     const isPrefix = options.prefix === true || key === "" || key.endsWith("/");
     await throughKeyValue(cli, options, async (keyValue) => {
       const changes = keyValue.watch(isPrefix ? { prefix: key } : { key }, {

@@ -1,7 +1,7 @@
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
-import { usageError } from "../failures.js";
+import { parseWholeNumber } from "../whole-number.js";
 
 interface Options extends DoorOptions {
   version: string;
@@ -17,10 +17,10 @@ export function layoutApplyCommand(cli: Cli): MeshCommand {
     .option("--json", "as JSON")
     .withExamples("mesh layout apply --version 7");
   return withDoorOptions(command).action(async (options: Options) => {
-    if (!/^\d{1,15}$/.test(options.version)) {
-      throw usageError(`--version is a number, not ${JSON.stringify(options.version)}`);
-    }
-    const request = { version: Number(options.version), force: options.force === true };
+    const request = {
+      version: parseWholeNumber(options.version, "--version"),
+      force: options.force === true,
+    };
     await throughDoor(cli, options, async ({ api }) => {
       const { applyLayout } = await import("@hearthmesh/client");
       const answer = await applyLayout(api, request);

@@ -3,7 +3,7 @@ import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, throughDoor, withDoorOptions } from "../door.js";
 import { printable } from "../text.js";
-import { parseWhole } from "./kv-door.js";
+import { parseWholeNumber } from "../whole-number.js";
 
 interface Options extends DoorOptions {
   token?: string;
@@ -18,7 +18,7 @@ export function lockReleaseCommand(cli: Cli): MeshCommand {
     .option("--json", "as JSON")
     .withExamples("mesh lock release jobs/nightly", "mesh lock release jobs/nightly --token 12");
   return withDoorOptions(command).action(async (name: string, options: Options) => {
-    const wanted = parseWhole(options.token, "--token");
+    const wanted = parseWholeNumber(options.token, "--token");
     await throughDoor(cli, options, async ({ api }) => {
       const { LockClient } = await import("@hearthmesh/client");
       const { clock, random, signal } = cli;

@@ -2,6 +2,7 @@ import { type Cli, print, printJson } from "../cli.js";
 import { collect, MeshCommand } from "../command.js";
 import { type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
 import { usageError } from "../failures.js";
+import { parseWholeNumber } from "../whole-number.js";
 import { planLines } from "./inference-plan.js";
 import { splitNetworks } from "./key-create.js";
 
@@ -26,7 +27,7 @@ export function modelPlanCommand(cli: Cli): MeshCommand {
       model,
       placement: placementOf(options.placement),
       members: splitNetworks(options.onlyMembers ?? []),
-      contextTokens: contextOf(options.context),
+      contextTokens: parseWholeNumber(options.context, "--context", { least: 16 }),
     };
     await throughNodeDoor(cli, options, async ({ api }) => {
       const { planModel } = await import("@hearthmesh/client");
@@ -40,11 +41,4 @@ export function modelPlanCommand(cli: Cli): MeshCommand {
 function placementOf(text: string | undefined): "R" | "T" | undefined {
   if (text === undefined || text === "R" || text === "T") return text;
   throw usageError("--placement is R (whole) or T (split)");
-}
-
-function contextOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const tokens = Number(text);
-  if (/^\d{1,7}$/.test(text) && tokens >= 16) return tokens;
-  throw usageError(`--context is a whole number from 16 on, not ${JSON.stringify(text)}`);
 }
