@@ -4,9 +4,10 @@ import { silentLogger } from "@hearthmesh/core";
 import { ManualClock } from "@hearthmesh/qwormhole/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { HealthChecker, type ServiceProber } from "./health-checker.js";
+
 import { HEALTH_UNKNOWN, type HealthEvent, nextCheckMs, stepHealth } from "./health-machine.js";
 import { parseService } from "./service-definition.js";
+import { openServiceHealth, type ServiceProber } from "./service-health.js";
 import { systemServiceProber } from "./service-network.js";
 import { ServiceRegistry } from "./service-registry.js";
 
@@ -51,7 +52,7 @@ async function checkerOf(probe: ServiceProber, count = 1) {
   for (let at = 0; at < count; at++) await registry.add({ name: `s${at}`, port: 80 });
   const clock = new ManualClock();
   const random = { bytes: (length: number) => new Uint8Array(length), float: () => 0.5 };
-  const checker = new HealthChecker({ registry, probe, clock, random, log: silentLogger });
+  const checker = openServiceHealth({ registry, probe, clock, random, log: silentLogger });
   return { registry, clock, checker };
 }
 

@@ -14,7 +14,6 @@ import {
 } from "@hearthmesh/core";
 import { type LinkHandlers, type LinkStream, streamDuplex } from "@hearthmesh/qwormhole";
 import type { AnnouncedServices, MeshLinks, ServiceAnnouncement } from "../ports.js";
-import type { HealthChecker } from "./health-checker.js";
 import {
   REQUEST_ID_BYTES_MAX,
   SERVICE_CONNECT_MS_MAX,
@@ -23,6 +22,7 @@ import {
 } from "./limits.js";
 import { LoadMeter } from "./load-meter.js";
 import { RecentFailures } from "./recent-failures.js";
+import type { ServiceHealth } from "./service-health.js";
 import { connectService, type ServiceConnector } from "./service-network.js";
 import type { ServiceRegistry } from "./service-registry.js";
 import {
@@ -37,7 +37,7 @@ import { findCandidates, type ServiceCandidate } from "./service-target.js";
 export interface ServiceAccessOptions {
   readonly self: NodeId;
   readonly registry: ServiceRegistry;
-  readonly health: Pick<HealthChecker, "healthOf" | "connectFailed">;
+  readonly health: Pick<ServiceHealth, "healthOf" | "connectFailed">;
   /** What other nodes have announced. */
   announced(): readonly AnnouncedServices[];
   readonly links: Pick<MeshLinks, "linkTo">;

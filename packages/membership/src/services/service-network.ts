@@ -2,8 +2,8 @@
 import http from "node:http";
 import { connect, type Socket } from "node:net";
 import { MeshError } from "@hearthmesh/core";
-import type { ServiceProber } from "./health-checker.js";
 import type { ServiceDefinition } from "./service-definition.js";
+import type { ServiceProber } from "./service-health.js";
 
 /** Opens a connection to a service of this node; rejects with `MESH_UNREACHABLE`. */
 export type ServiceConnector = (

@@ -18,7 +18,6 @@ import {
   MeshError,
 } from "@hearthmesh/core";
 import { type LinkHandlers, type LinkStream, streamDuplex } from "@hearthmesh/qwormhole";
-import type { HealthChecker } from "./health-checker.js";
 import { joinDuplexes } from "./join-duplexes.js";
 import {
   AUTHORITY_BYTES_MAX,
@@ -30,6 +29,7 @@ import {
   SERVICE_STREAMS_PER_PEER_MAX,
 } from "./limits.js";
 import type { LoadMeter } from "./load-meter.js";
+import type { ServiceHealth } from "./service-health.js";
 import type { ServiceConnector } from "./service-network.js";
 import type { ServiceRegistry } from "./service-registry.js";
 
@@ -39,7 +39,7 @@ export const SERVICE_OPENED = 1;
 
 export interface ServiceStreamsOptions {
   readonly registry: ServiceRegistry;
-  readonly health: Pick<HealthChecker, "connectFailed">;
+  readonly health: Pick<ServiceHealth, "connectFailed">;
   readonly load: LoadMeter;
   readonly connect: ServiceConnector;
   readonly clock: Clock;

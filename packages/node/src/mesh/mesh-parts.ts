@@ -12,13 +12,14 @@ import {
 } from "@hearthmesh/identity";
 import {
   Discovery,
-  HealthChecker,
   type HubSource,
   MeshLinkTable,
+  openServiceHealth,
   RELAY_POLICY_DEFAULT,
   RelayService,
   RouteRuntime,
   ServiceAccess,
+  type ServiceHealth,
   ServiceRegistry,
   SWIM_LAN,
   SWIM_LOOPBACK,
@@ -111,7 +112,7 @@ export function makeMeshParts(options: MeshPartsOptions) {
     log,
   });
   const probe = systemServiceProber();
-  const health = new HealthChecker({ registry, probe, clock, random, log });
+  const health = openServiceHealth({ registry, probe, clock, random, log });
   const services = makeServices(options, { links, swim, routes, registry, health });
   return { capabilities, links, swim, routes, relay, discovery, registry, health, services };
 }
@@ -235,7 +236,7 @@ function makeServices(
     swim: SwimRuntime;
     routes: RouteRuntime;
     registry: ServiceRegistry;
-    health: HealthChecker;
+    health: ServiceHealth;
   },
 ): ServiceAccess {
   const { record, guestServices, linkToGuest, guestName, clock, random, log } = options;

@@ -10,13 +10,13 @@ import type {
 import {
   type Discovery,
   FOUND_METHODS,
-  type HealthChecker,
   type MeshLinkTable,
   type PeerDiscovery,
   type PeerInfo,
   type RelayService,
   type RouteRuntime,
   type ServiceAccess,
+  type ServiceHealth,
   type ServiceRegistry,
   type SwimRuntime,
 } from "@hearthmesh/membership";
@@ -37,7 +37,7 @@ export interface MeshReportParts {
   readonly discovery: Discovery;
   readonly services: ServiceAccess;
   readonly registry: ServiceRegistry;
-  readonly health: HealthChecker;
+  readonly health: ServiceHealth;
   readonly overlay?: Overlay | undefined;
   readonly clock: Clock;
 }

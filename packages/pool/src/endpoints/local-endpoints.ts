@@ -49,7 +49,7 @@ export class LocalEndpoints {
       kind,
       health,
       reason,
-      models: watch.modelsOf(name),
+      models: watch.modelsOf(record),
       requests: this.#underWay.get(name) ?? 0,
       requestsAtOnce,
       costMs: 0,
@@ -70,7 +70,7 @@ export class LocalEndpoints {
     if (record === undefined) {
       throw new MeshError("MESH_NOT_FOUND", { message: `${name} is no endpoint of this node` });
     }
-    if (!watch.modelsOf(name).includes(model)) {
+    if (!watch.modelsOf(record).includes(model)) {
       throw new MeshError("MESH_MODEL_UNKNOWN", { message: `${name} does not serve this model` });
     }
     const leave = this.#enter(record);

@@ -9,6 +9,7 @@ import {
   type Startable,
 } from "@hearthmesh/core";
 import type { LinkHandlers } from "@hearthmesh/qwormhole";
+import type { AgentLinks } from "../runtime/ports.js";
 import { EndpointHttp } from "./endpoint-http.js";
 import { EndpointMethods } from "./endpoint-methods.js";
 import { inOrder } from "./endpoint-order.js";
@@ -24,7 +25,7 @@ import { EndpointWatch } from "./endpoint-watch.js";
 import { ENDPOINT_AVOIDED_MS } from "./limits.js";
 import { LocalEndpoints } from "./local-endpoints.js";
 import { discard, PrimedBody } from "./primed-body.js";
-import { type EndpointLinks, type EndpointNode, RemoteEndpoints } from "./remote-endpoints.js";
+import { type EndpointNode, RemoteEndpoints } from "./remote-endpoints.js";
 
 export interface MeshEndpointsOptions {
   readonly self: { readonly nodeId: NodeId; readonly name: string };
@@ -34,7 +35,7 @@ export interface MeshEndpointsOptions {
   ownPorts(): readonly number[];
   /** Other nodes of the member that are there and may have endpoints. */
   nodes(): readonly EndpointNode[];
-  readonly links: EndpointLinks;
+  readonly links: Pick<AgentLinks, "call" | "openStream">;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -95,7 +96,7 @@ export class MeshEndpoints implements EndpointService, Startable {
 
   async add(input: EndpointInput): Promise<EndpointView> {
     const record = await this.#registry.add(input);
-    await this.#watch.looked(record.name);
+    await this.#watch.look(record.name);
     return this.#local.view(record);
   }
 

@@ -8,6 +8,7 @@ import {
   type NodeId,
 } from "@hearthmesh/core";
 import type { LinkStream } from "@hearthmesh/qwormhole";
+import type { AgentLinks } from "../runtime/ports.js";
 import type { EndpointAnswer, EndpointView } from "./endpoint-service.js";
 import {
   type AnnouncedEndpoint,
@@ -34,26 +35,10 @@ export interface EndpointNode {
   readonly costMs: number | undefined;
 }
 
-/** Verified links to other nodes; what fails is a `MeshError`. */
-export interface EndpointLinks {
-  call(
-    nodeId: NodeId,
-    method: string,
-    body: Uint8Array,
-    options: { signal: AbortSignal; timeoutMs: number },
-  ): Promise<Uint8Array>;
-  openStream(
-    nodeId: NodeId,
-    method: string,
-    header: Uint8Array,
-    signal: AbortSignal,
-  ): Promise<LinkStream>;
-}
-
 export interface RemoteEndpointsOptions {
   /** Those that are there now. */
   nodes(): readonly EndpointNode[];
-  readonly links: EndpointLinks;
+  readonly links: Pick<AgentLinks, "call" | "openStream">;
   readonly clock: Clock;
   readonly log: Logger;
 }

@@ -9,10 +9,11 @@ import {
   systemRandom,
 } from "@hearthmesh/core";
 import {
-  HealthChecker,
+  openServiceHealth,
   ServiceAccess,
   type ServiceDefinition,
   type ServiceInput,
+  type ServiceHealth,
   ServiceRegistry,
   systemServiceProber,
 } from "@hearthmesh/membership";
@@ -28,7 +29,7 @@ const NODE_B = "b".repeat(52) as NodeId;
 interface TestNode {
   readonly registry: ServiceRegistry;
   readonly access: ServiceAccess;
-  readonly health: HealthChecker;
+  readonly health: ServiceHealth;
 }
 
 export class ProxyFixture {
@@ -69,7 +70,7 @@ export class ProxyFixture {
         ownPorts: () => [],
         log: silentLogger,
       });
-      const health = new HealthChecker({
+      const health = openServiceHealth({
         registry,
         probe: systemServiceProber(),
         clock,
