@@ -186,6 +186,24 @@ export interface FileRecallRequest {
   offset: number;
 }
 
+export const DAMAGED_CHUNKS_PER_REPORT_MAX = 8;
+
+/**
+ * `file.damaged`: a storage node gave back chunks whose hash does not match, or said that its copies
+ * are damaged. The ticket proves that the caller could read them there. Nothing is believed: the
+ * coordinator reads them itself.
+ */
+export interface FileDamagedRequest {
+  ticket: SignedTicket;
+  nodeId: NodeId;
+  /** At most `DAMAGED_CHUNKS_PER_REPORT_MAX`. */
+  ids: readonly ChunkId[];
+}
+export interface FileDamagedResponse {
+  /** Those that are read again; others wait already, or there is no room. */
+  taken: number;
+}
+
 export interface FileStatRequest {
   path: string;
 }
@@ -284,6 +302,14 @@ export interface ChunkCopyResponse {
   /** That were fetched for it; an older node does not say. */
   bytes?: number;
   failed: readonly { id: ChunkId; error: unknown }[];
+  /** Copies of sources that were damaged, a bounded number; an older node does not say. */
+  damaged?: readonly DamagedCopy[];
+}
+
+/** A node's copy of a chunk. */
+export interface DamagedCopy {
+  id: ChunkId;
+  nodeId: NodeId;
 }
 
 /**

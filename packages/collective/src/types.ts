@@ -29,6 +29,8 @@ export interface Quarantine {
   readonly atMs: number;
   /** Whole scrubs that the node had ended when it was asked for one more. */
   readonly passes: number;
+  /** It gave wrong bytes for good ones: what its own scrub says is no proof that it is well. */
+  readonly isUntrusted?: true;
 }
 
 /** Who keeps what. Placement is computed from it, never looked up. */
@@ -100,8 +102,17 @@ export interface NodeInfo {
   readonly isLost?: true;
   /** It drains because it gave back damaged chunks. */
   readonly isQuarantined?: true;
+  /** Absent when nobody else found a damaged copy there within the last day. */
+  readonly damageSeen?: DamageSeen;
   /** Undefined until the node has reported. */
   readonly storage?: StorageReport;
+}
+
+/** Damaged chunks of a node that the coordinator itself read there within the last day. */
+export interface DamageSeen {
+  readonly chunks: number;
+  /** Of these, those that the node gave as if they were whole. */
+  readonly wrong: number;
 }
 
 /** What a storage node says about itself every few seconds. */

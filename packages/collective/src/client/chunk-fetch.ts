@@ -27,7 +27,13 @@ export interface FetchOptions {
 }
 
 /** The pieces of a chunk whose hash was checked, or why this node did not give it. */
-export type Fetched = { pieces: readonly Uint8Array[] } | { error: MeshError };
+export type Fetched = { pieces: readonly Uint8Array[] } | Refused;
+
+interface Refused {
+  readonly error: MeshError;
+  /** The node gave bytes as if they were the chunk's, and they are not. */
+  readonly isWrong?: true;
+}
 
 /**
  * One answer for each chunk, in order. The node sends no further than the stream's credit while
@@ -72,7 +78,8 @@ function check(chunk: ChunkRef, result: ChunkGetResult, pieces: readonly Uint8Ar
   if (result.error !== undefined) return { error: fromErrorRecord(result.error) };
   const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
   if (sizeBytes === chunk.sizeBytes && chunkIdOf(pieces) === chunk.id) return { pieces };
-  return { error: new MeshError("MESH_CHUNK_MISMATCH", { message: "its copy is damaged" }) };
+  const error = new MeshError("MESH_CHUNK_MISMATCH", { message: "its copy is damaged" });
+  return { error, isWrong: true };
 }
 
 /**

@@ -6,6 +6,8 @@ import type {
   FileBeginResponse,
   FileCommitRequest,
   FileCommitResponse,
+  FileDamagedRequest,
+  FileDamagedResponse,
   FileListRequest,
   FileListResponse,
   FileMakeDirectoryRequest,
@@ -36,6 +38,7 @@ export interface FileMethods {
   "file.abort": [FileAbortRequest, object];
   "file.open": [FileOpenRequest, FileOpenResponse];
   "file.recall": [FileRecallRequest, object];
+  "file.damaged": [FileDamagedRequest, FileDamagedResponse];
   "file.stat": [FileStatRequest, FileStatResponse];
   "file.list": [FileListRequest, FileListResponse];
   "file.mkdir": [FileMakeDirectoryRequest, object];

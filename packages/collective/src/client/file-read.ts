@@ -8,11 +8,20 @@
  * when the consumer stops, every stream is reset. Errors: `MESH_CHUNK_UNAVAILABLE` naming the part
  * and what each node said; `MESH_PATH_CHANGED` when the file was replaced in the meantime.
  */
-import { type Clock, type Logger, limits, MeshError, type NodeId, sleep } from "@hearthmesh/core";
+import {
+  type Clock,
+  isMeshError,
+  type Logger,
+  limits,
+  MeshError,
+  type NodeId,
+  sleep,
+} from "@hearthmesh/core";
 import type { FileOpenResponse } from "../protocol.js";
 import { chunkIdOf } from "../storage/blake3.js";
 import type { ChunkRef, NodeInfo, SignedTicket } from "../types.js";
 import { fetchChunks } from "./chunk-fetch.js";
+import { DamageReports } from "./damage-reports.js";
 import { checkAnswer, type FileCalls } from "./file-calls.js";
 import type { NodeLinks } from "./ports.js";
 import { readOrder, spreadReads } from "./read-order.js";
@@ -57,9 +66,11 @@ export class FileRead {
   readonly #pages = new Map<number, Promise<void>>();
   readonly #failedAtMs = new Map<NodeId, number>();
   readonly #firstChunk: number;
+  readonly #damage: DamageReports;
 
   constructor(options: FileReadOptions) {
     this.#options = options;
+    this.#damage = new DamageReports(options);
     this.#firstChunk = options.first.firstChunk;
     this.#window = new ReadWindow(this.#firstChunk, READ_AHEAD_CHUNKS_MAX, this.#stop.signal);
   }
@@ -84,6 +95,7 @@ export class FileRead {
     } finally {
       signal?.removeEventListener("abort", onAbort);
       this.#stop.abort(new MeshError("MESH_CANCELLED", { message: "the reading has ended" }));
+      await this.#damage.settled();
     }
   }
 
@@ -151,7 +163,8 @@ export class FileRead {
     try {
       const [first] = batch;
       if (first !== undefined) await this.#window.admit(first.index);
-      const answers = this.#fetch(page, node, batch, await page.ticket());
+      const ticket = await page.ticket();
+      const answers = this.#fetch(page, node, batch, ticket);
       try {
         for (const slot of batch) {
           await this.#window.admit(slot.index);
@@ -159,7 +172,10 @@ export class FileRead {
           if (answer.done === true) return;
           left.shift();
           if ("pieces" in answer.value) slot.result.resolve(answer.value.pieces);
-          else this.#refused(slot, node, answer.value.error);
+          else {
+            this.#refused(slot, node, ticket, answer.value.error);
+            void this.#fetchElsewhere(slot);
+          }
         }
       } finally {
         answers.return().catch(() => undefined);
@@ -182,9 +198,11 @@ export class FileRead {
     return fetchChunks(options, refs);
   }
 
-  #refused(slot: Slot, node: NodeInfo, error: MeshError): void {
+  #refused(slot: Slot, node: NodeInfo, ticket: SignedTicket, error: MeshError): void {
     slot.reasons.set(node.name, error.message);
-    void this.#fetchElsewhere(slot);
+    if (isMeshError(error, "MESH_CHUNK_MISMATCH")) {
+      this.#damage.add(ticket, node.nodeId, slot.ref.id);
+    }
   }
 
   /** Asks one node after the other for a single chunk, twice round. */
@@ -208,12 +226,13 @@ export class FileRead {
   }
 
   async #fetchFrom(node: NodeInfo, slot: Slot): Promise<readonly Uint8Array[] | undefined> {
-    const answers = this.#fetch(slot.page, node, [slot], await slot.page.ticket());
+    const ticket = await slot.page.ticket();
+    const answers = this.#fetch(slot.page, node, [slot], ticket);
     try {
       const answer = await answers.next();
       if (answer.done === true) return undefined;
       if ("pieces" in answer.value) return answer.value.pieces;
-      slot.reasons.set(node.name, answer.value.error.message);
+      this.#refused(slot, node, ticket, answer.value.error);
     } catch (error) {
       this.#stop.signal.throwIfAborted();
       slot.reasons.set(node.name, reasonOf(error));

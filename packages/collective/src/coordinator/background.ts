@@ -9,6 +9,7 @@ import type { OpenUploads } from "./open-uploads.js";
 import type { Trash } from "./trash.js";
 import type { Uploads } from "./uploads.js";
 import type { Usage } from "./usage.js";
+import { DamageCheck, type DamageCheckOptions } from "./workers/damage-check.js";
 import { Garbage, type GarbageOptions } from "./workers/garbage.js";
 import { GarbageCandidates } from "./workers/garbage-candidates.js";
 import { GarbageHold } from "./workers/garbage-hold.js";
@@ -25,10 +26,13 @@ const REPAIR_RETRY_MS = 30_000;
 /** Copies that are missing are worth half of the time. */
 const REPAIR_REST_WHILE_BUSY = 1;
 const USAGE_RETRY_MS = 600_000;
+/** Damage is found in groups, and whoever found it reads on meanwhile. */
+const DAMAGE_SETTLE_MS = 250;
 
 export interface BackgroundOptions
   extends Omit<RepairWalkOptions, "candidates" | "graceMs" | "lostAfterMs" | "pauseMs">,
-    Omit<GarbageOptions, "candidates" | "sweeper" | "hold"> {
+    Omit<GarbageOptions, "candidates" | "sweeper" | "hold">,
+    Pick<DamageCheckOptions, "suspects" | "book" | "self" | "acks"> {
   readonly uploads: Uploads;
   readonly open: OpenUploads;
   readonly usage: Usage;
@@ -53,6 +57,7 @@ export class Background {
   readonly #repair: WorkerLoop;
   readonly #rebalance: WorkerLoop;
   readonly #repairQueue: WorkerLoop;
+  readonly #damage: WorkerLoop;
   /** One walk at a time, whoever asked for it. */
   readonly #walks = new Slots(1);
   #walkedVersion: number | undefined;
@@ -105,6 +110,7 @@ export class Background {
       queue: () => this.queue.length,
     });
     this.#addUpkeep(garbage);
+    this.#damage = this.#addDamage();
     this.#addScrub();
     this.#addFsck();
     for (const definition of options.extraWorkers?.() ?? []) this.registry.add(definition);
@@ -117,6 +123,20 @@ export class Background {
       intervalMs: this.#options.intervals.fsckMs,
       keepsHistory: true,
       run: (signal, progress) => this.fsck.run(signal, progress),
+    });
+  }
+
+  #addDamage(): WorkerLoop {
+    const { intervals, suspects } = this.#options;
+    const placement = () => this.walk.placement();
+    const check = new DamageCheck({ ...this.#options, hold: this.hold, placement });
+    return this.registry.add({
+      name: "damage",
+      purpose: "reads copies again that were said to be damaged, and replaces those that are",
+      intervalMs: intervals.scrubMs,
+      restWhileBusy: REPAIR_REST_WHILE_BUSY,
+      run: (signal, progress) => check.run(signal, progress),
+      queue: () => suspects.length,
     });
   }
 
@@ -195,6 +215,11 @@ export class Background {
     const isNewLayout = walked !== undefined && walked !== layout().version;
     (isNewLayout ? this.#rebalance : this.#repair).wakeIn(settleMs);
     this.#repairQueue.wakeIn(settleMs);
+  }
+
+  /** Somebody said that a copy is damaged. */
+  suspected(): void {
+    this.#damage.wakeIn(DAMAGE_SETTLE_MS);
   }
 
   /** So many chunks were written with fewer copies than they should have. */

@@ -15,18 +15,18 @@ import {
 import { fetchChunks } from "../client/chunk-fetch.js";
 import type { NodeLinks } from "../client/ports.js";
 import { PutStream } from "../client/put-stream.js";
-import { deferred, withSignal, withTimeout } from "../client/waiting.js";
+import { deferred, withSignal } from "../client/waiting.js";
 import type { ChunkPutOpen } from "../protocol.js";
 import { chunkIdOf } from "../storage/blake3.js";
 import type { ChunkRef, NodeInfo } from "../types.js";
+import { type AskFailure, askHedged } from "./hedged-asking.js";
 import type { NodeCalls } from "./node-calls.js";
 import type { NodeDirectory } from "./node-directory.js";
 import type { TicketOffice } from "./ticket-office.js";
 
 const PROBE_BYTES = 1024;
 const FILE_ID_BYTES = 16;
-/** One node that hangs must not keep the others from being asked. */
-const NODE_MS_MAX = 1_250;
+const OVERDUE_MAX = 16;
 /** In front of the chunk, where the owner of a file stands. */
 const OWNER = "canary";
 
@@ -44,34 +44,43 @@ export interface ChunkProbeOptions {
 export class ChunkProbe {
   readonly #options: ChunkProbeOptions;
   #turn = 0;
+  /** What failed after another node had answered: told with the next run. */
+  #overdue: AskFailure[] = [];
 
   constructor(options: ChunkProbeOptions) {
     this.#options = options;
   }
 
   /**
-   * Asks one node after the other, another one first each time, until one keeps its chunk. The
-   * answer names those that did not. `MESH_NO_STORAGE` when none takes chunks, else what the last
-   * one said.
+   * Asks another node first each time, and the next ones as soon as one fails or is late; the first
+   * that keeps its chunk is the answer (see `hedged-asking.ts`). `MESH_NO_STORAGE` when none takes
+   * chunks, `MESH_TIMEOUT` when too many hang, else what the last one said.
    */
   async run(links: NodeLinks, signal: AbortSignal): Promise<ChunkProbeAnswer> {
-    const nodes = this.#options.nodes.takingChunks();
-    const failed: { readonly name: string; readonly error: unknown }[] = [];
-    const first = this.#turn++;
-    for (let at = 0; at < nodes.length; at++) {
-      const nodeId = nodes[(first + at) % nodes.length] as NodeId;
-      const node = this.#options.nodes.info(nodeId);
-      if (node === undefined) continue;
-      try {
-        const probe = (inner: AbortSignal) => this.#probe(links, node, inner);
-        await withTimeout(this.#options.clock, NODE_MS_MAX, signal, probe);
-        return { node: node.name, failed };
-      } catch (error) {
-        signal.throwIfAborted();
-        failed.push({ name: node.name, error });
-      }
-    }
-    throw failed.at(-1)?.error ?? new MeshError("MESH_NO_STORAGE");
+    const takers = this.#options.nodes.takingChunks();
+    const first = this.#turn++ % Math.max(1, takers.length);
+    const nodes = [...takers.slice(first), ...takers.slice(0, first)].flatMap(
+      (nodeId) => this.#options.nodes.info(nodeId) ?? [],
+    );
+    const overdue = this.#overdue.splice(0);
+    const answer = await askHedged(
+      nodes.map((node) => ({
+        name: node.name,
+        ask: (inner: AbortSignal) => this.#probe(links, node, inner),
+      })),
+      {
+        ...{ clock: this.#options.clock, signal },
+        onOverdue: (name, error) => this.#noteOverdue({ name, error }),
+      },
+    );
+    if (answer === undefined) throw new MeshError("MESH_NO_STORAGE");
+    const { name: node, failed, late } = answer;
+    return { node, failed: [...overdue, ...failed], late };
+  }
+
+  #noteOverdue(one: AskFailure): void {
+    const others = this.#overdue.filter(({ name }) => name !== one.name);
+    this.#overdue = [...others, one].slice(-OVERDUE_MAX);
   }
 
   async #probe(links: NodeLinks, node: NodeInfo, signal: AbortSignal): Promise<void> {
@@ -120,5 +129,8 @@ export class ChunkProbe {
 export interface ChunkProbeAnswer {
   /** Name of the node that kept the chunk. */
   readonly node: string;
-  readonly failed: readonly { readonly name: string; readonly error: unknown }[];
+  /** In this run, or after the answer of the last one. */
+  readonly failed: readonly AskFailure[];
+  /** Names of those that had not answered when others were asked. */
+  readonly late: readonly string[];
 }

@@ -1,5 +1,6 @@
 /** Puts the parts of a coordinator together. */
 
+import type { NodeId } from "@hearthmesh/core";
 import type { Copies } from "../copies/copies.js";
 import { HoldBook } from "../recovery/hold-book.js";
 import { lostFoundWorker } from "../recovery/lost-found.js";
@@ -11,6 +12,8 @@ import { ChunkProbe } from "./chunk-probe.js";
 import { Condemned } from "./condemned.js";
 import { type CoordinatorOptions, DEFAULT_INTERVALS } from "./coordinator-options.js";
 import { copyMethodsFor, makeCopies } from "./copy-parts.js";
+import { DamageBook } from "./damage-book.js";
+import { DamageDesk } from "./damage-desk.js";
 import { Directories } from "./directories.js";
 import { DrainWatch } from "./drain-watch.js";
 import type { StorageView } from "./durability.js";
@@ -59,6 +62,7 @@ export interface CoordinatorParts {
   readonly copies: Copies | undefined;
   readonly quotas: QuotaLedger;
   readonly probe: ChunkProbe;
+  readonly book: DamageBook;
 }
 
 export function buildParts(options: CoordinatorOptions): CoordinatorParts {
@@ -67,8 +71,8 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const copyGround = () => ({ background, nodes, tickets, placement });
   const copies = makeCopies(options, plain.directories, copyGround);
   const context = { ...plain, copies };
-  const { layouts, nodes, tickets, voids, drains, lookSoon } = nodeParts(options);
-  const calls = new NodeCalls((nodeId) => nodes.link(nodeId));
+  const { layouts, nodes, tickets, voids, drains, lookSoon, book } = nodeParts(options);
+  const { calls, suspects } = callParts(options, nodes, () => background);
   const voider = ticketVoider(options, { tickets, voids, nodes, calls });
   const guard = new ChunkGuard();
   const condemned = new Condemned(store);
@@ -94,9 +98,10 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const { memberId, onRolledBack, openedRevision } = options;
   const holds = new HoldBook({ store, epoch, run, openedRevision, clock, log, onRolledBack });
   const lostFound = { context, guard, open, memberId, clock, nodes, calls, holds, log };
-  const background = new Background({
+  const background: Background = new Background({
     ...{ store, nodes, calls, tickets, guard, drains, condemned, open, uploads, usage, trash },
-    ...{ clock, log, epoch, run },
+    ...{ clock, log, epoch, run, suspects, book, self: options.nodeId },
+    acks: () => layouts.acks,
     intervals: { ...DEFAULT_INTERVALS, ...options.intervals },
     layout: () => layouts.layout,
     context,
@@ -119,7 +124,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   const desk = new LayoutDesk(deskOptions);
   return {
     ...{ layouts, nodes, condemned, holds, open, usage, smallFiles, background, activity },
-    ...{ voider, copies, quotas: context.quotas },
+    ...{ voider, copies, quotas: context.quotas, book },
     probe: new ChunkProbe({ tickets, calls, nodes, epoch, self: options.nodeId, clock, random }),
     methods: {
       ...workerMethods(background.registry),
@@ -127,6 +132,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
       ...nodeMethods({ nodes, holds, store, clock, run }),
       ...layoutMethods(desk, new LayoutRelief(deskOptions, desk)),
       ...fileMethods({ context, namespace, smallFiles, uploads, answers }),
+      ...suspects.methods(),
       ...trashMethods(trash),
       ...copyMethodsFor(context, namespace, copies),
     },
@@ -154,6 +160,18 @@ export function namespaceContext(
   };
 }
 
+/** The requests to nodes, and what came back damaged; `background` looks at that. */
+function callParts(
+  { publicKeyDer, epoch, clock }: CoordinatorOptions,
+  nodes: NodeDirectory,
+  background: () => Background,
+): { readonly calls: NodeCalls; readonly suspects: DamageDesk } {
+  const onWaiting = () => background().suspected();
+  const suspects = new DamageDesk({ publicKeyDer, epoch, clock, onWaiting });
+  const linkOf = (nodeId: NodeId) => nodes.link(nodeId);
+  return { calls: new NodeCalls(linkOf, (copy) => void suspects.suspect(copy)), suspects };
+}
+
 /** `lookSoon.call` is set when there are workers to wake: they need the nodes first. */
 function nodeParts(options: CoordinatorOptions) {
   const { store, clock, log, memberId, epoch, sign, rolesOf, coordinators } = options;
@@ -170,8 +188,10 @@ function nodeParts(options: CoordinatorOptions) {
     onLeft: () => lookSoon.call(),
   });
   const voids = new VoidBook(clock);
+  const book = new DamageBook({ store, clock });
   const nodes: NodeDirectory = new NodeDirectory({
     voids: () => voids.live(),
+    damageSeen: (nodeId) => book.seen(nodeId),
     ...{ store, layouts, clock, log, memberId, epoch, coordinators, drains },
     autoJoin: options.autoJoin ?? true,
     receiptKeys: new ReceiptKeys(options.coordinatorSecret),
@@ -183,7 +203,7 @@ function nodeParts(options: CoordinatorOptions) {
     },
   });
   const tickets = new TicketOffice({ sign, epoch, clock });
-  return { layouts, nodes, tickets, voids, drains, lookSoon };
+  return { layouts, nodes, tickets, voids, drains, lookSoon, book };
 }
 
 interface TicketParts {

@@ -60,11 +60,12 @@ export class Coordinator implements Startable {
 
   async start(): Promise<void> {
     if (this.#running) return;
-    const { layouts, nodes, condemned, holds, background } = this.#parts;
+    const { layouts, nodes, condemned, holds, background, book } = this.#parts;
     await holds.load();
     await layouts.load();
     await nodes.load();
     await condemned.load();
+    await book.load();
     await this.#loadUploads();
     await background.load();
     await this.#parts.copies?.load();

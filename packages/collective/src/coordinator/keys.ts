@@ -12,6 +12,7 @@
  * | `x/<chunk id>`           | chunk deleted while uploads were open  | garbage collection       |
  * | `n/<node id>`            | what a node said when it registered    | node.register            |
  * | `t/<when><file id>`      | entry that was removed: see trash.ts   | remove                   |
+ * | `e/<node id>`            | damage that was read: damage-book.ts   | worker `damage`          |
  * | `w/<name>`               | settings and last run of a worker      | worker.set, end of a run |
  * | `p/<path>`               | policy of copies: see copies/policy.ts | policy.set               |
  * | `c/<file id>`            | file that waits for copies at friends  | put, commit, move, walk  |
@@ -63,6 +64,8 @@ export const keys = {
   condemned: (chunkId: ChunkId) => `x/${chunkId}`,
   node: (nodeId: NodeId) => `n/${nodeId}`,
   nodes: { prefix: "n/" } as KeyRange,
+  damage: (nodeId: NodeId) => `e/${nodeId}`,
+  damages: { prefix: "e/" } as KeyRange,
   worker: (name: string) => `w/${name}`,
   policy: (path: string) => `p/${path}`,
   policies: { prefix: "p/" } as KeyRange,

@@ -54,12 +54,18 @@ export class LayoutRelief {
     );
   }
 
-  /** Nothing is placed on it or read from it as long as others can give the same. */
+  /**
+   * Nothing is placed on it or read from it as long as others can give the same. One that gave
+   * wrong bytes for good ones is not believed by its own scrub afterwards.
+   */
   async quarantine(nodeIdOrName: string): Promise<ReliefAnswer> {
     const { clock, drains } = this.#options;
     const node = this.#desk.placed(nodeIdOrName);
     if (node.quarantined !== undefined) return unchanged(node, this.#layouts.layout);
-    const mark = { atMs: clock.nowMs(), passes: await this.#scrubbed(node.nodeId) };
+    const passes = await this.#scrubbed(node.nodeId);
+    const { wrong = 0 } = this.#options.nodes.info(node.nodeId)?.damageSeen ?? {};
+    const trust = wrong > 0 ? { isUntrusted: true as const } : {};
+    const mark = { atMs: clock.nowMs(), passes, ...trust };
     if (!isDraining(node)) drains.forget(node.nodeId);
     return this.#change(node, (layout) => withQuarantine(layout, node.nodeId, mark));
   }

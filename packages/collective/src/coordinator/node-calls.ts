@@ -24,6 +24,7 @@ import type {
   ChunkScrubResponse,
   ChunkStoreRequest,
   ChunkVoidRequest,
+  DamagedCopy,
 } from "../protocol.js";
 import type { ChunkHeader } from "../types.js";
 
@@ -44,9 +45,15 @@ export interface ChunkPage {
 /** Every method throws a `MeshError`: the node's own, or `MESH_UNREACHABLE`, `MESH_TIMEOUT`. */
 export class NodeCalls {
   readonly #linkOf: (nodeId: NodeId) => Link | undefined;
+  readonly #onDamagedSource: (copy: DamagedCopy) => void;
 
-  constructor(linkOf: (nodeId: NodeId) => Link | undefined) {
+  /** A node that copies says which copies of its sources are damaged. */
+  constructor(
+    linkOf: (nodeId: NodeId) => Link | undefined,
+    onDamagedSource: (copy: DamagedCopy) => void = () => undefined,
+  ) {
     this.#linkOf = linkOf;
+    this.#onDamagedSource = onDamagedSource;
   }
 
   async store(nodeId: NodeId, request: ChunkStoreRequest, bytes: Uint8Array): Promise<void> {
@@ -58,6 +65,7 @@ export class NodeCalls {
     const message = encodeMessage(request);
     const answer = await this.#request(nodeId, "chunk.copy", message, COPY_TIMEOUT_MS, "bulk");
     const header = answer.header as Partial<ChunkCopyResponse>;
+    for (const copy of damagedOf(header, request)) this.#onDamagedSource(copy);
     return {
       copied: Array.isArray(header.copied) ? header.copied : [],
       failed: Array.isArray(header.failed) ? header.failed : [],
@@ -147,6 +155,21 @@ function isHead(value: unknown): value is ChunkHeader {
     isCount(sizeBytes) &&
     sizeBytes <= limits.CHUNK_BYTES_MAX
   );
+}
+
+/** Only what it was told to copy, from where it was told to. */
+function damagedOf(
+  { damaged }: Partial<ChunkCopyResponse>,
+  { ids, sources }: ChunkCopyRequest,
+): DamagedCopy[] {
+  if (!Array.isArray(damaged)) return [];
+  return damaged
+    .slice(0, limits.REPAIR_BATCH_CHUNKS_MAX)
+    .map((copy: Partial<DamagedCopy> | null) => ({
+      id: ids.find((id) => id === copy?.id),
+      nodeId: sources.find(({ nodeId }) => nodeId === copy?.nodeId)?.nodeId,
+    }))
+    .filter((copy): copy is DamagedCopy => copy.id !== undefined && copy.nodeId !== undefined);
 }
 
 function isCount(value: unknown): value is number {

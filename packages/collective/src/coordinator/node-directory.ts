@@ -21,7 +21,7 @@ import { put, type Store } from "@hearthmesh/store";
 import type { CoordinatorContact } from "../authority/coordinators.js";
 import type { NodeRegisterRequest, NodeRegisterResponse, NodeReportResponse } from "../protocol.js";
 import type { TicketVoid } from "../storage/ticket-voids.js";
-import type { Layout, LayoutNode, NodeInfo, StorageReport } from "../types.js";
+import type { DamageSeen, Layout, LayoutNode, NodeInfo, StorageReport } from "../types.js";
 import type { DrainWatch } from "./drain-watch.js";
 import type { UnavailableNode } from "./durability.js";
 import { keys } from "./keys.js";
@@ -53,6 +53,8 @@ export interface NodeDirectoryOptions {
   coordinators?: (() => readonly CoordinatorContact[]) | undefined;
   /** Whose tickets were taken back and might still be good at a node that was away. */
   voids?(): readonly TicketVoid[];
+  /** Damage of a node that was read there by this coordinator. */
+  damageSeen?(nodeId: NodeId): DamageSeen | undefined;
   /** A node came or went. */
   onChanged(nodeId: NodeId, online: boolean): void;
 }
@@ -182,7 +184,8 @@ export class NodeDirectory {
     const awayMs = clock.monotonicMs() - state.awaySinceMs;
     const isQuarantined = nodeOf(this.#options.layouts.layout, nodeId)?.quarantined !== undefined;
     const isLost = awayMs > lostAfterMs;
-    return infoOf(state, memberId, drain, { awayMs, isLost, isQuarantined });
+    const damageSeen = this.#options.damageSeen?.(nodeId);
+    return infoOf(state, memberId, drain, { awayMs, isLost, isQuarantined, damageSeen });
   }
 
   /** Everybody but those that were taken out and have gone, by name. */

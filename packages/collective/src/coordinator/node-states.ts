@@ -2,7 +2,7 @@
 import type { MemberId, NodeId } from "@hearthmesh/core";
 import type { NodeRole, Principal } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";
-import type { NodeInfo, StorageReport } from "../types.js";
+import type { DamageSeen, NodeInfo, StorageReport } from "../types.js";
 import type { DrainProgress } from "./drain-watch.js";
 
 /** Kept in the store, so that a node that is away is still known after a restart. */
@@ -45,6 +45,7 @@ export function infoOf(
     readonly awayMs: number;
     readonly isLost: boolean;
     readonly isQuarantined: boolean;
+    readonly damageSeen: DamageSeen | undefined;
   },
 ): NodeInfo {
   const { record } = state;
@@ -62,6 +63,7 @@ export function infoOf(
     ...(state.link === undefined ? { awayMs: standing.awayMs } : {}),
     ...(state.link === undefined && standing.isLost ? { isLost: true } : {}),
     ...(standing.isQuarantined ? { isQuarantined: true } : {}),
+    ...(standing.damageSeen === undefined ? {} : { damageSeen: standing.damageSeen }),
     // What it has reported since may be less than what the last walk saw.
     ...(left === undefined ? {} : { drainChunksLeft: Math.min(left, report?.chunkCount ?? left) }),
     ...(report === undefined ? {} : { storage: report }),

@@ -6,17 +6,25 @@ import {
   encodeMessage,
   fromErrorRecord,
   fromWireError,
+  isMeshError,
   MeshError,
   parseChunkId,
   toErrorRecord,
 } from "@hearthmesh/core";
 import type { Link } from "@hearthmesh/qwormhole";
 import { readMessages } from "../message-stream.js";
-import type { ChunkCopyRequest, ChunkCopyResponse, ChunkGetResult } from "../protocol.js";
+import type {
+  ChunkCopyRequest,
+  ChunkCopyResponse,
+  ChunkGetResult,
+  DamagedCopy,
+} from "../protocol.js";
 import type { ChunkStore } from "../types.js";
 
 /** Chunks of one order that are in memory, on their way to the disk. */
 const CHUNKS_STORING_MAX = 8;
+/** Damaged copies of sources that one answer names. */
+const DAMAGED_TOLD_MAX = 64;
 
 /** A node to copy from. */
 export type CopySource = ChunkCopyRequest["sources"][number];
@@ -39,7 +47,7 @@ export async function copyChunks(
 ): Promise<ChunkCopyResponse> {
   const missing = new Map<ChunkId, MeshError>();
   const copied: ChunkId[] = [];
-  const fetched = { bytes: 0 };
+  const fetched: Fetched = { bytes: 0, damaged: [] };
   for (const id of request.ids) {
     if (parts.chunkStore.has(id)) copied.push(id);
     else missing.set(id, new MeshError("MESH_CHUNK_UNAVAILABLE"));
@@ -54,7 +62,14 @@ export async function copyChunks(
     }
   }
   const failed = [...missing].map(([id, error]) => ({ id, error: toErrorRecord(error) }));
-  return { copied, failed, bytes: fetched.bytes };
+  const { bytes, damaged } = fetched;
+  return { copied, failed, bytes, ...(damaged.length === 0 ? {} : { damaged }) };
+}
+
+/** What an order brought so far. */
+interface Fetched {
+  bytes: number;
+  readonly damaged: DamagedCopy[];
 }
 
 async function copyFrom(
@@ -63,7 +78,7 @@ async function copyFrom(
   source: CopySource,
   missing: Map<ChunkId, MeshError>,
   copied: ChunkId[],
-  fetched: { bytes: number },
+  fetched: Fetched,
   signal: AbortSignal,
 ): Promise<void> {
   const link = await parts.dial(source);
@@ -78,6 +93,10 @@ async function copyFrom(
       if (missing.delete(id)) copied.push(id);
       fetched.bytes += header.sizeBytes;
     } catch (error) {
+      const isDamaged = isMeshError(error, "MESH_CHUNK_MISMATCH");
+      if (isDamaged && fetched.damaged.length < DAMAGED_TOLD_MAX) {
+        fetched.damaged.push({ id, nodeId: source.nodeId });
+      }
       missing.set(id, fromWireError(error));
     }
   };
