@@ -11,11 +11,10 @@
  * HTTP has no encryption: whatever is secret (prompts, answers, keys) is served on loopback alone,
  * and a page in a browser of this machine is no program of it (`guardLoopback`).
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import {
   type Clock,
-  errorFields,
   isMeshError,
   type Logger,
   limits,
@@ -23,13 +22,10 @@ import {
   type Random,
   type Startable,
 } from "@hearthmesh/core";
-import { refuseUpgrade } from "../mesh/upgrades.js";
 import { readJson, sendJson } from "../plain/json-body.js";
 import { closeServer, type DoorAddress, isLoopbackAddress, listen } from "../plain/listen.js";
-import { InFlight } from "../server/in-flight.js";
+import { plainServer } from "../plain/plain-server.js";
 import { guardLoopback } from "../server/loopback-guard.js";
-import { PROBLEM_CONTENT_TYPE, problemOf } from "../server/problem-body.js";
-import { dropRefusedBody } from "../server/refused-body.js";
 import { ENROLMENT_UPGRADE, EnrolmentTunnels } from "./enrolment-tunnel.js";
 import { type JobAnswer, JobBook } from "./job-book.js";
 import { CONTROL_PORTS_TRIED, JOB_REQUEST_BYTES_MAX, POOL_ID_LENGTH_MAX } from "./limits.js";
@@ -62,7 +58,6 @@ export class ControlPlaneDoor implements Startable {
   readonly name = "control plane";
   readonly #options: ControlPlaneOptions;
   readonly #server: Server;
-  readonly #inFlight = new InFlight(limits.HTTP_REQUESTS_IN_FLIGHT_MAX);
   readonly #jobs: JobBook;
   readonly #tunnels: EnrolmentTunnels;
   #address: DoorAddress | undefined;
@@ -73,17 +68,12 @@ export class ControlPlaneDoor implements Startable {
     this.#jobs = new JobBook({ ...options, run: (body, signal) => agent.complete(body, signal) });
     const open = (poolId: string, signal: AbortSignal) => agent.openEnrolment(poolId, signal);
     this.#tunnels = new EnrolmentTunnels({ ...options, open });
-    this.#server = createServer(
-      {
-        maxHeaderSize: limits.HTTP_HEADER_BYTES_MAX,
-        headersTimeout: limits.HTTP_SMALL_REQUEST_MS_MAX,
-        requestTimeout: limits.HTTP_SMALL_REQUEST_MS_MAX,
-      },
-      (request, response) => void this.#serve(request, response),
-    );
-    this.#server.maxConnections = limits.HTTP_CONNECTIONS_MAX;
-    this.#server.on("upgrade", (request, socket, head) => {
-      void this.#upgrade(request, socket, head);
+    this.#server = plainServer({
+      ...options,
+      name: this.name,
+      requestMsMax: limits.HTTP_SMALL_REQUEST_MS_MAX,
+      serve: (request, response) => this.#serve(request, response),
+      upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
     });
   }
 
@@ -117,19 +107,8 @@ export class ControlPlaneDoor implements Startable {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    try {
-      response.once("close", this.#inFlight.enter());
-      const { status, body } = await this.#answer(request);
-      sendJson(response, status, body);
-    } catch (error) {
-      const known = this.#asMeshError(error);
-      if (response.headersSent) response.destroy();
-      else {
-        const id = Buffer.from(this.#options.random.bytes(6)).toString("hex");
-        sendJson(response, known.status, problemOf(known, id), PROBLEM_CONTENT_TYPE);
-      }
-      dropRefusedBody(request, response);
-    }
+    const { status, body } = await this.#answer(request);
+    sendJson(response, status, body);
   }
 
   async #answer(request: IncomingMessage): Promise<Answer> {
@@ -180,16 +159,11 @@ export class ControlPlaneDoor implements Startable {
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    socket.on("error", () => socket.destroy());
-    try {
-      const [, [api, kind, poolId = "", last, ...more]] = pathOf(request);
-      const isTunnel = api === "api" && kind === "pools" && last === "enrolment";
-      if (!isTunnel || more.length > 0) throw new MeshError("MESH_NOT_FOUND");
-      checkPoolId(poolId);
-      await this.#tunnels.serve(request, socket, head, poolId);
-    } catch (error) {
-      refuseUpgrade(socket, this.#asMeshError(error));
-    }
+    const [, [api, kind, poolId = "", last, ...more]] = pathOf(request);
+    const isTunnel = api === "api" && kind === "pools" && last === "enrolment";
+    if (!isTunnel || more.length > 0) throw new MeshError("MESH_NOT_FOUND");
+    checkPoolId(poolId);
+    await this.#tunnels.serve(request, socket, head, poolId);
   }
 
   #requireOwnMachine(request: IncomingMessage, path: string): void {
@@ -203,15 +177,6 @@ export class ControlPlaneDoor implements Startable {
       });
     }
     guardLoopback({ method, path, headers }, socket.localPort ?? this.#options.port);
-  }
-
-  #asMeshError(error: unknown): MeshError {
-    if (isMeshError(error)) return error;
-    if (error instanceof URIError) {
-      return new MeshError("MESH_BAD_REQUEST", { message: "the path is not percent-encoded well" });
-    }
-    this.#options.log.error("the control plane failed", errorFields(error));
-    return new MeshError("MESH_INTERNAL", { cause: error });
   }
 }
 

@@ -4,12 +4,10 @@
  * caller is the operator of the machine; keys and certificates are the coordinator's business. With
  * viewers it opens on any address, and serves others health and, to viewers, what the node sees.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import {
   type Clock,
-  errorFields,
-  isMeshError,
   type Logger,
   limits,
   MeshError,
@@ -17,15 +15,12 @@ import {
   type Startable,
 } from "@hearthmesh/core";
 import type { HealthResponse } from "../contracts/status.js";
-import { refuseUpgrade } from "../mesh/upgrades.js";
 import type { MeshService } from "../mesh-service.js";
-import { InFlight } from "../server/in-flight.js";
 import { guardLoopback } from "../server/loopback-guard.js";
-import { PROBLEM_CONTENT_TYPE, problemOf } from "../server/problem-body.js";
-import { dropRefusedBody } from "../server/refused-body.js";
 import { readJson, sendJson } from "./json-body.js";
 import { closeServer, type DoorAddress, isLoopbackAddress, listen } from "./listen.js";
 import { healthStatus } from "./metrics-door.js";
+import { plainServer } from "./plain-server.js";
 import { readProxyTarget, serveProxy, upgradeProxy } from "./proxy-target.js";
 import { type IsViewer, isViewRequest } from "./viewers.js";
 
@@ -69,23 +64,17 @@ export class NodeDoor implements Startable {
   readonly name = "HTTP door";
   readonly #options: NodeDoorOptions;
   readonly #server: Server;
-  readonly #inFlight = new InFlight(limits.HTTP_REQUESTS_IN_FLIGHT_MAX);
   #address: DoorAddress | undefined;
   #api: Promise<NodeApi> | undefined;
 
   constructor(options: NodeDoorOptions) {
     this.#options = options;
-    this.#server = createServer(
-      {
-        maxHeaderSize: limits.HTTP_HEADER_BYTES_MAX,
-        headersTimeout: limits.HTTP_SMALL_REQUEST_MS_MAX,
-        requestTimeout: 0,
-      },
-      (request, response) => void this.#serve(request, response),
-    );
-    this.#server.maxConnections = limits.HTTP_CONNECTIONS_MAX;
-    this.#server.on("upgrade", (request, socket, head) => {
-      void this.#upgrade(request, socket, head);
+    this.#server = plainServer({
+      ...options,
+      name: this.name,
+      requestMsMax: 0,
+      serve: (request, response) => this.#serve(request, response),
+      upgrade: (request, socket, head) => this.#upgrade(request, socket, head),
     });
   }
 
@@ -115,35 +104,25 @@ export class NodeDoor implements Startable {
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    try {
-      response.once("close", this.#inFlight.enter());
-      this.#guard(request);
-      const target = readProxyTarget(request);
-      if (target !== undefined) {
-        await serveProxy(this.#options.mesh.proxy, request, response, target);
-        return;
-      }
-      const handler = this.#handler(request);
-      if (handler === undefined) await this.#serveApi(request, response);
-      else {
-        const { status, body } = await handler(request);
-        sendJson(response, status, body);
-      }
-    } catch (error) {
-      this.#sendError(request, response, error);
+    this.#guard(request);
+    const target = readProxyTarget(request);
+    if (target !== undefined) {
+      await serveProxy(this.#options.mesh.proxy, request, response, target);
+      return;
+    }
+    const handler = this.#handler(request);
+    if (handler === undefined) await this.#serveApi(request, response);
+    else {
+      const { status, body } = await handler(request);
+      sendJson(response, status, body);
     }
   }
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    socket.on("error", () => socket.destroy());
-    try {
-      this.#guard(request);
-      const target = readProxyTarget(request);
-      if (target === undefined) throw new MeshError("MESH_NOT_FOUND");
-      await upgradeProxy(this.#options.mesh.proxy, request, socket, head, target);
-    } catch (error) {
-      refuseUpgrade(socket, this.#asMeshError(error));
-    }
+    this.#guard(request);
+    const target = readProxyTarget(request);
+    if (target === undefined) throw new MeshError("MESH_NOT_FOUND");
+    await upgradeProxy(this.#options.mesh.proxy, request, socket, head, target);
   }
 
   #guard(request: IncomingMessage): void {
@@ -219,25 +198,6 @@ export class NodeDoor implements Startable {
       });
     }
     return { service: await this.#options.mesh.addService(parsed.data) };
-  }
-
-  #sendError(request: IncomingMessage, response: ServerResponse, thrown: unknown): void {
-    const error = this.#asMeshError(thrown);
-    if (response.headersSent) response.destroy();
-    else {
-      const id = Buffer.from(this.#options.random.bytes(6)).toString("hex");
-      sendJson(response, error.status, problemOf(error, id), PROBLEM_CONTENT_TYPE);
-    }
-    dropRefusedBody(request, response);
-  }
-
-  #asMeshError(error: unknown): MeshError {
-    if (isMeshError(error)) return error;
-    if (error instanceof URIError) {
-      return new MeshError("MESH_BAD_REQUEST", { message: "the path is not percent-encoded well" });
-    }
-    this.#options.log.error("the HTTP door failed", errorFields(error));
-    return new MeshError("MESH_INTERNAL", { cause: error });
   }
 }
 
