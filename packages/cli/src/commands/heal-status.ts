@@ -111,5 +111,10 @@ function remedyLines(cli: Cli, { remedies, suspended, budget }: HealingStatusRes
     const wait = `tried again in ${formatDuration(forMs)} at the earliest`;
     return yellow(`${printable(remedy)} rests for ${printable(subject.name)}: ${times}, ${wait}`);
   });
-  return ["", ...table, ...resting, `${plural(remedies.length, "remedy", "remedies")} known, ${left}`];
+  return [
+    "",
+    ...table,
+    ...resting,
+    `${plural(remedies.length, "remedy", "remedies")} known, ${left}`,
+  ];
 }

@@ -131,6 +131,6 @@ export interface ChunkProbeAnswer {
   readonly node: string;
   /** In this run, or after the answer of the last one. */
   readonly failed: readonly AskFailure[];
-  /** Names of those that had not answered when others were asked. */
+  /** Names of those that were late, and had not failed when another had answered. */
   readonly late: readonly string[];
 }

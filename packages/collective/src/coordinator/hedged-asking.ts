@@ -31,7 +31,7 @@ export interface HedgedAnswer {
   /** Who answered. */
   readonly name: string;
   readonly failed: readonly AskFailure[];
-  /** Who had not answered when others were asked; failed ones are not named again. */
+  /** Who has not answered in `LATE_AFTER_MS`, nor failed. */
   readonly late: readonly string[];
 }
 
@@ -42,7 +42,16 @@ export interface HedgedOptions {
   onOverdue(name: string, error: unknown): void;
 }
 
-type Ending = { readonly name: string; readonly error?: unknown; readonly isWell: boolean };
+interface Ending {
+  readonly asked: Asked;
+  readonly error?: unknown;
+  readonly isWell: boolean;
+}
+
+interface UnderWay {
+  readonly beganMs: number;
+  readonly ending: Promise<Ending>;
+}
 
 /**
  * In the order given. Undefined when there is nobody to ask. Rejects with what the last one said
@@ -53,38 +62,40 @@ export async function askHedged(
   { clock, signal, onOverdue }: HedgedOptions,
 ): Promise<HedgedAnswer | undefined> {
   const waiting = [...all];
-  const underWay = new Map<string, Promise<Ending>>();
+  const underWay = new Map<Asked, UnderWay>();
   const failed: AskFailure[] = [];
   const endMs = clock.monotonicMs() + ASKING_MS_MAX;
   let isAnswered = false;
   const askNext = () => {
     const next = underWay.size < ASKED_AT_ONCE_MAX ? waiting.shift() : undefined;
     if (next === undefined) return;
-    const { name } = next;
     const ending = withTimeout(clock, ASKED_MS_MAX, signal, (inner) => next.ask(inner)).then(
-      (): Ending => ({ name, isWell: true }),
+      (): Ending => ({ asked: next, isWell: true }),
       (error: unknown): Ending => {
-        if (isAnswered) onOverdue(name, error);
-        return { name, error, isWell: false };
+        if (isAnswered) onOverdue(next.name, error);
+        return { asked: next, error, isWell: false };
       },
     );
-    underWay.set(name, ending);
+    underWay.set(next, { ending, beganMs: clock.monotonicMs() });
   };
   for (askNext(); underWay.size > 0; ) {
     const leftMs = endMs - clock.monotonicMs();
-    if (leftMs <= 0) throw tooLate([...underWay.keys()], failed);
-    const ended = await firstOf([...underWay.values()], clock, Math.min(LATE_AFTER_MS, leftMs));
+    if (leftMs <= 0) throw tooLate(underWay, failed);
+    const ended = await firstOf(underWay, clock, Math.min(LATE_AFTER_MS, leftMs));
     signal.throwIfAborted();
     if (ended === undefined) {
       askNext();
       continue;
     }
-    underWay.delete(ended.name);
+    const { name } = ended.asked;
+    underWay.delete(ended.asked);
     if (ended.isWell) {
       isAnswered = true;
-      return { name: ended.name, failed, late: [...underWay.keys()] };
+      const isLate = ([, { beganMs }]: [Asked, UnderWay]) =>
+        clock.monotonicMs() - beganMs >= LATE_AFTER_MS;
+      return { name, failed, late: [...underWay].filter(isLate).map(([asked]) => asked.name) };
     }
-    failed.push({ name: ended.name, error: ended.error });
+    failed.push({ name, error: ended.error });
     askNext();
   }
   if (failed.length === 0) return undefined;
@@ -93,7 +104,7 @@ export async function askHedged(
 
 /** Undefined when none has ended within that time. */
 async function firstOf(
-  endings: readonly Promise<Ending>[],
+  underWay: ReadonlyMap<Asked, UnderWay>,
   clock: Clock,
   waitMs: number,
 ): Promise<Ending | undefined> {
@@ -103,14 +114,14 @@ async function firstOf(
     cancel = () => timer.cancel();
   });
   try {
-    return await Promise.race([...endings, late]);
+    return await Promise.race([...[...underWay.values()].map(({ ending }) => ending), late]);
   } finally {
     cancel();
   }
 }
 
-function tooLate(hanging: readonly string[], failed: readonly AskFailure[]): MeshError {
-  const names = [...failed.map(({ name }) => name), ...hanging].join(", ");
+function tooLate(hanging: ReadonlyMap<Asked, UnderWay>, failed: readonly AskFailure[]): MeshError {
+  const names = [...failed, ...hanging.keys()].map(({ name }) => name).join(", ");
   return new MeshError("MESH_TIMEOUT", {
     message: `none of those that were asked within ${ASKING_MS_MAX} ms answered: ${names}`,
   });

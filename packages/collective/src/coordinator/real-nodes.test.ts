@@ -416,6 +416,17 @@ describe("the probe of a chunk", () => {
       for (const one of answer.failed) failed.add(`${one.name}: ${(one.error as Error).message}`);
     }
     expect([...failed]).toEqual(["node-1: the disk is stuck"]);
+    const hanging = {
+      linkTo: (node: { nodeId: string }, stop?: AbortSignal) =>
+        node.nodeId === nodes[2]?.machine.nodeId
+          ? dialNode(home, node.nodeId)
+          : new Promise<never>((_, reject) => {
+              stop?.addEventListener("abort", () => reject(stop.reason));
+            }),
+    };
+    const late = coordinator.probeChunk(hanging, signal);
+    await clock.advance(2_000);
+    expect(await late).toMatchObject({ node: "node-3", late: ["node-1", "node-2"] });
     const none = { linkTo: () => Promise.reject(new Error("no link at all")) };
     await expect(coordinator.probeChunk(none, signal)).rejects.toThrow("no link at all");
     expect(allChunks().size).toBe(0);

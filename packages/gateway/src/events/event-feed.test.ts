@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { NODE_EVENTS, type NodeEventName } from "../contracts/events.js";
 import { HOSTILE_CHARACTERS } from "../testing/incidents.js";
 import { EventFeed, eventText } from "./event-feed.js";
-import { EVENT_STREAMS_MAX, EVENTS_KEPT_MAX } from "./limits.js";
+import { EVENT_STREAMS_OF_ONE_MAX, EVENTS_KEPT_MAX } from "./limits.js";
+import { LOCAL_OPERATOR } from "./stream-shares.js";
 
 const random = systemRandom();
 const feedOf = (clock: Clock = systemClock()) => new EventFeed({ nodeName: "home", clock, random });
@@ -40,7 +41,8 @@ async function take(stream: AsyncIterator<string>, count: number): Promise<Read[
   return events;
 }
 
-const iterate = (feed: EventFeed, last?: string) => feed.open(last)[Symbol.asyncIterator]();
+const iterate = (feed: EventFeed, last?: string) =>
+  feed.open(LOCAL_OPERATOR, last)[Symbol.asyncIterator]();
 const names = (events: readonly Read[]) => events.map(({ event, data }) => data.name ?? event);
 
 describe("the feed of events", () => {
@@ -79,7 +81,7 @@ describe("the feed of events", () => {
     expect(names(await take(iterate(feed, `${other}-3`), 2))).toEqual(["ready", "missed"]);
     expect(names(await take(iterate(feed, `${life}-999999`), 2))).toEqual(["ready", "missed"]);
     for (const bad of ["x", "1", `${life}-`, `${life}-1\n`, "zzzzzzzz-1", `${life}-1e3`]) {
-      expect(() => feed.open(bad), bad).toThrow(/not the id of an event/);
+      expect(() => feed.open(LOCAL_OPERATOR, bad), bad).toThrow(/not the id of an event/);
     }
   });
 
@@ -94,13 +96,15 @@ describe("the feed of events", () => {
 
   it("has room for so many readers, and gives a place free", async () => {
     const feed = feedOf();
-    const readers = Array.from({ length: EVENT_STREAMS_MAX }, () => feed.open());
-    expect(() => feed.open()).toThrow(/open already/);
+    const readers = Array.from({ length: EVENT_STREAMS_OF_ONE_MAX }, () =>
+      feed.open(LOCAL_OPERATOR),
+    );
+    expect(() => feed.open(LOCAL_OPERATOR)).toThrow(/open already/);
     readers[0]?.close();
     readers[0]?.close();
-    expect(feed.readers).toBe(EVENT_STREAMS_MAX - 1);
-    feed.open();
-    expect(() => feed.open()).toThrow(/open already/);
+    expect(feed.readers).toBe(EVENT_STREAMS_OF_ONE_MAX - 1);
+    feed.open(LOCAL_OPERATOR);
+    expect(() => feed.open(LOCAL_OPERATOR)).toThrow(/open already/);
   });
 
   it("ends all streams when it is closed", async () => {
@@ -111,9 +115,9 @@ describe("the feed of events", () => {
     feed.close();
     expect(await waiting).toMatchObject({ done: true });
     feed.publish("healing", { mode: "acting" });
-    expect(() => feed.open()).toThrow();
+    expect(() => feed.open(LOCAL_OPERATOR)).toThrow();
     try {
-      feed.open();
+      feed.open(LOCAL_OPERATOR);
     } catch (error) {
       expect(isMeshError(error, "MESH_STOPPING")).toBe(true);
     }

@@ -10,12 +10,8 @@
  */
 import { type Clock, MeshError, type Random, type Timer } from "@hearthmesh/core";
 import { NODE_EVENTS, type NodeEventData, type NodeEventName } from "../contracts/events.js";
-import {
-  EVENT_BYTES_MAX,
-  EVENT_HEARTBEAT_MS,
-  EVENT_STREAMS_MAX,
-  EVENTS_KEPT_MAX,
-} from "./limits.js";
+import { EVENT_BYTES_MAX, EVENT_HEARTBEAT_MS, EVENTS_KEPT_MAX } from "./limits.js";
+import { type StreamOwner, StreamShares } from "./stream-shares.js";
 
 export interface EventFeedOptions {
   readonly nodeName: string;
@@ -34,6 +30,7 @@ export class EventFeed {
   readonly #options: EventFeedOptions;
   readonly #life: string;
   readonly #readers = new Set<EventReader>();
+  readonly #shares = new StreamShares();
   #kept: Kept[] = [];
   #next = 1;
   #isClosed = false;
@@ -62,18 +59,13 @@ export class EventFeed {
   }
 
   /**
-   * Events from now on, or after `lastEventId` as far as they are kept. `MESH_LIMIT`;
-   * `MESH_STOPPING` when the feed is closed; `MESH_BAD_REQUEST` for an id that no feed gave out.
+   * Events from now on, or after `lastEventId` as far as they are kept. `MESH_LIMIT` when the owner
+   * has no place left; `MESH_STOPPING` when the feed is closed; `MESH_BAD_REQUEST` for an id that no feed gave out.
    */
-  open(lastEventId?: string): EventReader {
+  open(owner: StreamOwner, lastEventId?: string): EventReader {
     if (this.#isClosed) throw new MeshError("MESH_STOPPING");
-    if (this.#readers.size >= EVENT_STREAMS_MAX) {
-      throw new MeshError("MESH_LIMIT", {
-        message: `${EVENT_STREAMS_MAX} event streams are open already`,
-        details: { retryAfterMs: EVENT_HEARTBEAT_MS },
-      });
-    }
     const place = this.#placeOf(lastEventId);
+    const giveBack = this.#shares.take(owner);
     const id = this.#idOf((place ?? this.#next) - 1);
     const first = [eventText("ready", { nodeName: this.#options.nodeName }, id)];
     if (place === undefined) {
@@ -83,7 +75,10 @@ export class EventFeed {
     const reader = new EventReader({
       ...{ first, clock: this.#options.clock, place: place ?? this.#next },
       after: (sequence) => this.#after(sequence),
-      onClose: () => this.#readers.delete(reader),
+      onClose: () => {
+        giveBack();
+        this.#readers.delete(reader);
+      },
     });
     this.#readers.add(reader);
     return reader;

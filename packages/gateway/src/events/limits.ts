@@ -6,6 +6,8 @@ export const EVENTS_KEPT_MAX = 256;
 export const EVENT_BYTES_MAX = 16 * 1024;
 /** Streams that are open at one node at a time. */
 export const EVENT_STREAMS_MAX = 64;
+/** Of one caller; as many are kept for the operator of this machine. */
+export const EVENT_STREAMS_OF_ONE_MAX = 16;
 /** After so much quiet a comment is sent, so that both ends and proxies know of each other. */
 export const EVENT_HEARTBEAT_MS = 15_000;
 /** A reader that takes nothing for so long is cut, and its place is free. */

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { memoryStore } from "../../../store/src/index.js";
 import { LoopbackDoor } from "../doors/loopback-door.js";
 import { EventFeed } from "../events/event-feed.js";
-import { EVENT_STREAMS_MAX } from "../events/limits.js";
+import { EVENT_STREAMS_OF_ONE_MAX } from "../events/limits.js";
+import { LOCAL_OPERATOR } from "../events/stream-shares.js";
 import { type GatewayFixture, gatewayFixture } from "../testing/gateway-fixture.js";
 
 const clock = systemClock();
@@ -88,9 +89,18 @@ describe("GET /events", () => {
   });
 
   it("answers who comes too many, before anything is sent", async () => {
-    const readers = Array.from({ length: EVENT_STREAMS_MAX }, () => feed.open());
+    const readers = Array.from({ length: EVENT_STREAMS_OF_ONE_MAX }, () =>
+      feed.open(LOCAL_OPERATOR),
+    );
     const refused = await fetch(`${base}/events`);
     expect([refused.status, await codeOf(refused)]).toEqual([429, "MESH_LIMIT"]);
+    // Another identity has places of its own.
+    const by = { principal: fixture.services.operator };
+    const { text } = await fixture.authority.apiKeys.create(by, { scopes: ["read"] });
+    const other = await open({ "x-api-key": text });
+    expect(other.statusCode).toBe(200);
+    other.destroy();
+    await expect.poll(() => feed.readers).toBe(EVENT_STREAMS_OF_ONE_MAX);
     for (const reader of readers) reader.close();
     const bad = await fetch(`${base}/events`, { headers: { "last-event-id": "a b" } });
     expect([bad.status, await codeOf(bad)]).toEqual([400, "MESH_BAD_REQUEST"]);

@@ -3,6 +3,8 @@ import { MeshError } from "@hearthmesh/core";
 import { EVENT_ENDPOINTS } from "../contracts/events.js";
 import type { EventFeed } from "../events/event-feed.js";
 import { sendEvents } from "../events/send-events.js";
+import { streamOwner } from "../events/stream-shares.js";
+import { addressOf } from "../server/caller.js";
 import { type Call, defineRoute, type Route } from "../server/route.js";
 import type { GatewayServices, NodeServices } from "../services.js";
 
@@ -16,7 +18,10 @@ export function eventRoutes(
   return [
     defineRoute(EVENT_ENDPOINTS.events, "mesh-read", async (call) => {
       const last = call.request.headers["last-event-id"];
-      const reader = feedOf(services).open(last === undefined ? undefined : String(last));
+      const reader = feedOf(services).open(
+        streamOwner(call.caller, addressOf(call.request.raw)),
+        last === undefined ? undefined : String(last),
+      );
       // Before it is taken over: with what the door says in every answer.
       const said = Object.entries(call.reply.getHeaders());
       const headers = Object.fromEntries(said.map(([name, value]) => [name, String(value)]));

@@ -66,7 +66,9 @@ describe("the breakers of remedies", () => {
       expect(breakers.whyNot("redial", WELL, one)).toBeUndefined();
       breakers.judge("redial", node(`n${one}`), "failed", one);
     }
-    expect(breakers.whyNot("redial", WELL, 10)).toContain("it failed for node n0, node n1, node n2, node n3, node n4 ");
+    expect(breakers.whyNot("redial", WELL, 10)).toContain(
+      "it failed for node n0, node n1, node n2, node n3, node n4 ",
+    );
     expect(breakers.state("redial", 10)).toBe("open");
     const laterMs = BREAKER_OPEN_MS + BREAKER_SUBJECTS;
     expect(breakers.whyNot("redial", WELL, laterMs)).toBeUndefined();

@@ -46,7 +46,7 @@ describe("the metrics of healing", () => {
       'mapek_monitors{node="home",verdict="ill"} 0',
       'mapek_monitors{node="home",verdict="unknown"} 1',
     ]);
-    expect(lines("mapek_remedy_suspended")).toEqual([
+    expect(lines("mapek_remedy_suspended{")).toEqual([
       'mapek_remedy_suspended{node="home",action="redial"} 1',
     ]);
     expect(lines("mapek_remedy_suspended_subjects")).toEqual([

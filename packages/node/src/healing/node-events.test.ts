@@ -22,7 +22,7 @@ beforeEach(async () => {
   };
   const [clock, random] = [systemClock(), systemRandom()];
   events = openNodeEvents({ nodeName: "home", healer, swim, clock, random });
-  stream = events.feed.open()[Symbol.asyncIterator]();
+  stream = events.feed.open({ id: "test", isLocalOperator: false })[Symbol.asyncIterator]();
   expect((await stream.next()).value).toContain("event: ready");
 });
 afterEach(() => events.close());
