@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { NodeTraces } from "./node-traces.js";
 
 const TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
@@ -43,6 +44,35 @@ describe("the trace of a request", () => {
       after = tick().then(() => tick().then(() => traces.traceId));
     });
     expect(await after).toBeUndefined();
+  });
+
+  it("leaves the storage off while none is under way, for it costs every promise", async () => {
+    const disable = vi.spyOn(AsyncLocalStorage.prototype, "disable");
+    onTestFinished(() => disable.mockRestore());
+    const traces = new NodeTraces();
+    const [first, second] = [traces.begin(TRACEPARENT), traces.begin(TRACEPARENT)];
+    first.run(() => undefined);
+    first.end();
+    first.end();
+    // The other one is still under way, and what it set going knows it.
+    const seen = await second.run(async () => {
+      await tick();
+      return traces.traceId;
+    });
+    expect(seen).toBe(TRACE_ID);
+    expect(disable).not.toHaveBeenCalled();
+    second.end();
+    expect(disable).toHaveBeenCalledTimes(1);
+    // What comes after the end of a request does not turn it on again.
+    const run = vi.spyOn(AsyncLocalStorage.prototype, "run");
+    onTestFinished(() => run.mockRestore());
+    expect(second.run(() => traces.traceId)).toBeUndefined();
+    expect(run).not.toHaveBeenCalled();
+    const failing = () => {
+      throw new Error("a handler that throws at once");
+    };
+    expect(() => traces.links.run(Buffer.alloc(25, 1), failing)).toThrow("throws at once");
+    expect(disable).toHaveBeenCalledTimes(2);
   });
 
   it("is not taken from bytes of another form", () => {
