@@ -121,6 +121,7 @@ export type {
   HostMeasures,
   StartWorker,
 } from "./runtime/ports.js";
+export type { EngineProcess } from "./runtime/engine-processes.js";
 export { benchRings } from "./runtime/ring-bench.js";
 export type {
   EngineBench,
@@ -129,6 +130,7 @@ export type {
   RingBenchRow,
   RingInspection,
 } from "./runtime/ring-inspection.js";
+export { type Replanned, type RingHealth, sharesOf, type Unloaded } from "./runtime/ring-upkeep.js";
 export { type SliceCandidates, sliceCandidates } from "./sampling/candidates.js";
 export { candidatesNeeded, Sampler } from "./sampling/sampler.js";
 export { StopTexts } from "./sampling/stop-texts.js";

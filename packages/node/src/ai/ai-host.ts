@@ -4,6 +4,7 @@ import type { Clock, Logger } from "@hearthmesh/core";
 import { errorFields, isMeshError } from "@hearthmesh/core";
 import type { HostMeasures, measureEngine } from "@hearthmesh/pool";
 import type { AiConfig } from "../config/config.js";
+import { processCpuMs } from "../processes/process-cpu.js";
 import type { AiRecords } from "./ai-records.js";
 
 /** A measurement of the engine holds so long; the machine may have changed after it. */
@@ -56,6 +57,10 @@ export class AiHost implements HostMeasures {
     const free = freeBytes() - Math.min(RESERVE_BYTES_MAX, totalmem() * RESERVE_PART);
     const allowed = (config.memoryBytesMax ?? Number.POSITIVE_INFINITY) - heldBytes();
     return Math.max(0, Math.floor(Math.min(free, allowed)));
+  }
+
+  cpuMs(processId: number): Promise<number | undefined> {
+    return processCpuMs(processId);
   }
 
   async bandwidth(signal: AbortSignal) {

@@ -17,6 +17,7 @@ import type {
 import type { MethodPart } from "../method-router.js";
 import { aiMetrics } from "./ai-metrics.js";
 import type { AiRuntime, AiRuntimeOptions } from "./ai-runtime.js";
+import { AiUpkeep } from "./ai-upkeep.js";
 
 const NO_JOBS: InferenceStats = {
   ...{ jobsCompleted: 0, jobsFailed: 0, jobsRunning: 0, jobsWaiting: 0 },
@@ -25,6 +26,7 @@ const NO_JOBS: InferenceStats = {
 
 export class AiPart implements Startable, InferenceService, RingInspection {
   readonly name = "AI pool";
+  readonly upkeep = new AiUpkeep();
   readonly #options: AiRuntimeOptions;
   #opening: Promise<AiRuntime> | undefined;
   #opened: AiRuntime | undefined;
@@ -43,6 +45,7 @@ export class AiPart implements Startable, InferenceService, RingInspection {
     const opening = this.#opening;
     this.#opening = undefined;
     this.#opened = undefined;
+    this.upkeep.closed();
     const runtime = await opening?.catch(() => undefined);
     await runtime?.inference.close();
   }
@@ -139,6 +142,7 @@ export class AiPart implements Startable, InferenceService, RingInspection {
   async #open(): Promise<AiRuntime> {
     const { openAiRuntime } = await import("./ai-runtime.js");
     this.#opened = openAiRuntime(this.#options);
+    this.upkeep.opened(this.#opened.inference);
     return this.#opened;
   }
 }

@@ -13,6 +13,7 @@ import type { ModelAccess } from "../models/model-access.js";
 import { ModelsPart } from "../models/models-part.js";
 import type { Tools } from "../tools.js";
 import { AiPart } from "./ai-part.js";
+import type { AiUpkeep } from "./ai-upkeep.js";
 
 export interface ModelSourcesOptions extends Tools {
   readonly config: Config;
@@ -33,6 +34,8 @@ export interface NodeModels {
   readonly sources: Pick<OpenAiServiceOptions, "inference" | "library" | "endpoints"> & {
     readonly models: ModelService;
     readonly rings: RingInspection;
+    /** For the healer. */
+    readonly upkeep: AiUpkeep;
     metrics(): Promise<MetricValue[]>;
   };
   /** To be started after the mesh. */
@@ -60,7 +63,7 @@ export function openModelSources({ router, mesh, ...options }: ModelSourcesOptio
   const service = endpoints?.service;
   return {
     sources: {
-      ...{ inference: ai, rings: ai, library: models, endpoints: service, models },
+      ...{ inference: ai, rings: ai, upkeep: ai.upkeep, library: models, endpoints: service, models },
       metrics: async () => [...(await ai.metrics()), ...models.metrics(record.name)],
     },
     parts: [models, ai, ...(service === undefined ? [] : [service])],

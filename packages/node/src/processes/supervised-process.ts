@@ -12,6 +12,8 @@ export type ProcessState = "stopped" | "starting" | "running" | "silent" | "fail
 export interface SupervisedProcess {
   /** Unique on a node, such as `etcd` or `yggdrasil`. */
   readonly name: string;
+  /** How long it may take from a start until it answers, where that is more than a moment. */
+  readonly startMs?: number;
   state(): ProcessState;
   /** One sentence for people: since when, how often it ended, its own last words. */
   describe(): string;
@@ -22,4 +24,11 @@ export interface SupervisedProcess {
   restart(): Promise<void>;
   /** Called when the state may be another; answers how to stop listening. */
   onChange?(listener: () => void): () => void;
+}
+
+/** Processes of which there are more or fewer in the course of time. */
+export interface SupervisedProcesses {
+  list(): readonly SupervisedProcess[];
+  /** Called when one came or went, or its state may be another. */
+  onChange(listener: () => void): () => void;
 }

@@ -29,7 +29,6 @@ export interface RingWorkerOptions {
 
 /** A `RingWorker` whose process may be started again after it died. */
 export interface RestartableRingWorker extends RingWorker {
-  readonly processId: number | undefined;
   /**
    * Starts a new process, on the same port when it is free. What was loaded is gone: the next plan
    * loads it again. Does nothing while the process lives.

@@ -35,6 +35,8 @@ export interface RingWorkerStats {
 export interface RingWorker {
   /** Where its tensor plane listens. */
   readonly port: number;
+  /** Undefined while its process does not live. */
+  readonly processId: number | undefined;
   /**
    * Loads what the plan gives to this member and joins the others; resolves when all are joined.
    * Requests that were under way go on from their token logs. A plan of an older epoch is refused
@@ -50,5 +52,7 @@ export interface RingWorker {
   /** A member, or this process, failed in this epoch. The agent answers with a plan. */
   onFailure(listener: (failure: RingFailure) => void): () => void;
   stats(): Promise<RingWorkerStats>;
+  /** Ends the process at once, as a crash would: `onFailure` tells. For one that hangs. */
+  kill(): void;
   close(): Promise<void>;
 }

@@ -134,6 +134,10 @@ export class WorkerHandle implements RestartableRingWorker {
     return () => this.#listeners.delete(listener);
   }
 
+  kill(): void {
+    this.#live?.process.kill("SIGKILL");
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true;
     const live = this.#live;

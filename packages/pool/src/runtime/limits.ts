@@ -65,3 +65,23 @@ export const BENCH_TOKENS_MAX = 1024;
 export const SPREAD_RUNNING_MIN = 2;
 /** It must be predicted to have this part of the best one's speed. */
 export const SPREAD_GAIN_MIN = 0.5;
+
+/** Between two looks at the processes of engines, and for a first answer to one. */
+export const ENGINE_LOOK_MS = 1_000;
+/** A process that owes an answer for so long, and does not compute meanwhile, is silent. */
+export const ENGINE_SILENT_MS = 5_000;
+/** One that computes meanwhile is silent after this: no step of an engine takes longer. */
+export const ENGINE_BUSY_MS_MAX = 600_000;
+/** An engine that ends within this time after its start has crashed... */
+export const ENGINE_CRASH_MS = 60_000;
+/** ...and with so many crashes in a row it is failing. */
+export const ENGINE_CRASHES_FAILING = 3;
+/** A remedy waits so long for an engine that is being loaded again. */
+export const ENGINE_START_MS = 25_000;
+/** The token that proves an engine after it ended has to come within this. */
+export const ENGINE_PROOF_MS_MAX = 120_000;
+
+/** An answer of a ring below this part of the fastest one in its plan was slow... */
+export const RING_SLOW_PART = 1 / 3;
+/** ...so many in a row make the ring slow, once as many others have shown what it can do. */
+export const RING_SLOW_ANSWERS = 3;

@@ -24,6 +24,7 @@ import type {
 } from "./inference-service.js";
 import { JobCounters } from "./job-counters.js";
 import { REQUEST_ATTEMPTS_MAX } from "./limits.js";
+import { EngineProcesses } from "./engine-processes.js";
 import { probeLink } from "./link-probe.js";
 import { MemberMeasures } from "./member-measures.js";
 import { ModelPlanner } from "./model-planner.js";
@@ -35,11 +36,14 @@ import { mayUse, ringIdOf } from "./ring-finder.js";
 import { type HeldRing, RingHost } from "./ring-host.js";
 import type { LinkBench, LoadedRing, NodeRings } from "./ring-inspection.js";
 import { RingRegistry } from "./ring-registry.js";
+import { RingUpkeep } from "./ring-upkeep.js";
 
 type RingOfNode = LedRing & LoadedRing;
 
 export class PoolInference implements InferenceService {
   readonly measures: MemberMeasures;
+  readonly engines: EngineProcesses;
+  readonly upkeep: RingUpkeep;
   readonly #ports: AgentPorts;
   readonly #host: RingHost;
   readonly #planner: ModelPlanner;
@@ -55,13 +59,26 @@ export class PoolInference implements InferenceService {
       ports,
       host: () => this.#host,
       planner: () => this.#planner,
+      onState: (key, state) => this.upkeep.onState(key, state),
     });
     this.#registry = registry;
+    this.engines = new EngineProcesses({
+      ...{ clock: ports.clock, log: ports.log },
+      cpuMs: (processId) => ports.host.cpuMs(processId),
+      prove: (ringId, signal) => this.upkeep.prove(ringId, signal),
+      wake: (ringId, signal) => this.upkeep.wake(ringId, signal),
+    });
+    this.upkeep = new RingUpkeep({
+      ...{ registry, engines: this.engines, clock: ports.clock, members: ports.members },
+      self: ports.self.nodeId,
+      host: () => this.#host,
+    });
     this.#host = new RingHost({
       ...ports,
       refuse: (message) => registry.refuse(message),
       makeRoom: (bytes, except) => registry.makeRoom(bytes, except),
       onFailure: (ringId, failure) => registry.onFailure(ringId, failure),
+      engines: this.engines,
     });
     this.measures = new MemberMeasures(ports, (ringId) => registry.releasableBytes(ringId));
     this.#planner = new ModelPlanner(ports, this.measures);
@@ -179,6 +196,7 @@ export class PoolInference implements InferenceService {
   async close(): Promise<void> {
     this.#unfollow();
     this.#registry.close();
+    this.engines.close();
     await this.#host.close();
   }
 

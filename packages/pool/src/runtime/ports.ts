@@ -48,6 +48,8 @@ export interface HostMeasures {
   memoryBytes(): number;
   /** Weights that the engine works through per second; measured once, in a process of its own. */
   bandwidth(signal: AbortSignal): Promise<{ bytesPerSecond: number; measuredAtMs: number }>;
+  /** CPU time that a process has used; undefined where the system does not tell. */
+  cpuMs(processId: number): Promise<number | undefined>;
 }
 
 export interface HeldWorker {

@@ -9,6 +9,7 @@ import type { RingPlan } from "../ring/ring-plan.js";
 import type { RingFailure, RingWorker } from "../ring/ring-worker.js";
 import { shardsOf } from "../shards/shards-of.js";
 import type { JoinMessage, PrepareMessage, RingName } from "./agent-messages.js";
+import type { EngineProcesses, EngineRing } from "./engine-processes.js";
 import { ORPHAN_MS_MAX, RINGS_MAX, RINGS_PER_LEADER_MAX } from "./limits.js";
 import type { AgentPorts, HeldWorker } from "./ports.js";
 
@@ -47,6 +48,8 @@ export interface RingHostOptions extends AgentPorts {
   makeRoom(bytes: number, exceptRingId: string): Promise<void>;
   /** A worker of a ring says that a member failed, or itself. */
   onFailure(ringId: string, failure: RingFailure): void;
+  /** Is told of every process; that an own ring is let go, its leader tells. */
+  readonly engines: Pick<EngineProcesses, "started" | "joined" | "ended" | "letGo">;
 }
 
 export class RingHost {
@@ -131,7 +134,10 @@ export class RingHost {
     const both = AbortSignal.any([signal, holding.abort.signal]);
     try {
       await held.worker.load(planOf(holding.message, message, model), path, both);
-      if (holding.epoch === message.epoch) holding.state = "ready";
+      if (holding.epoch === message.epoch) {
+        holding.state = "ready";
+        this.#options.engines.joined(this.#engineRing(holding));
+      }
     } catch (error) {
       if (holding.epoch === message.epoch) this.#fail(holding, error);
       throw error;
@@ -268,6 +274,7 @@ export class RingHost {
       }
       held.worker.onFailure((failure) => this.#onFailure(holding, held, failure));
       holding.held = held;
+      this.#options.engines.started(this.#engineRing(holding), held.worker);
       return held;
     };
     holding.starting ??= start().finally(() => {
@@ -289,7 +296,7 @@ export class RingHost {
       ...errorFields(failure.error),
       ...{ nodeId: failure.nodeId ?? self.nodeId, epoch: failure.epoch, path: holding.modelId },
     });
-    if (failure.nodeId === undefined) void this.#dropWorker(holding);
+    if (failure.nodeId === undefined) this.#engineEnded(holding, failure.error);
     if (holding.leader === self.nodeId) this.#options.onFailure(holding.ringId, failure);
     else if (failure.epoch === holding.epoch) this.#fail(holding, failure.error);
   }
@@ -299,7 +306,7 @@ export class RingHost {
     const { clock, self, log } = this.#options;
     if (!this.#isHeld(holding)) return;
     holding.state = "failed";
-    if (isMeshError(error, "MESH_ENGINE_FAILED")) void this.#dropWorker(holding);
+    if (isMeshError(error, "MESH_ENGINE_FAILED")) this.#engineEnded(holding, error);
     if (holding.leader === self.nodeId) return;
     holding.orphanTimer?.cancel();
     holding.orphanTimer = clock.setTimeout(() => {
@@ -319,7 +326,23 @@ export class RingHost {
     holding.orphanTimer?.cancel();
     holding.abort.abort(reason);
     holding.life.abort(reason);
+    const { self, engines } = this.#options;
+    if (holding.leader !== self.nodeId) engines.letGo(keyOf(holding.leader, holding.ringId));
     await this.#dropWorker(holding);
+  }
+
+  #engineEnded(holding: Holding, error: MeshError): void {
+    const wasThere = holding.held !== undefined;
+    void this.#dropWorker(holding);
+    const key = keyOf(holding.leader, holding.ringId);
+    if (wasThere) this.#options.engines.ended(key, error.message);
+  }
+
+  #engineRing({ leader, ringId, model, modelId }: Holding): EngineRing {
+    const { self, members } = this.#options;
+    const nameOf = () => members.list().find(({ nodeId }) => nodeId === leader)?.name ?? leader;
+    const leaderName = leader === self.nodeId ? undefined : nameOf();
+    return { key: keyOf(leader, ringId), ringId, modelName: model?.name ?? modelId, leaderName };
   }
 
   #isHeld(holding: Holding): boolean {
@@ -357,7 +380,7 @@ function planOf(message: PrepareMessage, join: JoinMessage, model: ModelRecord):
   };
 }
 
-function keyOf(leader: NodeId, ringId: string): string {
+export function keyOf(leader: NodeId, ringId: string): string {
   return `${leader} ${ringId}`;
 }
 

@@ -32,6 +32,8 @@ import {
   type RingState,
   step,
 } from "./ring-machine.js";
+import { RingPace } from "./ring-pace.js";
+import { unplannable, verdictOnSelf } from "./ring-verdicts.js";
 
 export interface RingLeaderOptions {
   readonly ringId: string;
@@ -43,6 +45,8 @@ export interface RingLeaderOptions {
   readonly host: RingHost;
   readonly planner: ModelPlanner;
   readonly epochs: EpochBook;
+  /** It is in another state now. */
+  onState(state: RingState): void;
 }
 
 interface Waiter {
@@ -59,7 +63,9 @@ export class RingLeader {
   /** Ends what is under way for the present epoch. */
   #epochAbort = new AbortController();
   #idleTimer: Timer | undefined;
+  #restingSinceMs: number | undefined;
   #candidate: Candidate | undefined;
+  #pace = new RingPace();
   #lastError: MeshError | undefined;
 
   constructor(options: RingLeaderOptions) {
@@ -73,6 +79,16 @@ export class RingLeader {
 
   get running(): number {
     return this.#running;
+  }
+
+  /** Since when no request runs, on a monotonic clock; undefined while one does. */
+  get restingSinceMs(): number | undefined {
+    return this.#restingSinceMs;
+  }
+
+  /** How slow its last answers were, as a sentence; undefined: as fast as in all of this plan. */
+  get slowness(): string | undefined {
+    return this.#pace.slowness;
   }
 
   /** The placement that its requests ask for; undefined: they leave it to the planner. */
@@ -120,6 +136,7 @@ export class RingLeader {
     }
     const isAtRest = this.#running === 0;
     this.#running++;
+    this.#restingSinceMs = undefined;
     this.#idleTimer?.cancel();
     try {
       const worker = await this.#ready(isAtRest, signal);
@@ -161,6 +178,20 @@ export class RingLeader {
     if (epoch !== undefined) await host.release(ports.self.nodeId, { ringId, epoch });
   }
 
+  /** Resolves when it is planned and loaded; does nothing when it is already. */
+  async wake(signal: AbortSignal): Promise<void> {
+    await this.#ready(false, signal);
+  }
+
+  /**
+   * Plans it now: without these members, else with whoever is there. Resolves when it is ready in
+   * the new plan, or in the old one when that is the best still; rejects when nothing fits.
+   */
+  async planAnew(away: readonly NodeId[], signal: AbortSignal): Promise<void> {
+    this.#dispatch({ kind: "asked-anew", away });
+    if (this.#state.kind !== "idle") await this.wake(signal);
+  }
+
   #ready(isAtRest: boolean, signal: AbortSignal): Promise<RingWorker> {
     signal.throwIfAborted();
     this.#dispatch({ kind: "wanted", isAtRest });
@@ -195,6 +226,7 @@ export class RingLeader {
     const isNew = state.kind === "placing" || state.kind === "idle";
     if (isNew && before.kind !== state.kind) this.#newEpoch();
     for (const effect of effects) this.#perform(effect);
+    if (state.kind !== before.kind) this.#options.onState(state);
     if (before.kind === "placing" && state.kind === "ready") this.#settle(undefined);
   }
 
@@ -256,6 +288,7 @@ export class RingLeader {
       const epoch = await epochs.next(model.id);
       if (signal.aborted) return;
       this.#candidate = plan.chosen;
+      this.#pace = new RingPace();
       const layout = layoutOf(plan.chosen, planner.contextTokensOf(model, undefined));
       this.#dispatch({ kind: "planned", layout, epoch });
     } catch (error) {
@@ -326,9 +359,12 @@ export class RingLeader {
 
   #rest(): void {
     const { clock, log } = this.#options.ports;
+    this.#restingSinceMs ??= clock.monotonicMs();
     this.#idleTimer?.cancel();
     this.#idleTimer = clock.setTimeout(() => {
-      if (this.#running > 0 || this.#state.kind !== "ready") return;
+      if (this.#running > 0 || this.plan === undefined) return;
+      // It is being loaded again because an engine ended: not before it is back.
+      if (this.#state.kind !== "ready") return this.#rest();
       log.info(`${this.#options.model.name} is unloaded: nobody asked for it`);
       this.release();
     }, this.#options.ports.idleUnloadMs);
@@ -348,6 +384,7 @@ export class RingLeader {
     const isAlone = this.#running === 1 && timings.epochs === 1;
     if (candidate === undefined || !isAlone || completionTokens < OBSERVED_TOKENS_MIN) return;
     const steps = completionTokens - 1;
+    if (candidate.members.length > 1) this.#pace.take((steps / timings.decodeMs) * 1000);
     const exchanges = steps * exchangesPerToken(model.shape);
     const seen = {
       tokensPerSecond: (steps / timings.decodeMs) * 1000,
@@ -359,30 +396,4 @@ export class RingLeader {
       ports.log.debug("what was observed was not kept", errorFields(error));
     });
   }
-}
-
-/** What may go better with a new process; without room or a sound file, nothing here can lead. */
-const AGAIN: readonly string[] = [
-  ...["MESH_ENGINE_FAILED", "MESH_EPOCH_OLD", "MESH_RING_NOT_READY", "MESH_RING_FRAME_INVALID"],
-  ...["MESH_UNREACHABLE", "MESH_TIMEOUT", "MESH_CANCELLED"],
-];
-
-function verdictOnSelf({ code }: MeshError): "final" | "again" {
-  return AGAIN.includes(code) ? "again" : "final";
-}
-
-function unplannable(
-  text: readonly string[],
-  missingBytes: number | undefined,
-  isFailover: boolean,
-): MeshError {
-  const code = isFailover
-    ? "MESH_RING_BROKEN"
-    : missingBytes === undefined
-      ? "MESH_RING_NOT_READY"
-      : "MESH_MODEL_MEMORY";
-  return new MeshError(code, {
-    message: text.slice(0, 3).join(" "),
-    ...(missingBytes === undefined ? {} : { details: { missingBytes } }),
-  });
 }

@@ -7,7 +7,8 @@
  *     any -> idle      released                broken <- nothing fits, or too many attempts
  *
  * Events: `wanted` (a request is there), `planned`, `unplannable`, `prepared`, `joined`, `failed`
- * (of a member, in an epoch), `changed` (other members are there now), `released`.
+ * (of a member, in an epoch), `changed` (other members are there now), `asked-anew` (a plan is to
+ * be made now, without those who are away), `released`.
  *
  * Invariants, which the tests check over any order of events:
  * - the epoch of a plan is higher than that of every plan before it;
@@ -15,6 +16,7 @@
  * - what is said about another epoch than the present one changes nothing;
  * - a member that is out is in no later plan until the ring is released or planned anew at rest;
  * - members that the next plan does without are told to release;
+ * - a ring that works is given up for a plan alone, never for the lack of one;
  * - a want never waits for nothing: every state but `ready` either has something under way or is
  *   left by the next `wanted`.
  */
@@ -93,6 +95,7 @@ export type RingEvent =
       readonly verdict: "out" | "again" | "final";
     }
   | { readonly kind: "changed" }
+  | { readonly kind: "asked-anew"; readonly away: readonly NodeId[] }
   | { readonly kind: "released" };
 
 export type RingEffect =
@@ -121,7 +124,7 @@ export function step(state: RingState, event: RingEvent): RingStep {
     case "planned":
       return planned(state, event.layout, event.epoch);
     case "unplannable":
-      return state.kind === "placing" ? broken(state, event.error) : same(state);
+      return unplannable(state, event.error);
     case "prepared":
       return prepared(state, event);
     case "joined":
@@ -130,6 +133,8 @@ export function step(state: RingState, event: RingEvent): RingStep {
       return failed(state, event);
     case "changed":
       return state.kind === "ready" ? same({ ...state, isStale: true }) : same(state);
+    case "asked-anew":
+      return askedAnew(state, event.away);
     case "released":
       return { state: IDLE, effects: releaseAll(state) };
   }
@@ -147,6 +152,25 @@ function wanted(state: RingState, isAtRest: boolean): RingStep {
     return place({ attempt: 1, lost: [], previous: state.plan, isHealthy: true });
   }
   return same(state);
+}
+
+/** What is on its way to a plan already goes on, unless it counts on somebody who is away. */
+function askedAnew(state: RingState, away: readonly NodeId[]): RingStep {
+  if (!("plan" in state)) return same(state);
+  const { plan } = state;
+  const lost = away.filter((nodeId) => plan.members.some((member) => member.nodeId === nodeId));
+  if (lost.length === 0 && state.kind !== "ready") return same(state);
+  if (lost.length === 0) return place({ attempt: 1, lost, previous: plan, isHealthy: true });
+  const attempt = "attempt" in state ? state.attempt + 1 : 1;
+  return place({ attempt, lost: [...state.lost, ...lost], previous: plan, isHealthy: false });
+}
+
+/** A ring that works is kept when nothing better can be planned just now. */
+function unplannable(state: RingState, error: MeshError): RingStep {
+  if (state.kind !== "placing") return same(state);
+  const { previous, isHealthy, lost } = state;
+  if (previous === undefined || !isHealthy) return broken(state, error);
+  return same({ kind: "ready", plan: previous, lost, isStale: false });
 }
 
 function place(placing: Omit<Placing, "kind">): RingStep {

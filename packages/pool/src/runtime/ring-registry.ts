@@ -9,14 +9,17 @@ import { RINGS_MAX } from "./limits.js";
 import type { ModelPlanner } from "./model-planner.js";
 import type { AgentPorts } from "./ports.js";
 import { mayUse, ringIdOf } from "./ring-finder.js";
-import type { RingHost } from "./ring-host.js";
+import { keyOf, type RingHost } from "./ring-host.js";
 import type { LoadedRing } from "./ring-inspection.js";
 import { RingLeader } from "./ring-leader.js";
+import type { RingState } from "./ring-machine.js";
 
 export interface RingRegistryOptions {
   readonly ports: AgentPorts;
   readonly host: () => RingHost;
   readonly planner: () => ModelPlanner;
+  /** Of the ring of this id; `key` is that of its engine on this node. */
+  onState(key: string, state: RingState): void;
 }
 
 interface Led {
@@ -37,6 +40,10 @@ export class RingRegistry {
 
   all(): readonly Led[] {
     return [...this.#leaders.values()];
+  }
+
+  byId(): readonly (readonly [string, Led])[] {
+    return [...this.#leaders];
   }
 
   /** Those that are loaded or on their way. */
@@ -80,7 +87,7 @@ export class RingRegistry {
     only: Placement | undefined,
   ): RingLeader {
     if (this.#isClosed) throw new MeshError("MESH_STOPPING");
-    const { ports, host, planner } = this.#options;
+    const { ports, host, planner, onState } = this.#options;
     const ringId = ringIdOf(ports.self.nodeId, model.id, allowed, only);
     const present = this.#leaders.get(ringId);
     if (present !== undefined) return present.leader;
@@ -96,6 +103,7 @@ export class RingRegistry {
     const leader = new RingLeader({
       ...{ ringId, model, allowed, only, ports, host: host(), planner: planner() },
       epochs: this.#epochs,
+      onState: (state) => onState(keyOf(ports.self.nodeId, ringId), state),
     });
     this.#leaders.set(ringId, { leader, model });
     return leader;
@@ -115,6 +123,11 @@ export class RingRegistry {
         details: { leader: self.nodeId },
       });
     }
+  }
+
+  /** Undefined: this node leads no such ring. */
+  leader(ringId: string): RingLeader | undefined {
+    return this.#leaders.get(ringId)?.leader;
   }
 
   /** A worker says so; see `RingHostOptions.onFailure`. */

@@ -138,6 +138,8 @@ export class AgentPool {
           bytesPerSecond: options.bandwidthBytesPerSecond ?? 10e9,
           measuredAtMs: Date.now(),
         }),
+        // It does not rise: a worker that answers nothing hangs.
+        cpuMs: async () => 0,
       },
       startWorker: async (): Promise<HeldWorker> => {
         const worker = new MemoryWorker(self, () => this.#workersNow());

@@ -9,6 +9,7 @@ const WAIT_MS = 2;
 
 export class MemoryWorker implements RingWorker {
   readonly port = 1;
+  readonly processId = 1;
   readonly nodeId: NodeId;
   readonly plans: RingPlan[] = [];
   readonly #all: () => readonly MemoryWorker[];
@@ -17,6 +18,8 @@ export class MemoryWorker implements RingWorker {
   /** The epoch whose ring broke. */
   #brokenEpoch = 0;
   isClosed = false;
+  /** Its process hangs: nothing is answered any more. */
+  isSilent = false;
 
   constructor(nodeId: NodeId, all: () => readonly MemoryWorker[]) {
     this.nodeId = nodeId;
@@ -78,6 +81,7 @@ export class MemoryWorker implements RingWorker {
   }
 
   async stats(): Promise<RingWorkerStats> {
+    if (this.isSilent) return new Promise(() => undefined);
     const engine = { weightBytes: 1, cacheBytes: 1, scratchBytes: 1 };
     return {
       epoch: this.epoch,
@@ -95,6 +99,10 @@ export class MemoryWorker implements RingWorker {
   /** Its process is gone; whoever is in a ring with it will see. */
   die(): void {
     this.isClosed = true;
+  }
+
+  kill(): void {
+    this.crash();
   }
 
   /** Its own engine ended; the node lives on. */

@@ -47,5 +47,7 @@ export const COMPACTION_STEPS_MAX = 64;
 /** Log files of a node are cut to the newest bytes when the disk is filling. */
 export const LOG_CUT_BYTES_MIN = 16 << 20;
 export const LOG_KEPT_BYTES = 4 << 20;
-/** Time for a ring to be planned anew by itself, once a member is gone. */
-export const RING_REPLAN_MS = 20_000;
+/** A member that came back has to stay so long before a ring is planned anew for it. */
+export const RING_BACK_HOLD_MS = 5_000;
+/** A ring at rest that was slow is measured anew after this. */
+export const RING_SLOW_HOLD_MS = 10_000;

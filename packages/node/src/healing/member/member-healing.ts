@@ -146,15 +146,13 @@ function storeHealing({ deps, member, ground, here }: Shared): HealingList {
 /** Rings that this node leads. Looking loads nothing. */
 function ringHealing({ models, mesh, record, clock }: MemberHealingDeps): HealingList {
   if (models === undefined || mesh === undefined) return { monitors: [], remedies: [] };
-  const { rings, inference } = models;
-  if (inference === undefined) return { monitors: [], remedies: [] };
-  const look = async () => {
-    const { led } = await rings.rings();
-    return ringFacts(led, mesh.parts.swim.peers(), record.nodeId);
-  };
+  const { upkeep } = models;
+  const selfId = record.nodeId;
+  const peers = () => mesh.parts.swim.peers();
+  const look = async () => ringFacts(upkeep.rings(), peers(), selfId);
   return {
     monitors: [{ name: "rings", look }],
-    remedies: [rePlanPool({ inference, rings, clock })],
+    remedies: [rePlanPool({ upkeep, peers, selfId, clock })],
   };
 }
 

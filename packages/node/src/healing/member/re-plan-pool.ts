@@ -1,22 +1,27 @@
 /**
- * A ring plans anew by itself when a member is gone (`docs/ai/runtime.md`). This asks the planner
- * what the model runs on without it, and sees that the ring goes on in a newer epoch or is let go.
+ * Has a ring planned anew, for other machines or other shares. A ring whose member fails under an
+ * answer does so by itself (`docs/ai/runtime.md`); at rest nobody notices one that is away, and
+ * nobody looks at one that came back, before the next request would have to wait for it.
  */
-import { type Clock, MeshError, sleep } from "@hearthmesh/core";
-import type { Remedy } from "@hearthmesh/healing";
-import type { InferenceService, RingInspection } from "@hearthmesh/pool";
-import { namesText } from "./fact-of.js";
-import { RING_REPLAN_MS, WORKER_LOOK_MS } from "./limits.js";
+import { type Clock, isMeshError } from "@hearthmesh/core";
+import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
+import { type Replanned, type RingHealth, sharesOf } from "@hearthmesh/pool";
+import type { AiUpkeep } from "../../ai/ai-upkeep.js";
+import { awayOf, type RingPeer } from "./rings-monitor.js";
 
 const VERIFY_MS = 60_000;
 
 export interface RePlanPoolOptions {
-  readonly inference: Pick<InferenceService, "explain">;
-  readonly rings: Pick<RingInspection, "rings">;
+  readonly upkeep: Pick<AiUpkeep, "rings" | "replan">;
+  readonly peers: () => readonly RingPeer[];
+  readonly selfId: string;
   readonly clock: Clock;
 }
 
-export function rePlanPool({ inference, rings, clock }: RePlanPoolOptions): Remedy {
+export function rePlanPool(options: RePlanPoolOptions): Remedy {
+  const { upkeep, peers, selfId, clock } = options;
+  const find = ({ subject }: Symptom): RingHealth | undefined =>
+    upkeep.rings().find(({ ringId }) => ringId === subject.id);
   return {
     name: "re-plan-pool",
     handles: ["pool-member-lost"],
@@ -24,26 +29,49 @@ export function rePlanPool({ inference, rings, clock }: RePlanPoolOptions): Reme
     risk: 0.1,
     verifyWithinMs: VERIFY_MS,
     rate: { count: 4, windowMs: 600_000 },
-    describe: ({ values }) => `has ${values.model} planned over the machines that are left`,
-    blockedBy: () => undefined,
-    apply: async ({ subject, values }, signal) => {
-      const model = String(values.model);
-      // Measures who is left: the plan that the ring makes next is made from that.
-      const { text } = await inference.explain(model, signal);
-      const [next = "no plan is possible"] = text;
-      const endMs = clock.monotonicMs() + RING_REPLAN_MS;
-      while (clock.monotonicMs() < endMs) {
-        const ring = (await rings.rings()).led.find(({ ringId }) => ringId === subject.id);
-        if (ring === undefined) return { did: `the ring was let go; next: ${next}` };
-        if (ring.epoch > Number(values.epoch)) {
-          const names = namesText(ring.members.map(({ name }) => name));
-          return { did: `epoch ${ring.epoch} of the ring runs on ${names}` };
-        }
-        await sleep(clock, WORKER_LOOK_MS, signal);
+    describe: ({ values }) =>
+      values.why === "away"
+        ? `has ${values.model} planned over the machines that are left`
+        : `has the machines measured, and ${values.model} planned over all that are there`,
+    blockedBy: (symptom) => {
+      const ring = find(symptom);
+      if (ring === undefined || ring.running === 0 || symptom.values.why === "away") {
+        return undefined;
       }
-      throw new MeshError("MESH_RING_BROKEN", {
-        message: `the ring is still of epoch ${values.epoch}`,
-      });
+      return "an answer is under way, and a new plan would interrupt it";
+    },
+    apply: async (symptom, signal) => {
+      const ring = find(symptom);
+      const gone = { did: "the ring is let go already", changedNothing: true };
+      if (ring === undefined) return gone;
+      const away = awayOf(ring, peers(), selfId).map(({ nodeId }) => nodeId);
+      const fromMs = clock.monotonicMs();
+      try {
+        const replanned = await upkeep.replan(ring.ringId, away, signal);
+        return outcomeOf(ring, replanned, clock.monotonicMs() - fromMs);
+      } catch (error) {
+        // Nobody waits for it any more, as when it was unloaded meanwhile.
+        if (isMeshError(error, "MESH_NOT_FOUND")) return gone;
+        throw error;
+      }
     },
   };
+}
+
+function outcomeOf(
+  ring: RingHealth,
+  { before, after, isOther }: Replanned,
+  tookMs: number,
+): RemedyOutcome {
+  const now = `epoch ${after.epoch}: ${sharesOf(after)}`;
+  if (after.epoch === before.epoch) {
+    // The ring itself was quicker, as when its member failed under an answer.
+    if (before.epoch > ring.epoch) return { did: `the ring had planned anew itself: ${now}` };
+    return { did: `measured and planned: ${now} is the best plan still`, changedNothing: true };
+  }
+  const took = `in ${(tookMs / 1000).toFixed(1)} s`;
+  const did = isOther
+    ? `planned anew ${took}: ${now}; before: ${sharesOf(before)}`
+    : `loaded anew on the same machines ${took}: ${now}`;
+  return { did };
 }

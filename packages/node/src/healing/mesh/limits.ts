@@ -61,3 +61,8 @@ export const CANARY_AGAIN_MS = 2_000;
 export const CANARY_HOLD_MS = 5_000;
 /** A part that has never worked is starting for this long, and failing after it. */
 export const CANARY_STARTING_MS = 60_000;
+
+/** A model is unloaded for lack of memory when nobody asked for it during so long. */
+export const MODEL_RESTED_MS_MIN = 30_000;
+/** Less than this given back is the noise of the allocator: nothing came of it. */
+export const SHED_BYTES_MIN = 4 * 2 ** 20;

@@ -13,7 +13,7 @@ import type { LinkDoors } from "../../link-doors.js";
 import type { MemberGround } from "../../member-authority.js";
 import type { MeshPart } from "../../mesh/mesh-part.js";
 import type { PeerLinks } from "../../peer-links.js";
-import type { SupervisedProcess } from "../../processes/supervised-process.js";
+import type { SupervisedProcess, SupervisedProcesses } from "../../processes/supervised-process.js";
 import type { Renewal } from "../../renewal.js";
 import type { StoragePart } from "../../storage-part.js";
 import type { Tools } from "../../tools.js";
@@ -99,8 +99,9 @@ function ofThisNode(deps: MeshHealingDeps): HealingList {
       new RestartProcess(processes, clock),
       new ThrottleBackground(backgroundWork(deps)),
       new ShedMemory({
-        rssBytes: () => process.memoryUsage.rss(),
+        read: () => readMemory(),
         collect: collectGarbage,
+        models: deps.models?.upkeep,
         clock,
       }),
       new RenewCertificate(renewal, credentials),
@@ -139,11 +140,22 @@ function ofTheMesh(deps: MeshHealingDeps, mesh: MeshPart): HealingList {
   };
 }
 
-function supervised({ coordinator, mesh }: MeshHealingDeps): SupervisedProcess[] {
+/** Programs of this node, and the engines of its models. */
+function supervised({ coordinator, mesh, models }: MeshHealingDeps): SupervisedProcesses {
   const source = coordinator?.ground.memberStore.source;
   const store = source?.mode === "supervised" ? [source.supervisor.process] : [];
   const overlay = mesh?.overlay === undefined ? [] : [mesh.overlay.process];
-  return [...store, ...overlay];
+  const programs: readonly SupervisedProcess[] = [...store, ...overlay];
+  const engines = models?.upkeep.engines;
+  return {
+    list: () => [...programs, ...(engines?.list() ?? [])],
+    onChange: (listener) => {
+      const ends = [...programs.map((one) => one.onChange?.(listener)), engines?.onChange(listener)];
+      return () => {
+        for (const end of ends) end?.();
+      };
+    },
+  };
 }
 
 function backgroundWork({ coordinator, storage }: MeshHealingDeps): Restrainable[] {

@@ -5,7 +5,11 @@ import { MeshError, silentLogger, systemClock, systemRandom } from "@hearthmesh/
 import type { Fact, Symptom, SymptomKind } from "@hearthmesh/healing";
 import { afterAll, describe, expect, it } from "vitest";
 import { SupervisedChild } from "../../processes/supervised-child.js";
-import type { ProcessState, SupervisedProcess } from "../../processes/supervised-process.js";
+import type {
+  ProcessState,
+  SupervisedProcess,
+  SupervisedProcesses,
+} from "../../processes/supervised-process.js";
 import { CanaryMonitor } from "./canary-monitor.js";
 import { CertificateMonitor } from "./certificate-monitor.js";
 import { lagFact, loadFact } from "./loop-monitor.js";
@@ -25,6 +29,10 @@ const tools = { clock: systemClock(), random: systemRandom(), log: silentLogger 
 function symptom(kind: SymptomKind, type: Symptom["subject"]["type"], id = "abc"): Symptom {
   const subject = { type, id, name: id };
   return { kind, subject, severity: "warning", sinceMs: 0, evidence: [], values: {} };
+}
+
+function listOf(one: SupervisedProcess): SupervisedProcesses {
+  return { list: () => [one], onChange: (listener) => one.onChange?.(listener) ?? (() => {}) };
 }
 
 const verdicts = (facts: readonly Fact[]) =>
@@ -58,7 +66,8 @@ describe("the programs of a node", () => {
         return () => listeners.delete(listener);
       },
     };
-    const monitor = new ProcessMonitor([shell]);
+    const shells = listOf(shell);
+    const monitor = new ProcessMonitor(shells);
     expect(await monitor.look()).toEqual([]);
     child.start();
     expect(await monitor.look()).toMatchObject([{ verdict: "well" }]);
@@ -67,7 +76,7 @@ describe("the programs of a node", () => {
     await woken;
     const [fact] = await monitor.look();
     expect(fact).toMatchObject({ verdict: "ill", evidence: "ended 1 times, last by SIGKILL" });
-    const remedy = new RestartProcess([shell], tools.clock);
+    const remedy = new RestartProcess(shells, tools.clock);
     const { did } = await remedy.apply(symptom("process-down", "process", "shell"), signal);
     expect(did).toMatch(/^shell was started again, and answers after /);
     expect(await monitor.look()).toMatchObject([{ verdict: "well" }]);
@@ -88,17 +97,41 @@ describe("the programs of a node", () => {
       describe: () => state,
       restart,
     };
-    const monitor = new ProcessMonitor([one]);
+    const monitor = new ProcessMonitor(listOf(one));
     expect(await monitor.look()).toMatchObject([{ verdict: "unknown" }]);
     state = "silent";
     const [silent] = await monitor.look();
     expect(silent).toMatchObject({ verdict: "ill", holdMs: 10_000 });
-    await new RestartProcess([one], tools.clock).apply(
+    await new RestartProcess(listOf(one), tools.clock).apply(
       symptom("process-down", "process", "one"),
       signal,
     );
     expect(restarts).toBe(1);
     expect(await monitor.look()).toMatchObject([{ verdict: "well" }]);
+  });
+
+  it("are over when they are let go while they are down, and told of once", async () => {
+    let [state, restarts]: [ProcessState, number] = ["running", 0];
+    const one: SupervisedProcess = {
+      ...{ name: "engine", startMs: 1, state: () => state, describe: () => `it is ${state}` },
+      restart: async () => void restarts++,
+    };
+    let all: SupervisedProcess[] = [one];
+    const list = { list: () => all, onChange: () => () => undefined };
+    const monitor = new ProcessMonitor(list);
+    const remedy = new RestartProcess(list, tools.clock);
+    const ill = symptom("process-down", "process", "engine");
+    await monitor.look();
+    state = "starting";
+    expect(await monitor.look()).toMatchObject([{ verdict: "ill" }]);
+    expect((await remedy.apply(ill, signal)).did).toMatch(/^engine was starting .* it loads still$/);
+    state = "stopped";
+    const applied = await remedy.apply(ill, signal);
+    expect(applied).toEqual({ did: "it is stopped", changedNothing: true });
+    all = [];
+    expect(await monitor.look()).toMatchObject([{ verdict: "well", evidence: "it is stopped" }]);
+    expect(await monitor.look()).toEqual([]);
+    expect(restarts).toBe(1);
   });
 });
 
@@ -180,10 +213,42 @@ describe("memory", () => {
     expect(garbage).toHaveLength(600_000);
     garbage = undefined;
     const { clock } = tools;
-    const shed = new ShedMemory({ rssBytes: usedBytes, collect: collectGarbage, clock });
-    const { did } = await shed.apply(symptom("memory-high", "memory"), signal);
+    const read = async () => ({ ...(await readMemory(async () => undefined)), rssBytes: usedBytes() });
+    const models = undefined;
+    const shed = new ShedMemory({ read, collect: collectGarbage, models, clock });
+    const { did, changedNothing } = await shed.apply(symptom("memory-high", "memory"), signal);
     expect(did).toMatch(/^the daemon went from \d+ MiB to \d+ MiB$/);
+    expect(changedNothing).toBe(false);
     expect(fullBytes - usedBytes()).toBeGreaterThan(8 * 2 ** 20);
+  });
+
+  it("of models is told of with its bytes; when none rested and nothing came back, that", async () => {
+    const MIB = 2 ** 20;
+    let availableBytes = 100 * MIB;
+    const read = async () => ({
+      ...{ rssBytes: 90 * MIB, heap: { usedBytes: 1, limitBytes: 2 } },
+      machine: { availableBytes, totalBytes: 1000 * MIB },
+    });
+    let unloaded: { model: string; bytes: number; restedMs: number }[] = [];
+    const models = {
+      unloadResting: async (restedMsMin: number) => {
+        expect(restedMsMin).toBeGreaterThan(0);
+        availableBytes += unloaded.reduce((sum, { bytes }) => sum + bytes, 0);
+        return unloaded;
+      },
+      foreignBytes: () => 30 * MIB,
+    };
+    const shed = new ShedMemory({ read, collect: () => undefined, models, clock: tools.clock });
+    const memory = symptom("memory-high", "memory");
+    expect(await shed.apply(memory, signal)).toMatchObject({ changedNothing: true });
+    unloaded = [{ model: "tiny", bytes: 64 * MIB, restedMs: 40_000 }];
+    const { did, changedNothing } = await shed.apply(memory, signal);
+    expect(changedNothing).toBe(false);
+    expect(did).toBe(
+      "unloaded tiny (64 MiB), which nobody used for 40 s; the daemon went from 90 MiB to " +
+        "90 MiB; the machine went from 100 MiB to 164 MiB available; 30 MiB stay, held for " +
+        "rings that other nodes lead",
+    );
   });
 });
 

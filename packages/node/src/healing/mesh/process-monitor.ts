@@ -1,27 +1,33 @@
 /** Whether the programs that this node runs and watches over run and answer. */
 import type { Fact, Monitor, Subject } from "@hearthmesh/healing";
-import type { SupervisedProcess } from "../../processes/supervised-process.js";
+import type { SupervisedProcess, SupervisedProcesses } from "../../processes/supervised-process.js";
 import { PROCESS_SILENT_HOLD_MS } from "./limits.js";
 
 export class ProcessMonitor implements Monitor {
   readonly name = "processes";
-  readonly #processes: readonly SupervisedProcess[];
+  readonly #processes: SupervisedProcesses;
   /** Those that answered once: for them, to start is to be down. */
   readonly #ran = new Set<string>();
+  /** Those that are down: that they are let go is told once, as the end of it. */
+  readonly #down = new Map<string, SupervisedProcess>();
 
-  constructor(processes: readonly SupervisedProcess[]) {
+  constructor(processes: SupervisedProcesses) {
     this.#processes = processes;
   }
 
   watch(wake: () => void): () => void {
-    const ends = this.#processes.map((one) => one.onChange?.(wake));
-    return () => {
-      for (const end of ends) end?.();
-    };
+    return this.#processes.onChange(wake);
   }
 
   async look(): Promise<readonly Fact[]> {
-    return this.#processes.flatMap((one) => this.#facts(one));
+    const all = new Map(this.#down);
+    for (const one of this.#processes.list()) all.set(one.name, one);
+    return [...all.values()].flatMap((one) => {
+      const facts = this.#facts(one);
+      if (facts[0]?.verdict === "ill") this.#down.set(one.name, one);
+      else if (facts[0]?.verdict !== "unknown") this.#down.delete(one.name);
+      return facts;
+    });
   }
 
   #facts(one: SupervisedProcess): Fact[] {
@@ -33,7 +39,8 @@ export class ProcessMonitor implements Monitor {
     switch (state) {
       case "stopped":
         this.#ran.delete(one.name);
-        return [];
+        if (!this.#down.has(one.name)) return [];
+        return [{ symptom, subject, verdict: "well", evidence, values }];
       case "running":
         this.#ran.add(one.name);
         return [{ symptom, subject, verdict: "well", evidence, values }];

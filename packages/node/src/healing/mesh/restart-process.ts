@@ -4,7 +4,7 @@
  */
 import { type Clock, MeshError } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
-import type { SupervisedProcess } from "../../processes/supervised-process.js";
+import type { SupervisedProcess, SupervisedProcesses } from "../../processes/supervised-process.js";
 import { PROCESS_SELF_START_MS } from "./limits.js";
 import { seconds } from "./text.js";
 import { holdsWithin } from "./waiting.js";
@@ -16,10 +16,10 @@ export class RestartProcess implements Remedy {
   readonly risk = 0.1;
   readonly verifyWithinMs = 15_000;
   readonly rate = { count: 5, windowMs: 600_000 };
-  readonly #processes: readonly SupervisedProcess[];
+  readonly #processes: SupervisedProcesses;
   readonly #clock: Clock;
 
-  constructor(processes: readonly SupervisedProcess[], clock: Clock) {
+  constructor(processes: SupervisedProcesses, clock: Clock) {
     this.#processes = processes;
     this.#clock = clock;
   }
@@ -41,15 +41,23 @@ export class RestartProcess implements Remedy {
     const fromMs = clock.monotonicMs();
     const tookText = () => seconds(clock.monotonicMs() - fromMs);
     const isSettled = () => one.state() !== "starting";
-    await holdsWithin(isSettled, PROCESS_SELF_START_MS, { clock, signal });
-    if (one.state() === "running") {
+    const ownMs = one.startMs ?? PROCESS_SELF_START_MS;
+    await holdsWithin(isSettled, ownMs, { clock, signal });
+    const found = one.state();
+    if (found === "running") {
       return { did: `${one.name} was started again, and answers after ${tookText()}` };
     }
+    if (found === "stopped") return { did: one.describe(), changedNothing: true };
     await one.restart();
-    return { did: `${one.name} was ${one.state()}, and was started anew after ${tookText()}` };
+    if (one.startMs === undefined) {
+      return { did: `${one.name} was ${found}, and was started anew after ${tookText()}` };
+    }
+    const isBack = await holdsWithin(() => one.state() === "running", ownMs, { clock, signal });
+    const outcome = isBack ? `it answers after ${tookText()}` : `after ${tookText()} it loads still`;
+    return { did: `${one.name} was ${found} and was started anew; ${outcome}` };
   }
 
   #find(name: string): SupervisedProcess | undefined {
-    return this.#processes.find((one) => one.name === name);
+    return this.#processes.list().find((one) => one.name === name);
   }
 }

@@ -1,22 +1,32 @@
 /**
- * Gives back memory that the daemon holds for nothing: a full collection, after which the
- * JavaScript engine returns empty pages to the system. Models are held by processes of their own,
- * which end by themselves when nobody has asked for `ai.idleUnload`.
+ * Gives back memory that nobody uses. Models at rest are unloaded, which is far the most: they are
+ * loaded again at the next request. Then the daemon collects what it no longer uses, after which
+ * the JavaScript engine returns empty pages to the system.
  */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type Clock, sleep } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome } from "@hearthmesh/healing";
-import { mebibytes } from "./text.js";
+import type { Unloaded } from "@hearthmesh/pool";
+import { MODEL_RESTED_MS_MIN, SHED_BYTES_MIN } from "./limits.js";
+import type { MemoryReadings } from "./memory-readings.js";
+import { mebibytes, seconds } from "./text.js";
 
 /** The engine returns pages a moment after the collection. */
 const RETURNED_AFTER_MS = 500;
 
 export interface ShedMemoryOptions {
-  /** Of this process. */
-  rssBytes(): number;
+  read(): Promise<MemoryReadings>;
   collect(): void;
+  /** Models that nobody asked for during so long; those of other nodes stay. */
+  readonly models: ModelMemory | undefined;
   readonly clock: Clock;
+}
+
+export interface ModelMemory {
+  unloadResting(restedMsMin: number): Promise<readonly Unloaded[]>;
+  /** Bytes that this node holds for rings of other nodes. */
+  foreignBytes(): number;
 }
 
 export class ShedMemory implements Remedy {
@@ -33,7 +43,8 @@ export class ShedMemory implements Remedy {
   }
 
   describe(): string {
-    return "collect what the daemon no longer uses, and give it back to the system";
+    const rested = seconds(MODEL_RESTED_MS_MIN);
+    return `unload models that nobody asked for in ${rested}, and collect what the daemon lets go`;
   }
 
   blockedBy(): string | undefined {
@@ -41,12 +52,40 @@ export class ShedMemory implements Remedy {
   }
 
   async apply(_symptom: unknown, signal: AbortSignal): Promise<RemedyOutcome> {
-    const { rssBytes, collect, clock } = this.#options;
-    const beforeBytes = rssBytes();
+    const { read, collect, models, clock } = this.#options;
+    const before = await read();
+    const unloaded = (await models?.unloadResting(MODEL_RESTED_MS_MIN)) ?? [];
     collect();
     await sleep(clock, RETURNED_AFTER_MS, signal);
-    return { did: `the daemon went from ${mebibytes(beforeBytes)} to ${mebibytes(rssBytes())}` };
+    const after = await read();
+    const did = [
+      ...unloaded.map(unloadText),
+      daemonText(before, after),
+      ...machineText(before, after),
+      ...foreignText(models?.foreignBytes() ?? 0),
+    ].join("; ");
+    const isLess = before.rssBytes - after.rssBytes >= SHED_BYTES_MIN;
+    return { did, changedNothing: unloaded.length === 0 && !isLess };
   }
+}
+
+function unloadText({ model, bytes, restedMs }: Unloaded): string {
+  return `unloaded ${model} (${mebibytes(bytes)}), which nobody used for ${seconds(restedMs)}`;
+}
+
+function daemonText(before: MemoryReadings, after: MemoryReadings): string {
+  return `the daemon went from ${mebibytes(before.rssBytes)} to ${mebibytes(after.rssBytes)}`;
+}
+
+/** What came of it where it counts; others use memory meanwhile, so it may also be less. */
+function machineText(before: MemoryReadings, after: MemoryReadings): string[] {
+  const [had, has] = [before.machine?.availableBytes, after.machine?.availableBytes];
+  if (had === undefined || has === undefined) return [];
+  return [`the machine went from ${mebibytes(had)} to ${mebibytes(has)} available`];
+}
+
+function foreignText(bytes: number): string[] {
+  return bytes === 0 ? [] : [`${mebibytes(bytes)} stay, held for rings that other nodes lead`];
 }
 
 /** A full collection; V8 offers it to programs that ask for it alone. */
