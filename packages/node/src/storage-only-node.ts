@@ -1,39 +1,21 @@
 /** The parts of a node that keeps chunks for a coordinator elsewhere. */
-import type { Leader } from "@hearthmesh/collective";
-import {
-  MeshError,
-  type NodeId,
-  parseNodeId,
-  parseTrustDomain,
-  type Startable,
-} from "@hearthmesh/core";
+import { MeshError, parseNodeId, type Startable } from "@hearthmesh/core";
 import type { NodeServices } from "@hearthmesh/gateway";
 import { type NodeApi, NodeDoor } from "@hearthmesh/gateway/plain";
-import { decodePem, isForeign, parseEndpoint, type TrustBundle } from "@hearthmesh/identity";
+import { decodePem, parseEndpoint } from "@hearthmesh/identity";
 import type { InferenceService } from "@hearthmesh/pool";
 import type { Link } from "@hearthmesh/qwormhole";
 import { type NodeModels, openModelSources } from "./ai/model-sources.js";
 import { storageCanary } from "./canary/storage-canary.js";
 import type { Config } from "./config/config.js";
-import { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
-import { leaderNewsPart } from "./coordinators/leader-news.js";
-import { CredentialHolder } from "./credential-holder.js";
+import type { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
 import { type HealingDeps, healingParts, openHealing } from "./healing/open-healing.js";
-import {
-  type NodeContact,
-  type NodeFiles,
-  type NodeRecord,
-  nodeFiles,
-  readCredentials,
-} from "./home.js";
-import { keyPairOf } from "./key-pair.js";
-import { LinkDoors } from "./link-doors.js";
-import { MeshPart } from "./mesh/mesh-part.js";
-import type { MeshPartsOptions } from "./mesh/mesh-parts.js";
-import { MeshSecretKeeper } from "./mesh/mesh-secret-keeper.js";
-import { MethodRouter, principalOf } from "./method-router.js";
+import type { NodeContact, NodeRecord } from "./home.js";
+import type { LinkDoors } from "./link-doors.js";
+import { openMemberNode } from "./member-node.js";
+import type { MeshPart } from "./mesh/mesh-part.js";
+import { principalOf } from "./method-router.js";
 import { readableModels } from "./models/model-access.js";
-import { NodeTrust } from "./node-trust.js";
 import { PeerLinks } from "./peer-links.js";
 import { openPools } from "./pool/open-pools.js";
 import { renewalFrom } from "./renewal-from.js";
@@ -47,41 +29,12 @@ export async function storageOnlyNode(
   record: NodeRecord,
   tools: NodeTools,
 ): Promise<Startable[]> {
-  const files = nodeFiles(config, record);
-  const contacts = new CoordinatorContacts(files.record, record, tools.log);
   const startedAtMs = tools.clock.monotonicMs();
-  const credentials = new CredentialHolder(files, await readCredentials(files));
-  const { keyPem, caCertificatePem } = credentials.current;
-  const bundle = ownBundle(record, caCertificatePem);
-  const trust = await NodeTrust.open({
-    ...{ home: config.home, bundle, clock: tools.clock },
-    onRevoked: (nodeId) => {
-      links.cut(nodeId, new MeshError("MESH_CERT_REVOKED"));
-      mesh?.forget(nodeId);
-    },
-    onPeersChanged: () => {
-      links.reloadAuthorities();
-      links.recheck(isForeign);
-    },
+  const node = await openMemberNode(config, record, tools, (leader, known) => {
+    if (known.heardOf(leader)) storage.agent.reconnect();
   });
-  const router = new MethodRouter((principal) => trust.check(principal));
-  const heard = (leader: Leader) => {
-    if (contacts.heardOf(leader)) storage.agent.reconnect();
-  };
-  for (const methods of [leaderNewsPart(heard), ...trust.methods()]) router.add(methods);
-  const { publicKeyPem } = keyPairOf(keyPem);
-  const links = new LinkDoors({
-    ...{ address: config.links, credentials, publicKeyPem, router },
-    principalOf: (certificates) => trust.principalOf(certificates),
-    foreignAuthoritiesPem: () => trust.foreignAuthoritiesPem(),
-    self: noSelf,
-    onOpened: (link, origin) => mesh?.adopt(link, origin),
-    ...tools,
-  });
-  const meshOptions = { config, record, credentials, publicKeyPem, doors: links, files, bundle };
-  const isRevoked = (nodeId: NodeId) => trust.isRevoked(nodeId);
-  const mesh = await openMesh({ ...meshOptions, isRevoked, ...tools });
-  for (const methods of mesh?.methods() ?? []) router.add(methods);
+  const { files, contacts, credentials, publicKeyPem, trust, router, links } = node;
+  const mesh = config.mesh.enabled === "false" ? undefined : await node.openMesh();
   const poolOptions = { config, record, credentials, publicKeyPem, authority: undefined };
   const pools = mesh && openPools({ ...poolOptions, mesh, ...tools });
   for (const methods of pools?.methods ?? []) router.add(methods);
@@ -128,15 +81,6 @@ export async function storageOnlyNode(
   return [...parts, metrics, door, ...heal({ mesh, models: models.sources })];
 }
 
-function noSelf(): never {
-  throw new MeshError("MESH_INTERNAL", { message: "a storage node has no use for itself" });
-}
-
-function ownBundle({ trustDomain }: NodeRecord, caCertificatePem: string): TrustBundle {
-  const caCertificatesPem = [caCertificatePem];
-  return { trustDomain: parseTrustDomain(trustDomain), sequence: 1, caCertificatesPem };
-}
-
 /** The web framework is loaded when somebody asks for what needs it. */
 async function openNodeApi(
   { sources }: NodeModels,
@@ -154,17 +98,6 @@ async function openNodeApi(
 
 function closing(peers: PeerLinks): Startable {
   return { name: "peer links", start: async () => undefined, stop: () => peers.close() };
-}
-
-/** Undefined while the mesh is off. */
-async function openMesh(
-  options: Omit<MeshPartsOptions, "secrets"> & { files: NodeFiles },
-): Promise<MeshPart | undefined> {
-  const { config, files, random, log } = options;
-  if (config.mesh.enabled === "false") return undefined;
-  const path = files.meshSecret;
-  const secrets = await MeshSecretKeeper.open({ path, isCoordinator: false, random, log });
-  return new MeshPart({ ...options, secrets });
 }
 
 /**
