@@ -113,6 +113,8 @@ export interface DamageSeen {
   readonly chunks: number;
   /** Of these, those that the node gave as if they were whole. */
   readonly wrong: number;
+  /** Of those that the node tells of itself: what a person knew who took it back. */
+  readonly forgiven?: number;
 }
 
 /** What a storage node says about itself every few seconds. */

@@ -117,7 +117,7 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   lookSoon.call = () => background.lookSoon();
   const answers = new AnswerContext({ layouts, nodes, tickets });
   const deskOptions = {
-    ...{ store, layouts, nodes, drains, calls, clock, log },
+    ...{ store, layouts, nodes, drains, calls, clock, log, damage: book },
     pauseMs: options.intervals?.walkPauseMs ?? DEFAULT_INTERVALS.walkPauseMs,
     autoJoin: options.autoJoin ?? true,
   };

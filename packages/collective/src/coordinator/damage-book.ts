@@ -4,7 +4,7 @@
  * knows it too. A chunk counts once, for a day.
  */
 import { type ChunkId, type Clock, limits, type NodeId } from "@hearthmesh/core";
-import { put, remove, type Store } from "@hearthmesh/store";
+import { put, type Store } from "@hearthmesh/store";
 import type { DamageSeen } from "../types.js";
 import { keys } from "./keys.js";
 import { decodeJson, encodeJson } from "./records.js";
@@ -26,6 +26,8 @@ interface DamageRecord {
   readonly nodeId: NodeId;
   /** The newest last. */
   readonly found: readonly FoundChunk[];
+  /** When a person took the node back, and how many it told of itself then. */
+  readonly forgiven?: { readonly atMs: number; readonly told: number };
 }
 
 export interface DamageBookOptions {
@@ -52,27 +54,41 @@ export class DamageBook {
   /** Undefined when nothing was found within the last day. */
   seen(nodeId: NodeId): DamageSeen | undefined {
     const found = this.#recent(nodeId);
-    if (found.length === 0) return undefined;
-    return { chunks: found.length, wrong: found.filter(({ isWrong }) => isWrong).length };
+    const { forgiven } = this.#records.get(nodeId) ?? {};
+    const toldThen = (forgiven?.atMs ?? 0) > this.#sinceMs() ? (forgiven?.told ?? 0) : 0;
+    if (found.length === 0 && toldThen === 0) return undefined;
+    const wrong = found.filter(({ isWrong }) => isWrong).length;
+    return { chunks: found.length, wrong, ...(toldThen === 0 ? {} : { forgiven: toldThen }) };
   }
 
   async found(nodeId: NodeId, id: ChunkId, isWrong: boolean): Promise<void> {
     const others = this.#recent(nodeId).filter((one) => one.id !== id);
     const one = { id, atMs: this.#options.clock.nowMs(), isWrong };
-    const record = { v: 1, nodeId, found: [...others, one].slice(-CHUNKS_PER_NODE_MAX) } as const;
-    this.#records.set(nodeId, record);
-    const row = put(keys.damage(nodeId), encodeJson(record));
+    const before = this.#records.get(nodeId);
+    await this.#keep({
+      ...(before ?? { v: 1, nodeId }),
+      found: [...others, one].slice(-CHUNKS_PER_NODE_MAX),
+    });
+  }
+
+  /** A person took the node back: what was found before, also by itself, counts no more. */
+  async forgive(nodeId: NodeId, told: number): Promise<void> {
+    const forgiven = { atMs: this.#options.clock.nowMs(), told };
+    await this.#keep({ v: 1, nodeId, found: [], forgiven });
+  }
+
+  async #keep(record: DamageRecord): Promise<void> {
+    this.#records.set(record.nodeId, record);
+    const row = put(keys.damage(record.nodeId), encodeJson(record));
     await this.#options.store.transact({ success: [row] });
   }
 
-  /** A person has decided about the node: what was found before counts no more. */
-  async forgive(nodeId: NodeId): Promise<void> {
-    if (!this.#records.delete(nodeId)) return;
-    await this.#options.store.transact({ success: [remove(keys.damage(nodeId))] });
+  #recent(nodeId: NodeId): readonly FoundChunk[] {
+    const sinceMs = this.#sinceMs();
+    return this.#records.get(nodeId)?.found.filter(({ atMs }) => atMs > sinceMs) ?? [];
   }
 
-  #recent(nodeId: NodeId): readonly FoundChunk[] {
-    const sinceMs = this.#options.clock.nowMs() - DAY_MS;
-    return this.#records.get(nodeId)?.found.filter(({ atMs }) => atMs > sinceMs) ?? [];
+  #sinceMs(): number {
+    return this.#options.clock.nowMs() - DAY_MS;
   }
 }

@@ -5,6 +5,7 @@
 import { type Clock, type Logger, limits, MeshError, type NodeId } from "@hearthmesh/core";
 import type { Store } from "@hearthmesh/store";
 import type { Layout, LayoutNode, NodeInfo } from "../types.js";
+import type { DamageBook } from "./damage-book.js";
 import type { DrainWatch } from "./drain-watch.js";
 import type { LayoutBook } from "./layout-book.js";
 import { isDraining, withDraining, withoutDraining } from "./layout-change.js";
@@ -30,6 +31,7 @@ export interface LayoutDeskOptions {
   readonly store: Store;
   readonly layouts: LayoutBook;
   readonly nodes: NodeDirectory;
+  readonly damage: Pick<DamageBook, "forgive">;
   readonly drains: DrainWatch;
   readonly calls: NodeCalls;
   readonly clock: Clock;
@@ -119,9 +121,16 @@ export class LayoutDesk {
   async undrain(nodeIdOrName: string): Promise<DrainAnswer> {
     const { layouts, drains } = this.#options;
     const node = this.placed(nodeIdOrName);
+    if (node.quarantined !== undefined) await this.#forgive(node.nodeId);
     await layouts.change((layout) => withoutDraining(layout, node.nodeId));
     drains.forget(node.nodeId);
     return this.#drainAnswer(node.nodeId);
+  }
+
+  /** Else healing would set it aside again at once, by what is known already. */
+  async #forgive(nodeId: NodeId): Promise<void> {
+    const { nodes, damage } = this.#options;
+    await damage.forgive(nodeId, nodes.info(nodeId)?.storage?.corruptLastDay ?? 0);
   }
 
   /** What would be lost if the node went now. Takes a walk over everything. */

@@ -76,14 +76,20 @@ function quarantineText(
   info: NodeInfo | undefined,
 ): [Fact["verdict"], string] {
   const { scrub, corruptLastDay = 0 } = info?.storage ?? {};
+  const { chunks: seen = 0 } = info?.damageSeen ?? {};
   const since = `in quarantine since ${new Date(quarantined?.atMs ?? 0).toISOString()}`;
   if (scrub === undefined || quarantined === undefined || info?.state === "offline") {
     return ["unknown", `${since}; what a scrub finds there is not known`];
+  }
+  if (quarantined.isUntrusted === true) {
+    const reason = "it gave wrong bytes for good ones, so its own scrub proves nothing";
+    return ["well", `${since}; ${reason}: a person decides`];
   }
   const { passes, verified, damaged } = scrub;
   const isPassed = passes > quarantined.passes && verified >= QUARANTINE_VERIFIED_MIN;
   if (!isPassed) return ["well", `${since}; no whole scrub has ended since`];
   const found = `its scrub verified ${countText(verified, "chunk")}, ${damaged} damaged`;
-  const isClean = damaged === 0 && corruptLastDay === 0;
-  return [isClean ? "ill" : "well", `${since}; ${found}, ${corruptLastDay} within a day`];
+  const withinDay = Math.max(corruptLastDay, seen);
+  const isClean = damaged === 0 && withinDay === 0;
+  return [isClean ? "ill" : "well", `${since}; ${found}, ${withinDay} within a day`];
 }

@@ -209,6 +209,20 @@ describe("a node that gives back damaged chunks", () => {
     expect(placed("node-4")?.quarantined).toBeDefined();
   });
 
+  it("is not set aside again at once when a person has taken it back", async () => {
+    await home(4);
+    await tell(3, { corruptLastDay: 4 });
+    await world.clock.advance(10 * SECOND);
+    expect(placed("node-4")?.quarantined).toBeDefined();
+    await world.call("layout.undrain", { node: "node-4" });
+    await world.clock.advance(5 * MINUTE);
+    expect(placed("node-4")).not.toHaveProperty("quarantined");
+    // Three more are new.
+    await tell(3, { corruptLastDay: 7 });
+    await world.clock.advance(10 * SECOND);
+    expect(placed("node-4")?.quarantined).toBeDefined();
+  });
+
   it("is not set aside for two chunks, nor when copies would become fewer", async () => {
     await home(3);
     await tell(0, { corruptLastDay: 2 });

@@ -28,9 +28,8 @@ export function rebalance(member: LeadingMember): Remedy {
     blockedBy: (symptom) => blockedBy(member.view(), isWhole(symptom)),
     apply: async (symptom, signal) => {
       if (isWhole(symptom)) {
-        return {
-          did: `woke the worker rebalance: ${await runWorker(member, "rebalance", signal)}`,
-        };
+        const { text } = await runWorker(member, "rebalance", signal);
+        return { did: `woke the worker rebalance: ${text}` };
       }
       const { id, name } = symptom.subject;
       const action = "healing.release-node";
