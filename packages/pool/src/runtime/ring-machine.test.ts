@@ -56,6 +56,28 @@ class Ring {
   }
 }
 
+describe("a ring that is asked for a new plan", () => {
+  it("does without who is away, and keeps what works when nothing better can be planned", () => {
+    const ring = new Ring().load([A, B, C], 1).do({ kind: "asked-anew", away: [C] });
+    expect(ring.effects).toEqual([{ kind: "place", without: [C], isFailover: true }]);
+    ring.load([A, B], 2);
+    expect(ring.state).toMatchObject({ kind: "ready", lost: [C], isStale: true });
+    ring.do({ kind: "asked-anew", away: [] });
+    expect(ring.effects).toEqual([{ kind: "place", without: [], isFailover: false }]);
+    ring.do({ kind: "unplannable", error });
+    expect(ring.effects).toEqual([]);
+    expect(ring.state).toMatchObject({ kind: "ready", plan: { epoch: 2 }, isStale: false });
+  });
+
+  it("goes on with a plan that is on its way, unless it counts on who is away", () => {
+    const ring = new Ring().do({ kind: "wanted", isAtRest: true });
+    ring.do({ kind: "planned", layout: layout([A, B]), epoch: 1 });
+    expect(ring.do({ kind: "asked-anew", away: [C] }).effects).toEqual([]);
+    expect(ring.do({ kind: "asked-anew", away: [B] }).kinds()).toEqual(["place"]);
+    expect(new Ring().do({ kind: "asked-anew", away: [B] }).state).toBe(IDLE);
+  });
+});
+
 describe("a ring", () => {
   it("goes from a want to ready, and joins only when all are prepared", () => {
     const ring = new Ring().do({ kind: "wanted", isAtRest: true });
@@ -160,6 +182,8 @@ describe("any order of events", () => {
       verdict: fc.constantFrom("out", "again", "final"),
     }),
     fc.constant({ kind: "changed" as const }),
+    fc.record({ kind: fc.constant("asked-anew" as const), away: fc.subarray([A, B, C]) }),
+    fc.record({ kind: fc.constant("unplannable" as const), error: fc.constant(error) }),
     fc.constant({ kind: "released" as const }),
   );
 
