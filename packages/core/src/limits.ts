@@ -19,6 +19,7 @@ export const FILE_SEGMENTS_MAX = 1 << 20;
 export const PATH_BYTES_MAX = 4096;
 /** One name in a path, in UTF-8, as on ext4. */
 export const PATH_NAME_BYTES_MAX = 255;
+/** Names in one path. */
 export const PATH_DEPTH_MAX = 64;
 /** Entries in one page of a listing. */
 export const LIST_PAGE_ENTRIES_MAX = 1000;
