@@ -4,7 +4,8 @@ import type { RemedyName } from "./remedy.js";
 import type { Severity } from "./symptom.js";
 
 /**
- * - `open`: seen, and nothing is under way (no remedy may be used now, or healing is paused).
+ * - `open`: seen, and nothing is under way (no remedy may be used now, healing is paused, or what
+ *   makes it easier was done and holds until it is over).
  * - `mending`: a remedy is being applied.
  * - `verifying`: it was applied; whether it helped is not known yet.
  * - `given-up`: all remedies were used up; a person is needed, and it is still looked at.

@@ -11,6 +11,7 @@ export type * from "./gates-record.js";
 export { Healer, type HealerOptions } from "./healer.js";
 export type * from "./healer-service.js";
 export * from "./incident.js";
+export { spareIncidents } from "./kept-incidents.js";
 export type * from "./knowledge.js";
 export * as healingLimits from "./limits.js";
 export type * from "./remedy.js";

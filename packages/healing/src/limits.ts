@@ -15,8 +15,8 @@ export const EVIDENCE_MAX = 8;
 export const TIMELINE_MAX = 64;
 export const INCIDENTS_OPEN_MAX = 256;
 export const INCIDENTS_KEPT_MAX = 1_000;
-/** Of these, of one other node: what it tells does not push out what all the others tell. */
-export const INCIDENTS_OF_ANOTHER_MAX = 250;
+/** Of these, of all other nodes together: what they tell does not push out the own ones. */
+export const INCIDENTS_OF_OTHERS_MAX = 500;
 export const RECOVERIES_KEPT_MAX = 256;
 /** Remedies of a node within the window, all together. */
 export const BUDGET_COUNT = 30;

@@ -43,6 +43,11 @@ export interface Remedy {
   readonly verifyWithinMs: number;
   /** At most so many times within that for one subject. */
   readonly rate: { readonly count: number; readonly windowMs: number };
+  /**
+   * It mends nothing, and makes it easier to bear: it holds until the symptom is gone, is taken back
+   * then, and is neither praised nor blamed for the end. `verifyWithinMs` does not apply.
+   */
+  readonly eases?: boolean;
   /** What it would do for this symptom, one sentence: shown by a dry run, written when chosen. */
   describe(symptom: Symptom): string;
   /** Why it may not be done now, for a person; undefined when nothing stands against it. */

@@ -185,7 +185,7 @@ function worked(told: Told): StoryLine[] {
   const rule = `The monitor that saw it decides: the symptom counts as gone ${quiet}.`;
   const sentence = {
     mended: lines.length === 0 ? "Yes: the symptom is gone." : "",
-    passed: `It went away ${lines.length === 0 ? "without a remedy" : "by itself"}.`,
+    passed: `It went away ${told.remedies.length === 0 ? "without a remedy" : "by itself"}.`,
     ended: "Not known: nothing speaks of the subject any longer.",
     "given-up": "No: it is still there.",
   }[state as string];

@@ -56,7 +56,13 @@ export function applied(
   const { gates, traits, now } = context;
   gates.settle(run.symptom.subject);
   one.phase = "verifying";
-  run.verifyByMs = now.monotonicMs + (traits.get(run.remedy)?.verifyWithinMs ?? 0);
+  const { eases = false, verifyWithinMs = 0 } = traits.get(run.remedy) ?? {};
+  if (eases) {
+    // No deadline: it holds for as long as the symptom does.
+    note(one, { step: "applied", state: "open", remedy: run.remedy, text: did }, context);
+    return;
+  }
+  run.verifyByMs = now.monotonicMs + verifyWithinMs;
   const step = { step: "applied", state: "verifying", timing: "mendedMs" } as const;
   note(one, { ...step, remedy: run.remedy, text: did }, context);
 }
@@ -238,10 +244,13 @@ function helped(one: HealingCase, tracked: Tracked, context: FlowContext): void 
   const { run } = one;
   if (run === undefined) return;
   const { memory, tally, now, effects } = context;
-  if (run.changedNothing) {
+  const eases = context.traits.get(run.remedy)?.eases === true;
+  if (run.changedNothing || eases) {
     judge(run, "unseen", context);
     const after = seconds(now.monotonicMs - one.sinceMs);
-    const why = `${run.remedy} had changed nothing`;
+    const why = eases
+      ? `${run.remedy} made it easier meanwhile`
+      : `${run.remedy} had changed nothing`;
     closeOrTakeBack(
       one,
       "passed",

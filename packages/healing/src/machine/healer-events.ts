@@ -19,7 +19,7 @@ export interface Now {
 /** What the machine knows of a remedy: it never calls one. */
 export type RemedyTraits = Pick<
   Remedy,
-  "name" | "handles" | "cost" | "risk" | "verifyWithinMs" | "rate" | "rollbackWhen"
+  "name" | "handles" | "cost" | "risk" | "verifyWithinMs" | "rate" | "rollbackWhen" | "eases"
 >;
 
 /** What a remedy said about a symptom when it was asked. */

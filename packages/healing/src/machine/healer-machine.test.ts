@@ -54,6 +54,24 @@ describe("HealerMachine", () => {
     expect(only(driver)?.state).toBe("mended");
   });
 
+  it("keeps what eases a symptom until it is gone, and gives it no credit for the end", () => {
+    const driver = new MachineDriver([
+      traits({ name: "redial", eases: true, verifyWithinMs: 1, rollbackWhen: "ended" }),
+    ]);
+    driver.say("peer-unreachable", B, "ill");
+    pass(driver, 3_600);
+    expect(driver.applied).toHaveLength(1);
+    expect(only(driver)).toMatchObject({ state: "open", timings: { decidedMs: 0 } });
+    driver.say("peer-unreachable", B, "well");
+    pass(driver, 2);
+    expect(only(driver)?.state).toBe("passed");
+    expect(only(driver)?.timeline.map(({ step }) => step)).toEqual([
+      ...["seen", "detected", "decided", "applied", "rolled-back", "closed"],
+    ]);
+    expect(only(driver)?.timeline.at(-1)?.text).toContain("redial made it easier meanwhile");
+    expect(driver.effects.some(({ kind }) => kind === "remember")).toBe(false);
+  });
+
   it("says that it passed when the remedy failed and the symptom is gone", () => {
     const driver = new MachineDriver([REDIAL]);
     driver.say("peer-unreachable", B, "ill");

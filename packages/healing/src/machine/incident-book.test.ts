@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Incident } from "../incident.js";
-import { INCIDENTS_KEPT_MAX, INCIDENTS_OF_ANOTHER_MAX } from "../limits.js";
+import { INCIDENTS_KEPT_MAX, INCIDENTS_OF_OTHERS_MAX } from "../limits.js";
 import { IncidentBook } from "./incident-book.js";
 
 function incident(number: number, nodeId: string, state: Incident["state"] = "open"): Incident {
@@ -26,8 +26,24 @@ describe("the book of incidents", () => {
     for (let number = 50; number < 2_000; number++) book.put(incident(number, "noisy"));
     const all = book.list({ limit: 5_000 });
     expect(all.filter(({ nodeId }) => nodeId === "self")).toHaveLength(50);
-    expect(all).toHaveLength(50 + INCIDENTS_OF_ANOTHER_MAX);
+    expect(all).toHaveLength(50 + INCIDENTS_OF_OTHERS_MAX);
     expect(all[0]?.id).toBe(incident(1_999, "noisy").id);
+  });
+
+  it("gives those of its own room, however many others tell, and those who tell little theirs", () => {
+    const book = new IncidentBook("self");
+    const own = INCIDENTS_KEPT_MAX - INCIDENTS_OF_OTHERS_MAX;
+    for (let number = 0; number < own; number++) book.put(incident(number, "self", "mended"));
+    for (let number = own; number < own + 20; number++) book.put(incident(number, "quiet"));
+    for (let number = own + 20; number < own + 4_000; number++) {
+      book.put(incident(number, `noisy-${number % 8}`));
+    }
+    const all = book.list({ limit: 5_000 });
+    const count = (of: string) => all.filter(({ nodeId }) => nodeId === of).length;
+    expect(all).toHaveLength(INCIDENTS_KEPT_MAX);
+    expect(count("self")).toBe(own);
+    expect(count("quiet")).toBe(20);
+    for (let noisy = 0; noisy < 8; noisy++) expect(count(`noisy-${noisy}`)).toBe(480 / 8);
   });
 
   it("keeps so many of its own, and lets go of what is closed first", () => {

@@ -1,10 +1,8 @@
-/**
- * The incidents that this node knows, also of other nodes: the newest `INCIDENTS_KEPT_MAX`, of one
- * other node at most `INCIDENTS_OF_ANOTHER_MAX`.
- */
+/** The incidents that this node knows, also of other nodes; how many, says `kept-incidents.ts`. */
 import type { SymptomKind } from "../fact.js";
 import { CLOSED_STATES, type Incident } from "../incident.js";
-import { INCIDENTS_KEPT_MAX, INCIDENTS_OF_ANOTHER_MAX } from "../limits.js";
+import { spareIncidents } from "../kept-incidents.js";
+import { INCIDENTS_OF_OTHERS_MAX } from "../limits.js";
 
 export class IncidentBook {
   readonly #incidents = new Map<string, Incident>();
@@ -20,12 +18,14 @@ export class IncidentBook {
 
   /** The oldest go first, but none that is open. */
   put(incident: Incident): void {
+    const isNew = !this.#incidents.has(incident.id);
     this.#incidents.set(incident.id, incident);
-    const { nodeId } = incident;
-    if (nodeId !== this.#selfId) {
-      this.#forgetAbove(INCIDENTS_OF_ANOTHER_MAX, (one) => one.nodeId === nodeId);
-    }
-    this.#forgetAbove(INCIDENTS_KEPT_MAX, () => true);
+    if (!isNew || this.#incidents.size <= INCIDENTS_OF_OTHERS_MAX) return;
+    const all = [...this.#incidents.values()].map(({ id, nodeId, state }) => ({
+      ...{ id, nodeId },
+      isOpen: !CLOSED_STATES.includes(state),
+    }));
+    for (const id of spareIncidents(all, this.#selfId)) this.#incidents.delete(id);
   }
 
   /** The newest first. */
@@ -42,20 +42,7 @@ export class IncidentBook {
     return found;
   }
 
-  #forgetAbove(most: number, isCounted: (incident: Incident) => boolean): void {
-    const counted = [...this.#incidents.values()].filter(isCounted);
-    if (counted.length <= most) return;
-    const ids = counted.map(({ id }) => id).sort();
-    const oldest = ids.find((id) => this.#isClosed(id)) ?? ids[0];
-    if (oldest !== undefined) this.#incidents.delete(oldest);
-  }
-
   #ids(): string[] {
     return [...this.#incidents.keys()].sort();
-  }
-
-  #isClosed(id: string): boolean {
-    const incident = this.#incidents.get(id);
-    return incident === undefined || CLOSED_STATES.includes(incident.state);
   }
 }

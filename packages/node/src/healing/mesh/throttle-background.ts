@@ -16,7 +16,9 @@ export class ThrottleBackground implements Remedy {
   readonly cost = 0.2;
   readonly risk = 0.1;
   readonly verifyWithinMs = 60_000;
-  readonly rate = { count: 3, windowMs: 600_000 };
+  readonly rate = { count: 6, windowMs: 600_000 };
+  /** Whoever makes the load ends it, not this. */
+  readonly eases = true;
   readonly rollbackWhen = "ended";
   readonly #work: readonly Restrainable[];
   /** Symptoms for whose sake it rests. */
@@ -37,7 +39,7 @@ export class ThrottleBackground implements Remedy {
   async apply(symptom: Symptom): Promise<RemedyOutcome> {
     this.#reasons.add(symptomKey(symptom));
     this.#restrain();
-    return { did: `${this.#names()} rest four fifths of the time` };
+    return { did: `${this.#names()} rest four fifths of the time, until this is over` };
   }
 
   async rollback(symptom: Symptom): Promise<RemedyOutcome> {
