@@ -49,6 +49,8 @@ export interface CandidateReport {
   /** Of the last dial, by address; empty when it was a success. */
   readonly failures: readonly AddressFailure[];
   readonly isDialling: boolean;
+  /** It said goodbye, and nothing was heard of it since. */
+  readonly hasLeft?: true;
   /** Undefined when no dial is planned. */
   readonly nextAttemptMs?: number;
 }
@@ -122,6 +124,7 @@ export class Candidate {
       ...(failedMs === undefined ? {} : { lastErrorMs: failedMs }),
       failures: this.failures,
       isDialling: this.dialId !== undefined,
+      ...(this.hasLeft ? { hasLeft: true as const } : {}),
       ...(isWanted ? { nextAttemptMs: this.nextDialMs } : {}),
     };
   }

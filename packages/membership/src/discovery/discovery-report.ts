@@ -36,6 +36,8 @@ export interface PeerDiscovery {
   /** Of the last dial, by address; empty when it was a success. */
   readonly failures: readonly AddressFailure[];
   readonly isDialling: boolean;
+  /** It said goodbye, and nothing was heard of it since. */
+  readonly hasLeft?: true;
   readonly nextAttemptMs?: number;
 }
 

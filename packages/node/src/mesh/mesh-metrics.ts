@@ -2,7 +2,7 @@
 import type { MetricName, MetricValue } from "@hearthmesh/gateway/plain";
 import type { MeshPart } from "./mesh-part.js";
 
-const STATES = ["alive", "suspect", "dead", "left"] as const;
+const STATES = ["alive", "suspect", "left"] as const;
 const HEALTHS = ["ok", "failing", "unknown"] as const;
 
 type MeshMetric = Extract<MetricName, MetricValue["name"]>;
@@ -16,6 +16,9 @@ export function meshMetrics(mesh: MeshPart | undefined, node: string): MetricVal
     return { name, labels: { node, ...labels }, value };
   };
   const peers = swim.peers();
+  // Membership forgets the dead after a minute; who watches should not, until they are back or
+  // removed. An address without a node is nobody.
+  const lost = mesh.peers().missing.filter((one) => one.state === "dead" && one.nodeId !== "");
   const open = links.openLinks();
   const { datagramsIn, datagramsOut, linkDatagramsIn, linkDatagramsOut, refused } = swim.counters;
   const { all } = relay.status();
@@ -24,6 +27,7 @@ export function meshMetrics(mesh: MeshPart | undefined, node: string): MetricVal
     ...STATES.map((state) =>
       one("mesh_peers", peers.filter((peer) => peer.state === state).length, { state }),
     ),
+    one("mesh_peers", lost.length, { state: "dead" }),
     ...(["direct", "relayed"] as const).map((kind) =>
       one("mesh_peer_links", open.filter((link) => link.kind === kind).length, { kind }),
     ),

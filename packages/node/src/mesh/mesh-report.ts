@@ -44,6 +44,8 @@ export interface MeshReportParts {
 
 export class MeshReport {
   readonly #parts: MeshReportParts;
+  /** Of the nodes that discovery knows: membership forgets the dead after a minute. */
+  #names: ReadonlyMap<string, string> = new Map();
 
   constructor(parts: MeshReportParts) {
     this.#parts = parts;
@@ -108,7 +110,15 @@ export class MeshReport {
     const peers = all.filter(isPresent);
     const known = new Set<string>(all.map(({ nodeId }) => nodeId));
     const strangers = found.filter(({ nodeId }) => nodeId === undefined || !known.has(nodeId));
-    const unreached = strangers.filter(({ link }) => link === "none").map(unreachedPeer);
+    this.#names = new Map(
+      [...byId.keys()].flatMap((nodeId) => {
+        const name = this.#parts.swim.peer(nodeId)?.name ?? this.#names.get(nodeId);
+        return name === undefined ? [] : [[nodeId, name] as const];
+      }),
+    );
+    const unreached = strangers
+      .filter(({ link }) => link === "none")
+      .map((one) => unreachedPeer(one, this.#names.get(one.nodeId ?? "")));
     const missing = [...all.filter((peer) => !isPresent(peer)), ...unreached];
     return { count: peers.length, peers, missing };
   }
@@ -209,13 +219,13 @@ function order(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
 
-/** Found, and nobody has answered yet: all that is known is where, and why not. */
-function unreachedPeer(found: PeerDiscovery): MeshPeer {
-  const { nodeId, addresses, lastError } = found;
+/** Found, and nobody answers: all that is known is where, why not, and who was there once. */
+function unreachedPeer(found: PeerDiscovery, lastName: string | undefined): MeshPeer {
+  const { nodeId, addresses, lastError, hasLeft } = found;
   return {
     nodeId: nodeId ?? "",
-    name: nodeId === undefined ? (addresses[0] ?? "unknown") : nodeId.slice(0, 12),
-    state: "dead",
+    name: lastName ?? nodeId?.slice(0, 12) ?? addresses[0] ?? "unknown",
+    state: hasLeft === true ? "left" : "dead",
     roles: [],
     capabilities: [],
     site: "",
