@@ -21,6 +21,13 @@ interface Place {
 interface Dashboard {
   readonly uid: string;
   readonly title: string;
+  readonly templating: {
+    readonly list: readonly {
+      readonly name: string;
+      readonly type: string;
+      readonly current: { readonly value: string };
+    }[];
+  };
   readonly panels: readonly {
     readonly id: number;
     readonly title: string;
@@ -57,7 +64,12 @@ describe("dashboards", () => {
       read("deploy/monitoring/grafana/provisioning/datasources/prometheus.yml"),
     );
     const [{ uid }] = sources.datasources;
-    for (const { title, panels } of dashboards) {
+    for (const { title, panels, templating } of dashboards) {
+      // Another Grafana has another source: its dashboards ask which.
+      const [source] = templating.list;
+      expect([source?.name, source?.type, source?.current.value], title).toEqual([
+        ...["datasource", "datasource", uid],
+      ]);
       expect(new Set(panels.map(({ id }) => id)).size, title).toBe(panels.length);
       const taken = new Map<string, string>();
       for (const panel of panels) {
@@ -68,9 +80,27 @@ describe("dashboards", () => {
           expect(taken.get(cell), `${title}: ${panel.title} lies on`).toBeUndefined();
           taken.set(cell, panel.title);
         }
-        expect(panel.datasource.uid).toBe(uid);
+        expect(panel.datasource.uid).toBe("$" + "{datasource}");
         for (const [metric] of panel.targets.flatMap(({ expr }) => [...expr.matchAll(METRIC)])) {
           expect(isDocumented(metric), `${title}, ${panel.title}: ${metric}`).toBe(true);
+        }
+      }
+    }
+  });
+});
+
+/** Of a member, not of a node: each of its coordinators exports them. */
+function isOfMember(name: string): boolean {
+  const { labels = [] } = documentedMetrics().get(name) ?? {};
+  return labels.includes("member") && !labels.includes("node");
+}
+
+describe("numbers of a member", () => {
+  it("are counted once, however many coordinators tell them", () => {
+    for (const { title, panels } of dashboards) {
+      for (const { expr } of panels.flatMap(({ targets }) => targets)) {
+        for (const [whole, name = ""] of expr.matchAll(/\bsum\((\w+)\)/g)) {
+          expect(isOfMember(name), `${title}: ${whole}`).toBe(false);
         }
       }
     }
