@@ -17,8 +17,11 @@ export const HANDSHAKE_MS_MAX = 5_000;
 /** Between two attempts to reach a member that is not ready yet. */
 export const DIAL_RETRY_MS = 50;
 export const DIAL_RETRY_MS_MAX = 1_000;
-/** Until all members of a plan are joined, from when this one has loaded its shard. */
+/** Until all members of a plan are joined, from when this one has loaded its shard: at most. */
 export const JOIN_MS_MAX = 300_000;
+/** The same of a small model; of a larger one, what a member with a slow disk takes beside it. */
+export const JOIN_MS_MIN = 30_000;
+export const LOAD_BYTES_PER_SECOND_MIN = 10e6;
 /** A member that sends nothing in an exchange for this long is lost, at the least. */
 export const EXCHANGE_DEADLINE_MS_MIN = 1_000;
 /** The same for the first exchanges of an epoch, when caches are cold and nothing is known. */

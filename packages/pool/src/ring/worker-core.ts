@@ -11,7 +11,7 @@ import { type Clock, type Logger, MeshError, type NodeId } from "@hearthmesh/cor
 import type { EngineOptions, ShardEngine } from "../engine/shard-engine.js";
 import type { GenerateRequest, GenerationEvent } from "./generation.js";
 import { LeaderSession, meshErrorOf } from "./leader-session.js";
-import { JOIN_MS_MAX, RING_MEMBERS_MAX } from "./limits.js";
+import { JOIN_MS_MAX, JOIN_MS_MIN, LOAD_BYTES_PER_SECOND_MIN, RING_MEMBERS_MAX } from "./limits.js";
 import type { MemberFault } from "./member-fault.js";
 import type { RequestReader } from "./model-answer.js";
 import { RingEpoch } from "./ring-epoch.js";
@@ -211,7 +211,9 @@ export class WorkerCore {
         else reject(error);
       };
       const onAbort = () => settle(signal.reason);
-      const timer = clock.setTimeout(() => settle(notJoined(plan, epoch)), JOIN_MS_MAX);
+      const { weightBytes } = engine.stats();
+      const joinMs = joinMsOf(plan, position, weightBytes);
+      const timer = clock.setTimeout(() => settle(notJoined(plan, epoch)), joinMs);
       signal.addEventListener("abort", onAbort, { once: true });
       const epoch: RingEpoch = new RingEpoch({
         ...{ plan, position, engine, meter, clock, logger, yieldThen },
@@ -227,7 +229,7 @@ export class WorkerCore {
         onComputed: (result) => this.#session.computed(epoch, result),
         onFault: (fault) => {
           if (isJoined) this.#onFault(plan, epoch, fault);
-          else settle(fault.error);
+          else settle(withBlame(plan, fault));
         },
       });
       this.#epoch = epoch;
@@ -245,7 +247,8 @@ export class WorkerCore {
     this.#session.lost(plan.epoch, member?.name ?? "this node");
     const { logger } = this.#options;
     logger.warn("ring: an epoch ended", { epoch: plan.epoch, reason: error.message });
-    this.#options.onFailure({ epoch: plan.epoch, nodeId: member?.nodeId, error });
+    const told = error.code === "MESH_RING_FRAME_INVALID" ? withBlame(plan, fault) : error;
+    this.#options.onFailure({ epoch: plan.epoch, nodeId: member?.nodeId, error: told });
   }
 
   /** An engine that failed is not used again. */
@@ -263,9 +266,27 @@ export class WorkerCore {
 }
 
 function notJoined(plan: RingPlan, epoch: RingEpoch): MeshError {
-  const names = epoch.plane.missing.map((position) => plan.members[position]?.name ?? "");
+  const missing = epoch.plane.missing.flatMap((position) => plan.members[position] ?? []);
+  const names = missing.map(({ name }) => name);
   return new MeshError("MESH_RING_NOT_READY", {
     message: `these members did not join: ${names.join(", ")}`,
-    details: { missing: names },
+    details: { missing: names, blamed: missing.map(({ nodeId }) => nodeId) },
   });
+}
+
+/** Whoever loads a plan is told whose doing it was that it could not be joined. */
+function withBlame(plan: RingPlan, { position, error }: MemberFault): MeshError {
+  const member = position === undefined ? undefined : plan.members[position];
+  if (member === undefined) return error;
+  const details = { ...error.details, blamed: [member.nodeId] };
+  const message = `${member.name}: ${error.message}`;
+  return new MeshError(error.code, { message, details, cause: error });
+}
+
+/** This one has loaded: the one with the largest shard has so long, with a slow disk, to do so. */
+function joinMsOf(plan: RingPlan, position: number, weightBytes: number): number {
+  const columns = plan.members.map(({ shard }) => shard.columns.to - shard.columns.from);
+  const largestPart = Math.max(...columns) / (columns[position] ?? 1);
+  const loadMs = (weightBytes * largestPart * 1000) / LOAD_BYTES_PER_SECOND_MIN;
+  return Math.min(JOIN_MS_MAX, JOIN_MS_MIN + loadMs);
 }

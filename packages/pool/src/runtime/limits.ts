@@ -85,3 +85,12 @@ export const ENGINE_PROOF_MS_MAX = 120_000;
 export const RING_SLOW_PART = 1 / 3;
 /** ...so many in a row make the ring slow, once as many others have shown what it can do. */
 export const RING_SLOW_ANSWERS = 3;
+
+/** A member that did something wrong is left out of plans for so long, the first time... */
+export const FAULT_MS_MIN = 60_000;
+/** ...and at most so long, doubled each time. */
+export const FAULT_MS_MAX = 3_600_000;
+/** After so long without a further one, the next counts as the first. */
+export const FAULT_FORGOTTEN_MS = 6 * 3_600_000;
+/** Members whose faults are remembered. */
+export const FAULTY_MEMBERS_MAX = 256;

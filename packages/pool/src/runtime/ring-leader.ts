@@ -21,6 +21,7 @@ import type { EpochBook } from "./epoch-book.js";
 import type { Placement } from "./inference-service.js";
 import { MODEL_REQUESTS_MAX, OBSERVED_TOKENS_MIN } from "./limits.js";
 import { layoutOf, type ModelPlanner } from "./model-planner.js";
+import type { MemberFaults } from "./member-faults.js";
 import type { AgentPorts } from "./ports.js";
 import { RingCalls } from "./ring-calls.js";
 import type { RingHost } from "./ring-host.js";
@@ -33,7 +34,8 @@ import {
   step,
 } from "./ring-machine.js";
 import { RingPace } from "./ring-pace.js";
-import { unplannable, verdictOnSelf } from "./ring-verdicts.js";
+import { judgeRefusal, unplannable } from "./ring-verdicts.js";
+import { RingWaiters } from "./ring-waiters.js";
 
 export interface RingLeaderOptions {
   readonly ringId: string;
@@ -45,13 +47,10 @@ export interface RingLeaderOptions {
   readonly host: RingHost;
   readonly planner: ModelPlanner;
   readonly epochs: EpochBook;
+  /** Of members in any ring of this node. */
+  readonly faults: MemberFaults;
   /** It is in another state now. */
   onState(state: RingState): void;
-}
-
-interface Waiter {
-  resolve(worker: RingWorker): void;
-  reject(error: MeshError): void;
 }
 
 export class RingLeader {
@@ -59,13 +58,15 @@ export class RingLeader {
   readonly #calls: RingCalls;
   #state: RingState = IDLE;
   #running = 0;
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new RingWaiters();
   /** Ends what is under way for the present epoch. */
   #epochAbort = new AbortController();
   #idleTimer: Timer | undefined;
   #restingSinceMs: number | undefined;
   #candidate: Candidate | undefined;
   #pace = new RingPace();
+  /** Members that the last plan was made without because of what they did. */
+  #leftOut = "";
   #lastError: MeshError | undefined;
 
   constructor(options: RingLeaderOptions) {
@@ -159,6 +160,7 @@ export class RingLeader {
 
   memberFailed({ epoch, nodeId, error }: RingFailure): void {
     const { self } = this.#options.ports;
+    if (nodeId !== undefined) this.#options.faults.take(nodeId, error);
     // This process can be started anew; another member that failed is left out.
     const verdict = nodeId === undefined || nodeId === self.nodeId ? "again" : "out";
     this.#dispatch({ kind: "failed", epoch, nodeId: nodeId ?? self.nodeId, error, verdict });
@@ -194,29 +196,13 @@ export class RingLeader {
 
   #ready(isAtRest: boolean, signal: AbortSignal): Promise<RingWorker> {
     signal.throwIfAborted();
+    // Their time is over, or others have gone wrong: worth another plan.
+    if (this.#options.faults.out().join(" ") !== this.#leftOut) this.membersChanged();
     this.#dispatch({ kind: "wanted", isAtRest });
     const { host, ringId } = this.#options;
     const worker = this.#state.kind === "ready" ? host.worker(ringId) : undefined;
     if (worker !== undefined) return Promise.resolve(worker);
-    return new Promise((resolve, reject) => {
-      const end = () => {
-        this.#waiters.delete(waiter);
-        signal.removeEventListener("abort", onAbort);
-      };
-      const waiter: Waiter = {
-        resolve: (ready) => {
-          end();
-          resolve(ready);
-        },
-        reject: (error) => {
-          end();
-          reject(error);
-        },
-      };
-      const onAbort = () => waiter.reject(new MeshError("MESH_CANCELLED"));
-      signal.addEventListener("abort", onAbort, { once: true });
-      this.#waiters.add(waiter);
-    });
+    return this.#waiters.wait(signal);
   }
 
   #dispatch(event: RingEvent): void {
@@ -274,12 +260,21 @@ export class RingLeader {
     isFailover: boolean,
     signal: AbortSignal,
   ): Promise<void> {
-    const { model, allowed, only, planner, epochs, ports, ringId } = this.#options;
+    const { model, allowed, only, planner, epochs, ports, ringId, faults } = this.#options;
     try {
       const leader = ports.self.nodeId;
       const forced = isFailover ? undefined : only;
-      const request = { ...{ model, allowed, without, leader, ringId }, only: forced };
-      const plan = await planner.plan({ ...request, contextTokens: undefined }, isFailover, signal);
+      const request = { ...{ model, allowed, leader, ringId }, only: forced };
+      const planWithout = (out: readonly NodeId[]) => {
+        const all = { ...request, without: [...without, ...out], contextTokens: undefined };
+        return planner.plan(all, isFailover, signal);
+      };
+      const out = faults.out();
+      this.#leftOut = out.join(" ");
+      const first = await planWithout(out);
+      // Rather with one that is slow than not at all; never with one that sends wrong things.
+      const isEnough = first.chosen !== undefined || out.length === 0;
+      const plan = isEnough ? first : await planWithout(faults.out(true));
       if (plan.chosen === undefined) {
         const error = unplannable(plan.text, plan.missingBytes, isFailover);
         this.#dispatch({ kind: "unplannable", error });
@@ -330,7 +325,7 @@ export class RingLeader {
     signal: AbortSignal,
   ): Promise<void> {
     if (signal.aborted) return;
-    const { ports, epochs, model } = this.#options;
+    const { ports, epochs, model, faults } = this.#options;
     const error = fromWireError(cause);
     ports.log.info("a member did not take its part of a model", {
       ...{ nodeId, epoch },
@@ -342,19 +337,19 @@ export class RingLeader {
       this.#dispatch({ kind: "failed", epoch, nodeId, error, verdict: "again" });
       return;
     }
-    const isSelf = nodeId === ports.self.nodeId;
-    const leads = error.code === "MESH_RING_NOT_READY" && error.details?.leader !== undefined;
-    const verdict = leads ? "final" : isSelf ? verdictOnSelf(error) : "out";
-    this.#dispatch({ kind: "failed", epoch, nodeId, error, verdict });
+    const { plan } = this;
+    const members = plan?.members.map((member) => member.nodeId) ?? [];
+    const judged = judgeRefusal(nodeId, ports.self.nodeId, members, error);
+    // What another one says of a third one is followed, and not held against it.
+    const isSeen = judged.nodeId === nodeId || nodeId === ports.self.nodeId;
+    if (judged.verdict === "out" && isSeen) faults.take(judged.nodeId, error);
+    this.#dispatch({ kind: "failed", epoch, error, ...judged });
   }
 
   #settle(error: MeshError | undefined): void {
     const { host, ringId } = this.#options;
-    const worker = host.worker(ringId);
-    for (const waiter of [...this.#waiters]) {
-      if (error === undefined && worker !== undefined) waiter.resolve(worker);
-      else waiter.reject(error ?? new MeshError("MESH_RING_NOT_READY"));
-    }
+    const notReady = () => new MeshError("MESH_RING_NOT_READY");
+    this.#waiters.settle(error ?? host.worker(ringId) ?? notReady());
   }
 
   #rest(): void {

@@ -6,6 +6,7 @@ import type { LedRing, PrepareMessage } from "./agent-messages.js";
 import { EpochBook } from "./epoch-book.js";
 import type { Placement } from "./inference-service.js";
 import { RINGS_MAX } from "./limits.js";
+import { MemberFaults } from "./member-faults.js";
 import type { ModelPlanner } from "./model-planner.js";
 import type { AgentPorts } from "./ports.js";
 import { mayUse, ringIdOf } from "./ring-finder.js";
@@ -29,6 +30,7 @@ interface Led {
 
 export class RingRegistry {
   readonly #options: RingRegistryOptions;
+  readonly faults: MemberFaults;
   readonly #epochs: EpochBook;
   readonly #leaders = new Map<string, Led>();
   #isClosed = false;
@@ -36,6 +38,7 @@ export class RingRegistry {
   constructor(options: RingRegistryOptions) {
     this.#options = options;
     this.#epochs = new EpochBook(options.ports.records);
+    this.faults = new MemberFaults(options.ports.clock);
   }
 
   all(): readonly Led[] {
@@ -103,6 +106,7 @@ export class RingRegistry {
     const leader = new RingLeader({
       ...{ ringId, model, allowed, only, ports, host: host(), planner: planner() },
       epochs: this.#epochs,
+      faults: this.faults,
       onState: (state) => onState(keyOf(ports.self.nodeId, ringId), state),
     });
     this.#leaders.set(ringId, { leader, model });

@@ -108,7 +108,9 @@ export class RingUpkeep {
       const { plan, state, running, slowness } = leader;
       if (plan === undefined) return [];
       const lost = "lost" in state ? state.lost : [];
-      const isBack = (nodeId: NodeId) => all.find((one) => one.nodeId === nodeId)?.isOnline === true;
+      const isBack = (nodeId: NodeId) =>
+        all.find((one) => one.nodeId === nodeId)?.isOnline === true &&
+        !registry.faults.isOut(nodeId);
       const back = lost.filter(isBack).map((id) => all.find((one) => one.nodeId === id)?.name ?? id);
       const { epoch, members: planned } = plan;
       const named = planned.map(({ nodeId, name }) => ({ nodeId, name }));
