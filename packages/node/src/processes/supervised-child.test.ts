@@ -49,6 +49,12 @@ describe.skipIf(process.platform === "win32")("a supervised child", () => {
     expect(child).toMatchObject({ crashes: 1, ends: 1, lastEnd: "SIGKILL", running: true });
   });
 
+  it("leads a group of its own, which a Ctrl-C at the daemon does not reach", () => {
+    child.start();
+    const { pid = 0 } = child;
+    expect(process.kill(-pid, 0)).toBe(true);
+  });
+
   it("keeps its last complaints and a log", async () => {
     child = open("echo hello; echo 'bad: no disk' >&2; exit 3");
     child.start();

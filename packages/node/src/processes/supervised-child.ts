@@ -144,6 +144,9 @@ export class SupervisedChild {
     const child = spawn(path, [...args()], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: searchPath },
+      // A Ctrl-C goes to the whole group of the daemon: a child in it would end by itself, look like
+      // a crash, and be started again.
+      detached: true,
     });
     this.#child = child;
     for (const stream of [child.stdout, child.stderr] as Readable[]) {
