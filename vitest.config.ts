@@ -32,8 +32,8 @@ const alias = [
   },
   { find: /^@hearthmesh\/gateway\/plain$/, replacement: source("gateway/src/plain/index.ts") },
   {
-    find: /^@hearthmesh\/client\/private-files$/,
-    replacement: source("client/src/private-files.ts"),
+    find: /^@hearthmesh\/client\/(private-files|running-node)$/,
+    replacement: source("client/src/$1.ts"),
   },
   { find: /^@hearthmesh\/([a-z]+)$/, replacement: source("$1/src/index.ts") },
 ];

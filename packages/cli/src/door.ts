@@ -5,10 +5,11 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import type { ApiClient, FileAccess, IdentityHome } from "@hearthmesh/client";
+import { type RunningNode, readRunningNode } from "@hearthmesh/client/running-node";
 import type { Cli } from "./cli.js";
 import type { MeshCommand } from "./command.js";
 import { usageError } from "./failures.js";
-import { findHome, findRunningNode, type RunningNode, requireLocalUrl } from "./home.js";
+import { findHome, requireLocalUrl } from "./home.js";
 
 export interface DoorOptions {
   home?: string;
@@ -75,7 +76,7 @@ export async function throughNodeDoor<Result>(
   work: (door: Door) => Promise<Result>,
 ): Promise<Result> {
   const running = namesDoor(options) ? undefined : await runningNode(cli, options);
-  if (running?.nodeUrl === undefined) return throughDoor(cli, options, work);
+  if (running === undefined) return throughDoor(cli, options, work);
   const door = await plainDoor(cli, running.nodeUrl);
   return work(door).finally(() => door.close());
 }
@@ -92,7 +93,7 @@ function namesDoor({ collective, coordinator, ca, cert, key }: DoorOptions): boo
 }
 
 async function runningNode(cli: Cli, options: DoorOptions): Promise<RunningNode | undefined> {
-  return findRunningNode(await findHome(cli, options.home));
+  return readRunningNode(await findHome(cli, options.home));
 }
 
 async function openDoor(cli: Cli, options: DoorOptions): Promise<Door> {
@@ -100,7 +101,7 @@ async function openDoor(cli: Cli, options: DoorOptions): Promise<Door> {
   const home = await findHome(cli, options.home);
   if (options.local === true) return plainDoor(cli, await requireLocalUrl(home));
   if (options.collective === undefined && options.coordinator === undefined) {
-    const running = await findRunningNode(home);
+    const running = await readRunningNode(home);
     if (running?.httpUrl !== undefined) return plainDoor(cli, running.httpUrl);
   }
   return collectiveDoor(cli, home, options);

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseEnv } from "node:util";
+import { readRunningNode } from "@hearthmesh/client/running-node";
 import { MeshError } from "@hearthmesh/core";
 import type { Cli } from "./cli.js";
 
@@ -29,31 +30,9 @@ async function readDotEnv(cwd: string): Promise<Record<string, string | undefine
   }
 }
 
-export interface RunningNode {
-  /** Undefined for a node without a coordinator: files, invites and keys are asked for there. */
-  readonly httpUrl: string | undefined;
-  /** What every node serves: health, mesh, services. */
-  readonly nodeUrl: string | undefined;
-  readonly pid: number;
-}
-
-/** What the daemon of this home wrote when it started, if it still runs. */
-export async function findRunningNode(home: string): Promise<RunningNode | undefined> {
-  let record: Partial<RunningNode>;
-  try {
-    record = JSON.parse(await readFile(join(home, "run", "node.json"), "utf8"));
-  } catch {
-    return undefined;
-  }
-  const { httpUrl, nodeUrl, pid } = record;
-  if (typeof pid !== "number" || !isAlive(pid)) return undefined;
-  const textOf = (value: unknown) => (typeof value === "string" ? value : undefined);
-  return { httpUrl: textOf(httpUrl), nodeUrl: textOf(nodeUrl), pid };
-}
-
 /** The page and API of the node that runs from this home. `MESH_NOT_RUNNING` when there is none. */
 export async function requireLocalUrl(home: string): Promise<string> {
-  const running = await findRunningNode(home);
+  const running = await readRunningNode(home);
   if (running?.httpUrl !== undefined) return running.httpUrl;
   const message =
     running === undefined
@@ -63,14 +42,4 @@ export async function requireLocalUrl(home: string): Promise<string> {
     message,
     ...(running === undefined ? {} : { hint: "Ask the coordinator's machine instead." }),
   });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    // Signal 0 only asks whether the process exists.
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

@@ -1,5 +1,4 @@
 /** `mesh up`: from the configuration to a set of started parts, until a signal ends it. */
-import { join } from "node:path";
 import {
   errorFields,
   type Logger,
@@ -110,7 +109,7 @@ async function buildParts(
   const parts = record.roles.includes("coordinator")
     ? await (await import("./coordinator-node.js")).coordinatorNode(config, record, tools)
     : await (await import("./storage-only-node.js")).storageOnlyNode(config, record, tools);
-  const running = new RunningFile(join(config.home, "run", "node.json"), {
+  const running = new RunningFile(config.home, {
     httpUrl: record.roles.includes("coordinator") ? pageUrl(config) : undefined,
     nodeUrl: pageUrl(config),
     enrolment: record.roles.includes("coordinator") ? ownAddress(config.enrolment) : undefined,

@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import http from "node:http";
 import net, { type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { PassThrough } from "node:stream";
 import { systemClock, systemRandom } from "@hearthmesh/core";
 import { expect, it } from "vitest";
 import { createCli } from "../cli.js";
+import { seemsToRun } from "../testing/running-node.js";
 import { forwardCommand } from "./forward.js";
 
 async function freePort(): Promise<number> {
@@ -37,9 +38,7 @@ it("carries connections to the node's door, and resets those that nobody serves"
   door.listen(0, "127.0.0.1");
   await once(door, "listening");
   const home = await mkdtemp(join(tmpdir(), "hearthmesh-forward-"));
-  const httpUrl = `http://127.0.0.1:${(door.address() as AddressInfo).port}`;
-  await mkdir(join(home, "run"));
-  await writeFile(join(home, "run", "node.json"), JSON.stringify({ httpUrl, pid: process.pid }));
+  await seemsToRun(home, `http://127.0.0.1:${(door.address() as AddressInfo).port}`);
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
   const stop = new AbortController();
   const cli = createCli({

@@ -1,5 +1,5 @@
 /** `mesh grant` as typed at a terminal, against a real door. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@hearthmesh/core";
@@ -9,6 +9,7 @@ import { type Home, openHome } from "../../../client/src/testing/federation-home
 import type { Cli } from "../cli.js";
 import type { MeshCommand } from "../command.js";
 import { runCommand } from "../testing/command-run.js";
+import { seemsToRun } from "../testing/running-node.js";
 import { grantAddCommand } from "./grant-add.js";
 import { grantExplainCommand } from "./grant-explain.js";
 import { grantListCommand } from "./grant-list.js";
@@ -21,9 +22,7 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "mesh-grants-"));
   alice = await openHome({ memberId: "alice", store: memoryStore({ clock: systemClock() }) });
   await alice.fixture.person("carol@office.carol", ["/media:read"]);
-  await mkdir(join(directory, "run"));
-  const running = JSON.stringify({ httpUrl: alice.url, pid: process.pid });
-  await writeFile(join(directory, "run", "node.json"), running);
+  await seemsToRun(directory, alice.url);
 });
 afterEach(async () => {
   await alice.close();

@@ -1,5 +1,5 @@
 /** `mesh heal` as typed at a terminal, against a door that answers. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -12,6 +12,7 @@ import { ScriptedHealer } from "../../../gateway/src/testing/scripted-healer.js"
 import type { Cli } from "../cli.js";
 import type { MeshCommand } from "../command.js";
 import { runCommand } from "../testing/command-run.js";
+import { seemsToRun } from "../testing/running-node.js";
 import { healDryRunCommand } from "./heal-dry-run.js";
 import { healExplainCommand } from "./heal-explain.js";
 import { healHistoryCommand } from "./heal-history.js";
@@ -31,12 +32,8 @@ beforeEach(async () => {
   server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   directory = await mkdtemp(join(tmpdir(), "mesh-heal-"));
-  await mkdir(join(directory, "run"));
   const nodeUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  await writeFile(
-    join(directory, "run", "node.json"),
-    JSON.stringify({ nodeUrl, pid: process.pid }),
-  );
+  await seemsToRun(directory, nodeUrl, false);
   const mended = incidentView(mendedIncident("one"));
   const { timeline, ...summary } = mended;
   answers = {

@@ -1,5 +1,5 @@
 /** Prompts, plans, statistics and endpoints as typed at a terminal, against a door that answers. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Cli } from "../cli.js";
 import type { MeshCommand } from "../command.js";
 import { runCommand } from "../testing/command-run.js";
+import { seemsToRun } from "../testing/running-node.js";
 import { endpointAddCommand } from "./endpoint-add.js";
 import { endpointListCommand, endpointShowCommand } from "./endpoint-list.js";
 import { inferenceCommand } from "./inference.js";
@@ -25,10 +26,7 @@ beforeEach(async () => {
   server = createServer((request, response) => void answer(request, response));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   directory = await mkdtemp(join(tmpdir(), "mesh-inference-"));
-  await mkdir(join(directory, "run"));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const running = JSON.stringify({ httpUrl: url, nodeUrl: url, pid: process.pid });
-  await writeFile(join(directory, "run", "node.json"), running);
+  await seemsToRun(directory, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });
 afterEach(async () => {
   server.closeAllConnections();

@@ -1,5 +1,5 @@
 /** Keys, introductions, allow-lists and audit as typed at a terminal, against two real doors. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@hearthmesh/core";
@@ -9,6 +9,7 @@ import { type Home, openHome } from "../../../client/src/testing/federation-home
 import type { Cli } from "../cli.js";
 import type { MeshCommand } from "../command.js";
 import { runCommand } from "../testing/command-run.js";
+import { seemsToRun } from "../testing/running-node.js";
 import { auditCommand } from "./audit.js";
 import { keyCreateCommand } from "./key-create.js";
 import { keyListCommand } from "./key-list.js";
@@ -30,9 +31,7 @@ beforeEach(async () => {
     openHome({ memberId: "alice", store: newStore() }),
     openHome({ memberId: "bob", store: newStore() }),
   ]);
-  await mkdir(join(directory, "run"));
-  const running = JSON.stringify({ httpUrl: alice.url, pid: process.pid });
-  await writeFile(join(directory, "run", "node.json"), running);
+  await seemsToRun(directory, alice.url);
 });
 afterEach(async () => {
   await Promise.all([alice.close(), bob.close()]);

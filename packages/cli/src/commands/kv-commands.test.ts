@@ -1,5 +1,5 @@
 /** `mesh kv` as typed at a terminal, against real doors. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type KeyValueHome, keyValueHome } from "../../../client/src/testing/key-value-home.js";
 import { createCli } from "../cli.js";
 import { runCli } from "../run.js";
+import { seemsToRun } from "../testing/running-node.js";
 
 let home: KeyValueHome;
 let directory: string;
@@ -16,9 +17,7 @@ let directory: string;
 beforeAll(async () => {
   home = await keyValueHome(memoryStore({ clock: systemClock() }));
   directory = await mkdtemp(join(tmpdir(), "mesh-kv-"));
-  await mkdir(join(directory, "run"));
-  const running = JSON.stringify({ httpUrl: home.url, pid: process.pid });
-  await writeFile(join(directory, "run", "node.json"), running);
+  await seemsToRun(directory, home.url);
 });
 afterAll(async () => {
   await home.close();

@@ -1,5 +1,5 @@
 /** The commands of the layout and of drains, through a real door to a real coordinator. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
@@ -13,6 +13,7 @@ import { memoryStore } from "../../../store/src/index.js";
 import type { Cli } from "../cli.js";
 import type { MeshCommand } from "../command.js";
 import { runCommand } from "../testing/command-run.js";
+import { seemsToRun } from "../testing/running-node.js";
 import { layoutApplyCommand } from "./layout-apply.js";
 import { layoutRevertCommand } from "./layout-revert.js";
 import { layoutShowCommand } from "./layout-show.js";
@@ -52,9 +53,7 @@ beforeEach(async () => {
   const { credentials } = fixture;
   door = new LoopbackDoor({ host: "127.0.0.1", port: 0, services, metrics, credentials });
   await door.start();
-  await mkdir(join(home, "run"));
-  const httpUrl = `http://127.0.0.1:${door.address?.port}`;
-  await writeFile(join(home, "run", "node.json"), JSON.stringify({ httpUrl, pid: process.pid }));
+  await seemsToRun(home, `http://127.0.0.1:${door.address?.port}`);
 });
 afterEach(async () => {
   await door.stop();

@@ -1,6 +1,6 @@
 /** `mesh lock` as typed at a terminal, against real doors, with real commands. */
 import { EventEmitter } from "node:events";
-import { access, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { access, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
@@ -12,6 +12,7 @@ import { type KeyValueHome, keyValueHome } from "../../../client/src/testing/key
 import { createCli } from "../cli.js";
 import { ExitStatus } from "../exit-status.js";
 import { runCli } from "../run.js";
+import { seemsToRun } from "../testing/running-node.js";
 import { lockRunCommand } from "./lock-run.js";
 
 let home: KeyValueHome;
@@ -23,9 +24,7 @@ beforeAll(async () => {
   const [clock, random] = [systemClock(), systemRandom()];
   locks = new LockClient({ door: home.operator(), clock, random });
   directory = await mkdtemp(join(tmpdir(), "mesh-lock-"));
-  await mkdir(join(directory, "run"));
-  const running = JSON.stringify({ httpUrl: home.url, pid: process.pid });
-  await writeFile(join(directory, "run", "node.json"), running);
+  await seemsToRun(directory, home.url);
 });
 afterAll(async () => {
   await home.close();

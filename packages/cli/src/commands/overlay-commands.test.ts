@@ -1,5 +1,5 @@
 /** What `mesh overlay status` prints of what a node tells. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -7,6 +7,7 @@ import { join } from "node:path";
 import type { OverlayReport } from "@hearthmesh/gateway/contracts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { runCommand } from "../testing/command-run.js";
+import { seemsToRun } from "../testing/running-node.js";
 import { overlayStatusCommand } from "./overlay-status.js";
 
 const PEER = {
@@ -35,10 +36,7 @@ describe("mesh overlay status", () => {
     server = createServer((_request, response) => response.end(JSON.stringify({ overlay })));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     directory = await mkdtemp(join(tmpdir(), "mesh-overlay-"));
-    await mkdir(join(directory, "run"));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const running = JSON.stringify({ httpUrl: url, nodeUrl: url, pid: process.pid });
-    await writeFile(join(directory, "run", "node.json"), running);
+    await seemsToRun(directory, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
   });
   afterEach(async () => {
     server.closeAllConnections();

@@ -1,5 +1,5 @@
 /** Commands of pools as typed at a terminal, against a door that answers what a node would. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Cli } from "../cli.js";
 import type { MeshCommand } from "../command.js";
 import { runCommand } from "../testing/command-run.js";
+import { seemsToRun } from "../testing/running-node.js";
 import { poolApproveCommand } from "./pool-decide.js";
 import { poolListCommand } from "./pool-list.js";
 import { poolPairCommand } from "./pool-pair.js";
@@ -82,10 +83,7 @@ beforeEach(async () => {
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   home = mkdtempSync(join(tmpdir(), "hearthmesh-pool-commands-"));
-  mkdirSync(join(home, "run"));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const running = JSON.stringify({ httpUrl: url, nodeUrl: url, pid: process.pid });
-  writeFileSync(join(home, "run", "node.json"), running);
+  await seemsToRun(home, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
 });
 
 afterEach(async () => {

@@ -1,9 +1,10 @@
+import { readRunningNode } from "@hearthmesh/client/running-node";
 import { limits, parseDurationMs } from "@hearthmesh/core";
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { loadDaemon } from "../daemon.js";
 import { throughDoor } from "../door.js";
-import { findHome, findRunningNode } from "../home.js";
+import { findHome } from "../home.js";
 import { printPoolCredentials } from "./pool-options.js";
 
 interface Options {
@@ -34,7 +35,7 @@ export function poolCreateCommand(cli: Cli): MeshCommand {
     .option("--json", "as JSON")
     .withExamples("mesh pool create --name test-pool", "mesh pool create --name lab --pair --json")
     .action(async (options: Options) => {
-      const running = await findRunningNode(await findHome(cli, options.home));
+      const running = await readRunningNode(await findHome(cli, options.home));
       const created =
         running === undefined ? await createHere(cli, options) : await createThere(cli, options);
       if (options.json === true) return printJson(cli, created);

@@ -1,10 +1,11 @@
+import { readRunningNode } from "@hearthmesh/client/running-node";
 import { limits, parseDurationMs } from "@hearthmesh/core";
 import { InvalidArgumentError } from "commander";
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { loadDaemon } from "../daemon.js";
 import { throughNodeDoor } from "../door.js";
-import { findHome, findRunningNode } from "../home.js";
+import { findHome } from "../home.js";
 import { findPool, type PoolOptions, withPoolOptions } from "./pool-options.js";
 
 interface Options extends PoolOptions {
@@ -19,7 +20,7 @@ export function poolPairCommand(cli: Cli): MeshCommand {
     .option("--uses <number>", "how many machines it lets in", readUses, 1)
     .withExamples("mesh pool pair", "mesh pool pair --uses 3 --validity 1h");
   return withPoolOptions(command).action(async (options: Options) => {
-    const running = await findRunningNode(await findHome(cli, options.home));
+    const running = await readRunningNode(await findHome(cli, options.home));
     const answer =
       running === undefined ? await pairHere(cli, options) : await pairThere(cli, options);
     if (options.json === true) return printJson(cli, answer);

@@ -1,6 +1,6 @@
 /** The commands of the store: against a real door with an embedded store, and on a home. */
 import { createHash } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
@@ -16,6 +16,7 @@ import { gatewayFixture } from "../../../gateway/src/testing/index.js";
 import type { Cli } from "../cli.js";
 import type { MeshCommand } from "../command.js";
 import { runCommand } from "../testing/command-run.js";
+import { seemsToRun } from "../testing/running-node.js";
 import { storeMembersCommand } from "./store-members.js";
 import { storeMigrateCommand } from "./store-migrate.js";
 import { storeRestoreCommand } from "./store-restore.js";
@@ -44,12 +45,7 @@ describe("mesh store, while a node runs", () => {
     const { credentials } = fixture;
     door = new LoopbackDoor({ host: "127.0.0.1", port: 0, services, metrics, credentials });
     await door.start();
-    await mkdir(join(home, "run"));
-    const running = JSON.stringify({
-      httpUrl: `http://127.0.0.1:${door.address?.port}`,
-      pid: process.pid,
-    });
-    await writeFile(join(home, "run", "node.json"), running);
+    await seemsToRun(home, `http://127.0.0.1:${door.address?.port}`);
   });
   afterEach(async () => {
     await door.stop();

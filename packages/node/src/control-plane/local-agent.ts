@@ -1,11 +1,11 @@
 /** The node of this machine as the control plane uses it: found by its home, asked on loopback. */
 import { connect, type Socket } from "node:net";
 import { ApiClient, type ApiClientOptions } from "@hearthmesh/client";
+import { type RunningNode, readRunningNode } from "@hearthmesh/client/running-node";
 import { type Clock, MeshError } from "@hearthmesh/core";
 import type { ControlPlaneAgent, JobAnswer } from "@hearthmesh/gateway/control-plane";
 import { parseEndpoint } from "@hearthmesh/identity";
 import { knownCoordinators, readNodeRecord } from "../home.js";
-import { type RunningContent, readRunning } from "../running-file.js";
 
 const CONNECT_MS_MAX = 5_000;
 const ANSWER_BYTES_MAX = 1024 * 1024;
@@ -22,11 +22,11 @@ export class LocalAgent implements ControlPlaneAgent {
   }
 
   async isThere(): Promise<boolean> {
-    return (await readRunning(this.#home)) !== undefined;
+    return (await readRunningNode(this.#home)) !== undefined;
   }
 
   async servesPool(poolId: string): Promise<boolean> {
-    const running = await readRunning(this.#home);
+    const running = await readRunningNode(this.#home);
     if (running === undefined) return false;
     const { pools } = await this.#ask<{ pools?: readonly { poolId?: unknown }[] }>(
       running,
@@ -52,7 +52,7 @@ export class LocalAgent implements ControlPlaneAgent {
   }
 
   async complete(body: object, signal: AbortSignal): Promise<JobAnswer> {
-    const running = await readRunning(this.#home);
+    const running = await readRunningNode(this.#home);
     if (running === undefined) {
       throw new MeshError("MESH_NOT_RUNNING", { message: `no node runs from ${this.#home}` });
     }
@@ -82,14 +82,14 @@ export class LocalAgent implements ControlPlaneAgent {
   }
 
   async #enrolmentAddresses(): Promise<readonly string[]> {
-    const running = await readRunning(this.#home);
+    const running = await readRunningNode(this.#home);
     if (running?.enrolment !== undefined) return [running.enrolment];
     const record = await readNodeRecord(this.#home);
     if (record === undefined) return [];
     return knownCoordinators(record).flatMap(({ enrolmentAddresses }) => enrolmentAddresses);
   }
 
-  async #ask<Answer>(running: RunningContent, path: string): Promise<Answer> {
+  async #ask<Answer>(running: RunningNode, path: string): Promise<Answer> {
     const api = this.#open(running);
     try {
       return await api.call<Answer>("GET", path);
@@ -98,7 +98,7 @@ export class LocalAgent implements ControlPlaneAgent {
     }
   }
 
-  #open({ nodeUrl }: RunningContent): ApiClient {
+  #open({ nodeUrl }: RunningNode): ApiClient {
     const options: ApiClientOptions = { loopbackUrl: nodeUrl, clock: this.#clock };
     return new ApiClient(options);
   }

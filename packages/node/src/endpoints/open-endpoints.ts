@@ -1,17 +1,14 @@
 /** Whole-request members with the parts of this node: its home, its links, who else is there. */
 import { join } from "node:path";
-import { readIfThere, readPrivate, writePrivate } from "@hearthmesh/client/private-files";
+import { readPrivate } from "@hearthmesh/client/private-files";
 import { isMeshError, MeshError } from "@hearthmesh/core";
-import {
-  type EndpointNode,
-  MeshEndpoints,
-  type MeshEndpointsOptions,
-} from "@hearthmesh/pool/endpoints";
+import { type EndpointNode, MeshEndpoints } from "@hearthmesh/pool/endpoints";
 import { aiLinks } from "../ai/ai-links.js";
 import type { Config } from "../config/config.js";
 import type { NodeRecord } from "../home.js";
 import type { MeshPart } from "../mesh/mesh-part.js";
 import type { MethodPart } from "../method-router.js";
+import { operatorList } from "../operator-list.js";
 import type { Tools } from "../tools.js";
 
 export interface NodeEndpoints {
@@ -28,7 +25,10 @@ export function openEndpoints(
   const { config, record, mesh, clock, random, log } = options;
   const service = new MeshEndpoints({
     self: { nodeId: record.nodeId, name: record.name },
-    storage: endpointStorage(join(config.home, "ai", "endpoints.json")),
+    storage: operatorList(join(config.home, "ai", "endpoints.json"), {
+      noun: "endpoints",
+      command: "mesh endpoint add",
+    }),
     readKey: readEndpointKey,
     ownPorts: () => {
       const { http, api, links, enrolment, metrics } = config;
@@ -46,31 +46,6 @@ export function openEndpoints(
     handlers: service.handlers,
   };
   return { service, methods };
-}
-
-/** A damaged file is `MESH_STORE_CORRUPT`: an operator put the endpoints there by hand. */
-function endpointStorage(path: string): MeshEndpointsOptions["storage"] {
-  return {
-    async load() {
-      const text = await readIfThere(path);
-      if (text === undefined) return [];
-      const value = parse(text);
-      if (Array.isArray(value)) return value;
-      throw new MeshError("MESH_STORE_CORRUPT", {
-        message: `${path}, the list of this node's endpoints, is damaged`,
-        hint: "Remove it and add the endpoints again: `mesh endpoint add`.",
-      });
-    },
-    save: (endpoints) => writePrivate(path, `${JSON.stringify(endpoints, undefined, 2)}\n`),
-  };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** One line of printable ASCII: it goes into a header. No message repeats what is in the file. */

@@ -34,13 +34,14 @@ import type { Config } from "../config/config.js";
 import type { CredentialHolder } from "../credential-holder.js";
 import type { NodeFiles, NodeRecord } from "../home.js";
 import type { LinkDoors } from "../link-doors.js";
+import { operatorList } from "../operator-list.js";
 import type { Overlay } from "../overlay/overlay.js";
 import type { Tools } from "../tools.js";
 import { VERSION } from "../version.js";
 import type { GuestServices } from "./guest-services.js";
 import { findHub, parseHubAddress } from "./hub-address.js";
-import { serviceStorage, snapshotStore } from "./mesh-files.js";
 import type { MeshSecretKeeper } from "./mesh-secret-keeper.js";
+import { snapshotStore } from "./mesh-snapshot.js";
 import { isProcessGone } from "./process-gone.js";
 
 const PROFILES: Readonly<Record<Config["mesh"]["profile"], SwimConfig>> = {
@@ -107,7 +108,10 @@ export function makeMeshParts(options: MeshPartsOptions) {
   });
   const discovery = makeDiscovery(options, links, swim);
   const registry = new ServiceRegistry({
-    storage: serviceStorage(options.files.services),
+    storage: operatorList(options.files.services, {
+      noun: "services",
+      command: "mesh service add",
+    }),
     ownPorts: () => ownPorts(config),
     log,
   });

@@ -4,6 +4,7 @@
  * and certificate are the relay's own; the node of this machine may stop without it.
  */
 import { ApiClient } from "@hearthmesh/client";
+import { readRunningNode } from "@hearthmesh/client/running-node";
 import {
   type Clock,
   type ErrorCode,
@@ -15,7 +16,6 @@ import {
 import type { Config } from "../config/config.js";
 import { type NodeRecord, readNodeRecord } from "../home.js";
 import { enrolNode } from "../join-member.js";
-import { readRunning } from "../running-file.js";
 
 const PAUSE_MS = 500;
 const NAME_LENGTH_MAX = 63;
@@ -58,7 +58,7 @@ export async function enrolRelay(options: {
 }
 
 async function enrolOnce({ home, config, clock }: Parameters<typeof enrolRelay>[0]) {
-  const running = await readRunning(home);
+  const running = await readRunningNode(home);
   const node = await readNodeRecord(home);
   if (running === undefined || node === undefined) {
     throw new MeshError("MESH_NOT_RUNNING", {
