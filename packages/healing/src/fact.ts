@@ -64,6 +64,7 @@ export interface Monitor {
 }
 
 export type SymptomKind =
+  | "node-left"
   | "peer-unreachable"
   | "peer-relayed"
   | "hub-lost"

@@ -12,7 +12,9 @@ export interface HealerStatus {
   readonly mode: HealerMode;
   /** Until when it is paused, wall clock; absent while it is not, or for ever. */
   readonly pausedUntilMs?: number;
-  /** Well when no symptom is open, ill when one is, unknown when some monitor cannot see. */
+  /**
+   * Well when no symptom is open but notes, ill when one is, unknown when some monitor cannot see.
+   */
   readonly verdict: Verdict;
   readonly monitors: readonly {
     readonly name: string;

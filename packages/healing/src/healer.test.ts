@@ -33,6 +33,15 @@ describe("Healer", () => {
     expect(world.healer.counters().recoveries).toHaveLength(1);
   });
 
+  it("is well while all that is open is a note", async () => {
+    world = new AilingWorld();
+    world.say("node-left", B, "ill");
+    world.healer.start();
+    await world.clock.advance(60_000);
+    const { verdict, open, monitors } = world.healer.status();
+    expect([verdict, open.length, monitors[0]?.verdict]).toEqual(["well", 1, "well"]);
+  });
+
   it("does nothing when nothing is wrong", async () => {
     world = new AilingWorld();
     world.addRemedy({ name: "redial", handles: ["peer-unreachable"] });

@@ -25,6 +25,7 @@ import type { Remedy, RemedyName } from "./remedy.js";
 import { RemedyRuns } from "./remedy-runs.js";
 import { RoundClock } from "./round-clock.js";
 import type { Symptom } from "./symptom.js";
+import { SYMPTOMS } from "./symptom-catalogue.js";
 
 export interface HealerOptions {
   readonly self: { readonly nodeId: string; readonly name: string };
@@ -116,7 +117,7 @@ export class Healer implements HealerService {
       const unknown = { verdict: "unknown" as const, lookedAtMs: undefined, facts: 0 };
       return { name, ...(view ?? unknown) };
     });
-    const isOpen = status.open.length > 0;
+    const isOpen = status.open.some(({ kind }) => SYMPTOMS[kind].isNote !== true);
     const verdict = isOpen ? "ill" : seen(monitors.map((one) => one.verdict));
     return { nodeId: self.nodeId, nodeName: self.name, ...status, verdict, monitors };
   }

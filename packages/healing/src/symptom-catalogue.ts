@@ -16,6 +16,11 @@ export interface SymptomDefinition {
   readonly meaning: string;
   /** For a person, when no remedy helps. */
   readonly advice: string;
+  /**
+   * Worth a line in the history, and no fault: nothing is to be mended, nobody is called, and the
+   * node is as well as it was.
+   */
+  readonly isNote?: boolean;
 }
 
 function symptom(
@@ -29,6 +34,16 @@ function symptom(
 }
 
 export const SYMPTOMS: Readonly<Record<SymptomKind, SymptomDefinition>> = {
+  "node-left": {
+    ...symptom(
+      "has left in order",
+      "info",
+      [3_000, 0],
+      "The node said goodbye: its daemon was stopped, or its machine shut down. That is no fault.",
+      "Start it again when it is wanted; when it is gone for good, `mesh node remove`.",
+    ),
+    isNote: true,
+  },
   "peer-unreachable": symptom(
     "does not answer",
     "warning",

@@ -154,8 +154,20 @@ describe("the page of an incident", () => {
   it("breaks long lines beside their times", () => {
     const lines = incidentPage(incidentView(blockedIncident()), { nowMs, width: 60 });
     expect(lines.slice(2).filter((line) => line.length > 60)).toEqual([]);
-    const at = lines.findIndex((line) => line.includes("+4 ms  no remedy allowed"));
+    const at = lines.findIndex((line) => line.includes("+4 ms  no remedy"));
     expect(lines[at + 1]).toMatch(/^ {9}\S/);
+  });
+
+  it("tells a note as one, and what only eases as that", () => {
+    const note = { ...blockedIncident(), kind: "node-left" as const };
+    expect(page(note)[0]).toMatch(/^attic has left in order: for .* now; nothing is to be mended$/);
+    const { closedAtMs: _, ...mended } = mendedIncident();
+    const eased = {
+      ...mended,
+      ...{ state: "open" as const, kind: "load-high" as const },
+      timeline: mended.timeline.filter(({ step }) => step !== "verified" && step !== "closed"),
+    };
+    expect(page(eased)[0]).toMatch(/^attic is under load: open for .*, eased by re-route$/);
   });
 
   it("explains a kind that only a later version knows", () => {

@@ -74,7 +74,7 @@ const STEP_WORDS: Readonly<Record<IncidentEntryView["step"], (remedy?: string) =
   seen: () => "seen",
   detected: () => "believed",
   decided: (remedy) => (remedy === undefined ? "decided" : `decided on ${remedy}`),
-  blocked: () => "no remedy allowed",
+  blocked: () => "no remedy",
   applied: (remedy) => `${remedy ?? "a remedy"} applied`,
   failed: (remedy) => `${remedy ?? "a remedy"} failed`,
   verified: (remedy) => (remedy === undefined ? "verified" : `${remedy} verified`),

@@ -1,4 +1,5 @@
 /** How long, how likely and how it ended, as people read it. */
+import { SYMPTOMS, type SymptomDefinition } from "@hearthmesh/healing";
 import type { IncidentView, RemedyCandidateView } from "../contracts/healing.js";
 
 /** `840 ms`, `4.1 s`, `2 min 5 s`, `3 h 10 min`, `2 d 4 h`. */
@@ -35,6 +36,9 @@ export function outcomeText(incident: IncidentView, nowMs: number): string {
   const { state, remedies, dryRun } = incident;
   const last = remedies.at(-1);
   const took = durationText(tookMs(incident, nowMs));
+  if (isNote(incident)) {
+    return state === "open" ? `for ${took} now; nothing is to be mended` : `over after ${took}`;
+  }
   switch (state) {
     case "mended":
       return `mended by ${last ?? "a remedy"} after ${took}`;
@@ -54,10 +58,16 @@ export function outcomeText(incident: IncidentView, nowMs: number): string {
       return `${last ?? "a remedy"} was applied; whether it helped is not known yet (${took})`;
     case "open": {
       if (dryRun) return `open for ${took} (dry run: nothing is done)`;
-      const isBlocked = incident.timeline.at(-1)?.step === "blocked";
-      return `open for ${took}${isBlocked ? ", and no remedy is allowed now" : ""}`;
+      const step = incident.timeline.at(-1)?.step;
+      if (step === "applied") return `open for ${took}, eased by ${last ?? "a remedy"}`;
+      return `open for ${took}${step === "blocked" ? ", and no remedy is allowed now" : ""}`;
     }
   }
+}
+
+function isNote({ kind }: Pick<IncidentView, "kind">): boolean {
+  const known: Readonly<Partial<Record<string, SymptomDefinition>>> = SYMPTOMS;
+  return Object.hasOwn(SYMPTOMS, kind) && known[kind]?.isNote === true;
 }
 
 /** From the first sign to the end, or until now. */

@@ -6,6 +6,7 @@ import type { HealerMode } from "../healer-service.js";
 import type { IncidentState, RemedyCandidate } from "../incident.js";
 import { BLOCKED_MS_MAX, GIVEN_UP_RETRY_MS, GIVEN_UP_RETRY_MS_MAX } from "../limits.js";
 import type { RemedyName } from "../remedy.js";
+import { SYMPTOMS } from "../symptom-catalogue.js";
 import type { UseOutcome } from "./circuit-breaker.js";
 import type { Tracked } from "./fact-table.js";
 import type { Cause, HealerEffect, Now, RemedyTraits, Run } from "./healer-events.js";
@@ -34,7 +35,9 @@ export function decide(
   context: FlowContext,
 ): void {
   const best = ranked.find(({ blockedBy }) => blockedBy === undefined);
-  if (cause !== undefined) waitForCause(one, cause, context);
+  const { isNote = false, advice } = SYMPTOMS[one.symptom.kind];
+  if (isNote) wait(one, `Nothing to mend. ${advice}`, context);
+  else if (cause !== undefined) waitForCause(one, cause, context);
   else if (mode === "paused") wait(one, "healing is paused", context);
   else if (best !== undefined && mode === "dry-run") onlySay(one, best, ranked, context);
   else if (best !== undefined) begin(one, best, ranked, context);

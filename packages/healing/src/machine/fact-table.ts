@@ -69,8 +69,9 @@ export class FactTable {
         this.#hear(key, monitor, { ...before, verdict: "unknown", evidence }, atMs);
       }
     }
-    const verdict = failure === undefined ? worst(facts.map((fact) => fact.verdict)) : "unknown";
-    const reason = failure ?? facts.find((fact) => fact.verdict === verdict)?.evidence;
+    const faults = facts.filter((fact) => SYMPTOMS[fact.symptom].isNote !== true);
+    const verdict = failure === undefined ? worst(faults.map((fact) => fact.verdict)) : "unknown";
+    const reason = failure ?? faults.find((fact) => fact.verdict === verdict)?.evidence;
     const shown = verdict === "well" || reason === undefined ? {} : { reason };
     this.#monitors.set(monitor, { verdict, lookedAtMs: wallMs, facts: facts.length, ...shown });
   }

@@ -72,6 +72,18 @@ describe("HealerMachine", () => {
     expect(driver.effects.some(({ kind }) => kind === "remember")).toBe(false);
   });
 
+  it("notes what is no fault, does nothing about it, and never calls for a person", () => {
+    const driver = new MachineDriver([traits({ name: "redial", handles: ["node-left"] })]);
+    driver.say("node-left", B, "ill");
+    pass(driver, 3_600);
+    expect(driver.applied).toEqual([]);
+    expect(only(driver)).toMatchObject({ state: "open", severity: "info" });
+    expect(only(driver)?.timeline.at(-1)?.text).toMatch(/^Nothing to mend\./);
+    driver.say("node-left", B, "well");
+    pass(driver, 1);
+    expect(only(driver)?.state).toBe("passed");
+  });
+
   it("says that it passed when the remedy failed and the symptom is gone", () => {
     const driver = new MachineDriver([REDIAL]);
     driver.say("peer-unreachable", B, "ill");

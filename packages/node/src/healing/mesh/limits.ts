@@ -2,6 +2,8 @@
 
 /** Nodes that are dead or were in trouble and are remembered; the oldest are forgotten above it. */
 export const PEERS_REMEMBERED_MAX = 512;
+/** How long one that left in order is spoken of; it may be gone for good. */
+export const LEFT_TOLD_MS = 24 * 3_600_000;
 /** Up to so many nodes are spoken of all; of more, those that were in trouble. */
 export const PEERS_SPOKEN_OF_MAX = 256;
 /** Names in one sentence. */

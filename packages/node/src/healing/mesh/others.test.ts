@@ -103,7 +103,7 @@ describe("a node that looks at others", () => {
     expect(peers.notes().find(({ name }) => name === "b")?.hadTrouble).toBe(true);
   });
 
-  it("does not speak of one that left, or was revoked", async () => {
+  it("notes that one left and is back, and does not speak of one that was revoked", async () => {
     const { lives, parts } = sight("a");
     await local.startNode("d");
     const { nodeId } = local.node("d");
@@ -112,10 +112,20 @@ describe("a node that looks at others", () => {
     while (parts.swim.peer(nodeId)?.state !== "left") {
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    const names = async () => (await look(lives)).map(({ subject }) => subject.name);
-    expect(await names()).not.toContain("d");
-    local.revoked.add(local.node("c").nodeId);
-    expect(await names()).toEqual(["b"]);
+    const told = async () =>
+      (await look(lives)).map((one) => `${one.symptom} ${one.subject.name} ${one.verdict}`).sort();
+    expect(await told()).toEqual([
+      ...["node-left d ill", "peer-unreachable b well", "peer-unreachable c well"],
+    ]);
+    await local.startNode("d");
+    await saying(lives, "d", "well");
+    expect(await told()).toContain("node-left d well");
+    await local.leave("d");
+    while (parts.swim.peer(nodeId)?.state !== "left") {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    local.revoked.add(local.node("c").nodeId).add(nodeId);
+    expect(await told()).toEqual(["peer-unreachable b well"]);
     local.revoked.clear();
   });
 

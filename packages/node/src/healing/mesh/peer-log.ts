@@ -2,12 +2,13 @@
  * What this node remembers of the others: who lives, who died, and how that came about. Membership
  * forgets the dead after a minute; an incident lasts until the node is back.
  *
- * Without I/O. Invariants: one note for each node; a note of a node that left in order, or was
- * removed, is dropped; at most `PEERS_REMEMBERED_MAX` of the dead are kept. No errors.
+ * Without I/O. Invariants: one note for each node; that of a node that left in order is dropped, and
+ * that it left is known for `LEFT_TOLD_MS`; at most `PEERS_REMEMBERED_MAX` of the dead are kept, and
+ * of those that left. Of a node that was removed nothing is kept. No errors.
  */
 import type { NodeId } from "@hearthmesh/core";
 import type { PeerInfo, PeerState } from "@hearthmesh/membership";
-import { PEERS_REMEMBERED_MAX } from "./limits.js";
+import { LEFT_TOLD_MS, PEERS_REMEMBERED_MAX } from "./limits.js";
 import { list, seconds } from "./text.js";
 
 export interface PeerNote {
@@ -22,14 +23,32 @@ export interface PeerNote {
   readonly death?: { readonly atMs: number; readonly how: string };
 }
 
+/** One that left in order, or did so and is back. */
+export interface LeftNote {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly leftAtMs: number;
+  readonly isBack: boolean;
+}
+
 export type KnownPeer = Pick<PeerInfo, "nodeId" | "name" | "state">;
 
 export class PeerLog {
   /** Who died longest ago first, among the dead. */
   readonly #notes = new Map<NodeId, PeerNote>();
+  /** Who left longest ago first. */
+  readonly #left = new Map<NodeId, LeftNote>();
 
   all(): readonly PeerNote[] {
     return [...this.#notes.values()];
+  }
+
+  /** Also those that are back, until the time is over in which they would have been told of. */
+  left(nowMs: number): readonly LeftNote[] {
+    for (const [nodeId, { leftAtMs }] of this.#left) {
+      if (nowMs - leftAtMs >= LEFT_TOLD_MS) this.#left.delete(nodeId);
+    }
+    return [...this.#left.values()];
   }
 
   get(nodeId: NodeId): PeerNote | undefined {
@@ -45,8 +64,13 @@ export class PeerLog {
   see({ nodeId, name, state }: KnownPeer, nowMs: number, silentMs?: number): void {
     const before = this.#notes.get(nodeId);
     if (state === "left") {
-      this.#notes.delete(nodeId);
+      // Of one that was never seen here it is old news.
+      if (before !== undefined) this.#leave({ nodeId, name }, nowMs);
       return;
+    }
+    const left = this.#left.get(nodeId);
+    if (left?.isBack === false && state === "alive") {
+      this.#left.set(nodeId, { ...left, isBack: true });
     }
     if (before?.state === state && before.name === name) return;
     this.#notes.delete(nodeId);
@@ -75,6 +99,20 @@ export class PeerLog {
 
   forget(nodeId: NodeId): void {
     this.#notes.delete(nodeId);
+    this.#left.delete(nodeId);
+  }
+
+  /** Of all that it knows. */
+  ids(): readonly NodeId[] {
+    return [...new Set([...this.#notes.keys(), ...this.#left.keys()])];
+  }
+
+  #leave({ nodeId, name }: Pick<LeftNote, "nodeId" | "name">, nowMs: number): void {
+    this.#notes.delete(nodeId);
+    this.#left.delete(nodeId);
+    this.#left.set(nodeId, { nodeId, name, leftAtMs: nowMs, isBack: false });
+    const [oldest] = this.#left.keys();
+    if (this.#left.size > PEERS_REMEMBERED_MAX && oldest) this.#left.delete(oldest);
   }
 
   #forgetOldest(): void {

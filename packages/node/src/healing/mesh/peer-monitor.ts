@@ -3,7 +3,7 @@ import type { NodeId } from "@hearthmesh/core";
 import type { Fact, Monitor, Subject } from "@hearthmesh/healing";
 import type { MeshPart } from "../../mesh/mesh-part.js";
 import { PEERS_SPOKEN_OF_MAX } from "./limits.js";
-import type { PeerNote } from "./peer-log.js";
+import type { LeftNote, PeerNote } from "./peer-log.js";
 import type { PeerWatch } from "./peer-watch.js";
 import { list } from "./text.js";
 
@@ -37,7 +37,7 @@ export class PeerMonitor implements Monitor {
     const notes = this.#options.peers.notes();
     const facts = notes.filter(spokenOf(notes)).map((note) => this.#fact(note));
     this.#keepDuties(notes);
-    return facts;
+    return [...facts, ...this.#options.peers.left().map(leftFact)];
   }
 
   #fact(note: PeerNote): Fact {
@@ -104,6 +104,13 @@ export class PeerMonitor implements Monitor {
     }
     this.#duties = kept;
   }
+}
+
+function leftFact(note: LeftNote): Fact {
+  const common = { symptom: "node-left", subject: nodeSubject(note) } as const;
+  if (note.isBack) return { ...common, verdict: "well", evidence: "it is back" };
+  const evidence = "it said goodbye and stopped; ways and requests go without it";
+  return { ...common, verdict: "ill", evidence };
 }
 
 /** All while they are few; else those that are not well, or were not. */

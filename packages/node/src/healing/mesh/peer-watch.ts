@@ -5,7 +5,7 @@
 import type { Clock, Logger, NodeId } from "@hearthmesh/core";
 import type { OpenLink, PeerChange } from "@hearthmesh/membership";
 import type { MeshPart } from "../../mesh/mesh-part.js";
-import { PeerLog, type PeerNote } from "./peer-log.js";
+import { type LeftNote, PeerLog, type PeerNote } from "./peer-log.js";
 
 export interface PeerWatchOptions {
   readonly parts: Pick<MeshPart["parts"], "swim" | "links">;
@@ -28,8 +28,14 @@ export class PeerWatch {
   notes(): readonly PeerNote[] {
     const { parts, clock, isRevoked } = this.#options;
     this.#log.sync(parts.swim.peers(), clock.monotonicMs());
-    for (const { nodeId } of this.#log.all()) if (isRevoked(nodeId)) this.#log.forget(nodeId);
+    for (const nodeId of this.#log.ids()) if (isRevoked(nodeId)) this.#log.forget(nodeId);
     return this.#log.all();
+  }
+
+  /** Who left in order while this node watched, or did so and is back. */
+  left(): readonly LeftNote[] {
+    this.notes();
+    return this.#log.left(this.#options.clock.monotonicMs());
   }
 
   /** It is spoken of from now on, also when there are many. */
@@ -63,7 +69,7 @@ export class PeerWatch {
     const silentMs = agoMs.length === 0 ? undefined : Math.min(...agoMs);
     this.#log.see({ ...peer, state: after }, clock.monotonicMs(), silentMs);
     if (after === "left") {
-      // No incident: it said goodbye. Whoever looks for what healing made of it finds this.
+      // No fault: it said goodbye. It becomes a note in the history, when it stays away.
       const fields = { nodeId: peer.nodeId, nodeName: peer.name };
       this.#options.log.info("a node left in order: ways go without it, nothing to mend", fields);
     }
