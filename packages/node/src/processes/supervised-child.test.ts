@@ -81,7 +81,8 @@ describe.skipIf(process.platform === "win32")("a supervised child", () => {
   it("that was left behind is ended by its command line, no other one", async () => {
     child.start();
     const kind = { program: "sh", word: folder };
-    expect(await processesOf(kind)).toEqual([child.pid]);
+    // The shell's own children have its command line until they run their program.
+    await expect.poll(() => processesOf(kind), { timeout: 30_000 }).toEqual([child.pid]);
     const options = { ...kind, holds: folder, code: "MESH_INTERNAL", ...tools } as const;
     expect(await endOrphans({ ...options, word: `${folder}-2` })).toBe(0);
     expect(await endOrphans({ ...options, program: "bash" })).toBe(0);
