@@ -8,16 +8,21 @@
  */
 import { INCIDENTS_KEPT_MAX, INCIDENTS_OF_OTHERS_MAX } from "./limits.js";
 
-export interface KeptIncident {
+interface Kept {
   /** In the order of time. */
   readonly id: string;
   readonly nodeId: string;
-  /** It is given away only when its node has no other one. */
-  readonly isOpen: boolean;
 }
 
-export function spareIncidents(incidents: readonly KeptIncident[], selfId: string): string[] {
-  const byNode = new Map<string, KeptIncident[]>();
+/** `isOpen`: it is given away only when its node has no other one. */
+export function spareIncidents<One extends Kept>(
+  incidents: readonly One[],
+  selfId: string,
+  isOpen: (incident: One) => boolean,
+): string[] {
+  let others = incidents.reduce((sum, { nodeId }) => sum + (nodeId === selfId ? 0 : 1), 0);
+  if (others <= INCIDENTS_OF_OTHERS_MAX && incidents.length <= INCIDENTS_KEPT_MAX) return [];
+  const byNode = new Map<string, One[]>([[selfId, []]]);
   for (const incident of [...incidents].sort((a, b) => (a.id < b.id ? -1 : 1))) {
     const known = byNode.get(incident.nodeId);
     if (known === undefined) byNode.set(incident.nodeId, [incident]);
@@ -26,20 +31,20 @@ export function spareIncidents(incidents: readonly KeptIncident[], selfId: strin
   const own = byNode.get(selfId) ?? [];
   byNode.delete(selfId);
   const spare: string[] = [];
-  let others = incidents.length - own.length;
-  for (; others > INCIDENTS_OF_OTHERS_MAX; others--) spare.push(...oldest(longest(byNode)));
-  while (own.length + others > INCIDENTS_KEPT_MAX) spare.push(...oldest(own));
+  for (; others > INCIDENTS_OF_OTHERS_MAX; others--) {
+    spare.push(...takeOldest(longest(byNode), isOpen));
+  }
+  while (own.length + others > INCIDENTS_KEPT_MAX) spare.push(...takeOldest(own, isOpen));
   return spare;
 }
 
-function longest(byNode: ReadonlyMap<string, KeptIncident[]>): KeptIncident[] {
-  let most: KeptIncident[] = [];
+function longest<One>(byNode: ReadonlyMap<string, One[]>): One[] {
+  let most: One[] = [];
   for (const list of byNode.values()) if (list.length > most.length) most = list;
   return most;
 }
 
-/** Takes it out. */
-function oldest(list: KeptIncident[]): string[] {
-  const at = list.findIndex(({ isOpen }) => !isOpen);
+function takeOldest<One extends Kept>(list: One[], isOpen: (one: One) => boolean): string[] {
+  const at = list.findIndex((one) => !isOpen(one));
   return list.splice(Math.max(0, at), 1).map(({ id }) => id);
 }

@@ -35,7 +35,7 @@ describe("the book of incidents", () => {
     const own = INCIDENTS_KEPT_MAX - INCIDENTS_OF_OTHERS_MAX;
     for (let number = 0; number < own; number++) book.put(incident(number, "self", "mended"));
     for (let number = own; number < own + 20; number++) book.put(incident(number, "quiet"));
-    for (let number = own + 20; number < own + 4_000; number++) {
+    for (let number = own + 20; number < own + 1_200; number++) {
       book.put(incident(number, `noisy-${number % 8}`));
     }
     const all = book.list({ limit: 5_000 });

@@ -2,7 +2,6 @@
 import type { SymptomKind } from "../fact.js";
 import { CLOSED_STATES, type Incident } from "../incident.js";
 import { spareIncidents } from "../kept-incidents.js";
-import { INCIDENTS_OF_OTHERS_MAX } from "../limits.js";
 
 export class IncidentBook {
   readonly #incidents = new Map<string, Incident>();
@@ -18,14 +17,10 @@ export class IncidentBook {
 
   /** The oldest go first, but none that is open. */
   put(incident: Incident): void {
-    const isNew = !this.#incidents.has(incident.id);
     this.#incidents.set(incident.id, incident);
-    if (!isNew || this.#incidents.size <= INCIDENTS_OF_OTHERS_MAX) return;
-    const all = [...this.#incidents.values()].map(({ id, nodeId, state }) => ({
-      ...{ id, nodeId },
-      isOpen: !CLOSED_STATES.includes(state),
-    }));
-    for (const id of spareIncidents(all, this.#selfId)) this.#incidents.delete(id);
+    const all = [...this.#incidents.values()];
+    const isOpen = ({ state }: Incident) => !CLOSED_STATES.includes(state);
+    for (const id of spareIncidents(all, this.#selfId, isOpen)) this.#incidents.delete(id);
   }
 
   /** The newest first. */

@@ -1,11 +1,14 @@
 /** Owns the healer of a node: started last and stopped first, so all that it touches is there. */
 import { errorFields, type Startable } from "@hearthmesh/core";
 import { Healer, type HealerOptions, type HealerService, type Incident } from "@hearthmesh/healing";
+import { GatesKeeper } from "./gates-keeper.js";
 import type { HealingList } from "./healing-list.js";
 import { HealingMetrics } from "./healing-metrics.js";
 import { IncidentReporter, type IncidentReporterOptions } from "./incident-report.js";
+import type { NodeKnowledge } from "./knowledge-records.js";
 
 export interface HealingPartOptions extends HealerOptions {
+  readonly knowledge: NodeKnowledge;
   /** How the coordinator that leads is told. */
   readonly report: Pick<IncidentReporterOptions, "leader" | "onOtherLeader">;
   /** On a coordinator: calls when this one begins to lead; returns how to end that. */
@@ -18,11 +21,13 @@ export class HealingPart implements Startable {
   readonly #options: HealingPartOptions;
   readonly #healer: Healer;
   readonly #reporter: IncidentReporter;
+  readonly #keeper: GatesKeeper;
   readonly #unsubscribe: (() => void)[] = [];
 
   constructor(options: HealingPartOptions) {
     this.#options = options;
-    this.#healer = new Healer(options);
+    this.#keeper = new GatesKeeper({ ...options, gates: () => this.#healer.gates() });
+    this.#healer = new Healer({ ...options, knowledge: this.#keeper.knowledge() });
     this.metrics = new HealingMetrics(this.#healer);
     this.#reporter = new IncidentReporter({ ...options, ...options.report });
   }
@@ -33,8 +38,9 @@ export class HealingPart implements Startable {
   }
 
   /** Before the start: what can be seen and done here. */
-  add(list: HealingList): void {
-    this.#healer.add(list);
+  add({ monitors, remedies }: HealingList): void {
+    const guarded = remedies.map((remedy) => this.#keeper.guarded(remedy));
+    this.#healer.add({ monitors, remedies: guarded });
   }
 
   /** An incident of another node, which is known to be that node. */
@@ -47,6 +53,7 @@ export class HealingPart implements Startable {
     const unsubscribe = this.#healer.onEvent((event) => {
       if (event.kind !== "incident" || event.incident.nodeId !== self.nodeId) return;
       this.#reporter.tell(event.incident);
+      void this.#keeper.changed();
     });
     this.#unsubscribe.push(unsubscribe);
     // The one that led before was told of incidents that this one knows from the store alone.
@@ -58,6 +65,7 @@ export class HealingPart implements Startable {
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     await this.#healer.stop();
+    await this.#keeper.changed();
     await this.#reporter.stop();
   }
 

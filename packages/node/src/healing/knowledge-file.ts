@@ -4,27 +4,27 @@
  */
 import { readIfThere, writePrivate } from "@hearthmesh/client/private-files";
 import {
+  CLOSED_STATES,
+  type GatesRecord,
   type HealerSettings,
-  healingLimits,
   type Incident,
-  type KnowledgeStore,
   type RemedyRecord,
   type Remembered,
+  spareIncidents,
 } from "@hearthmesh/healing";
 import { readIncident } from "./incident-schema.js";
+import { type NodeKnowledge, readGates, readJson, readRecord } from "./knowledge-records.js";
 
-interface KnowledgeDocument {
+interface KnowledgeDocument extends Remembered {
   readonly v: 1;
-  readonly incidents: readonly Incident[];
-  readonly remedies: readonly RemedyRecord[];
-  readonly settings?: HealerSettings | undefined;
 }
 
-export class KnowledgeFile implements KnowledgeStore {
+export class KnowledgeFile implements NodeKnowledge {
   readonly #path: string;
   readonly #incidents = new Map<string, Incident>();
   readonly #remedies = new Map<string, RemedyRecord>();
   #settings: HealerSettings | undefined;
+  #gates: GatesRecord | undefined;
   #writing: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
 
@@ -32,24 +32,34 @@ export class KnowledgeFile implements KnowledgeStore {
     this.#path = path;
   }
 
-  async load(): Promise<Remembered> {
-    const document = parse(await readIfThere(this.#path));
-    for (const one of document?.incidents ?? []) {
-      const incident = readIncident(one);
-      if (incident !== undefined) this.#incidents.set(incident.id, incident);
-    }
-    for (const record of document?.remedies ?? []) this.#remedies.set(keyOf(record), record);
-    this.#settings = document?.settings;
-    const incidents = [...this.#incidents.values()];
-    return { incidents, remedies: [...this.#remedies.values()], settings: this.#settings };
+  /** What is saved meanwhile is newer, and written when this is over: else it would be lost. */
+  load(): Promise<Remembered> {
+    const loading = this.#load();
+    this.#writing = loading.then(() => undefined);
+    return loading;
   }
 
+  async #load(): Promise<Remembered> {
+    const document = readRecord<KnowledgeDocument>(readJson(await readIfThere(this.#path)));
+    for (const one of document?.incidents ?? []) {
+      const incident = readIncident(one);
+      if (incident === undefined || this.#incidents.has(incident.id)) continue;
+      this.#incidents.set(incident.id, incident);
+    }
+    for (const record of document?.remedies ?? []) {
+      if (!this.#remedies.has(keyOf(record))) this.#remedies.set(keyOf(record), record);
+    }
+    this.#settings ??= document?.settings;
+    this.#gates ??= readGates(document?.gates);
+    return this.#remembered();
+  }
+
+  /** All of them are of this node. */
   saveIncident(incident: Incident): Promise<void> {
     this.#incidents.set(incident.id, incident);
-    const spare = this.#incidents.size - healingLimits.INCIDENTS_KEPT_MAX;
-    for (const id of spare > 0 ? [...this.#incidents.keys()].sort().slice(0, spare) : []) {
-      this.#incidents.delete(id);
-    }
+    const all = [...this.#incidents.values()];
+    const isOpen = ({ state }: Incident) => !CLOSED_STATES.includes(state);
+    for (const id of spareIncidents(all, incident.nodeId, isOpen)) this.#incidents.delete(id);
     return this.#write();
   }
 
@@ -63,6 +73,11 @@ export class KnowledgeFile implements KnowledgeStore {
     return this.#write();
   }
 
+  saveGates(gates: GatesRecord): Promise<void> {
+    this.#gates = gates;
+    return this.#write();
+  }
+
   /** One write at a time; all that come during one share the next. */
   #write(): Promise<void> {
     if (this.#next !== undefined) return this.#next;
@@ -70,32 +85,24 @@ export class KnowledgeFile implements KnowledgeStore {
       .catch(() => undefined)
       .then(() => {
         this.#next = undefined;
-        this.#writing = writePrivate(this.#path, `${JSON.stringify(this.#document())}\n`);
+        const document: KnowledgeDocument = { v: 1, ...this.#remembered() };
+        this.#writing = writePrivate(this.#path, `${JSON.stringify(document)}\n`);
         return this.#writing;
       });
     this.#next = next;
     return next;
   }
 
-  #document(): KnowledgeDocument {
+  #remembered(): Remembered {
     return {
-      v: 1,
       incidents: [...this.#incidents.values()],
       remedies: [...this.#remedies.values()],
       settings: this.#settings,
+      ...(this.#gates === undefined ? {} : { gates: this.#gates }),
     };
   }
 }
 
 function keyOf({ symptom, remedy }: RemedyRecord): string {
   return `${symptom} ${remedy}`;
-}
-
-function parse(text: string | undefined): KnowledgeDocument | undefined {
-  try {
-    const document = JSON.parse(text ?? "null") as KnowledgeDocument | null;
-    return document?.v === 1 ? document : undefined;
-  } catch {
-    return undefined;
-  }
 }

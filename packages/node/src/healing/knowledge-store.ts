@@ -6,25 +6,29 @@
  * | `healing/incident/<incident id>`            | `Incident` of any node, in the order of time |
  * | `healing/remedy/<node id>/<symptom> <name>` | `RemedyRecord`: what that node learnt        |
  * | `healing/settings/<node id>`                | `HealerSettings` of that node                |
+ * | `healing/gates/<node id>`                   | `GatesRecord`: how often it did something    |
  *
  * Every coordinator writes its own records. Those of other nodes are written, and the oldest
  * removed, by the one that leads, fenced by its epoch.
  */
-import {
-  type HealerSettings,
-  healingLimits,
-  type Incident,
-  type KnowledgeStore,
-  type RemedyRecord,
-  type Remembered,
+import type {
+  GatesRecord,
+  HealerSettings,
+  Incident,
+  RemedyRecord,
+  Remembered,
 } from "@hearthmesh/healing";
-import { type KeyRange, type KeyValue, put, remove, type Store } from "@hearthmesh/store";
+import { healingLimits, spareIncidents } from "@hearthmesh/healing";
+import type { KeyRange, KeyValue, Store } from "@hearthmesh/store";
+import { put, remove } from "@hearthmesh/store/operations";
 import type { MemberLeadership } from "../coordinators/member-leadership.js";
 import { readIncident } from "./incident-schema.js";
+import { type NodeKnowledge, readGates, readJson, readRecord } from "./knowledge-records.js";
 
 const INCIDENTS = "healing/incident/";
 const REMEDIES = "healing/remedy/";
 const SETTINGS = "healing/settings/";
+const GATES = "healing/gates/";
 /** The oldest incidents are looked for after so many that were written. */
 const TRIM_EVERY = 64;
 const DELETED_AT_ONCE = 100;
@@ -36,7 +40,7 @@ export interface MemberKnowledgeOptions {
   readonly nodeId: string;
 }
 
-export class MemberKnowledge implements KnowledgeStore {
+export class MemberKnowledge implements NodeKnowledge {
   readonly #options: MemberKnowledgeOptions;
   #untilTrim = 0;
   /** Whose incident a key is, as far as it is known here. */
@@ -51,11 +55,13 @@ export class MemberKnowledge implements KnowledgeStore {
     const incidents = await this.#newestIncidents();
     this.#nodeOf = new Map(incidents.map((one) => [INCIDENTS + one.id, one.nodeId]));
     const learnt = await store.range({ prefix: `${REMEDIES}${nodeId}/` });
-    const settings = await store.get(SETTINGS + nodeId);
+    const settings = readRecord<HealerSettings>(parse(await store.get(SETTINGS + nodeId)));
+    const gates = readGates(parse(await store.get(GATES + nodeId)));
     return {
       incidents,
-      remedies: learnt.entries.flatMap((entry) => known<RemedyRecord>(entry) ?? []),
-      settings: settings && known<HealerSettings>(settings),
+      remedies: learnt.entries.flatMap((entry) => readRecord<RemedyRecord>(parse(entry)) ?? []),
+      settings,
+      ...(gates === undefined ? {} : { gates }),
     };
   }
 
@@ -78,6 +84,10 @@ export class MemberKnowledge implements KnowledgeStore {
 
   async saveSettings(settings: HealerSettings): Promise<void> {
     await this.#put(SETTINGS + this.#options.nodeId, settings);
+  }
+
+  async saveGates(gates: GatesRecord): Promise<void> {
+    await this.#put(GATES + this.#options.nodeId, gates);
   }
 
   async #put(key: string, record: object): Promise<void> {
@@ -117,18 +127,11 @@ export class MemberKnowledge implements KnowledgeStore {
     }
   }
 
-  /** What is too much, of all and of one other node. `keys` are in the order of time. */
+  /** Whose incident it is that another coordinator wrote is not known here: as good as an own one. */
   #spare(keys: readonly string[]): string[] {
-    const counts = new Map<string, number>();
-    let kept = 0;
-    return [...keys].reverse().filter((key) => {
-      const node = this.#nodeOf.get(key);
-      const count = (counts.get(node ?? "") ?? 0) + 1;
-      const isOther = node !== undefined && node !== this.#options.nodeId;
-      if (isOther && count > healingLimits.INCIDENTS_OF_ANOTHER_MAX) return true;
-      counts.set(node ?? "", count);
-      return ++kept > healingLimits.INCIDENTS_KEPT_MAX;
-    });
+    const { nodeId: selfId } = this.#options;
+    const kept = keys.map((id) => ({ id, nodeId: this.#nodeOf.get(id) ?? selfId }));
+    return spareIncidents(kept, selfId, () => false);
   }
 }
 
@@ -136,16 +139,6 @@ function encode(record: object): Uint8Array {
   return Buffer.from(JSON.stringify(record), "utf8");
 }
 
-function parse({ value }: KeyValue): unknown {
-  try {
-    return JSON.parse(Buffer.from(value).toString("utf8"));
-  } catch {
-    return undefined;
-  }
-}
-
-/** Written by this program; a form that this version does not know is as good as none. */
-function known<Record extends { readonly v: 1 }>(entry: KeyValue): Record | undefined {
-  const record = parse(entry) as { v?: unknown } | null | undefined;
-  return record?.v === 1 ? (record as Record) : undefined;
+function parse(entry: KeyValue | undefined): unknown {
+  return entry && readJson(Buffer.from(entry.value).toString("utf8"));
 }

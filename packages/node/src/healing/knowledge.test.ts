@@ -2,7 +2,12 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { healingLimits, type Incident, type RemedyRecord } from "@hearthmesh/healing";
+import {
+  type GatesRecord,
+  healingLimits,
+  type Incident,
+  type RemedyRecord,
+} from "@hearthmesh/healing";
 import { memoryStore, type Store } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ManualClock } from "../../../collective/src/coordinator/testing/manual-clock.js";
@@ -16,6 +21,15 @@ beforeEach(async () => {
 afterEach(() => rm(home, { recursive: true, force: true }));
 
 const SETTINGS = { v: 1, configured: "acting", dryRun: true } as const;
+const GATES: GatesRecord = {
+  v: 1,
+  usesAtMs: [1_000, 2_000],
+  rates: [
+    { remedy: "redial", subject: { type: "node", id: "b", name: "b" }, atMs: [2_000], windowMs: 9 },
+  ],
+  subjects: [],
+  remedies: [{ remedy: "redial", failedFor: [], openedAtMs: 3_000 }],
+};
 const RECORD: RemedyRecord = {
   ...{ v: 1, symptom: "peer-unreachable", remedy: "redial" },
   ...{ helped: 2, failed: 1, tookMs: 40 },
@@ -49,12 +63,24 @@ describe("in a file", () => {
       before.saveIncident({ ...incident(1), state: "passed" }),
       before.saveRemedy(RECORD),
       before.saveSettings(SETTINGS),
+      before.saveGates(GATES),
     ]);
     expect(await new KnowledgeFile(path()).load()).toEqual({
       incidents: [{ ...incident(1), state: "passed" }],
       remedies: [RECORD],
       settings: SETTINGS,
+      gates: GATES,
     });
+  });
+
+  it("is not written anew before it was read", async () => {
+    const before = new KnowledgeFile(path());
+    await before.saveIncident(incident(1));
+    const after = new KnowledgeFile(path());
+    const [read] = await Promise.all([after.load(), after.saveIncident(incident(2))]);
+    expect(read.incidents).toContainEqual(incident(1));
+    const { incidents } = await new KnowledgeFile(path()).load();
+    expect(incidents.map(({ id }) => id).sort()).toEqual([incident(1).id, incident(2).id]);
   });
 
   it("is as good as none when it is damaged, of a newer form, or something else", async () => {
@@ -64,8 +90,11 @@ describe("in a file", () => {
       expect(await new KnowledgeFile(path()).load()).toEqual(nothing);
     }
     const incidents = [{ ...incident(1), timeline: "none" }, incident(2)];
-    await writeFile(path(), JSON.stringify({ v: 1, incidents, remedies: [] }));
-    expect((await new KnowledgeFile(path()).load()).incidents).toEqual([incident(2)]);
+    const gates = { ...GATES, usesAtMs: ["now"] };
+    await writeFile(path(), JSON.stringify({ v: 1, incidents, remedies: [], gates }));
+    const read = await new KnowledgeFile(path()).load();
+    expect(read.incidents).toEqual([incident(2)]);
+    expect(read).not.toHaveProperty("gates");
   });
 
   it("keeps a bounded number, the newest", async () => {
@@ -105,20 +134,21 @@ describe("in the member's store", () => {
     });
   }
 
-  it("is not filled by one other node", async () => {
-    const share = healingLimits.INCIDENTS_OF_ANOTHER_MAX;
-    const early = knowledge("one", "leader");
-    for (let number = 0; number < 10; number++) await early.saveIncident(incident(number, "two"));
+  it("is not filled by others, however many they are", async () => {
+    const share = healingLimits.INCIDENTS_OF_OTHERS_MAX;
     const leader = knowledge("one", "leader");
-    await leader.load();
-    for (let number = 10; number < share + 150; number++) {
-      await leader.saveIncident(incident(number, "noisy"));
+    for (let number = 0; number < 10; number++) await leader.saveIncident(incident(number, "two"));
+    for (let number = 10; number < 30; number++) await leader.saveIncident(incident(number, "one"));
+    const again = knowledge("one", "leader");
+    await again.load();
+    for (let number = 30; number < 2 * share; number++) {
+      await again.saveIncident(incident(number, `noisy-${number % 5}`));
     }
-    const { incidents } = await leader.load();
-    expect(incidents.filter(({ nodeId }) => nodeId === "two")).toHaveLength(10);
-    const noisy = incidents.filter(({ nodeId }) => nodeId === "noisy");
-    expect(noisy.length).toBeLessThan(share + 64);
-    expect(noisy[0]).toEqual(incident(share + 149, "noisy"));
+    const { incidents } = await again.load();
+    const count = (of: string) => incidents.filter(({ nodeId }) => nodeId === of).length;
+    expect([count("one"), count("two")]).toEqual([20, 10]);
+    expect(incidents.length).toBeLessThan(20 + share + 64);
+    expect(incidents[0]).toEqual(incident(2 * share - 1, incidents[0]?.nodeId));
   });
 
   it("comes back, with the incidents of all nodes and what this one learnt", async () => {
@@ -128,9 +158,10 @@ describe("in the member's store", () => {
     await two.saveIncident(incident(2, "two"));
     await one.saveRemedy(RECORD);
     await one.saveSettings(SETTINGS);
+    await one.saveGates(GATES);
     const incidents = [incident(2, "two"), incident(1, "one")];
     expect(await knowledge("one", "leader").load()).toEqual({
-      ...{ incidents, remedies: [RECORD], settings: SETTINGS },
+      ...{ incidents, remedies: [RECORD], settings: SETTINGS, gates: GATES },
     });
     expect(await two.load()).toEqual({ incidents, remedies: [], settings: undefined });
   });
