@@ -21,7 +21,7 @@ interface GenerateOptions {
 export function composeGenerateCommand(cli: Cli): MeshCommand {
   return new MeshCommand("generate")
     .description("the compose file of a mesh of several nodes in containers on one machine")
-    .option("--nodes <number>", "how many, 2 to 26: node-a, node-b, ...", "3")
+    .option("--nodes <number>", "how many, 1 to 65: node-a, node-b, ...", "3")
     .option("--project <name>", "in front of the names of containers and networks", GUIDE_PROJECT)
     .option("--clone <path>", "from the compose file to the root of this clone", "../..")
     .option("--out <folder>", "write docker-compose.yml and prometheus.yml there")
@@ -34,7 +34,7 @@ export function composeGenerateCommand(cli: Cli): MeshCommand {
     )
     .action(async (options: GenerateOptions) => {
       const { project, clone } = options;
-      const plan = planCompose({ nodes: Number(options.nodes), project, clone });
+      const plan = planCompose({ nodes: countOf(options.nodes), project, clone });
       const files = { [COMPOSE_FILE]: composeFile(plan), "prometheus.yml": prometheusFile(plan) };
       if (options.out !== undefined) {
         await writeFiles(resolve(cli.cwd, options.out), files, options.force === true);
@@ -48,6 +48,11 @@ export function composeGenerateCommand(cli: Cli): MeshCommand {
       for (const name of Object.keys(files)) print(cli, `wrote ${join(options.out, name)}`);
       note(cli, `Next: cd ${options.out} && docker-compose up -d`);
     });
+}
+
+/** Digits alone: `Number` would take `1e1` and an empty text too. */
+function countOf(text: string): number {
+  return /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
 }
 
 /** All or nothing: what would be overwritten is looked for first. */

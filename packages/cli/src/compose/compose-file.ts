@@ -27,8 +27,9 @@ export function composeFile(plan: ComposePlan): string {
 }
 
 function head({ project, nodes, clone }: ComposePlan): string[] {
+  const size = nodes === 1 ? "1 node" : `${nodes} nodes`;
   return [
-    `# A mesh of ${nodes} nodes on one machine, with Prometheus and Grafana. Made by`,
+    `# A mesh of ${size} on one machine, with Prometheus and Grafana. Made by`,
     `# \`mesh compose generate --nodes ${nodes}\`; docs/deployment.md says what is what.`,
     `name: ${project}`,
     "",
@@ -101,7 +102,7 @@ function commonEnvironment({ name, overlayPeers }: PlannedNode): string[] {
     "      LISTEN_HOST: 0.0.0.0",
     '      LISTEN_PORT: "8000"',
     "      LOG_LEVEL: $" + "{LOG_LEVEL:-info}",
-    `      YGGDRASIL_PEERS: ${overlayPeers.join(",")}`,
+    ...(overlayPeers.length === 0 ? [] : [`      YGGDRASIL_PEERS: ${overlayPeers.join(",")}`]),
     `      YGGDRASIL_LISTEN: tcp://0.0.0.0:${OVERLAY_PORT}`,
     "      MESH_OVERLAY_INTERFACE: none",
     '      MESH_ENABLED: "true"',

@@ -4,9 +4,10 @@
  */
 import { MeshError } from "@hearthmesh/core";
 
-/** One letter each. */
-const NODES_MAX = 26;
-const NODES_MIN = 2;
+/** Each is a Yggdrasil peer of every other one: `OVERLAY_URIS_MAX` of a node, and itself. */
+const NODES_MAX = 65;
+const NODES_MIN = 1;
+const LETTERS = "abcdefghijklmnopqrstuvwxyz";
 
 /** Of the guide: what it calls the project, and so its networks and containers. */
 export const GUIDE_PROJECT = "x0tta6bl4";
@@ -58,10 +59,7 @@ export function planCompose(request: ComposeRequest): ComposePlan {
   if (!/^[./][\w./-]*$/.test(clone)) {
     throw refused("--clone takes a path that begins with . or /, of letters, digits, ., - and _");
   }
-  const names = Array.from(
-    { length: nodes },
-    (_, at) => `node-${"abcdefghijklmnopqrstuvwxyz"[at]}`,
-  );
+  const names = Array.from({ length: nodes }, (_, at) => `node-${lettersOf(at)}`);
   const containerOf = (name: string) => `${project}-${name}`;
   const [first, ...others] = names.map((name, at) => ({
     name,
@@ -74,6 +72,12 @@ export function planCompose(request: ComposeRequest): ComposePlan {
   }));
   if (first === undefined) throw refused("--nodes takes a number");
   return { ...request, network: `${project}_mesh`, members: [first, ...others] };
+}
+
+/** a, b, ..., z, aa, ab, ... */
+function lettersOf(at: number): string {
+  const before = Math.floor(at / LETTERS.length);
+  return `${before === 0 ? "" : lettersOf(before - 1)}${LETTERS[at % LETTERS.length]}`;
 }
 
 function metricsPort(at: number): number {
