@@ -46,7 +46,7 @@ export class ChunkWrite {
   constructor(options: ChunkWriteOptions) {
     this.#options = options;
     this.#pieces = options.pieces;
-    this.#order = placementOrder(options.placement, options.item);
+    this.#order = options.placement.writeOrder(options.item.id);
   }
 
   get isSafe(): boolean {
@@ -172,11 +172,4 @@ export class ChunkWrite {
     const code = this.#onlySpaceIsMissing() ? "MESH_DISK_FULL" : "MESH_NO_STORAGE";
     return new MeshError(code, { message, details: { acksNeeded, nodes } });
   }
-}
-
-/** The nodes that should keep the chunk, then the others in the order in which they stand in. */
-function placementOrder(placement: Placement, item: ChunkPutItem): LayoutNode[] {
-  const nodes = new Map(placement.layout.nodes.map((node) => [node.nodeId, node]));
-  const order = new Set([...placement.replicaSet(item.id), ...placement.order(item.id)]);
-  return [...order].flatMap((nodeId) => nodes.get(nodeId) ?? []);
 }

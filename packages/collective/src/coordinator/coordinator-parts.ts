@@ -87,7 +87,11 @@ export function buildParts(options: CoordinatorOptions): CoordinatorParts {
   });
   const shared = { namespace: context, layouts, guard, clock, random, log, onQueued };
   const placement = () => layouts.placement;
-  const writer = new ReplicaWriter({ calls, clock, random, log, placement, online, rule });
+  const writer = new ReplicaWriter({
+    ...{ calls, clock, random, log, placement, rule },
+    takesChunks: (nodeId) => nodes.takesChunks(nodeId),
+    acks: () => layouts.acks,
+  });
   const smallFiles = new SmallFiles({ ...shared, writer });
   const receiptKeys = new ReceiptKeys(options.coordinatorSecret);
   const uploads = new Uploads({ ...shared, open, condemned, receiptKeys, calls, rule });

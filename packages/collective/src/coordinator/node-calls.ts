@@ -42,6 +42,10 @@ export interface ChunkPage {
   readonly more: boolean;
 }
 
+export function storeMessage(request: ChunkStoreRequest, bytes: Uint8Array): Uint8Array[] {
+  return encodeMessage(request, bytes);
+}
+
 /** Every method throws a `MeshError`: the node's own, or `MESH_UNREACHABLE`, `MESH_TIMEOUT`. */
 export class NodeCalls {
   readonly #linkOf: (nodeId: NodeId) => Link | undefined;
@@ -56,8 +60,8 @@ export class NodeCalls {
     this.#onDamagedSource = onDamagedSource;
   }
 
-  async store(nodeId: NodeId, request: ChunkStoreRequest, bytes: Uint8Array): Promise<void> {
-    const message = encodeMessage(request, bytes);
+  /** `message` is made by `storeMessage`, once for all the nodes that get the chunk. */
+  async store(nodeId: NodeId, message: readonly Uint8Array[]): Promise<void> {
     await this.#request(nodeId, "chunk.store", message, STORE_TIMEOUT_MS, "rpc");
   }
 
@@ -125,7 +129,7 @@ export class NodeCalls {
   async #request(
     nodeId: NodeId,
     method: string,
-    message: Uint8Array[],
+    message: readonly Uint8Array[],
     timeoutMs: number,
     priority: Priority,
   ): Promise<Message<object>> {

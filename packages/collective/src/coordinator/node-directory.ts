@@ -221,10 +221,14 @@ export class NodeDirectory {
 
   /** Those of them that take new chunks. */
   takingChunks(): NodeId[] {
-    return this.onlineStorage().filter((nodeId) => {
-      const report = this.#states.get(nodeId)?.record.report;
-      return !this.#isLeaving(nodeId) && report?.readOnly === undefined;
-    });
+    return this.onlineStorage().filter((nodeId) => this.takesChunks(nodeId));
+  }
+
+  /** The same for one node. */
+  takesChunks(nodeId: NodeId): boolean {
+    const state = this.#states.get(nodeId);
+    if (state === undefined || !isStorage(state) || state.link?.isOpen !== true) return false;
+    return !this.#isLeaving(nodeId) && state.record.report?.readOnly === undefined;
   }
 
   #isLeaving(nodeId: NodeId): boolean {

@@ -11,12 +11,13 @@ import {
   type Random,
   randomInteger,
 } from "@hearthmesh/core";
-import { type CopyCandidate, type CopyState, planCopies } from "../client/copy-plan.js";
+import { Bell } from "../client/bell.js";
+import { type CopyCandidate, planCopies } from "../client/copy-plan.js";
 import type { ChunkStoreRequest } from "../protocol.js";
 import type { Placement } from "../storage/placement.js";
 import { acksNeeded, failedNode, noStorage, type StorageView } from "./durability.js";
 import { Slots } from "./gates.js";
-import type { NodeCalls } from "./node-calls.js";
+import { type NodeCalls, storeMessage } from "./node-calls.js";
 
 /** A node that failed is left alone for about this long; repair brings it what it missed. */
 const PAUSE_MS = 2_000;
@@ -29,7 +30,11 @@ export interface ReplicaWriterOptions {
   readonly random: Random;
   readonly log: Logger;
   placement(): Placement;
-  online(): readonly NodeId[];
+  /** Whether the node is there and takes chunks now. */
+  takesChunks(nodeId: NodeId): boolean;
+  /** Copies that make a chunk safe, from the configuration. */
+  acks(): number;
+  /** For a refusal. */
   rule(): StorageView;
 }
 
@@ -59,13 +64,13 @@ export class ReplicaWriter {
   async store(request: ChunkStoreRequest, bytes: Uint8Array): Promise<StoredCopies> {
     const placement = this.#options.placement();
     const { layout } = placement;
-    const rule = this.#options.rule();
-    const needed = acksNeeded(layout, rule.acks);
-    if (needed === 0) throw noStorage(rule);
+    const needed = acksNeeded(layout, this.#options.acks());
+    if (needed === 0) throw noStorage(this.#options.rule());
     const run = new CopyRun(this.#candidates(placement, request));
+    const message = storeMessage(request, bytes);
     for (;;) {
-      const plan = planCopies(run.candidates(), layout.replicas, needed);
-      for (const nodeId of plan.start) run.start(nodeId, this.#copy(nodeId, request, bytes));
+      const plan = planCopies(run.candidates, layout.replicas, needed);
+      for (const nodeId of plan.start) run.start(nodeId, this.#copy(nodeId, message));
       if (plan.safe) break;
       if (plan.blocked) {
         await run.settled();
@@ -82,26 +87,21 @@ export class ReplicaWriter {
 
   /** The nodes that should keep it, then those that stand in. */
   #candidates(placement: Placement, { id }: ChunkStoreRequest): Candidate[] {
-    const there = new Set(this.#options.online());
-    const zones = new Map(placement.layout.nodes.map((node) => [node.nodeId, node.zone]));
-    const order = new Set([...placement.replicaSet(id), ...placement.order(id)]);
-    return [...order].map((nodeId) => {
-      const zone = zones.get(nodeId);
-      return {
-        nodeId,
-        zone: `${zone?.memberId}/${zone?.site}`,
-        usable: there.has(nodeId) && !this.#isPaused(nodeId),
-      };
-    });
+    return placement.writeOrder(id).map(({ nodeId, zone }) => ({
+      nodeId,
+      zone: `${zone.memberId}/${zone.site}`,
+      usable: this.#options.takesChunks(nodeId) && !this.#isPaused(nodeId),
+      state: "untried",
+    }));
   }
 
-  async #copy(nodeId: NodeId, request: ChunkStoreRequest, bytes: Uint8Array): Promise<void> {
+  async #copy(nodeId: NodeId, message: readonly Uint8Array[]): Promise<void> {
     const { calls, clock, random, log } = this.#options;
     try {
       await this.#slotsOf(nodeId).run(async () => {
         // It may have failed for those before, while this one waited.
         if (this.#isPaused(nodeId)) throw new MeshError("MESH_UNREACHABLE");
-        await calls.store(nodeId, request, bytes);
+        await calls.store(nodeId, message);
       });
       this.#failures.delete(nodeId);
     } catch (error) {
@@ -143,51 +143,45 @@ export class ReplicaWriter {
   }
 }
 
-type Candidate = Omit<CopyCandidate, "state">;
+/** Its state changes while copies are under way. */
+type Candidate = { -readonly [Key in keyof CopyCandidate]: CopyCandidate[Key] };
 
 /** The copies of one chunk that are under way. */
 class CopyRun {
-  readonly #candidates: readonly Candidate[];
-  readonly #states = new Map<NodeId, CopyState>();
-  readonly #copies = new Map<NodeId, Promise<void>>();
+  readonly candidates: readonly Candidate[];
+  readonly #answered = new Bell();
 
   constructor(candidates: readonly Candidate[]) {
-    this.#candidates = candidates;
-  }
-
-  candidates(): CopyCandidate[] {
-    return this.#candidates.map((one) => ({
-      ...one,
-      state: this.#states.get(one.nodeId) ?? "untried",
-    }));
+    this.candidates = candidates;
   }
 
   start(nodeId: NodeId, copy: Promise<void>): void {
-    this.#states.set(nodeId, "pending");
-    const ended = copy.then(
-      () => {
-        this.#states.set(nodeId, "stored");
-      },
-      () => {
-        this.#states.set(nodeId, "failed");
-      },
+    const candidate = this.candidates.find((one) => one.nodeId === nodeId);
+    if (candidate === undefined) return;
+    candidate.state = "pending";
+    const end = (state: "stored" | "failed") => {
+      candidate.state = state;
+      this.#answered.ring();
+    };
+    copy.then(
+      () => end("stored"),
+      () => end("failed"),
     );
-    this.#copies.set(nodeId, ended);
-    void ended.then(() => this.#copies.delete(nodeId));
   }
 
   /** Resolves when one more has answered. */
-  async next(): Promise<void> {
-    await Promise.race(this.#copies.values());
+  next(): Promise<void> {
+    return this.#answered.wait();
   }
 
+  /** Nodes that have it, when all that were asked have answered. */
   async settled(): Promise<ReadonlySet<NodeId>> {
-    await Promise.all(this.#copies.values());
+    while (this.candidates.some(({ state }) => state === "pending")) await this.next();
     return this.inState("stored");
   }
 
-  inState(state: CopyState): ReadonlySet<NodeId> {
-    const ids = this.#candidates.map((one) => one.nodeId);
-    return new Set(ids.filter((nodeId) => this.#states.get(nodeId) === state));
+  inState(wanted: Candidate["state"]): ReadonlySet<NodeId> {
+    const those = this.candidates.filter(({ state }) => state === wanted);
+    return new Set(those.map(({ nodeId }) => nodeId));
   }
 }

@@ -43,17 +43,29 @@ export class Placement {
    * that has none yet, then in a site with the fewest.
    */
   replicaSet(chunkId: ChunkId): readonly NodeId[] {
-    const left = this.#ranked(chunkId).filter(({ node }) => node.capacityBytes > 0);
+    return this.#keepers(this.#ranked(chunkId)).map(({ node }) => node.nodeId);
+  }
+
+  /** All nodes of the layout: the replica set, then the others in the order they stand in. */
+  writeOrder(chunkId: ChunkId): readonly LayoutNode[] {
+    const ranked = this.#ranked(chunkId);
+    const keepers = this.#keepers(ranked);
+    const others = ranked.filter((candidate) => !keepers.includes(candidate));
+    return [...keepers, ...others].map(({ node }) => node);
+  }
+
+  #keepers(ranked: readonly Candidate[]): Candidate[] {
+    const left = ranked.filter(({ node }) => node.capacityBytes > 0);
     const members = new Set<string>();
     const sites = new Map<string, number>();
-    const chosen: NodeId[] = [];
+    const chosen: Candidate[] = [];
     while (chosen.length < this.layout.replicas && left.length > 0) {
       const at = indexOfBest(left, members, sites);
       const [best] = left.splice(at, 1);
       if (best === undefined) break;
       members.add(best.node.zone.memberId);
       sites.set(best.site, (sites.get(best.site) ?? 0) + 1);
-      chosen.push(best.node.nodeId);
+      chosen.push(best);
     }
     return chosen;
   }
