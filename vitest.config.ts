@@ -5,6 +5,20 @@ const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, imp
 
 /** Unit tests run the sources; only the integration tests start the built daemon. */
 const alias = [
+  {
+    find: /^@hearthmesh\/collective\/(client|federation|storage)$/,
+    replacement: source("collective/src/$1/index.ts"),
+  },
+  {
+    find: /^@hearthmesh\/collective\/admission$/,
+    replacement: source("collective/src/authority/admission.ts"),
+  },
+  {
+    find: /^@hearthmesh\/collective\/leadership$/,
+    replacement: source("collective/src/leadership/leadership.ts"),
+  },
+  { find: /^@hearthmesh\/node\/resident$/, replacement: source("node/src/resident.ts") },
+  { find: /^@hearthmesh\/store\/operations$/, replacement: source("store/src/operations.ts") },
   { find: /^@hearthmesh\/store\/testing$/, replacement: source("store/src/testing/index.ts") },
   {
     find: /^@hearthmesh\/qwormhole\/testing$/,

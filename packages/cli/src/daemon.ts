@@ -1,6 +1,14 @@
 export type { RestoreReport } from "@hearthmesh/node";
 
-/** The only way from the commands to the daemon: loaded when it is run, and by nobody else. */
+/**
+ * The only ways from the commands to the package of the daemon: loaded when it is used, and by
+ * nobody else. This one is for commands that work on a home and end.
+ */
 export function loadDaemon(): Promise<typeof import("@hearthmesh/node")> {
   return import("@hearthmesh/node");
+}
+
+/** For commands whose process stays. */
+export function loadResident(): Promise<typeof import("@hearthmesh/node/resident")> {
+  return import("@hearthmesh/node/resident");
 }

@@ -3,6 +3,7 @@ import { setMaxListeners } from "node:events";
 import { basename } from "node:path";
 import { systemClock, systemRandom } from "@hearthmesh/core";
 import { createCli } from "./cli.js";
+import { isDaemonCommand } from "./daemon-program.js";
 import { runCli } from "./run.js";
 import { PROGRAM_NAMES } from "./single-programs.js";
 
@@ -12,9 +13,7 @@ setMaxListeners(0, interruption.signal);
 const started = basename(process.argv[1] ?? "mesh", ".js");
 const name = PROGRAM_NAMES.find((known) => known === started) ?? "mesh";
 /** The daemon ends itself on signals, and more thoroughly. */
-const isDaemon =
-  name.startsWith("mesh-") ||
-  ["up", "start", "join", "relay", "control-plane"].includes(process.argv[2] ?? "");
+const isDaemon = name.startsWith("mesh-") || isDaemonCommand(process.argv[2]);
 if (!isDaemon) process.once("SIGINT", () => interruption.abort());
 
 // Whoever read our output has gone (`| head`): that is no failure.

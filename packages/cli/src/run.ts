@@ -4,15 +4,18 @@
 import { CommanderError } from "commander";
 import type { Cli } from "./cli.js";
 import type { MeshCommand } from "./command.js";
+import { daemonProgram } from "./daemon-program.js";
 import { ExitStatus } from "./exit-status.js";
 import { reportFailure, usageError } from "./failures.js";
 import { unflattened } from "./flat-commands.js";
-import { buildProgram } from "./program.js";
 import { singleProgram } from "./single-programs.js";
 
 /** `args` without the program's own name. */
 export async function runCli(cli: Cli, args: readonly string[], name = "mesh"): Promise<number> {
-  const program = singleProgram(cli, name) ?? buildProgram(cli, name);
+  const program =
+    (await singleProgram(cli, name)) ??
+    (await daemonProgram(cli, name, args[0])) ??
+    (await import("./program.js")).buildProgram(cli, name);
   prepare(cli, program);
   try {
     const line = args[0] === "--version" || args[0] === "-V" ? ["version"] : unflattened(args);

@@ -1,5 +1,5 @@
 /** A file client over the network: links to the coordinator and straight to the storage nodes. */
-import { FileClient } from "@hearthmesh/collective";
+import { FileClient } from "@hearthmesh/collective/client";
 import type { Clock, Logger, Random } from "@hearthmesh/core";
 import { ApiClient } from "./api-client.js";
 import { coordinatorPort } from "./coordinator-port.js";

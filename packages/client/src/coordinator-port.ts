@@ -1,11 +1,7 @@
 /** The file methods of a member's coordinators over links, and at another one when one is away. */
-import {
-  type CoordinatorPort,
-  coordinatorOverLink,
-  type LinkPool,
-  type NodeInfo,
-  PEER_CALL,
-} from "@hearthmesh/collective";
+import type { CoordinatorPort, LinkPool, NodeInfo } from "@hearthmesh/collective";
+import { coordinatorOverLink } from "@hearthmesh/collective/client";
+import { PEER_CALL } from "@hearthmesh/collective/federation";
 import { asUnsent, type Clock, fromWireError, MeshError, type Random } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import type { Link } from "@hearthmesh/qwormhole";

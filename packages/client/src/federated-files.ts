@@ -3,17 +3,14 @@
  * those of the peer Bob, by the shortest way that there is. The own coordinator tells who is a peer
  * and where; everything else goes past it when it can.
  */
+import type { FilesAtPeer, LinkPool, PeerDirectory, PeerWay } from "@hearthmesh/collective";
 import {
   AwayFiles,
   FederatedFiles,
-  type FilesAtPeer,
-  type LinkPool,
   PEERS_PATH,
-  type PeerDirectory,
   PeerFiles,
-  type PeerWay,
   WayMemory,
-} from "@hearthmesh/collective";
+} from "@hearthmesh/collective/federation";
 import { type Clock, isMeshError, type Logger, type Random } from "@hearthmesh/core";
 import { ApiClient } from "./api-client.js";
 import type { LoadedCollective } from "./credentials.js";

@@ -10,11 +10,8 @@
 import http from "node:http";
 import https from "node:https";
 import { TLSSocket } from "node:tls";
-import {
-  type IntroductionProber,
-  type NodeIdentityClaim,
-  verifyNodeIdentity,
-} from "@hearthmesh/collective";
+import type { IntroductionProber, NodeIdentityClaim } from "@hearthmesh/collective";
+import { verifyNodeIdentity } from "@hearthmesh/collective/admission";
 import { type Clock, isMeshError, MeshError, type Random } from "@hearthmesh/core";
 import { nodeIdOfPublicKey, parseCertificate } from "@hearthmesh/identity";
 import { networkError } from "./network-errors.js";

@@ -1,5 +1,5 @@
 /** Links to the machines of one member, with a person's certificate. */
-import { LinkPool } from "@hearthmesh/collective";
+import { LinkPool } from "@hearthmesh/collective/client";
 import { type Clock, type Logger, MeshError, type Random } from "@hearthmesh/core";
 import {
   createVerifier,

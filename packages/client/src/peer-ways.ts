@@ -6,16 +6,8 @@
  * - `apiWay`: the HTTP API of the peer, with the caller's own certificate.
  * - `homeWay`: the HTTP API of the own coordinator, which goes to the peer for the caller.
  */
-import {
-  claimFor,
-  type LinkPool,
-  linkWay,
-  onBehalfOf,
-  type PeerWay,
-  pathAt,
-  relayWay,
-  type WayFiles,
-} from "@hearthmesh/collective";
+import type { LinkPool, PeerWay, WayFiles } from "@hearthmesh/collective";
+import { claimFor, linkWay, onBehalfOf, pathAt, relayWay } from "@hearthmesh/collective/federation";
 import type { Clock, Logger, NodeId, Random } from "@hearthmesh/core";
 import type { Principal } from "@hearthmesh/identity";
 import { readJson } from "./answers.js";

@@ -1,16 +1,11 @@
 /**
- * `@hearthmesh/node`: the daemon. Reads the configuration, starts the parts that its roles need,
- * and stops them in reverse.
+ * `@hearthmesh/node`: what commands do with the home of a node on this machine. The daemon itself
+ * is `@hearthmesh/node/resident`.
  *
  * @packageDocumentation
  */
 export { type ConfigSources, describeConfig } from "./config/load.js";
 export { configurationPage, exampleFile } from "./config/reference.js";
-export {
-  type ControlPlaneRunOptions,
-  runControlPlane,
-} from "./control-plane/run-control-plane.js";
-export { type DaemonOptions, runDaemon } from "./daemon.js";
 export { snapshotName, writeSnapshot } from "./etcd/snapshot-file.js";
 export { type MigratedHome, type MigrateOptions, migrateHome } from "./etcd/store-migrate.js";
 export {
@@ -19,7 +14,6 @@ export {
   rejoinStore,
   restoreStore,
 } from "./etcd/store-restore.js";
-export { type JoinOptions, joinMember } from "./join-member.js";
 export { type JoinedPool, type JoinPoolOptions, joinPool } from "./pool/join-pool.js";
 export { createPoolHere, pairPoolHere } from "./pool/pools-here.js";
 export { prepareHome } from "./pool/preparation.js";
@@ -29,4 +23,3 @@ export {
   type RestoreReport,
   restoreMember,
 } from "./recovery/restore-member.js";
-export { type RelayOptions, runRelay } from "./relay/run-relay.js";

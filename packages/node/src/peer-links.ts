@@ -1,5 +1,6 @@
 /** Shared links to storage nodes, also to this one: what file clients and repair use. */
-import { LinkPool, type NodeInfo, type NodeLinks } from "@hearthmesh/collective";
+import type { NodeInfo, NodeLinks } from "@hearthmesh/collective";
+import { LinkPool } from "@hearthmesh/collective/client";
 import { type Clock, isMeshError, type Logger, type NodeId, parseMemberId } from "@hearthmesh/core";
 import type { MeshLinks } from "@hearthmesh/membership";
 import type { Link } from "@hearthmesh/qwormhole";

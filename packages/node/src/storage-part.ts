@@ -2,19 +2,17 @@
 
 import { mkdir, stat, statfs } from "node:fs/promises";
 import { readIfThere, writePrivate } from "@hearthmesh/client/private-files";
+import type { Leader, NodeRegisterResponse, PackStore } from "@hearthmesh/collective";
 import {
   CoordinatorTime,
   fileDisk,
-  type Leader,
   NodeAgent,
-  type NodeRegisterResponse,
   openPackStore,
-  type PackStore,
   readMark,
   Scrubber,
   SeenMarkKeeper,
   StorageNode,
-} from "@hearthmesh/collective";
+} from "@hearthmesh/collective/storage";
 import { errorFields, limits, parseTrustDomain, type Startable, sleep } from "@hearthmesh/core";
 import type { Link } from "@hearthmesh/qwormhole";
 import { reachableAddresses } from "./addresses.js";

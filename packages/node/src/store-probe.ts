@@ -1,6 +1,7 @@
 /** Whether the store takes a write and gives it back: the real path, for readiness. */
 import { MeshError } from "@hearthmesh/core";
-import { put, remove, type Store } from "@hearthmesh/store";
+import type { Store } from "@hearthmesh/store";
+import { put, remove } from "@hearthmesh/store/operations";
 
 /** Each node has its own: another coordinator may try the same store at this moment. */
 const keyOf = (nodeId: string) => `coordinator/probe/${nodeId}`;

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { endianness } from "node:os";
-import { NetworkList } from "@hearthmesh/collective";
+import { NetworkList } from "@hearthmesh/collective/admission";
 import type { Config } from "./config/config.js";
 import { GATEWAY_VIEWER } from "./config/viewers.js";
 

@@ -1,6 +1,6 @@
 import type { Cli } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { loadDaemon } from "../daemon.js";
+import { loadResident } from "../daemon.js";
 import { parsePort } from "./service-add.js";
 
 interface Options {
@@ -21,7 +21,7 @@ export function controlPlaneCommand(cli: Cli, name = "control-plane"): MeshComma
     .withExamples("mesh-control-plane --port 8080", "mesh control-plane --host 0.0.0.0")
     .action(async ({ home, logLevel, host, port: text }: Options) => {
       const port = parsePort(text, "--port");
-      const { runControlPlane } = await loadDaemon();
+      const { runControlPlane } = await loadResident();
       const flags = { home, "log-level": logLevel };
       await runControlPlane({ flags, env: cli.env, cwd: cli.cwd, port, host });
     });

@@ -1,6 +1,6 @@
 import type { Cli } from "../cli.js";
 import { collect, MeshCommand } from "../command.js";
-import { loadDaemon } from "../daemon.js";
+import { loadResident } from "../daemon.js";
 import { parsePort } from "./service-add.js";
 
 interface Options {
@@ -26,7 +26,7 @@ export function relayCommand(cli: Cli, name = "relay"): MeshCommand {
     .action(async (options: Options) => {
       const { home, advertise, tokenFile, logLevel, host } = options;
       const port = parsePort(options.port, "--port");
-      const { runRelay } = await loadDaemon();
+      const { runRelay } = await loadResident();
       const flags = { home, advertise, "token-file": tokenFile, "log-level": logLevel };
       await runRelay({ flags, env: cli.env, cwd: cli.cwd, port, host });
     });

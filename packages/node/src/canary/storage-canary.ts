@@ -1,5 +1,6 @@
 /** What a storage node tries: a chunk on its own disk, a token of a model. */
-import { type ChunkStore, chunkIdOf } from "@hearthmesh/collective";
+import type { ChunkStore } from "@hearthmesh/collective";
+import { chunkIdOf } from "@hearthmesh/collective/storage";
 import { type FileId, MeshError, type Random } from "@hearthmesh/core";
 import type { InferenceService } from "@hearthmesh/pool";
 import type { Tools } from "../tools.js";

@@ -1,5 +1,5 @@
 /** Who may read the views of the mesh without a key: the form of `http.viewers`. */
-import { parseNetworks } from "@hearthmesh/collective";
+import { parseNetworks } from "@hearthmesh/collective/admission";
 import { limits, type MeshError } from "@hearthmesh/core";
 import { z } from "zod";
 

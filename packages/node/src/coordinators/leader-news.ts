@@ -1,5 +1,6 @@
 /** `node.leader`: the coordinator that leads from now on tells every node, over its open links. */
-import { type Leader, leaderNamedBy } from "@hearthmesh/collective";
+import type { Leader } from "@hearthmesh/collective";
+import { leaderNamedBy } from "@hearthmesh/collective/leadership";
 import {
   decodeMessage,
   encodeMessage,

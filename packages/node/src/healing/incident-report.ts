@@ -2,7 +2,9 @@
  * `heal.incident`: a node tells its incidents to the coordinator that leads, so that the history
  * there shows the whole member. What cannot be told waits, newest state only, and is tried again.
  */
-import { EnrolmentLimiter, type Leader, leaderNamedBy, notLeading } from "@hearthmesh/collective";
+import type { Leader } from "@hearthmesh/collective";
+import { EnrolmentLimiter } from "@hearthmesh/collective/admission";
+import { leaderNamedBy, notLeading } from "@hearthmesh/collective/leadership";
 import {
   type Clock,
   decodeMessage,

@@ -3,7 +3,8 @@
  * certificate is checked against the CA of its own member alone; it may use the services that its
  * introduction allows, and nothing else.
  */
-import { type IntroductionRecord, introducedPrincipal } from "@hearthmesh/collective";
+import type { IntroductionRecord } from "@hearthmesh/collective";
+import { introducedPrincipal } from "@hearthmesh/collective/admission";
 import { type Clock, MeshError, type NodeId } from "@hearthmesh/core";
 import { isForeign, type Principal } from "@hearthmesh/identity";
 

@@ -5,7 +5,8 @@
  *
  * A ticket for chunks goes out to the node itself: another one cannot use it.
  */
-import { type CoordinatorPort, coordinatorOverLink } from "@hearthmesh/collective";
+import type { CoordinatorPort } from "@hearthmesh/collective";
+import { coordinatorOverLink } from "@hearthmesh/collective/client";
 import { decodeMessage, encodeMessage, MeshError, type NodeId } from "@hearthmesh/core";
 import type { CoordinatorService } from "@hearthmesh/gateway";
 import type { Principal } from "@hearthmesh/identity";
