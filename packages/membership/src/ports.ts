@@ -40,11 +40,8 @@ export interface MeshLinks {
 
 export type PeerState = "alive" | "suspect" | "dead" | "left";
 
-/** Another node of the mesh, as its own signed record describes it. */
-export interface PeerInfo {
-  readonly nodeId: NodeId;
-  readonly name: string;
-  readonly state: PeerState;
+/** What a node says of itself to all others. */
+export interface NodeProfile {
   /** Where its links are, `host:port`, best first. */
   readonly linkAddresses: readonly string[];
   readonly capabilities: readonly string[];
@@ -55,6 +52,13 @@ export interface PeerInfo {
   readonly relays: boolean;
   /** Others dial out to it and stay connected. */
   readonly isHub: boolean;
+}
+
+/** Another node of the mesh, as its own signed record describes it. */
+export interface PeerInfo extends NodeProfile {
+  readonly nodeId: NodeId;
+  readonly name: string;
+  readonly state: PeerState;
 }
 
 /** Who is in the mesh, without this node. */

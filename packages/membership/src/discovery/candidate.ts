@@ -38,12 +38,15 @@ interface CandidateAddress {
 
 export type LinkKind = "direct" | "relayed";
 
+/** A node, or an address where nobody has answered yet. Times are those of the monotonic clock. */
 export interface CandidateReport {
   readonly nodeId?: NodeId;
   readonly addresses: readonly string[];
   readonly foundBy: readonly FoundBy[];
   readonly link: LinkKind | "none";
+  /** Dials since the last good link or the last news. */
   readonly attempts: number;
+  /** Why each address failed, and what to do. */
   readonly lastError?: string;
   readonly lastErrorMs?: number;
   /** Of the last dial, by address; empty when it was a success. */

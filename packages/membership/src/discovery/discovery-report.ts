@@ -1,13 +1,6 @@
 /** What `status` says about discovery. */
-import type { NodeId } from "@hearthmesh/core";
 import type { BeaconDoorReport, BeaconInterface } from "./beacon-door.js";
-import type {
-  AddressFailure,
-  CandidateReport,
-  FoundBy,
-  FoundMethod,
-  LinkKind,
-} from "./candidate.js";
+import type { CandidateReport, FoundMethod } from "./candidate.js";
 import type { HubFinder } from "./hub-finder.js";
 import type { BeaconCounts, LanBeacons } from "./lan-beacons.js";
 
@@ -22,24 +15,8 @@ export interface MethodReport {
   readonly lastMs?: number;
 }
 
-/** A node, or an address where nobody has answered yet. */
-export interface PeerDiscovery {
-  readonly nodeId?: NodeId;
-  readonly addresses: readonly string[];
-  readonly foundBy: readonly FoundBy[];
-  readonly link: LinkKind | "none";
-  /** Dials since the last good link or the last news. */
-  readonly attempts: number;
-  /** Why each address failed, and what to do. */
-  readonly lastError?: string;
-  readonly lastErrorMs?: number;
-  /** Of the last dial, by address; empty when it was a success. */
-  readonly failures: readonly AddressFailure[];
-  readonly isDialling: boolean;
-  /** It said goodbye, and nothing was heard of it since. */
-  readonly hasLeft?: true;
-  readonly nextAttemptMs?: number;
-}
+/** A `CandidateReport` with its times in milliseconds since 1970. */
+export type PeerDiscovery = CandidateReport;
 
 export interface DiscoveryReport {
   readonly methods: Readonly<Record<FoundMethod, MethodReport>>;

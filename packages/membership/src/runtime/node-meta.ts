@@ -18,6 +18,7 @@
 import { MeshError } from "@hearthmesh/core";
 import { decodeCbor, encodeCbor } from "@hearthmesh/qwormhole";
 import { ADDRESS_BYTES_MAX, NODE_META_BYTES_MAX } from "../limits.js";
+import type { NodeProfile } from "../ports.js";
 import {
   BOOT_BYTES,
   META_ADDRESSES_MAX,
@@ -26,17 +27,9 @@ import {
   META_TEXT_BYTES_MAX,
 } from "./limits.js";
 
-export interface NodeMeta {
+export interface NodeMeta extends NodeProfile {
   /** Of this life of the process; datagrams of another one are not accepted. */
   readonly boot: Uint8Array;
-  /** `host:port`, best first. */
-  readonly linkAddresses: readonly string[];
-  readonly roles: readonly string[];
-  readonly capabilities: readonly string[];
-  readonly site: string;
-  readonly version: string;
-  readonly relays: boolean;
-  readonly isHub: boolean;
 }
 
 export interface EncodedNodeMeta {

@@ -1,10 +1,9 @@
 /** What the runtime of SWIM is handed, and what it tells. */
 import type { Clock, Logger, NodeId, Random } from "@hearthmesh/core";
 import type { Address } from "@hearthmesh/qwormhole";
-import type { MeshLinks, PeerInfo, PeerState } from "../ports.js";
+import type { MeshLinks, NodeProfile, PeerInfo, PeerState } from "../ports.js";
 import type { SwimConfig } from "../swim/config.js";
 import type { VerifiedCertificate } from "./certificate-book.js";
-import type { NodeMeta } from "./node-meta.js";
 import type { SnapshotStore } from "./snapshot.js";
 import type { UdpSocketFactory } from "./udp-socket.js";
 
@@ -19,7 +18,7 @@ export interface SwimSelf {
   certificateDer(): Uint8Array;
   /** `host:port` where others reach the UDP socket; asked when the socket is bound. */
   address(): string;
-  meta(): Omit<NodeMeta, "boot">;
+  meta(): NodeProfile;
 }
 
 export interface SwimRuntimeOptions {
