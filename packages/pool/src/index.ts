@@ -101,6 +101,7 @@ export type { RingFailure, RingWorker, RingWorkerStats } from "./ring/ring-worke
 export type { RestartableRingWorker, RingWorkerOptions } from "./ring/ring-worker-options.js";
 export { startRingWorker } from "./ring/start-ring-worker.js";
 export type { RingCredentials } from "./ring/tensor-plane.js";
+export type { EngineProcess } from "./runtime/engine-processes.js";
 export type {
   InferenceRequest,
   InferenceService,
@@ -121,7 +122,6 @@ export type {
   HostMeasures,
   StartWorker,
 } from "./runtime/ports.js";
-export type { EngineProcess } from "./runtime/engine-processes.js";
 export { benchRings } from "./runtime/ring-bench.js";
 export type {
   EngineBench,

@@ -298,7 +298,8 @@ export class RingEpoch {
     const isSelf = blamed === position;
     const who = isSelf ? "this member" : (plan.members[blamed]?.name ?? "");
     const message = `${reporter} ended the ring because of ${who} (${notice.reason})`;
-    const details = { reportedBy: reporter, reason: notice.reason };
+    const reporterId = plan.members[from]?.nodeId;
+    const details = { reportedBy: reporter, reporterId, reason: notice.reason };
     const error = new MeshError("MESH_RING_BROKEN", { message, details });
     // Who blames this member cannot work with it, and nothing is known to be wrong here.
     this.fail(new MemberFault(isSelf ? from : blamed, error), notice.reason);

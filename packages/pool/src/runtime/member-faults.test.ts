@@ -12,7 +12,10 @@ const LOST = new MeshError("MESH_RING_BROKEN");
 function book() {
   let nowMs = 0;
   const faults = new MemberFaults({ monotonicMs: () => nowMs });
-  return { faults, pass: (durationMs: number) => void (nowMs += durationMs) };
+  const pass = (durationMs: number) => {
+    nowMs += durationMs;
+  };
+  return { faults, pass };
 }
 
 describe("a member that did something wrong", () => {
@@ -34,14 +37,35 @@ describe("a member that did something wrong", () => {
     expect(faults.isOut(B)).toBe(false);
   });
 
-  it("is told from one that was silent, that was lost, or that a third one speaks of", () => {
+  it("is told from one that was silent, and from one that was lost", () => {
     const { faults } = book();
-    const hearsay = new MeshError("MESH_RING_FRAME_INVALID", { details: { reportedBy: "c" } });
-    for (const error of [LOST, hearsay, new MeshError("MESH_UNREACHABLE")]) faults.take(A, error);
+    for (const error of [LOST, new MeshError("MESH_UNREACHABLE")]) faults.take(A, error);
     faults.take(B, WRONG);
     faults.take(C, SILENT);
     expect(faults.out()).toEqual([B, C]);
     expect(faults.out(true)).toEqual([B]);
+  });
+
+  const said = (reporterId: NodeId, reason: string) =>
+    new MeshError("MESH_RING_BROKEN", { details: { reportedBy: "x", reporterId, reason } });
+
+  it("as another one says is left out for a minute, however often that is said", () => {
+    const { faults, pass } = book();
+    for (const reason of ["left", "lost", "engine"]) faults.take(A, said(B, reason));
+    expect(faults.out()).toEqual([]);
+    for (let time = 0; time < 5; time++) {
+      faults.take(A, said(B, "slow"));
+      expect([faults.out(), faults.out(true)]).toEqual([[A], []]);
+      pass(FAULT_MS_MIN);
+      expect(faults.out()).toEqual([]);
+    }
+  });
+
+  it("is more likely the one who accuses two others", () => {
+    const { faults } = book();
+    faults.take(A, said(C, "invalid"));
+    faults.take(B, said(C, "invalid"));
+    expect(faults.out(true)).toEqual([C]);
   });
 
   it("is one of so many that are remembered", () => {

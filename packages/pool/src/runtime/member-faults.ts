@@ -2,7 +2,8 @@
  * Which members are left out of plans for a while, because of what they did in a ring. Pure but for
  * the clock. A member that sent something wrong, fell silent or refused its part is left out for a
  * minute, and for twice as long each time after; one that was only lost, as by a crash, is welcome
- * as soon as it is there again. What a third one says of it does not count.
+ * as soon as it is there again. What another one says of it is believed for a minute and never held
+ * against it longer; whoever speaks so of two is more likely wrong itself.
  */
 import type { Clock, MeshError, NodeId } from "@hearthmesh/core";
 import { FAULT_FORGOTTEN_MS, FAULT_MS_MAX, FAULT_MS_MIN, FAULTY_MEMBERS_MAX } from "./limits.js";
@@ -21,30 +22,51 @@ const BLAMELESS: readonly string[] = [
   "MESH_ENGINE_FAILED",
 ];
 
+/** Of notices: what is not said of a member that left or crashed. */
+const ACCUSATIONS: readonly unknown[] = ["slow", "invalid", "diverged"];
+
 export class MemberFaults {
   readonly #clock: Pick<Clock, "monotonicMs">;
   readonly #faults = new Map<NodeId, Fault>();
+  /** Whom a member accused last, and until when that counts. */
+  readonly #accused = new Map<NodeId, { readonly of: NodeId; readonly untilMs: number }>();
 
   constructor(clock: Pick<Clock, "monotonicMs">) {
     this.#clock = clock;
   }
 
-  take(nodeId: NodeId, { code, details }: MeshError): void {
-    const isWrong = WRONG.includes(code);
+  take(nodeId: NodeId, error: MeshError): void {
+    const { code, details } = error;
+    if (details?.reportedBy !== undefined) {
+      this.#hear(nodeId, details.reporterId, details.reason);
+      return;
+    }
     // A connection that ended is a loss; one that stays open and silent is not.
     const isLoss = code === "MESH_RING_BROKEN" && details?.waitedMs === undefined;
-    if (details?.reportedBy !== undefined || BLAMELESS.includes(code) || isLoss) return;
-    const atMs = this.#clock.monotonicMs();
+    if (!BLAMELESS.includes(code) && !isLoss) this.#strike(nodeId, WRONG.includes(code));
+  }
+
+  #hear(nodeId: NodeId, reporter: unknown, reason: unknown): void {
+    if (!ACCUSATIONS.includes(reason)) return;
+    const nowMs = this.#clock.monotonicMs();
+    const untilMs = nowMs + FAULT_MS_MIN;
+    const by = typeof reporter === "string" ? (reporter as NodeId) : nodeId;
+    const before = this.#accused.get(by);
+    const isSecond = before !== undefined && nowMs < before.untilMs && before.of !== nodeId;
+    put(this.#accused, by, { of: nodeId, untilMs });
+    if (isSecond) this.#strike(by, true);
+    if (this.isOut(nodeId)) return;
+    const count = this.#faults.get(nodeId)?.count ?? 0;
+    put(this.#faults, nodeId, { count, untilMs, isWrong: false });
+  }
+
+  #strike(nodeId: NodeId, isWrong: boolean): void {
+    const nowMs = this.#clock.monotonicMs();
     const before = this.#faults.get(nodeId);
-    const isForgotten = before === undefined || atMs - before.untilMs > FAULT_FORGOTTEN_MS;
+    const isForgotten = before === undefined || nowMs - before.untilMs > FAULT_FORGOTTEN_MS;
     const count = isForgotten ? 1 : before.count + 1;
     const durationMs = Math.min(FAULT_MS_MAX, FAULT_MS_MIN * 2 ** (count - 1));
-    this.#faults.delete(nodeId);
-    this.#faults.set(nodeId, { count, untilMs: atMs + durationMs, isWrong });
-    for (const oldest of this.#faults.keys()) {
-      if (this.#faults.size <= FAULTY_MEMBERS_MAX) break;
-      this.#faults.delete(oldest);
-    }
+    put(this.#faults, nodeId, { count, untilMs: nowMs + durationMs, isWrong });
   }
 
   isOut(nodeId: NodeId): boolean {
@@ -60,5 +82,15 @@ export class MemberFaults {
 
   #isPresent(fault: Fault | undefined): boolean {
     return fault !== undefined && this.#clock.monotonicMs() < fault.untilMs;
+  }
+}
+
+/** As the newest of so many. */
+function put<Value>(book: Map<NodeId, Value>, nodeId: NodeId, value: Value): void {
+  book.delete(nodeId);
+  book.set(nodeId, value);
+  for (const oldest of book.keys()) {
+    if (book.size <= FAULTY_MEMBERS_MAX) return;
+    book.delete(oldest);
   }
 }

@@ -15,6 +15,7 @@ import type { GenerationEvent } from "../ring/generation.js";
 import { type LedRing, METHODS } from "./agent-messages.js";
 import { agentMethods } from "./agent-methods.js";
 import { toBytes } from "./checked-json.js";
+import { EngineProcesses } from "./engine-processes.js";
 import type {
   InferenceRequest,
   InferenceService,
@@ -24,7 +25,6 @@ import type {
 } from "./inference-service.js";
 import { JobCounters } from "./job-counters.js";
 import { REQUEST_ATTEMPTS_MAX } from "./limits.js";
-import { EngineProcesses } from "./engine-processes.js";
 import { probeLink } from "./link-probe.js";
 import { MemberMeasures } from "./member-measures.js";
 import { ModelPlanner } from "./model-planner.js";

@@ -111,7 +111,9 @@ export class RingUpkeep {
       const isBack = (nodeId: NodeId) =>
         all.find((one) => one.nodeId === nodeId)?.isOnline === true &&
         !registry.faults.isOut(nodeId);
-      const back = lost.filter(isBack).map((id) => all.find((one) => one.nodeId === id)?.name ?? id);
+      const back = lost
+        .filter(isBack)
+        .map((id) => all.find((one) => one.nodeId === id)?.name ?? id);
       const { epoch, members: planned } = plan;
       const named = planned.map(({ nodeId, name }) => ({ nodeId, name }));
       return [{ ringId, model: model.name, epoch, running, members: named, back, slowness }];

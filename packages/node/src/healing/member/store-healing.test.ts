@@ -1,7 +1,6 @@
 /** The store, its members, who leads, and rings: what is seen of them and done about it. */
 import { silentLogger, systemRandom } from "@hearthmesh/core";
 import type { Fact, Symptom, SymptomKind } from "@hearthmesh/healing";
-import type { NodeRings } from "@hearthmesh/pool";
 import { memoryStore } from "@hearthmesh/store";
 import { ManualClock } from "@hearthmesh/store/testing";
 import { afterEach, describe, expect, it } from "vitest";
@@ -11,10 +10,8 @@ import type { StoreMemberView, SupervisorStatus } from "../../etcd/supervisor-st
 import { probeStore } from "../../store-probe.js";
 import { leaderFacts } from "./leader-monitor.js";
 import type { LeadingMember } from "./leading-member.js";
-import { rePlanPool } from "./re-plan-pool.js";
 import { reopenStore } from "./reopen-store.js";
 import { replaceStoreMember } from "./replace-store-member.js";
-import { ringFacts } from "./rings-monitor.js";
 import { stepDown } from "./step-down.js";
 import { storeMemberFacts } from "./store-members-monitor.js";
 import { StoreProbeMonitor } from "./store-probe-monitor.js";
