@@ -7,6 +7,7 @@ import {
   PROMETHEUS_PORT,
 } from "./compose-plan.js";
 
+const SHARED_VOLUMES = ["join", "prometheus-data", "grafana-data"];
 /** Where the member's nodes find their invite; the image makes the folder. */
 const INVITE_FILE = "/collective/join/nodes";
 const PUBLISH = "$" + "{PUBLISH_ADDRESS:-127.0.0.1}";
@@ -26,12 +27,11 @@ export function composeFile(plan: ComposePlan): string {
   ].join("\n");
 }
 
-function head({ project, nodes, clone }: ComposePlan): string[] {
+function head({ nodes, clone }: ComposePlan): string[] {
   const size = nodes === 1 ? "1 node" : `${nodes} nodes`;
   return [
     `# A mesh of ${size} on one machine, with Prometheus and Grafana. Made by`,
     `# \`mesh compose generate --nodes ${nodes}\`; docs/deployment.md says what is what.`,
-    `name: ${project}`,
     "",
     "# What all nodes have in common. The first `up` builds the image from this clone.",
     "x-node: &node",
@@ -168,7 +168,9 @@ function watcher(): string[] {
   ];
 }
 
-function networksAndVolumes({ network, members }: ComposePlan): string[] {
+/** Named here, not by a `name` of the project: Compose 1, Debian's docker-compose, has none. */
+function networksAndVolumes({ project, network, members }: ComposePlan): string[] {
+  const volumes = [...members.map(({ name }) => `${name}-data`), ...SHARED_VOLUMES];
   return [
     "networks:",
     "  mesh:",
@@ -176,9 +178,6 @@ function networksAndVolumes({ network, members }: ComposePlan): string[] {
     "",
     "# `docker-compose down --volumes` deletes them for good: the nodes' keys and files.",
     "volumes:",
-    ...members.map(({ name }) => `  ${name}-data:`),
-    "  join:",
-    "  prometheus-data:",
-    "  grafana-data:",
+    ...volumes.flatMap((name) => [`  ${name}:`, `    name: ${project}_${name}`]),
   ];
 }
