@@ -60,6 +60,7 @@ const DAEMON_FLAGS: readonly (readonly [name: string, value: string, about: stri
   ["store-members", "<number>", "coordinators that run a voting etcd at most: 1, 3 or 5"],
   ["store-election-timeout", "<time>", "how long etcd waits for its leader"],
   ["store-lease-time", "<time>", "how long a coordinator leads after its last renewal"],
+  ["store-member-lost", "<time>", "how long an etcd may be away before another takes its place"],
   ["store-quota", "<size>", "size of etcd's database at which only deletions are taken"],
   ["store-snapshot-interval", "<time>", "time between two snapshots of etcd; 0s for none"],
   ["store-snapshots-kept", "<number>", "scheduled snapshots that are kept"],

@@ -132,6 +132,8 @@ export interface StoreConfig {
   electionTimeoutMs: number;
   /** How long a coordinator leads after its last renewal. */
   leaseTimeMs: number;
+  /** A member of the supervised etcd that is away for longer is replaced. */
+  memberLostMs: number;
   quotaBytes: number;
   /** 0: none. */
   snapshotIntervalMs: number;

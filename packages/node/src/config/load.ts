@@ -319,6 +319,7 @@ function storeConfig(get: <T>(name: ConfigKeyName) => T): StoreConfig {
     votersMax: get("store.members"),
     electionTimeoutMs: get("store.electionTimeout"),
     leaseTimeMs: get("store.leaseTime"),
+    memberLostMs: get("store.memberLost"),
     quotaBytes: get("store.quota"),
     snapshotIntervalMs: get("store.snapshotInterval"),
     snapshotsKept: get("store.snapshotsKept"),

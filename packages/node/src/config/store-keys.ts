@@ -106,6 +106,14 @@ export const STORE_KEYS = {
     ["MESH_STORE_LEASE_TIME"],
     "How long a coordinator leads after its last renewal; it stops acting earlier by itself.",
   ),
+  "store.memberLost": key(
+    duration,
+    "15m",
+    "store-member-lost",
+    ["MESH_STORE_MEMBER_LOST"],
+    "A supervised etcd that does not answer for this long is given up: a coordinator that stands " +
+      "by takes its place. Longer than a restart takes.",
+  ),
   "store.quota": key(
     size,
     "2GiB",

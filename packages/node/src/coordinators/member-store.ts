@@ -186,6 +186,7 @@ async function openSupervised(
     mayCreate: record.coordinator === undefined,
     others: () => sight.others(),
     isRemoved: (removed) => sight.isRemoved(removed),
+    times: { lostMs: config.store.memberLostMs },
     searchPath: process.env.PATH,
     clock,
     random,

@@ -81,6 +81,7 @@ async function storeConfig(changes: Partial<StoreConfig> = {}): Promise<StoreCon
     votersMax: 3,
     electionTimeoutMs: 500,
     leaseTimeMs: 3_000,
+    memberLostMs: 900_000,
     quotaBytes: 64 << 20,
     snapshotIntervalMs: 0,
     snapshotsKept: 3,

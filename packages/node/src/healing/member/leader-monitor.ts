@@ -1,4 +1,5 @@
 /** Whether the leading coordinator keeps up, when another one could lead instead. Pure. */
+import type { LeadershipState } from "@hearthmesh/collective";
 import type { Fact } from "@hearthmesh/healing";
 import { factOf } from "./fact-of.js";
 import { LEADER_LAG_MS, STORE_SLOW_MS } from "./limits.js";
@@ -33,4 +34,19 @@ export function leaderFacts({ nodeId, nodeName, storeMs, lagMs, others }: Leader
   const values = { storeMs: storeMs ?? 0, lagMs: lagMs ?? 0, others };
   const verdict = isSlow && others > 0 ? "ill" : "well";
   return [factOf("leader-struggling", subject, verdict, `${measured}; ${there}`, values)];
+}
+
+/** Of a coordinator that does not lead: the end of what was said while it did. */
+export function notLeadingFacts(
+  { leader }: Pick<LeadershipState, "leader">,
+  { nodeId, nodeName }: Pick<LeaderSight, "nodeId" | "nodeName">,
+): Fact[] {
+  const subject = { type: "coordinator" as const, id: nodeId, name: nodeName };
+  if (leader === undefined) {
+    return [factOf("leader-struggling", subject, "unknown", "it is not known who leads")];
+  }
+  // It was elected a moment ago, and is about to begin.
+  if (leader.nodeId === nodeId) return [];
+  const text = `${leader.data.name} leads, by epoch ${leader.epoch}`;
+  return [factOf("leader-struggling", subject, "well", text)];
 }

@@ -21,7 +21,7 @@ import { corruptionFacts } from "./corruption-monitor.js";
 import { evacuateDisk } from "./evacuate-disk.js";
 import { HomeDiskMonitor } from "./home-disk.js";
 import { layoutFacts } from "./layout-monitor.js";
-import { leaderFacts } from "./leader-monitor.js";
+import { leaderFacts, notLeadingFacts } from "./leader-monitor.js";
 import { type LeadingMember, leadingMember } from "./leading-member.js";
 import { quarantineNode } from "./quarantine-node.js";
 import { rePlanPool } from "./re-plan-pool.js";
@@ -34,7 +34,7 @@ import { ringFacts } from "./rings-monitor.js";
 import { shedDisk } from "./shed-disk.js";
 import { stepDown } from "./step-down.js";
 import { StorageDisksMonitor } from "./storage-disks-monitor.js";
-import { storeMemberFacts } from "./store-members-monitor.js";
+import { StoreMembersMonitor } from "./store-members-monitor.js";
 import { StoreProbeMonitor } from "./store-probe-monitor.js";
 
 export interface MemberHealingDeps extends Tools {
@@ -119,16 +119,14 @@ function storeHealing({ deps, member, ground, here }: Shared): HealingList {
   // A key of its own: readiness sets and deletes another at any moment.
   const probe = () => probeStore(store, `${nodeId}/healing`);
   const probes = new StoreProbeMonitor({ clock, probe });
-  const monitors: Monitor[] = [
-    probes,
-    viewMonitor("leader", member, () =>
-      leaderFacts({
-        ...{ nodeId, nodeName },
-        ...{ storeMs: probes.latencyMs, lagMs: meter.window()?.lagP99Ms, others: here().length },
-      }),
-    ),
-  ];
-  const { leaseTimeMs } = config.store;
+  const self = { nodeId, nodeName };
+  const leaderLook = (): Fact[] => {
+    if (member.view() === undefined) return notLeadingFacts(leadership.state, self);
+    const { lagP99Ms: lagMs } = meter.window() ?? {};
+    return leaderFacts({ ...self, storeMs: probes.latencyMs, lagMs, others: here().length });
+  };
+  const monitors: Monitor[] = [probes, { name: "leader", look: async () => leaderLook() }];
+  const { leaseTimeMs, memberLostMs } = config.store;
   const remedies: Remedy[] = [
     reopenStore({ memberStore, probe }),
     stepDown({ member, leadership, nodeId, leaseTimeMs, coordinatorsHere: here }),
@@ -136,9 +134,10 @@ function storeHealing({ deps, member, ground, here }: Shared): HealingList {
   const { source } = memberStore;
   if (source.mode === "supervised") {
     const { supervisor } = source;
-    const facts = () => storeMemberFacts(supervisor.status());
-    monitors.push(viewMonitor("store-members", member, facts));
-    remedies.push(replaceStoreMember({ member, supervisor, coordinatorsHere: here }));
+    const status = () => (member.view() === undefined ? undefined : supervisor.status());
+    monitors.push(new StoreMembersMonitor({ clock, status }));
+    const replace = { member, supervisor, memberLostMs, coordinatorsHere: here };
+    remedies.push(replaceStoreMember(replace));
   }
   return { monitors, remedies };
 }

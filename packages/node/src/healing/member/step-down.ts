@@ -35,8 +35,9 @@ export function stepDown(options: StepDownOptions): Remedy {
     apply: async ({ subject }) => {
       const { epoch } = leadership.state;
       if (coordinatorsHere().length === 0) throw new MeshError("MESH_UNREACHABLE");
-      await member.note("healing.step-down", nodeId, { leaderEpoch: epoch });
+      // First: a store that takes writes late would keep the lead here for as long.
       leadership.stepDown(restMs);
+      await member.note("healing.step-down", nodeId, { leaderEpoch: epoch });
       return { did: `${subject.name} gave the lead of epoch ${epoch} back` };
     },
   };

@@ -8,12 +8,12 @@ import { ElectedLeadership } from "../../coordinators/member-leadership.js";
 import { MEMBER_LOST_MS } from "../../etcd/limits.js";
 import type { StoreMemberView, SupervisorStatus } from "../../etcd/supervisor-status.js";
 import { probeStore } from "../../store-probe.js";
-import { leaderFacts } from "./leader-monitor.js";
+import { leaderFacts, notLeadingFacts } from "./leader-monitor.js";
 import type { LeadingMember } from "./leading-member.js";
 import { reopenStore } from "./reopen-store.js";
 import { replaceStoreMember } from "./replace-store-member.js";
 import { stepDown } from "./step-down.js";
-import { storeMemberFacts } from "./store-members-monitor.js";
+import { StoreMembersMonitor, storeMemberFacts } from "./store-members-monitor.js";
 import { StoreProbeMonitor } from "./store-probe-monitor.js";
 
 const signal = new AbortController().signal;
@@ -147,6 +147,28 @@ describe("members of the store", () => {
     );
   });
 
+  it("are spoken of until as many vote as before", async () => {
+    const clock = new ManualClock();
+    let seen: SupervisorStatus | undefined = status(three);
+    const monitor = new StoreMembersMonitor({ clock, status: () => seen });
+    const verdict = async (id: string) =>
+      (await monitor.look()).find(({ subject }) => subject.id === id)?.verdict;
+    expect(await verdict("id-c")).toBe("ill");
+    const two = three.slice(0, 2);
+    seen = status(two);
+    expect(await verdict("id-c")).toBe("ill");
+    seen = status([]);
+    expect(await verdict("id-c")).toBe("unknown");
+    seen = status([...two, { ...member("d", "ok"), role: "learner" }]);
+    expect(await verdict("id-c")).toBe("ill");
+    seen = status([...two, member("d", "ok")]);
+    expect(await verdict("id-c")).toBe("well");
+    clock.advance(MEMBER_LOST_MS + 1);
+    expect(await verdict("id-c")).toBeUndefined();
+    seen = undefined;
+    expect(await monitor.look()).toEqual([]);
+  });
+
   it("are replaced by the supervisor's own steps, when one stands by and not before", async () => {
     const clock = new ManualClock();
     const { member: leads } = leading(clock);
@@ -158,7 +180,8 @@ describe("members of the store", () => {
         members = members.filter(({ name }) => name !== "c");
       },
     };
-    const options = { member: leads, supervisor, coordinatorsHere: () => here };
+    const memberLostMs = MEMBER_LOST_MS;
+    const options = { member: leads, supervisor, memberLostMs, coordinatorsHere: () => here };
     const remedy = replaceStoreMember(options);
     const [, , lost] = storeMemberFacts(status(three));
     const symptom = symptomOf("store-member-lost", lost as Fact);
@@ -170,7 +193,14 @@ describe("members of the store", () => {
     expect((await remedy.apply(symptom, signal)).did).toMatch(/is no lost member/);
     const idle = { ...supervisor, lookNow: async () => undefined, status: () => status(three) };
     const waiting = replaceStoreMember({ ...options, supervisor: idle });
-    await expect(waiting.apply(symptom, signal)).rejects.toThrow(/has not taken the etcd of c out/);
+    const refused = expect(waiting.apply(symptom, signal)).rejects.toThrow(
+      /has not taken the etcd of c out/,
+    );
+    for (let step = 0; step < 60; step++) {
+      clock.advance(500);
+      await turn();
+    }
+    await refused;
   });
 });
 
@@ -185,6 +215,17 @@ describe("a leader that struggles", () => {
     ["has not measured", { storeMs: undefined, lagMs: undefined }, "unknown"],
   ])("%s", (_text, change, verdict) => {
     expect(leaderFacts({ ...sight, ...change })[0]?.verdict).toBe(verdict);
+  });
+
+  it("is over when another one leads, and unknown in between", () => {
+    const self = { nodeId: "a", nodeName: "a" };
+    const data = { name: "b", linkAddresses: [], apiAddresses: [] };
+    const led = (nodeId: string) => ({ nodeId: nodeId as never, epoch: 4, data });
+    expect(notLeadingFacts({ leader: led("b") }, self)[0]).toMatchObject({
+      ...{ verdict: "well", evidence: "b leads, by epoch 4" },
+    });
+    expect(notLeadingFacts({ leader: undefined }, self)[0]?.verdict).toBe("unknown");
+    expect(notLeadingFacts({ leader: led("a") }, self)).toEqual([]);
   });
 
   it("gives the lead to another, and stands again when that one is gone", async () => {

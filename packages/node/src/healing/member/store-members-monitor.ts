@@ -1,7 +1,83 @@
-/** Whether all members of the store's etcd cluster answer, as the supervisor last saw. Pure. */
-import type { Fact, Subject } from "@hearthmesh/healing";
+/**
+ * Whether all members of the store's etcd cluster answer, as the supervisor last saw. One that was
+ * lost is spoken of until as many vote as before: taking it out mends nothing by itself.
+ */
+import type { Clock } from "@hearthmesh/core";
+import type { Fact, Monitor, Subject } from "@hearthmesh/healing";
 import type { SupervisorStatus } from "../../etcd/supervisor-status.js";
 import { factOf } from "./fact-of.js";
+
+/** Of members that were lost, the newest: there are five at most. */
+const LOST_KEPT_MAX = 8;
+/** A place that nobody takes for so long is meant to be empty, as after `mesh revoke`. */
+const PLACE_KEPT_MS = 900_000;
+
+interface Lost {
+  readonly subject: Subject;
+  /** That voted when it was lost, with it. */
+  readonly voters: number;
+  readonly atMs: number;
+}
+
+export interface StoreMembersMonitorOptions {
+  readonly clock: Clock;
+  /** Undefined while another coordinator leads. */
+  status(): SupervisorStatus | undefined;
+}
+
+export class StoreMembersMonitor implements Monitor {
+  readonly name = "store-members";
+  readonly #options: StoreMembersMonitorOptions;
+  readonly #lost = new Map<string, Lost>();
+
+  constructor(options: StoreMembersMonitorOptions) {
+    this.#options = options;
+  }
+
+  async look(): Promise<readonly Fact[]> {
+    const { clock, status: statusNow } = this.#options;
+    const status = statusNow();
+    if (status === undefined) {
+      this.#lost.clear();
+      return [];
+    }
+    const facts = storeMemberFacts(status);
+    // Without a leader of etcd nobody lists them.
+    if (facts.length === 0) return [...this.#lost.values()].map(({ subject }) => unseen(subject));
+    const voters = status.members.filter(({ role }) => role === "voter").length;
+    for (const { subject, verdict } of facts) {
+      if (verdict === "ill") this.#keep(subject, voters, clock.monotonicMs());
+      else if (verdict === "well") this.#lost.delete(subject.id);
+    }
+    for (const [id, { atMs }] of this.#lost) {
+      if (clock.monotonicMs() - atMs > PLACE_KEPT_MS) this.#lost.delete(id);
+    }
+    const listed = new Set(facts.map(({ subject }) => subject.id));
+    const gone = [...this.#lost.values()].filter(({ subject }) => !listed.has(subject.id));
+    return [...facts, ...gone.map((lost) => placeFact(lost, status))];
+  }
+
+  #keep(subject: Subject, voters: number, atMs: number): void {
+    const most = Math.max(voters, this.#lost.get(subject.id)?.voters ?? 0);
+    this.#lost.delete(subject.id);
+    this.#lost.set(subject.id, { subject, voters: most, atMs });
+    const [oldest] = this.#lost.keys();
+    if (this.#lost.size > LOST_KEPT_MAX && oldest !== undefined) this.#lost.delete(oldest);
+  }
+}
+
+function unseen(subject: Subject): Fact {
+  return factOf("store-member-lost", subject, "unknown", "the members of the store are not known");
+}
+
+/** It was taken out. */
+function placeFact({ subject, voters }: Lost, { members, phase }: SupervisorStatus): Fact {
+  const voting = members.filter(({ role, health }) => role === "voter" && health === "ok").length;
+  const values = { voters, voting, phase };
+  const text = `${subject.name} was taken out; ${voting} vote, of ${voters} before`;
+  const verdict = voting >= voters ? "well" : "ill";
+  return factOf("store-member-lost", subject, verdict, text, values);
+}
 
 export function storeMemberFacts({ members, phase }: SupervisorStatus): Fact[] {
   const healthy = members.filter(({ health }) => health === "ok").length;
