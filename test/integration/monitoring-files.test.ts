@@ -123,6 +123,15 @@ describe("alerts", () => {
     expect(read("docs/alerts.md")).toBe(alertsPage());
   });
 
+  it("go to an Alertmanager that has somebody to tell", () => {
+    const { route, receivers } = parse(read("deploy/monitoring/alertmanager.yml"));
+    const names = receivers.map(({ name }: { name: string }) => name);
+    for (const { receiver } of [route, ...route.routes]) expect(names).toContain(receiver);
+    const { alerting } = parse(read("deploy/monitoring/prometheus.yml"));
+    expect(alerting.alertmanagers[0].static_configs[0].targets).toEqual(["127.0.0.1:9093"]);
+    expect(read("docs/watching.md")).toContain("--web.listen-address=127.0.0.1:9093");
+  });
+
   it("each have a test in which they fire", () => {
     const { tests } = parse(read("deploy/monitoring/rules.test.yml")) as {
       tests: { name: string }[];
