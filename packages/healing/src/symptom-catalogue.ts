@@ -185,10 +185,10 @@ export const SYMPTOMS: Readonly<Record<SymptomKind, SymptomDefinition>> = {
     "See what loads that machine; another takes over when one is there.",
   ),
   "pool-member-lost": symptom(
-    "has lost a member of its ring",
+    "does not run on the machines that it should",
     "warning",
     [0, 0],
-    "A model was split over machines of which one is away.",
+    "A machine that should hold a part of a model is away, slow, or back and not part of it.",
     "Bring the machine back; the others go on if the model fits on them.",
   ),
   "canary-failing": symptom(

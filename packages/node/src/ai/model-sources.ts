@@ -63,7 +63,14 @@ export function openModelSources({ router, mesh, ...options }: ModelSourcesOptio
   const service = endpoints?.service;
   return {
     sources: {
-      ...{ inference: ai, rings: ai, upkeep: ai.upkeep, library: models, endpoints: service, models },
+      ...{
+        inference: ai,
+        rings: ai,
+        upkeep: ai.upkeep,
+        library: models,
+        endpoints: service,
+        models,
+      },
       metrics: async () => [...(await ai.metrics()), ...models.metrics(record.name)],
     },
     parts: [models, ai, ...(service === undefined ? [] : [service])],

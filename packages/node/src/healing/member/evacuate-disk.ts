@@ -8,6 +8,7 @@ import { formatBytes, MeshError } from "@hearthmesh/core";
 import type { Remedy, Symptom } from "@hearthmesh/healing";
 import { countText, percentText } from "./fact-of.js";
 import {
+  giveBack,
   type LeadingMember,
   NOT_LEADING,
   relieve,
@@ -47,9 +48,7 @@ export function evacuateDisk(member: LeadingMember): Remedy {
       return { did: `${asked} instead of ${before}: ${moved} move to others; ${walked}` };
     },
     rollback: async ({ subject: { id } }) => {
-      const { node, after } = await relieve(member, "layout.release", "healing.release-node", {
-        node: id,
-      });
+      const { node, after } = await giveBack(member, id);
       return { did: `gave ${node} its whole share back by layout ${after}` };
     },
     rollbackWhen: "failed",
@@ -58,8 +57,7 @@ export function evacuateDisk(member: LeadingMember): Remedy {
 
 /** One walk copies, the next takes away what was copied; longer ones go on by themselves. */
 async function moveNow(member: LeadingMember, signal: AbortSignal): Promise<string> {
-  const view = member.view();
-  const blocked = view === undefined ? NOT_LEADING : workerBlocked(view, "rebalance");
+  const blocked = workerBlocked(member.view(), "rebalance");
   if (blocked !== undefined) return blocked;
   const copied = await runWorker(member, "rebalance", signal);
   if (!copied.ended) return `rebalance: ${copied.text}`;

@@ -27,7 +27,8 @@ export async function trimLogs(folder: string): Promise<number> {
   let freedBytes = 0;
   for (const name of names) {
     const path = join(folder, name);
-    const { size } = await stat(path);
+    // One that rotation took away in this moment frees nothing.
+    const { size } = await stat(path).catch(() => ({ size: 0 }));
     if (/\.log\.\d+$/.test(name)) {
       await rm(path, { force: true });
       freedBytes += size;

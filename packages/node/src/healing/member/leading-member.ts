@@ -74,7 +74,8 @@ export function workerOf(view: CoordinatorView, name: string): WorkerInspection 
 }
 
 /** Why the worker may not be woken. An operator who paused it is not overruled. */
-export function workerBlocked(view: CoordinatorView, name: string): string | undefined {
+export function workerBlocked(view: CoordinatorView | undefined, name: string): string | undefined {
+  if (view === undefined) return NOT_LEADING;
   const worker = workerOf(view, name);
   if (worker === undefined || worker.state === "stopped") return `${name} does not run yet`;
   if (!worker.settings.paused) return undefined;
@@ -149,4 +150,9 @@ export async function relieve(
     await member.note(action, header.node, { layoutBefore: before, layoutAfter: after, ...moved });
   }
   return answer;
+}
+
+/** What healing held back from the node is given back, by the layout of version `after`. */
+export function giveBack(member: LeadingMember, nodeId: string): Promise<ReliefAnswer> {
+  return relieve(member, "layout.release", "healing.release-node", { node: nodeId });
 }

@@ -8,7 +8,7 @@ import type { CoordinatorView } from "@hearthmesh/collective";
 import { formatBytes } from "@hearthmesh/core";
 import type { Remedy, Symptom } from "@hearthmesh/healing";
 import { roomOf } from "./evacuate-disk.js";
-import { type LeadingMember, NOT_LEADING, relieve } from "./leading-member.js";
+import { giveBack, type LeadingMember, NOT_LEADING, relieve } from "./leading-member.js";
 import { keepersOf } from "./storage-disks-monitor.js";
 
 const VERIFY_MS = 60_000;
@@ -37,8 +37,7 @@ export function quarantineNode(member: LeadingMember): Remedy {
       return { did: `set ${name} aside by ${versions} and had it verify all it has; ${moved}` };
     },
     rollback: async ({ subject: { id, name } }) => {
-      const action = "healing.release-node";
-      const { after } = await relieve(member, "layout.release", action, { node: id });
+      const { after } = await giveBack(member, id);
       return { did: `took ${name} out of quarantine by layout ${after}` };
     },
     rollbackWhen: "failed",

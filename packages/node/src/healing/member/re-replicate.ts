@@ -2,7 +2,7 @@
 import type { CoordinatorView } from "@hearthmesh/collective";
 import type { Remedy, Symptom } from "@hearthmesh/healing";
 import { countText } from "./fact-of.js";
-import { type LeadingMember, NOT_LEADING, runWorker, workerBlocked } from "./leading-member.js";
+import { type LeadingMember, runWorker, workerBlocked } from "./leading-member.js";
 
 /** Copying what a node kept may take hours, and nothing else would be faster. */
 const VERIFY_MS = 6 * 3_600_000;
@@ -34,9 +34,8 @@ export function reReplicate(member: LeadingMember): Remedy {
 }
 
 function blockedBy(view: CoordinatorView | undefined, { subject }: Symptom): string | undefined {
-  if (view === undefined) return NOT_LEADING;
   const worker = workerBlocked(view, "repair");
-  if (worker !== undefined) return worker;
+  if (view === undefined || worker !== undefined) return worker;
   const { nodes, layout, status } = view;
   const { replication } = status;
   const lost = nodes.filter(({ isLost }) => isLost === true);

@@ -1,11 +1,10 @@
 /** Has chunks moved to where the layout wants them, and gives nodes back what was held back. */
-import type { CoordinatorView } from "@hearthmesh/collective";
 import type { Remedy, Symptom } from "@hearthmesh/healing";
 import { WHOLE_LAYOUT } from "./layout-monitor.js";
 import {
+  giveBack,
   type LeadingMember,
   NOT_LEADING,
-  relieve,
   runWorker,
   workerBlocked,
 } from "./leading-member.js";
@@ -25,21 +24,19 @@ export function rebalance(member: LeadingMember): Remedy {
       isWhole(symptom)
         ? "has chunks moved to where the layout wants them"
         : `gives ${symptom.subject.name} back its whole share of the chunks`,
-    blockedBy: (symptom) => blockedBy(member.view(), isWhole(symptom)),
+    blockedBy: (symptom) => {
+      const view = member.view();
+      if (isWhole(symptom)) return workerBlocked(view, "rebalance");
+      return view === undefined ? NOT_LEADING : undefined;
+    },
     apply: async (symptom, signal) => {
       if (isWhole(symptom)) {
         const { text } = await runWorker(member, "rebalance", signal);
         return { did: `woke the worker rebalance: ${text}` };
       }
       const { id, name } = symptom.subject;
-      const action = "healing.release-node";
-      const { before, after } = await relieve(member, "layout.release", action, { node: id });
+      const { before, after } = await giveBack(member, id);
       return { did: `gave ${name} its whole share back: layout ${after} instead of ${before}` };
     },
   };
-}
-
-function blockedBy(view: CoordinatorView | undefined, isWhole: boolean): string | undefined {
-  if (view === undefined) return NOT_LEADING;
-  return isWhole ? workerBlocked(view, "rebalance") : undefined;
 }

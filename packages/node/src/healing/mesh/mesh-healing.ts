@@ -150,7 +150,10 @@ function supervised({ coordinator, mesh, models }: MeshHealingDeps): SupervisedP
   return {
     list: () => [...programs, ...(engines?.list() ?? [])],
     onChange: (listener) => {
-      const ends = [...programs.map((one) => one.onChange?.(listener)), engines?.onChange(listener)];
+      const ends = [
+        ...programs.map((one) => one.onChange?.(listener)),
+        engines?.onChange(listener),
+      ];
       return () => {
         for (const end of ends) end?.();
       };

@@ -124,7 +124,9 @@ describe("the programs of a node", () => {
     await monitor.look();
     state = "starting";
     expect(await monitor.look()).toMatchObject([{ verdict: "ill" }]);
-    expect((await remedy.apply(ill, signal)).did).toMatch(/^engine was starting .* it loads still$/);
+    expect((await remedy.apply(ill, signal)).did).toMatch(
+      /^engine was starting .* it loads still$/,
+    );
     state = "stopped";
     const applied = await remedy.apply(ill, signal);
     expect(applied).toEqual({ did: "it is stopped", changedNothing: true });
@@ -213,7 +215,10 @@ describe("memory", () => {
     expect(garbage).toHaveLength(600_000);
     garbage = undefined;
     const { clock } = tools;
-    const read = async () => ({ ...(await readMemory(async () => undefined)), rssBytes: usedBytes() });
+    const read = async () => ({
+      ...(await readMemory(async () => undefined)),
+      rssBytes: usedBytes(),
+    });
     const models = undefined;
     const shed = new ShedMemory({ read, collect: collectGarbage, models, clock });
     const { did, changedNothing } = await shed.apply(symptom("memory-high", "memory"), signal);

@@ -53,7 +53,9 @@ export class RestartProcess implements Remedy {
       return { did: `${one.name} was ${found}, and was started anew after ${tookText()}` };
     }
     const isBack = await holdsWithin(() => one.state() === "running", ownMs, { clock, signal });
-    const outcome = isBack ? `it answers after ${tookText()}` : `after ${tookText()} it loads still`;
+    const outcome = isBack
+      ? `it answers after ${tookText()}`
+      : `after ${tookText()} it loads still`;
     return { did: `${one.name} was ${found} and was started anew; ${outcome}` };
   }
 
