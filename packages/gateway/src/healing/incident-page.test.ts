@@ -47,7 +47,7 @@ describe("the page of an incident", () => {
     ]);
     expect(page(mendedIncident())[1]).toBe(
       "Incident mi8k2x4c-9f31ab77 · warning · seen by home (a1f0a1f0a1f0) · " +
-        "2026-11-21T22:14:05.000Z",
+        "2026-11-21T22:14:05.000Z to 2026-11-21T22:14:14.400Z",
     );
   });
 
@@ -137,8 +137,8 @@ describe("the page of an incident", () => {
 
   it("asks a person for something only when something is left to do", () => {
     const advice = (incident: Incident) => section(incident, "What a person should do").join(" ");
-    expect(advice(passedIncident())).toBe("Nothing, unless it comes back.");
-    expect(advice(mendedIncident())).toMatch(/^Nothing now\. When it comes back: /);
+    expect(advice(passedIncident())).toBe("Nothing, unless it happens again.");
+    expect(advice(mendedIncident())).toMatch(/^Nothing now\. When it happens again: /);
     expect(advice(givenUpIncident())).toMatch(/Its own log says why.*tries again/);
     expect(advice(blockedIncident())).toMatch(/^Check its disk and memory/);
     expect(advice(dryRunIncident())).toContain("`mesh heal dry-run --off`");

@@ -6,7 +6,14 @@
  * Names and sentences of a record may come from other nodes. All of them go through `quote`.
  */
 import type { IncidentEntryView, IncidentView } from "../contracts/healing.js";
-import { asSentence, capital, durationText, outcomeText, successText } from "./incident-words.js";
+import {
+  asSentence,
+  capital,
+  durationText,
+  isNote,
+  outcomeText,
+  successText,
+} from "./incident-words.js";
 
 /** The rest of a node's id tells people nothing. */
 const ID_LENGTH_SHOWN = 12;
@@ -47,7 +54,8 @@ export function incidentStory(incident: IncidentView, options: StoryOptions): St
   const { id, severity, nodeName, nodeId, openedAtMs, title } = incident;
   const told: Told = { ...incident, remedies: incident.remedies.map(quote), quote };
   const by = `${quote(nodeName)} (${quote(nodeId.slice(0, ID_LENGTH_SHOWN))})`;
-  const facts = [`incident ${quote(id)}`, severity, `seen by ${by}`, time(openedAtMs)];
+  const until = incident.closedAtMs === null ? "" : ` to ${time(incident.closedAtMs)}`;
+  const facts = [`incident ${quote(id)}`, severity, `seen by ${by}`, time(openedAtMs) + until];
   return {
     title: quote(title),
     outcome: outcomeText(told, nowMs),
@@ -103,7 +111,9 @@ function seen(told: Told): StoryLine[] {
       all.findIndex((one) => one.text === text) === at &&
       (step === "seen" || !text.startsWith(told.title)),
   );
-  const about = `${quote(nodeName)} looked at ${quote(subject.type)} ${quote(subject.name)}`;
+  const isTyped = subject.name.includes(subject.type);
+  const what = isTyped ? subject.name : `${subject.type} ${subject.name}`;
+  const about = `${quote(nodeName)} looked at ${quote(what)}`;
   const isNamed = subject.id === subject.name || subject.id === "";
   const id = isNamed ? "" : ` (${quote(subject.id.slice(0, ID_LENGTH_SHOWN))})`;
   const lines: StoryLine[] = [{ text: `${about}${id} and noted:` }];
@@ -135,7 +145,9 @@ function decided(told: Told): StoryLine[] {
     const isChosen = step === "decided";
     const what = `${isChosen ? quote(remedy ?? "a remedy") : "no remedy"}: ${quote(text)}`;
     lines.push({ mark: mark(entry), text: asSentence(what) });
-    for (const candidate of candidates) {
+    // The only one that there was, and it was taken: the line above says all of it.
+    const isOnly = candidates.length === 1 && candidates[0]?.remedy === remedy && isChosen;
+    for (const candidate of isOnly ? [] : candidates) {
       const { score, blockedBy } = candidate;
       const name = quote(candidate.remedy);
       const facts = `${score.toFixed(2)}, ${successText(candidate)}`;
@@ -171,6 +183,10 @@ function done(told: Told): StoryLine[] {
 
 function worked(told: Told): StoryLine[] {
   const { quote, clearMs, state } = told;
+  if (isNote(told)) {
+    const now = state === "open" ? "It stands here until it is over" : "It is over";
+    return [{ text: `${now}: there was nothing to be mended.` }];
+  }
   const checks = withStep(told, "verified", "not-helped");
   const lines = checks.map((entry): StoryLine => {
     const { step, remedy, text } = entry;
@@ -193,7 +209,7 @@ function worked(told: Told): StoryLine[] {
   return [...lines, { text: `${verdict} ${rule}`.trim() }];
 }
 
-function times({ timings, state }: Told): string {
+function times({ timings, state, timeline }: Told): string {
   const { detectedMs, decidedMs, mendedMs, verifiedMs } = timings;
   // Only what was verified is known to have mended it.
   const applied = state === "mended" ? "mended" : "newest remedy applied";
@@ -204,16 +220,20 @@ function times({ timings, state }: Told): string {
     ["verified", verifiedMs],
   ] as const;
   const told = parts.map(([name, ms]) => (ms === undefined ? "" : `${name} ${durationText(ms)}`));
+  const closed = timeline.find(({ step }) => step === "closed");
+  if (closed !== undefined && verifiedMs === undefined) {
+    told.push(`over after ${durationText(closed.afterMs)}`);
+  }
   const known = told.filter((one) => one !== "");
   if (known.length === 0) return "Nothing was measured.";
   return `Since the first sign: ${known.join(", ")}.`;
 }
 
 function forPerson({ state, advice, dryRun, remedies, timeline }: Told): string {
-  if (state === "passed" || state === "ended") return "Nothing, unless it comes back.";
+  if (state === "passed" || state === "ended") return "Nothing, unless it happens again.";
   if (state === "mended") {
     const isHard = timeline.some(({ step }) => step === "not-helped" || step === "failed");
-    return isHard ? `Nothing now. When it comes back: ${advice}` : "Nothing.";
+    return isHard ? `Nothing now. When it happens again: ${advice}` : "Nothing.";
   }
   if (dryRun) return `${advice} \`mesh heal dry-run --off\` lets the healer act again.`;
   if (state === "given-up") {

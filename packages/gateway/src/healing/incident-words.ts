@@ -65,7 +65,8 @@ export function outcomeText(incident: IncidentView, nowMs: number): string {
   }
 }
 
-function isNote({ kind }: Pick<IncidentView, "kind">): boolean {
+/** Worth a line, and no fault; a kind that this version does not know is none. */
+export function isNote({ kind }: Pick<IncidentView, "kind">): boolean {
   const known: Readonly<Partial<Record<string, SymptomDefinition>>> = SYMPTOMS;
   return Object.hasOwn(SYMPTOMS, kind) && known[kind]?.isNote === true;
 }

@@ -168,7 +168,7 @@ function begin(
 function recordOf({ success, uses, score }: RemedyCandidate): string {
   if (uses === 0) return `never used for this before; score ${score.toFixed(2)}`;
   const share = Math.round(success * 100);
-  return `${share} % likely to help after ${uses} uses; score ${score.toFixed(2)}`;
+  return `${share} % likely to help after ${uses === 1 ? "one use" : `${uses} uses`}; score ${score.toFixed(2)}`;
 }
 
 function onlySay(
@@ -279,20 +279,23 @@ function checkDeadline(one: HealingCase, tracked: Tracked, context: FlowContext)
   // It speaks well of itself, only not long enough yet.
   if (tracked.isClearing) return;
   const withinMs = context.traits.get(run.remedy)?.verifyWithinMs ?? 0;
-  const within = `within ${seconds(withinMs)}`;
+  const within = seconds(withinMs);
   if (tracked.verdict === "unknown") {
     if (!run.isExtended) {
       run.isExtended = true;
       run.verifyByMs += withinMs;
       return;
     }
-    const text = `Whether it helped could not be seen ${within}: ${tracked.says}`;
+    const text = `Whether it helped could not be seen within ${within}: ${tracked.says}`;
     note(one, { step: "not-helped", remedy: run.remedy, text }, context);
     judge(run, "unseen", context);
     giveWay(one, run.remedy, context);
     return;
   }
-  const text = `${headline(one.symptom)} still, ${within}: ${tracked.says}`;
+  // What was seen stands at the top: only what is new is said again.
+  const isNew = !one.incident.timeline.some(({ text: said }) => said === tracked.says);
+  const now = isNew ? `: ${tracked.says}` : "";
+  const text = `${headline(one.symptom)} still, ${within} after it was applied${now}`;
   note(one, { step: "not-helped", remedy: run.remedy, text }, context);
   failed(one, run, context);
 }

@@ -43,7 +43,7 @@ export class ProcessMonitor implements Monitor {
         return [{ symptom, subject, verdict: "well", evidence, values }];
       case "running":
         this.#ran.add(one.name);
-        return [{ symptom, subject, verdict: "well", evidence, values }];
+        return [{ symptom, subject, verdict: "well", evidence: `it runs; ${evidence}`, values }];
       case "starting":
         return [
           {

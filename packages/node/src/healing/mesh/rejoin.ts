@@ -5,7 +5,7 @@ import type { MeshPart } from "../../mesh/mesh-part.js";
 import { DIAL_PATIENCE_MS } from "./limits.js";
 import type { PeerWatch } from "./peer-watch.js";
 import { failedSince } from "./redial.js";
-import { count } from "./text.js";
+import { count, seconds } from "./text.js";
 import { holdsWithin } from "./waiting.js";
 
 export interface RejoinOptions {
@@ -52,9 +52,10 @@ export class Rejoin implements Remedy {
     const exchanged = await Promise.allSettled(linked.map((link) => swim.join(link)));
     const agreed = exchanged.filter(({ status }) => status === "fulfilled").length;
     const back = [...lost.keys()].filter((nodeId) => links.openLink(nodeId) !== undefined).length;
-    const did =
-      `dialled ${count(lost.size, "lost node")}, of which ${back} answered, ` +
-      `and exchanged views with ${count(agreed, "node")}`;
+    const answered =
+      back === 0 ? `: none answered within ${seconds(DIAL_PATIENCE_MS)}` : `: ${back} answered`;
+    const views = agreed === 0 ? "" : `, and exchanged views with ${count(agreed, "node")}`;
+    const did = `dialled ${count(lost.size, "lost node")}${answered}${views}`;
     // One whose dial is still under way may yet answer because of it.
     const isInVain = [...lost.keys()].every((id) => failedSince(discovery.found(id), fromMs));
     return { did, changedNothing: back === 0 && isInVain };
