@@ -250,6 +250,26 @@ describe("finding nodes elsewhere", () => {
     expect(first.links.openLinks()).toHaveLength(1);
   });
 
+  it("stops at once while views are exchanged with a node that does not answer", async () => {
+    const { clock, node } = world();
+    node(9, { ip: "192.168.1.9" });
+    let isAsked = false;
+    const first = node(1, {
+      beacon: { enabled: false },
+      staticPeers: ["192.168.1.9:9000"],
+      onLink: () => {
+        isAsked = true;
+        return new Promise<void>(() => undefined);
+      },
+    });
+    await first.discovery.start();
+    await clock.advance(1_000);
+    expect(isAsked).toBe(true);
+    // The clock stands still: nothing but the stop itself may end it.
+    await first.discovery.stop();
+    expect(first.discovery.report().peers[0]?.link).toBe("none");
+  });
+
   it("leaves out a peer that is this node itself, and names what is unreadable", async () => {
     const { clock, node } = world();
     const first = node(1, { staticPeers: ["192.168.1.1:9000", "no port"] });

@@ -317,12 +317,16 @@ export class Discovery implements Startable {
         reject(new MeshError("MESH_TIMEOUT", { message: "the exchange of views took too long" }));
       }, LINK_SETUP_MS_MAX);
     });
+    // The other end may have gone meanwhile: who stops does not wait for its views.
+    const givenUp = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    });
     const foundBy = effect.foundBy.map((found) => ({
       ...found,
       atMs: this.#toWallMs(found.atMs),
     }));
     try {
-      await Promise.race([this.#options.onLink(link, foundBy), tooLate]);
+      await Promise.race([this.#options.onLink(link, foundBy), tooLate, givenUp]);
     } finally {
       timer?.cancel();
     }
