@@ -6,10 +6,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { whyNoEtcd } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type MeshProcess, MeshProcesses, meshOk } from "../../scripts/mesh-processes.mjs";
+import { until } from "../support/until.js";
 
 const missing = whyNoEtcd();
 
@@ -57,21 +57,6 @@ describe("three nodes that heal", () => {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  async function until<T>(what: string, holds: () => Promise<T | false | undefined>): Promise<T> {
-    let last: unknown;
-    for (const endMs = Date.now() + 60_000; Date.now() < endMs; ) {
-      try {
-        const found = await holds();
-        if (found !== false && found !== undefined) return found;
-      } catch (error) {
-        last = error;
-      }
-      await sleep(50);
-    }
-    const seen = JSON.stringify(await ask("/api/healing"));
-    throw new Error(`timed out waiting for ${what}: ${String(last)}; ${seen}`);
-  }
-
   async function ask(path: string) {
     const answer = await fetch(`${member.coordinator.httpUrl}${path}`);
     if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
@@ -80,14 +65,18 @@ describe("three nodes that heal", () => {
 
   /** The incident that the coordinator itself saw, once it is in one of these states. */
   const incident = (kind: string, name: string, ...states: string[]) =>
-    until(`${kind} of ${name} to be ${states}`, async () => {
-      const { incidents } = await ask(`/api/healing/incidents?kind=${kind}`);
-      const found = incidents.find(
-        (one) => one.subject.name === name && one.nodeName === "alice-coordinator",
-      );
-      if (found === undefined || !states.includes(found.state)) return false;
-      return (await ask(`/api/healing/incidents/${found.id}`)).incident;
-    });
+    until(
+      `${kind} of ${name} to be ${states}`,
+      async () => {
+        const { incidents } = await ask(`/api/healing/incidents?kind=${kind}`);
+        const found = incidents.find(
+          (one) => one.subject.name === name && one.nodeName === "alice-coordinator",
+        );
+        if (found === undefined || !states.includes(found.state)) return false;
+        return (await ask(`/api/healing/incidents/${found.id}`)).incident;
+      },
+      async () => JSON.stringify(await ask("/api/healing")),
+    );
 
   it("tell how one of them was killed, what was tried, and that it is back", async () => {
     const name = "alice-node-01";

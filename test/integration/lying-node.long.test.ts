@@ -3,21 +3,13 @@
  * bytes from others and tell the coordinator, which reads for itself and sets the node aside.
  */
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MeshProcesses, meshOk } from "../../scripts/mesh-processes.mjs";
+import { flipBytes } from "../support/flip-bytes.js";
 
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-lying-node-"));
 const MIB = 1 << 20;
@@ -43,20 +35,6 @@ async function expectReadable(): Promise<void> {
   const url = `${member.coordinator.httpUrl}/api/files/content?path=/film`;
   const read = Buffer.from(await (await fetch(url)).arrayBuffer());
   expect(read.equals(content)).toBe(true);
-}
-
-/** Bytes in every chunk of a node are others than they were. */
-function flipBytes(home: string): void {
-  const packs = join(home, "chunks", "packs");
-  for (const name of readdirSync(packs).filter((one) => one.endsWith(".pack"))) {
-    const path = join(packs, name);
-    const file = openSync(path, "r+");
-    // One place in each of the chunks: they are 1 MiB with a short head in front.
-    for (let at = MIB / 2; at < statSync(path).size; at += MIB) {
-      writeSync(file, randomBytes(64), 0, 64, at);
-    }
-    closeSync(file);
-  }
 }
 
 beforeAll(async () => {
@@ -106,8 +84,9 @@ describe("a storage node that lies about its chunks", () => {
 
   it("is needed by nobody any more, and not believed when its scrub is clean again", async () => {
     const drained = async () => {
-      const { nodes } = await (await fetch(`${member.coordinator.httpUrl}/api/nodes`)).json();
-      return nodes.find((one: { name: string }) => one.name === "alice-node-01")?.state;
+      const answer = await fetch(`${member.coordinator.httpUrl}/api/nodes`);
+      const { nodes } = (await answer.json()) as { nodes: { name: string; state: string }[] };
+      return nodes.find((one) => one.name === "alice-node-01")?.state;
     };
     await expect.poll(drained, { timeout: 120_000, interval: 500 }).toBe("drained");
     await member.nodes[0]?.kill();

@@ -1,19 +1,11 @@
 /** The leading coordinator mends a member of real processes: a lost node, one that corrupts. */
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MeshProcesses, meshOk } from "../../scripts/mesh-processes.mjs";
+import { flipBytes } from "../support/flip-bytes.js";
 
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-member-healing-"));
 const MIB = 1 << 20;
@@ -66,18 +58,6 @@ afterAll(async () => {
   await member?.stop();
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Bytes in several chunks of a node are others than they were. */
-function flipBytes(home: string): void {
-  const packs = join(home, "chunks", "packs");
-  const name = readdirSync(packs).find((one) => one.endsWith(".pack")) ?? "";
-  const path = join(packs, name);
-  const { size } = statSync(path);
-  const file = openSync(path, "r+");
-  // One place in each of the chunks: they are 1 MiB with a short head in front.
-  for (let at = MIB / 2; at < size; at += MIB) writeSync(file, randomBytes(64), 0, 64, at);
-  closeSync(file);
-}
 
 describe("a storage node that is gone for good", () => {
   it("has its copies made at others, in an incident with numbers", async () => {

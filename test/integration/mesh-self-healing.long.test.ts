@@ -6,10 +6,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { whyNoEtcd } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type MeshProcess, MeshProcesses, meshOk } from "../../scripts/mesh-processes.mjs";
+import { until } from "../support/until.js";
 
 const missing = whyNoEtcd();
 const name = "three coordinators on etcd";
@@ -50,21 +50,6 @@ describe.skipIf(missing !== undefined)(missing ? `${name} (${missing})` : name, 
     await member?.stop();
     rmSync(folder, { recursive: true, force: true });
   });
-
-  async function until<T>(what: string, holds: () => Promise<T | false | undefined>): Promise<T> {
-    const endMs = Date.now() + TIMEOUT_MS;
-    let last: unknown;
-    while (Date.now() < endMs) {
-      try {
-        const found = await holds();
-        if (found !== false && found !== undefined) return found;
-      } catch (error) {
-        last = error;
-      }
-      await sleep(50);
-    }
-    throw new Error(`timed out waiting for ${what}; last: ${String(last)}`);
-  }
 
   const statusOf = async (node: MeshProcess): Promise<Status> =>
     (await fetch(`${node.httpUrl}/api/status`)).json() as Promise<Status>;

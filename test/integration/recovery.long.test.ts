@@ -18,6 +18,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { freePortBase, PORT_STEP } from "../../scripts/free-ports.mjs";
 import { MeshProcess, MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
+import { until } from "../support/until.js";
 
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-recovery-"));
 const carol = join(folder, "carol");
@@ -65,22 +66,6 @@ afterAll(async () => {
   await bob?.kill("SIGTERM");
   rmSync(folder, { recursive: true, force: true });
 });
-
-/** Asks again until it holds; a busy machine is slow, and not wrong. */
-async function until<Value>(what: string, ask: () => Promise<Value | undefined>): Promise<Value> {
-  const endMs = Date.now() + 60_000;
-  let last: unknown;
-  while (Date.now() < endMs) {
-    try {
-      const value = await ask();
-      if (value !== undefined) return value;
-    } catch (error) {
-      last = error;
-    }
-    await sleep(200);
-  }
-  throw new Error(`timed out waiting for ${what}: ${last}`);
-}
 
 async function write(path: string, bytes: Uint8Array): Promise<void> {
   const local = join(folder, "in");

@@ -1,19 +1,11 @@
 /** Upkeep with real processes: flipped bits, the check, the trash, settings of workers. */
 import { randomBytes } from "node:crypto";
-import {
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { MeshProcesses, mesh, meshOk } from "../../scripts/mesh-processes.mjs";
+import { flipBytes } from "../support/flip-bytes.js";
 
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-upkeep-"));
 const content = randomBytes(3 << 20);
@@ -35,25 +27,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** In the middle of the first pack of a node: in one of the film's chunks. */
-function flipBytes(home: string): string {
-  const chunks = join(home, "chunks");
-  const packs = join(chunks, "packs");
-  const pack = readdirSync(packs).find((name) => name.endsWith(".pack")) ?? "";
-  const file = openSync(join(packs, pack), "r+");
-  writeSync(file, randomBytes(64), 0, 64, Math.floor(statSync(join(packs, pack)).size / 2));
-  closeSync(file);
-  return chunks;
-}
-
 describe("upkeep", () => {
   it("finds flipped bits, sets them aside and mends them", async () => {
     const home = member.nodes[0]?.home ?? "";
-    const chunks = flipBytes(home);
+    flipBytes(home, 1);
     const { worker } = await json("worker", "run", "scrub", "--wait");
     expect(worker).toMatchObject({ name: "scrub", runs: expect.any(Number), lastError: null });
     expect(worker.lastRun.errors).toBeGreaterThanOrEqual(1);
-    expect(readdirSync(join(chunks, "quarantine"))).toHaveLength(1);
+    expect(readdirSync(join(home, "chunks", "quarantine"))).toHaveLength(1);
     // Mended by the run itself, or by the walk that the node's report has woken.
     for (let round = 0; round < 100; round++) {
       const report = await json("fsck");

@@ -165,7 +165,7 @@ export class ApiClient {
     return this.#json("POST", "/api/identity/renew", request);
   }
 
-  /** A call of the API by its path: JSON there and back. For the functions of `keys.ts`. */
+  /** A call of the API by its path: JSON there and back. For the functions beside this class. */
   call<Answer>(method: string, path: string, body?: object): Promise<Answer> {
     return this.#json(method, path, body);
   }

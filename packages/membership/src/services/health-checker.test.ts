@@ -104,6 +104,28 @@ describe("the health checker", () => {
     checker.connectFailed("nobody", "refused");
   });
 
+  it("tells what came of the check that is under way, or of one that is made at once", async () => {
+    let probes = 0;
+    let end: (error?: Error) => void = () => {};
+    const { checker } = await checkerOf(() => {
+      probes++;
+      return new Promise((resolve, reject) => {
+        end = (error) => (error === undefined ? resolve() : reject(error));
+      });
+    });
+    await checker.start();
+    const underWay = checker.checkNow("s0");
+    end();
+    expect(await underWay).toMatchObject({ health: "ok" });
+    expect(probes).toBe(1);
+    const now = checker.checkNow("s0");
+    end(new Error("it does not"));
+    expect(await now).toMatchObject({ health: "ok", failures: 1, reason: "it does not" });
+    expect(probes).toBe(2);
+    expect(await checker.checkNow("nobody")).toEqual(HEALTH_UNKNOWN);
+    await checker.stop();
+  });
+
   it("gives up a check that takes too long, also of a prober that does not listen", async () => {
     const { clock, checker } = await checkerOf(() => new Promise(() => {}));
     await checker.start();
