@@ -121,6 +121,9 @@ function seen(told: Told): StoryLine[] {
     lines.push({ mark: mark(entry), text: asSentence(quote(entry.text)) });
   }
   if (evidence.length === 0) lines.push({ text: "No evidence was kept." });
+  if (told.kind === "clock-skew") {
+    lines.push({ text: `Times of day on this page are those of the clock of ${quote(nodeName)}.` });
+  }
   const { detectedMs } = timings;
   if (detectedMs !== undefined) lines.push({ text: believed(holdMs, detectedMs) });
   return lines;

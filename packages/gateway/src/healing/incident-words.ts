@@ -74,7 +74,8 @@ export function isNote({ kind }: Pick<IncidentView, "kind">): boolean {
 /** From the first sign to the end, or until now. */
 function tookMs({ closedAtMs, openedAtMs, timings, timeline }: IncidentView, nowMs: number) {
   const closed = timeline.findLast(({ step }) => step === "closed");
-  if (closedAtMs === null) return nowMs - openedAtMs;
+  // The clock of the node that saw it may be ahead of the one that is asked.
+  if (closedAtMs === null) return Math.max(nowMs - openedAtMs, timeline.at(-1)?.afterMs ?? 0);
   return timings.verifiedMs ?? closed?.afterMs ?? closedAtMs - openedAtMs;
 }
 

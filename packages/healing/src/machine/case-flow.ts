@@ -41,7 +41,7 @@ export function decide(
   else if (mode === "paused") wait(one, "healing is paused", context);
   else if (best !== undefined && mode === "dry-run") onlySay(one, best, ranked, context);
   else if (best !== undefined) begin(one, best, ranked, context);
-  else if (ranked.length === 0) giveUp(one, "No remedy of this node handles it.", context);
+  else if (ranked.length === 0) giveUp(one, "There is no remedy for it.", context, false);
   else if (ranked.every(({ remedy }) => one.tried.has(remedy))) {
     const names = ranked.map(({ remedy }) => remedy).join(", ");
     giveUp(one, `Tried without success: ${names}.`, context);
@@ -230,7 +230,7 @@ function block(one: HealingCase, ranked: readonly RemedyCandidate[], context: Fl
   );
 }
 
-function giveUp(one: HealingCase, why: string, context: FlowContext): void {
+function giveUp(one: HealingCase, why: string, context: FlowContext, isTriedAgain = true): void {
   const growth = 2 ** Math.min(one.rounds, 16);
   const delayMs = Math.min(GIVEN_UP_RETRY_MS * growth, GIVEN_UP_RETRY_MS_MAX);
   one.retryAtMs = context.now.monotonicMs + delayMs;
@@ -238,8 +238,8 @@ function giveUp(one: HealingCase, why: string, context: FlowContext): void {
   one.blockedSinceMs = undefined;
   if (one.incident.state === "given-up" && one.blockedText === why) return;
   one.blockedText = why;
-  const again = `The next try is in ${seconds(delayMs)}.`;
-  const text = `${why} ${adviceOf(one.symptom.kind)} ${again}`;
+  const again = isTriedAgain ? ` The next try is in ${seconds(delayMs)}.` : "";
+  const text = `${why} ${adviceOf(one.symptom.kind)}${again}`;
   note(one, { step: "given-up", state: "given-up", text }, context);
 }
 
