@@ -18,6 +18,7 @@ const alias = [
     replacement: source("collective/src/leadership/leadership.ts"),
   },
   { find: /^@hearthmesh\/node\/resident$/, replacement: source("node/src/resident.ts") },
+  { find: /^@hearthmesh\/core\/testing$/, replacement: source("core/src/testing/index.ts") },
   { find: /^@hearthmesh\/store\/operations$/, replacement: source("store/src/operations.ts") },
   { find: /^@hearthmesh\/store\/testing$/, replacement: source("store/src/testing/index.ts") },
   {
@@ -46,7 +47,7 @@ const alias = [
   },
   { find: /^@hearthmesh\/gateway\/plain$/, replacement: source("gateway/src/plain/index.ts") },
   {
-    find: /^@hearthmesh\/client\/(private-files|running-node)$/,
+    find: /^@hearthmesh\/client\/(enrolment|private-files|running-node)$/,
     replacement: source("client/src/$1.ts"),
   },
   { find: /^@hearthmesh\/([a-z]+)$/, replacement: source("$1/src/index.ts") },

@@ -1,6 +1,6 @@
 /** `mesh join`: this machine becomes a node of a member, with an invite. */
 
-import { enrolWithInvite } from "@hearthmesh/client";
+import { enrolWithInvite } from "@hearthmesh/client/enrolment";
 import { MeshError, parseNodeName, systemClock } from "@hearthmesh/core";
 import { type Endpoint, generateKeyPair } from "@hearthmesh/identity";
 import type { Config } from "./config/config.js";

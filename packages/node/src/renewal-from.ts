@@ -2,7 +2,7 @@
  * The renewal of a node without the authority: coordinators that it knows give the
  * certificates.
  */
-import { ApiClient, recoverCertificate, renewCertificate } from "@hearthmesh/client";
+import { ApiClient, recoverCertificate, renewCertificate } from "@hearthmesh/client/enrolment";
 import type { CoordinatorContacts } from "./coordinators/coordinator-contacts.js";
 import type { CredentialHolder } from "./credential-holder.js";
 import { keyPairOf } from "./key-pair.js";

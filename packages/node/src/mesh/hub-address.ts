@@ -2,7 +2,7 @@
  * Hubs as `MESH_HUB` names them: `https://host[:port]`, the enrolment port of a coordinator, which
  * says where its links are; or `host:port` of the links of any node.
  */
-import { fetchHubContact, type HubContact } from "@hearthmesh/client";
+import { fetchHubContact, type HubContact } from "@hearthmesh/client/enrolment";
 import { type Clock, MeshError, type NodeId } from "@hearthmesh/core";
 import { type Endpoint, formatEndpoint, parseEndpoint } from "@hearthmesh/identity";
 

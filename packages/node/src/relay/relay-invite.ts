@@ -3,7 +3,7 @@
  * loopback, for an invite with a name of its own, and redeems it as any other machine would. Key
  * and certificate are the relay's own; the node of this machine may stop without it.
  */
-import { ApiClient } from "@hearthmesh/client";
+import { ApiClient } from "@hearthmesh/client/enrolment";
 import { readRunningNode } from "@hearthmesh/client/running-node";
 import {
   type Clock,
