@@ -1,12 +1,14 @@
 /** The healer of a leading coordinator over a real coordinator, its walks, workers and layout. */
 import type { CoordinatorView, LayoutNode, StorageReport } from "@hearthmesh/collective";
 import { type ChunkId, silentLogger } from "@hearthmesh/core";
-import { Healer, type Incident, type KnowledgeStore } from "@hearthmesh/healing";
+import { Healer, type Incident, type KnowledgeStore, type Symptom } from "@hearthmesh/healing";
 import { afterEach, describe, expect, it } from "vitest";
 import type { MemoryNode } from "../../../../collective/src/coordinator/testing/memory-node.js";
 import { bytesOf, World } from "../../../../collective/src/coordinator/testing/world.js";
+import { WHOLE_LAYOUT } from "./layout-monitor.js";
 import type { LeadingMember } from "./leading-member.js";
 import { leaderHealing } from "./member-healing.js";
+import { rebalance } from "./rebalance.js";
 
 const FILES = 40;
 const LOST_MS = 120_000;
@@ -22,6 +24,7 @@ const nothing: KnowledgeStore = {
 
 let world: World;
 let healer: Healer;
+let member: LeadingMember;
 let leads = true;
 const noted: { action: string; node: string; detail: object }[] = [];
 
@@ -49,7 +52,7 @@ async function home(nodes: number, replicas = 3): Promise<void> {
     intervals: { settleMs: 1_000, nodeLostMs: LOST_MS },
   });
   for (let at = 0; at < FILES; at++) await world.put(`/f${at}`, bytesOf(4000, at));
-  const member: LeadingMember = {
+  member = {
     clock: world.clock,
     view: () => (leads ? view() : undefined),
     call: (method, header) => world.call(method, header),
@@ -304,6 +307,19 @@ describe("a layout that nobody follows", () => {
     await world.clock.advance(5 * MINUTE);
     expect(healer.status().open).toEqual([]);
     expect(node(4).chunks.size).toBeGreaterThan(0);
+  });
+
+  it("is followed by the remedy, which says how much was moved", async () => {
+    await home(4);
+    await world.addNode();
+    const subject = { type: "layout", id: WHOLE_LAYOUT, name: "the member's data" } as const;
+    const symptom: Symptom = {
+      ...{ kind: "layout-unbalanced", subject, severity: "info", sinceMs: 0, evidence: [] },
+      values: {},
+    };
+    const applied = rebalance(member).apply(symptom, new AbortController().signal);
+    await world.clock.advance(10 * SECOND);
+    expect((await applied).did).toMatch(/^woke the worker rebalance: [1-9]\d* chunks? done \(/);
   });
 });
 

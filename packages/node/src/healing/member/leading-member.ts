@@ -20,7 +20,7 @@ import {
   sleep,
 } from "@hearthmesh/core";
 import type { MemberGround } from "../../member-authority.js";
-import { countText } from "./fact-of.js";
+import { countText, numberText } from "./fact-of.js";
 import { WORKER_LOOK_MS, WORKER_WATCH_MS } from "./limits.js";
 
 export interface LeadingMember {
@@ -129,7 +129,7 @@ function madeText(before: WorkerInspection, now: WorkerInspection): string {
   const done = now.done - before.done;
   const errors = now.errors - before.errors;
   const made = `${countText(done, "chunk")} done (${formatBytes(now.bytes - before.bytes)})`;
-  return errors === 0 ? made : `${made} and ${errors.toLocaleString("en-US")} failed`;
+  return errors === 0 ? made : `${made} and ${numberText(errors)} failed`;
 }
 
 function portionText({ portion }: WorkerInspection): string {

@@ -1,7 +1,7 @@
 /** Makes the walk of repair start at once, instead of at its next time. */
 import type { CoordinatorView } from "@hearthmesh/collective";
 import type { Remedy, Symptom } from "@hearthmesh/healing";
-import { countText } from "./fact-of.js";
+import { countText, numberText } from "./fact-of.js";
 import { type LeadingMember, runWorker, workerBlocked } from "./leading-member.js";
 
 /** Copying what a node kept may take hours, and nothing else would be faster. */
@@ -27,7 +27,7 @@ export function reReplicate(member: LeadingMember): Remedy {
         replication === undefined
           ? ""
           : `; ${countText(replication.underReplicated, "chunk")} of ` +
-            `${replication.chunks.toLocaleString("en-US")} lack a copy by its last count`;
+            `${numberText(replication.chunks)} lack a copy by its last count`;
       return { did: `woke the worker repair: ${text}${left}` };
     },
   };
