@@ -3,8 +3,14 @@ import { silentLogger } from "@hearthmesh/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { Healer } from "./healer.js";
 import { ABORT_GRACE_MS, APPLY_MS_MAX, LISTENERS_MAX, LOOK_MS_MAX } from "./limits.js";
-import { AilingWorld, MemoryKnowledge, node, SELF, seededRandom } from "./testing/ailing-world.js";
-import { SteppedClock } from "./testing/stepped-clock.js";
+import {
+  AilingWorld,
+  MemoryKnowledge,
+  node,
+  SELF,
+  seededRandom,
+  steppedClock,
+} from "./testing/ailing-world.js";
 
 const B = node("b");
 const never = () => new Promise<never>(() => undefined);
@@ -179,7 +185,7 @@ describe("Healer at run time", () => {
     class Silent extends MemoryKnowledge {
       override load = never;
     }
-    const clock = new SteppedClock();
+    const clock = steppedClock();
     const options = { self: SELF, mode: "acting", random: seededRandom(1) } as const;
     const knowledge = new Silent();
     const healer = new Healer({ ...options, knowledge, clock, log: silentLogger });

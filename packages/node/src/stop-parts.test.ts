@@ -1,6 +1,6 @@
 import { type Logger, type Startable, silentLogger } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { expect, it } from "vitest";
-import { ManualClock } from "../../collective/src/coordinator/testing/manual-clock.js";
 import { stopParts } from "./stop-parts.js";
 
 function partOf(name: string, stop: () => Promise<void>): Startable {

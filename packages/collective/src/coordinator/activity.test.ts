@@ -1,6 +1,6 @@
+import { ManualClock } from "@hearthmesh/core/testing";
 import { describe, expect, it } from "vitest";
 import { Activity } from "./activity.js";
-import { ManualClock } from "./testing/manual-clock.js";
 
 describe("whether somebody uses the files", () => {
   it("is told for some seconds after content has moved, and for nothing else", async () => {

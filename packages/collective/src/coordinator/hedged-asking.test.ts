@@ -1,3 +1,4 @@
+import { ManualClock } from "@hearthmesh/core/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -8,7 +9,6 @@ import {
   askHedged,
   LATE_AFTER_MS,
 } from "./hedged-asking.js";
-import { ManualClock } from "./testing/manual-clock.js";
 
 type Manner = "well" | "fails" | "hangs" | { readonly afterMs: number };
 

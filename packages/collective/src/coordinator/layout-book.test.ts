@@ -1,10 +1,10 @@
 import { type MemberId, type NodeId, silentLogger } from "@hearthmesh/core";
+import { ManualClock, turns } from "@hearthmesh/core/testing";
 import { memoryStore, type Store } from "@hearthmesh/store";
 import { describe, expect, it } from "vitest";
 import type { Layout, LayoutNode } from "../types.js";
 import { LayoutBook } from "./layout-book.js";
 import { withNode } from "./layout-change.js";
-import { ManualClock, turns } from "./testing/manual-clock.js";
 
 function nodeOf(index: number): LayoutNode {
   return {

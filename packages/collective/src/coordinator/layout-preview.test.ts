@@ -1,4 +1,5 @@
 import type { ChunkId, MemberId, NodeId } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { memoryStore, put } from "@hearthmesh/store";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -10,7 +11,6 @@ import { emptyLayout, withDraining, withNode, withoutNode } from "./layout-chang
 import { PreviewTally, type WarningCode } from "./layout-preview.js";
 import { previewLayout } from "./layout-survey.js";
 import { encodeReference } from "./records.js";
-import { ManualClock } from "./testing/manual-clock.js";
 
 const GIB = 2 ** 30;
 

@@ -1,6 +1,6 @@
+import { turns } from "@hearthmesh/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FileOpenResponse } from "../protocol.js";
-import { turns } from "./testing/manual-clock.js";
 import type { MemoryNode } from "./testing/memory-node.js";
 import { bytesOf, World } from "./testing/world.js";
 

@@ -1,6 +1,7 @@
 /** Coordinator, storage nodes and client as they ship, over links in memory. */
 import { randomBytes } from "node:crypto";
 import { type ChunkId, type MemberId, type Random, silentLogger } from "@hearthmesh/core";
+import { ManualClock, turns } from "@hearthmesh/core/testing";
 import type { Link } from "@hearthmesh/qwormhole";
 import { memoryStore } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -16,7 +17,6 @@ import { type Machine, TestMesh } from "../testing/test-mesh.js";
 import { Coordinator } from "./coordinator.js";
 import { DEFAULT_INTERVALS } from "./coordinator-options.js";
 import { GrantPolicy, testPrincipal } from "./testing/grant-policy.js";
-import { ManualClock, turns } from "./testing/manual-clock.js";
 import { bytesOf } from "./testing/world.js";
 
 const MIB = 1 << 20;

@@ -1,8 +1,8 @@
 import { limits, MeshError } from "@hearthmesh/core";
+import { turns } from "@hearthmesh/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FileOpenResponse } from "../protocol.js";
 import { verifyTicket } from "../storage/tickets.js";
-import { turns } from "./testing/manual-clock.js";
 import type { MemoryNode } from "./testing/memory-node.js";
 import { bytesOf, World } from "./testing/world.js";
 

@@ -1,4 +1,5 @@
 import { limits, type NodeId, silentLogger } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import type { Principal } from "@hearthmesh/identity";
 import { describe, expect, it } from "vitest";
 import { EVERY_HOLDER } from "../storage/ticket-voids.js";
@@ -6,7 +7,6 @@ import type { Ticket } from "../types.js";
 import { Access } from "./access.js";
 import { parsePath } from "./paths.js";
 import { GrantPolicy, testPrincipal } from "./testing/grant-policy.js";
-import { ManualClock } from "./testing/manual-clock.js";
 import { TicketOffice } from "./ticket-office.js";
 import { TicketVoider } from "./ticket-voider.js";
 import { TicketWatch } from "./ticket-watch.js";

@@ -7,13 +7,13 @@ import {
   type Random,
   silentLogger,
 } from "@hearthmesh/core";
+import { ManualClock, turns } from "@hearthmesh/core/testing";
 import type { Link } from "@hearthmesh/qwormhole";
 import { type Compare, fencedStore, memoryStore, put, type Store } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Coordinator } from "../coordinator/coordinator.js";
 import { DEFAULT_INTERVALS } from "../coordinator/coordinator-options.js";
 import { GrantPolicy, testPrincipal } from "../coordinator/testing/grant-policy.js";
-import { ManualClock, turns } from "../coordinator/testing/manual-clock.js";
 import { type Machine, TestMesh } from "../testing/test-mesh.js";
 import { CoordinatorSeat } from "./coordinator-seat.js";
 import { FileReader } from "./file-reader.js";

@@ -6,9 +6,9 @@ import {
   silentLogger,
   sleep,
 } from "@hearthmesh/core";
+import { ManualClock, turns } from "@hearthmesh/core/testing";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { ManualClock, turns } from "../coordinator/testing/manual-clock.js";
 import { FaultyDisk } from "../testing/faulty-disk.js";
 import type { ChunkHeader } from "../types.js";
 import { chunkIdOf } from "./blake3.js";

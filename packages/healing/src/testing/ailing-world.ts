@@ -1,12 +1,13 @@
 /** Things that break and are mended, with monitors and remedies that are told how they behave. */
+
 import { type Random, silentLogger } from "@hearthmesh/core";
+import { ManualClock, promiseTurns } from "@hearthmesh/core/testing";
 import type { Fact, Monitor, Subject, SymptomKind, Verdict } from "../fact.js";
 import { Healer } from "../healer.js";
 import type { Incident } from "../incident.js";
 import type { HealerSettings, KnowledgeStore, RemedyRecord, Remembered } from "../knowledge.js";
 import type { Remedy, RemedyName } from "../remedy.js";
 import { type Symptom, symptomKey } from "../symptom.js";
-import { SteppedClock } from "./stepped-clock.js";
 
 export const SELF = { nodeId: "self", name: "here" };
 
@@ -65,8 +66,13 @@ export interface Use {
   readonly atMs: number;
 }
 
+/** Begins at 0; nothing here waits for anything but promises. */
+export function steppedClock(): ManualClock {
+  return new ManualClock({ atMs: 0, settle: promiseTurns });
+}
+
 export class AilingWorld {
-  readonly clock: SteppedClock;
+  readonly clock: ManualClock;
   readonly knowledge: MemoryKnowledge;
   readonly healer: Healer;
   readonly uses: Use[] = [];
@@ -78,11 +84,11 @@ export class AilingWorld {
   constructor(
     options: {
       mode?: "acting" | "dry-run";
-      clock?: SteppedClock;
+      clock?: ManualClock;
       knowledge?: MemoryKnowledge;
     } = {},
   ) {
-    this.clock = options.clock ?? new SteppedClock();
+    this.clock = options.clock ?? steppedClock();
     this.knowledge = options.knowledge ?? new MemoryKnowledge();
     this.healer = new Healer({
       self: SELF,

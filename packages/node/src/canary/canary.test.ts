@@ -1,34 +1,10 @@
 import { readFile } from "node:fs/promises";
-import type { Clock, Timer } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import type { InferenceService, InferenceStats } from "@hearthmesh/pool";
 import { describe, expect, it } from "vitest";
 import { Canary, type CanaryStep, WELL, worstOf } from "./canary.js";
 import { CANARY_AGE_MS_MAX, CANARY_STEP_MS_MAX } from "./limits.js";
 import { tokenStep } from "./token-step.js";
-
-/** Time that stands until it is moved. */
-class HandClock implements Clock {
-  #atMs = 0;
-  readonly #timers = new Set<{ atMs: number; call: () => void }>();
-
-  nowMs = () => this.#atMs;
-  monotonicMs = () => this.#atMs;
-
-  setTimeout(call: () => void, delayMs: number): Timer {
-    const timer = { atMs: this.#atMs + delayMs, call };
-    this.#timers.add(timer);
-    return { cancel: () => this.#timers.delete(timer) };
-  }
-
-  pass(ms: number): void {
-    this.#atMs += ms;
-    for (const timer of [...this.#timers]) {
-      if (timer.atMs > this.#atMs) continue;
-      this.#timers.delete(timer);
-      timer.call();
-    }
-  }
-}
 
 function stepOf(run: CanaryStep["run"], patienceMs?: number): CanaryStep & { runs: number } {
   const step = {
@@ -45,7 +21,7 @@ function stepOf(run: CanaryStep["run"], patienceMs?: number): CanaryStep & { run
 
 describe("a canary", () => {
   it("runs once for any number of probes, and again when the result is old", async () => {
-    const clock = new HandClock();
+    const clock = new ManualClock();
     const step = stepOf(async () => WELL);
     const canary = new Canary([step], clock);
     const answers = await Promise.all(Array.from({ length: 1_000 }, () => canary.ready()));
@@ -62,7 +38,7 @@ describe("a canary", () => {
   it("says why a step fails, and leaves out what is not there", async () => {
     const failing = stepOf(() => Promise.reject(new Error("no space left on device")));
     const absent = stepOf(async () => undefined);
-    const canary = new Canary([failing, absent], new HandClock());
+    const canary = new Canary([failing, absent], new ManualClock());
     expect(await canary.ready()).toEqual({
       status: "failing",
       checks: [
@@ -79,12 +55,12 @@ describe("a canary", () => {
       await readFile("/nowhere/of/this/node");
       return WELL;
     });
-    const [check] = await new Canary([step], new HandClock()).checks();
+    const [check] = await new Canary([step], new ManualClock()).checks();
     expect(check?.reason).toBe("ENOENT: no such file or directory, open");
   });
 
   it("waits for no step longer than its limit, and begins a stuck one once", async () => {
-    const clock = new HandClock();
+    const clock = new ManualClock();
     let aborted = false;
     const step = stepOf((signal) => {
       signal.addEventListener("abort", () => {
@@ -107,7 +83,7 @@ describe("a canary", () => {
   });
 
   it("calls a step that may be slow unknown at first", async () => {
-    const clock = new HandClock();
+    const clock = new ManualClock();
     const step = stepOf(() => new Promise(() => undefined), CANARY_STEP_MS_MAX * 4);
     const canary = new Canary([step], clock);
     const first = canary.ready();

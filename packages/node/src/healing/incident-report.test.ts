@@ -1,11 +1,11 @@
 /** `heal.incident`: who may say what, and what becomes of what cannot be said. */
 import { decodeMessage, encodeMessage, MeshError, silentLogger } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import type { Incident } from "@hearthmesh/healing";
 import type { Principal } from "@hearthmesh/identity";
 import type { IncomingRequest, Link } from "@hearthmesh/qwormhole";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ManualClock } from "../../../collective/src/coordinator/testing/manual-clock.js";
 import { MethodRouter } from "../method-router.js";
 import { IncidentReporter, incidentDesk } from "./incident-report.js";
 

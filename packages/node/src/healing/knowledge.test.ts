@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ManualClock } from "@hearthmesh/core/testing";
 import {
   type GatesRecord,
   healingLimits,
@@ -10,7 +11,6 @@ import {
 } from "@hearthmesh/healing";
 import { memoryStore, type Store } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ManualClock } from "../../../collective/src/coordinator/testing/manual-clock.js";
 import { KnowledgeFile } from "./knowledge-file.js";
 import { MemberKnowledge } from "./knowledge-store.js";
 

@@ -1,10 +1,10 @@
 import { type ChunkId, type FileId, limits } from "@hearthmesh/core";
+import { turns } from "@hearthmesh/core/testing";
 import { put, remove } from "@hearthmesh/store";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { chunkIdOf } from "../../storage/blake3.js";
 import { keys, ROOT_ID } from "../keys.js";
 import { encodeDead, encodeReference } from "../records.js";
-import { turns } from "../testing/manual-clock.js";
 import { bytesOf, World } from "../testing/world.js";
 import type { FsckReport } from "./fsck-report.js";
 

@@ -7,6 +7,7 @@ import {
   type Random,
   silentLogger,
 } from "@hearthmesh/core";
+import { ManualClock, turns } from "@hearthmesh/core/testing";
 import type { Principal, PrincipalKind } from "@hearthmesh/identity";
 import {
   dialLink,
@@ -26,7 +27,6 @@ import { Coordinator } from "../coordinator.js";
 import type { CoordinatorIntervals, CoordinatorOptions } from "../coordinator-options.js";
 import { keys } from "../keys.js";
 import { GrantPolicy, testPrincipal } from "./grant-policy.js";
-import { ManualClock, turns } from "./manual-clock.js";
 import { MemoryNode } from "./memory-node.js";
 
 const HOME = { host: "coordinator", port: 9000 };

@@ -1,7 +1,7 @@
 import { type ChunkId, limits } from "@hearthmesh/core";
+import { turns } from "@hearthmesh/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { chunkIdOf } from "../../storage/blake3.js";
-import { turns } from "../testing/manual-clock.js";
 import type { MemoryNode } from "../testing/memory-node.js";
 import { bytesOf, World } from "../testing/world.js";
 

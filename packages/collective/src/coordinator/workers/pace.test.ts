@@ -1,5 +1,5 @@
+import { ManualClock, turns } from "@hearthmesh/core/testing";
 import { describe, expect, it } from "vitest";
-import { ManualClock, turns } from "../testing/manual-clock.js";
 import { PACE_BUSY, PACE_QUIET, Pace } from "./pace.js";
 import type { WorkerSettings } from "./worker-definition.js";
 

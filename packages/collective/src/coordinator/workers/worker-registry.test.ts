@@ -1,6 +1,6 @@
+import { turns } from "@hearthmesh/core/testing";
 import { put } from "@hearthmesh/store";
 import { afterEach, describe, expect, it } from "vitest";
-import { turns } from "../testing/manual-clock.js";
 import { World } from "../testing/world.js";
 import type { WorkerInspection } from "./worker.js";
 import type { Progress, WorkerDefinition } from "./worker-definition.js";

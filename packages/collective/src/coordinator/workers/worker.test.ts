@@ -1,6 +1,6 @@
 import { silentLogger } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { describe, expect, it } from "vitest";
-import { ManualClock } from "../testing/manual-clock.js";
 import { WorkerLoop } from "./worker.js";
 
 function loopOf(run: (signal: AbortSignal) => Promise<void>, intervalMs = 1000) {

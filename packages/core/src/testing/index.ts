@@ -1,0 +1,2 @@
+/** What the tests of all packages need. */
+export * from "./manual-clock.js";
