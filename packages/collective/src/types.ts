@@ -175,13 +175,17 @@ export interface ChunkHeader {
 }
 
 /** The local store of chunks that a storage node keeps. */
+/** A buffer of at least so many bytes to read into; undefined: the store makes one. */
+export type BufferFor = (bytes: number) => Uint8Array | undefined;
+
 export interface ChunkStore {
   /** Resolves when the chunk is on disk for good. The bytes must match `header.id`. */
   put(header: ChunkHeader, pieces: readonly Uint8Array[]): Promise<void>;
   /**
    * Verified on the way out. `MESH_CHUNK_NOT_FOUND`, or `MESH_CHUNK_MISMATCH` when it is damaged.
+   * With `bufferFor` the bytes may lie in the buffer that it gave, which is in use until then.
    */
-  get(id: ChunkId): Promise<{ header: ChunkHeader; bytes: Uint8Array }>;
+  get(id: ChunkId, bufferFor?: BufferFor): Promise<{ header: ChunkHeader; bytes: Uint8Array }>;
   has(id: ChunkId): boolean;
   delete(ids: readonly ChunkId[]): Promise<void>;
   /** Ids after `after` in ascending order, at most `limit`. */

@@ -20,8 +20,11 @@ export interface Disk {
 }
 
 export interface DiskFile {
-  /** Reads up to `length` bytes; fewer at the end of the file. */
-  read(position: number, length: number): Promise<Uint8Array>;
+  /**
+   * Reads up to `length` bytes; fewer at the end of the file. With `into`, of at least `length`
+   * bytes, the answer may be a view of it: then nobody may use it until the promise has settled.
+   */
+  read(position: number, length: number, into?: Uint8Array): Promise<Uint8Array>;
   /** Writes all the pieces one after the other from `position`. */
   write(position: number, pieces: readonly Uint8Array[]): Promise<void>;
   /** Returns when everything written so far would survive a loss of power. */

@@ -63,9 +63,11 @@ export interface LinkStream {
   readonly readable: AsyncIterable<Uint8Array>;
   /**
    * Resolves when the peer's credit allowed the bytes and the channel took them; pieces may be of
-   * any size. The bytes must not be changed afterwards.
+   * any size. The bytes must not be changed afterwards, unless `copiesWrites` is true.
    */
   write(bytes: Uint8Array): Promise<void>;
+  /** True: the bytes may be changed once `write` has resolved. */
+  readonly copiesWrites?: boolean;
   /** No more bytes will be written. */
   end(): void;
   /** `code` and `message` reach the peer as a `QWormholeError` with `remoteCode`. */

@@ -68,6 +68,11 @@ export class Outbox {
     this.#pacer = pacer.hasLimits ? pacer : undefined;
   }
 
+  /** Whether a stream's bytes may be used again when they were produced. */
+  get copiesWrites(): boolean {
+    return this.#channel.copiesWrites === true;
+  }
+
   /** Bytes of frames that wait here; streams hold their own. */
   get queuedBytes(): number {
     let bytes = 0;

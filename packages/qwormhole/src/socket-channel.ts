@@ -49,6 +49,11 @@ export class SocketChannel implements Channel {
     });
   }
 
+  /** TLS encrypts in the call, or keeps a copy. */
+  get copiesWrites(): boolean {
+    return this.kind === "tls";
+  }
+
   get bufferedBytes(): number {
     return this.#socket.writableLength;
   }
@@ -80,7 +85,8 @@ export class SocketChannel implements Channel {
    * of cork.
    */
   #writeTls(pieces: readonly Uint8Array[]): boolean {
-    const bytes = pieces.length === 1 ? this.#single(pieces[0]) : this.#gathered(pieces);
+    const isAlone = pieces.length === 1 && this.#writesUnderWay === 0;
+    const bytes = isAlone ? this.#single(pieces[0]) : this.#gathered(pieces);
     this.#writesUnderWay++;
     this.#socket.write(bytes, this.#onWritten);
     return false;

@@ -97,6 +97,10 @@ export class StreamCore implements LinkStream, FrameSource {
     return this.#pendingBytes;
   }
 
+  get copiesWrites(): boolean {
+    return this.#host.outbox.copiesWrites;
+  }
+
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     if (this.#error !== undefined) this.#controller.abort(this.#error);

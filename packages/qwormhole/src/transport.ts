@@ -22,6 +22,8 @@ export interface Channel {
   readonly binding: Uint8Array;
   /** The peer's certificate chain as DER, leaf first; empty without TLS. */
   readonly peerCertificates: readonly Uint8Array[];
+  /** True: what was given to `write` may be used again at once, for nothing refers to it. */
+  readonly copiesWrites?: boolean;
   /** Queues the pieces in order. False: wait for `onDrain` before writing much more. */
   write(pieces: readonly Uint8Array[]): boolean;
   /** Bytes that were written and are not yet with the operating system. */

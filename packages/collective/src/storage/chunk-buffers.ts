@@ -1,12 +1,16 @@
 /**
- * Buffers of one chunk each that are used again and again while chunks arrive. Fresh ones would be
- * zeroed by the system and collected as garbage a thousand times a second. When nobody sends, none
+ * Buffers of one chunk each that are used again and again while chunks come and go. Fresh ones would be
+ * zeroed by the system and collected as garbage a thousand times a second. When nobody does, none
  * is kept. How many are out is bounded by the budgets of those who take them.
  */
 import { limits } from "@hearthmesh/core";
+import { RECORD_HEAD_BYTES_MAX } from "./pack-format.js";
 
 /** Free buffers that are kept while a transfer runs. */
 const FREE_MAX = 2 * limits.TRANSFER_CHUNKS_IN_FLIGHT_MAX;
+/** Below this a chunk is not worth a whole buffer. */
+export const BUFFERED_BYTES_MIN = limits.CHUNK_BYTES_MAX / 16;
+const BUFFER_BYTES = limits.CHUNK_BYTES_MAX + RECORD_HEAD_BYTES_MAX;
 
 export class ChunkBuffers {
   #free: Uint8Array[] = [];
@@ -22,9 +26,9 @@ export class ChunkBuffers {
     if (this.#transfers === 0) this.#free = [];
   }
 
-  /** `CHUNK_BYTES_MAX` bytes of any content. */
+  /** Room for the largest chunk with what the disk has in front of it; of any content. */
   take(): Uint8Array {
-    return this.#free.pop() ?? Buffer.allocUnsafeSlow(limits.CHUNK_BYTES_MAX);
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
   }
 
   /** Nobody may use the buffer any more. */

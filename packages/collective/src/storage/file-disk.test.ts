@@ -25,6 +25,10 @@ describe("the real disk", () => {
     expect(await file.sizeBytes()).toBe(3005);
     expect(Buffer.from(await file.read(5, 3000))).toEqual(Buffer.concat(pieces));
     expect((await file.read(3000, 100)).length).toBe(5);
+    const into = Buffer.alloc(4000, 9);
+    const read = await file.read(3000, 100, into);
+    expect([read.buffer, read.length]).toEqual([into.buffer, 5]);
+    expect(Buffer.from(read)).toEqual(Buffer.concat(pieces.slice(2995)));
     await file.truncate(10);
     expect(await file.sizeBytes()).toBe(10);
     await file.close();

@@ -58,7 +58,8 @@ export function fileDisk(rootDirectory: string): Disk {
 
 function fileOf(handle: FileHandle, path: string): DiskFile {
   return {
-    read: (position, length) => guard("read", path, () => readAll(handle, position, length)),
+    read: (position, length, into) =>
+      guard("read", path, () => readAll(handle, position, length, into)),
     write: (position, pieces) => guard("write", path, () => writeAll(handle, position, pieces)),
     sync: () => guard("sync", path, () => handle.datasync()),
     truncate: (sizeBytes) => guard("truncate", path, () => handle.truncate(sizeBytes)),
@@ -67,8 +68,13 @@ function fileOf(handle: FileHandle, path: string): DiskFile {
   };
 }
 
-async function readAll(handle: FileHandle, position: number, length: number): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafeSlow(length);
+async function readAll(
+  handle: FileHandle,
+  position: number,
+  length: number,
+  into?: Uint8Array,
+): Promise<Uint8Array> {
+  const bytes = into ?? Buffer.allocUnsafeSlow(length);
   let done = 0;
   while (done < length) {
     const { bytesRead } = await handle.read(bytes, done, length - done, position + done);

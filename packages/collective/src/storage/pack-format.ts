@@ -23,6 +23,7 @@ export const CHUNK_ID_BYTES = 32;
 export const SALT_BYTES = 8;
 /** A SPIFFE id has at most 2,048 bytes (SPIFFE-ID, section 2.3). */
 export const OWNER_BYTES_MAX = 2048;
+export const RECORD_HEAD_BYTES_MAX = RECORD_HEAD_BYTES_MIN + OWNER_BYTES_MAX;
 export const RECORD_MAGIC = Buffer.from("HMR\x01", "latin1");
 
 const PACK_MAGIC = Buffer.from("HMPACK\0", "latin1");

@@ -24,7 +24,7 @@ import {
   type Random,
   systemRandom,
 } from "@hearthmesh/core";
-import type { ChunkHeader, ChunkStore, StorageReport } from "../types.js";
+import type { BufferFor, ChunkHeader, ChunkStore, StorageReport } from "../types.js";
 import { chunkIdOf } from "./blake3.js";
 import { ByteBudget } from "./byte-budget.js";
 import type { Location } from "./chunk-index.js";
@@ -170,9 +170,12 @@ export class PackStore implements ChunkStore {
    * `MESH_CHUNK_NOT_FOUND`; `MESH_CHUNK_MISMATCH` when the chunk is damaged, which then is no
    * longer there; `MESH_DISK_FAILED` when the disk does not give it, which another call may change.
    */
-  async get(id: ChunkId): Promise<{ header: ChunkHeader; bytes: Uint8Array }> {
+  async get(
+    id: ChunkId,
+    bufferFor?: BufferFor,
+  ): Promise<{ header: ChunkHeader; bytes: Uint8Array }> {
     this.#assertOpen();
-    const record = await this.#read(idBytes(id));
+    const record = await this.#read(idBytes(id), bufferFor);
     return { header: chunkHeaderOf(record.head), bytes: record.payload };
   }
 
@@ -269,14 +272,14 @@ export class PackStore implements ChunkStore {
     await secondLook.atChunks((id) => this.#read(id));
   }
 
-  async #read(id: Buffer): Promise<StoredRecord> {
+  async #read(id: Buffer, bufferFor?: BufferFor): Promise<StoredRecord> {
     const { files, table, log } = this.#parts;
     const location = table.locate(id);
     if (location === undefined) throw new MeshError("MESH_CHUNK_NOT_FOUND");
     const salt = table.packs.get(location.pack)?.salt ?? Buffer.alloc(0);
     let record: StoredRecord | undefined;
     try {
-      record = await readRecord(files, id, location, salt);
+      record = await readRecord(files, id, location, salt, bufferFor);
     } catch (error) {
       this.#condemn(id, location, error);
       throw error;

@@ -161,6 +161,26 @@ function byteCases(check: Check): void {
     await pair.close();
   });
 
+  check("keeps no reference to what was written, where it says so", async (fixture) => {
+    const pair = await connectPair(fixture);
+    const { channel } = pair.dialer;
+    if (channel.copiesWrites === true) {
+      let total = 0;
+      // All but the first are written while another one is still under way.
+      for (const sizes of [[9000], [70_000], [5, 300_000], [40_000, 3], [1]]) {
+        const pieces = sizes.map((size) => {
+          total += size;
+          return patternBytes(size, total - size);
+        });
+        channel.write(pieces);
+        for (const piece of pieces) piece.fill(0);
+      }
+      await pair.listener.waitForBytes(total);
+      equal(pair.listener.digest(), expectedBytes(total));
+    }
+    await pair.close();
+  });
+
   check("does not hand on later changes of what was received", async (fixture) => {
     const pair = await connectPair(fixture);
     pair.dialer.channel.write([patternBytes(2000)]);
