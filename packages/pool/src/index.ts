@@ -130,7 +130,7 @@ export type {
   RingBenchRow,
   RingInspection,
 } from "./runtime/ring-inspection.js";
-export { type Replanned, type RingHealth, sharesOf, type Unloaded } from "./runtime/ring-upkeep.js";
+export type { Replanned, RingHealth, Unloaded } from "./runtime/ring-upkeep.js";
 export { type SliceCandidates, sliceCandidates } from "./sampling/candidates.js";
 export { candidatesNeeded, Sampler } from "./sampling/sampler.js";
 export { StopTexts } from "./sampling/stop-texts.js";

@@ -6,7 +6,12 @@
 
 import type { ServerOptions as HttpsOptions } from "node:https";
 import { errorFields, limits, MeshError } from "@hearthmesh/core";
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import Fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerOptions,
+} from "fastify";
 import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import { TraceSource, traceIdOf } from "../mesh/trace-context.js";
 import type { HttpMetrics } from "../metrics/http-metrics.js";
@@ -50,9 +55,6 @@ interface RequestState {
 
 export function buildApp(options: AppOptions): FastifyInstance {
   const app = makeFastify(options);
-  // The fastify-type-provider-zod pair: requests are checked, answers reduced, by the contracts.
-  app.setValidatorCompiler(validatorCompiler);
-  app.setSerializerCompiler(serializerCompiler);
   app.removeContentTypeParser("text/plain");
   const states = new WeakMap<FastifyRequest, RequestState>();
   refuseRoutesWithoutPolicy(app);
@@ -70,6 +72,18 @@ export function buildApp(options: AppOptions): FastifyInstance {
   return app;
 }
 
+type SchemaController = NonNullable<FastifyServerOptions["schemaController"]>;
+type Compilers = NonNullable<SchemaController["compilersFactory"]>;
+
+/**
+ * The fastify-type-provider-zod pair: requests are checked, answers reduced, by the contracts. Given
+ * at the start, so that the framework does not load those of its own, whose types these have not.
+ */
+const contractCompilers = {
+  buildValidator: () => validatorCompiler,
+  buildSerializer: () => serializerCompiler,
+} as unknown as Compilers;
+
 function makeFastify(options: AppOptions): FastifyInstance {
   const { tls, services } = options;
   const ids = new DrawnIds(services.random, 6);
@@ -84,6 +98,7 @@ function makeFastify(options: AppOptions): FastifyInstance {
     requestTimeout: options.requestMsMax ?? 0,
     genReqId: () => ids.next(),
     requestIdHeader: false,
+    schemaController: { compilersFactory: contractCompilers },
     routerOptions: { maxParamLength: limits.INVITE_TEXT_BYTES_MAX },
     forceCloseConnections: "idle",
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {

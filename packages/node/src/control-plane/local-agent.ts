@@ -1,6 +1,6 @@
 /** The node of this machine as the control plane uses it: found by its home, asked on loopback. */
 import { connect, type Socket } from "node:net";
-import { ApiClient, type ApiClientOptions } from "@hearthmesh/client";
+import { ApiClient, type ApiClientOptions } from "@hearthmesh/client/enrolment";
 import { type RunningNode, readRunningNode } from "@hearthmesh/client/running-node";
 import { type Clock, MeshError } from "@hearthmesh/core";
 import type { ControlPlaneAgent, JobAnswer } from "@hearthmesh/gateway/control-plane";

@@ -19,4 +19,5 @@ export {
   readDigest,
 } from "./ring-agreement.js";
 export { ringOf } from "./ring-of.js";
+export { sharesOf } from "./ring-shares.js";
 export { ringTopologyName, ringTopologyOf } from "./ring-topology.js";

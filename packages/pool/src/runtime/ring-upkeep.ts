@@ -4,6 +4,7 @@
  * again works. The healer asks for it; nothing here happens by itself.
  */
 import { type Clock, MeshError, type NodeId } from "@hearthmesh/core";
+import { sharesOf } from "../membership/ring-shares.js";
 import type { GenerateRequest } from "../ring/generation.js";
 import type { EngineProcesses } from "./engine-processes.js";
 import type { AgentMembers } from "./ports.js";
@@ -144,13 +145,6 @@ export class RingUpkeep {
     if (leader === undefined) throw notLoaded();
     return leader;
   }
-}
-
-/** Who holds what: two plans with the same are one. */
-export function sharesOf({ members }: Pick<EpochPlan, "members">): string {
-  const share = ({ name, columns }: EpochPlan["members"][number]) =>
-    `${name} (columns ${columns.from} to ${columns.to - 1})`;
-  return members.map(share).join(", ");
 }
 
 function notLoaded(): MeshError {

@@ -4,7 +4,7 @@
  */
 import type { CoordinatorView, NodeInfo } from "@hearthmesh/collective";
 import type { Fact, Subject } from "@hearthmesh/healing";
-import { countText, factOf } from "./fact-of.js";
+import { countText, factOf, numberText } from "./fact-of.js";
 import { CORRUPT_CHUNKS_MIN } from "./limits.js";
 import { keepersOf } from "./storage-disks-monitor.js";
 
@@ -35,7 +35,7 @@ function factAbout(node: NodeInfo, isSetAside: boolean): Fact {
   if (corruptLastDay === undefined && !isTooMany)
     return tell("unknown", `${name} does not tell when chunks were damaged`);
   const found = `${countText(corrupt, "chunk")} of ${name} were found damaged within a day`;
-  const text = `${found}, of ${chunkCount.toLocaleString("en-US")} (mark: ${CORRUPT_CHUNKS_MIN})`;
+  const text = `${found}, of ${numberText(chunkCount)} (mark: ${CORRUPT_CHUNKS_MIN})`;
   return tell(isTooMany ? "ill" : "well", text + seenText(node));
 }
 

@@ -24,9 +24,17 @@ export function percentText(share: number): string {
   return `${Math.round(share * 100)} %`;
 }
 
+/**
+ * "412", "12,345"; of a whole number. By hand, because `toLocaleString` reads 5 MB of tables about
+ * languages, which stay in memory.
+ */
+export function numberText(count: number): string {
+  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
 /** "1 chunk", "412 chunks". */
 export function countText(count: number, word: string): string {
-  return `${count.toLocaleString("en-US")} ${word}${count === 1 ? "" : "s"}`;
+  return `${numberText(count)} ${word}${count === 1 ? "" : "s"}`;
 }
 
 /** "b", "b and c", "b, c and d". */

@@ -5,7 +5,8 @@
  */
 import { type Clock, isMeshError } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
-import { type Replanned, type RingHealth, sharesOf } from "@hearthmesh/pool";
+import type { Replanned, RingHealth } from "@hearthmesh/pool";
+import { sharesOf } from "@hearthmesh/pool/membership";
 import type { AiUpkeep } from "../../ai/ai-upkeep.js";
 import { awayOf, type RingPeer } from "./rings-monitor.js";
 

@@ -8,7 +8,7 @@
  */
 import type { CoordinatorView, NodeInfo, ReplicationState } from "@hearthmesh/collective";
 import type { Fact, Subject } from "@hearthmesh/healing";
-import { countText, factOf, namesText, timeText } from "./fact-of.js";
+import { countText, factOf, namesText, numberText, timeText } from "./fact-of.js";
 
 const WHOLE: Subject = { type: "replicas", id: "member", name: "the member's data" };
 
@@ -66,7 +66,7 @@ function keeperFact(
 function missingText(replication: ReplicationState): string {
   const { chunks, underReplicated, unavailable, failed } = replication;
   if (underReplicated === 0) return `all ${countText(chunks, "chunk")} have their copies`;
-  const lacking = `${countText(underReplicated, "chunk")} of ${chunks.toLocaleString("en-US")}`;
+  const lacking = `${countText(underReplicated, "chunk")} of ${numberText(chunks)}`;
   const nowhere = unavailable === 0 ? "" : `, ${countText(unavailable, "chunk")} have none`;
   const refused = failed === 0 ? "" : `, ${countText(failed, "chunk")} could not be copied`;
   return `${lacking} lack a copy${nowhere}${refused}`;
