@@ -17,8 +17,8 @@ const NAMES = ["first", "second", "taken-over"] as const;
 const LEADER = "second";
 let pool: AiPool<(typeof NAMES)[number]>;
 
-/** So slow, as they say, that all of them together are faster than two. */
-const BYTES_PER_SECOND = 2e6;
+/** So slow, as they say, that all of them together are faster than two, however late links are. */
+const BYTES_PER_SECOND = 1e4;
 const THREADS = 1;
 const SPLIT = { placement: "T" };
 
@@ -84,7 +84,10 @@ describe("a member whose engine has been taken over", () => {
       expect(text).toBe(whole);
       if (IN_THE_MIDDLE.includes(deed)) expect(timings?.epochs).toBeGreaterThan(1);
       expect(logOf().slice(logged)).toMatch(/taken-over/);
-      expect(membersOf(await pool.ring(LEADER))).toEqual(["first", "second"]);
+      const members = membersOf(await pool.ring(LEADER));
+      expect(members).not.toContain("taken-over");
+      // Whom it accused may rest for a minute too.
+      if (deed !== "blames") expect(members).toEqual(["first", "second"]);
       // The next answer does not even begin with it.
       const next = await pool.tell(LEADER, SPLIT);
       expect(next).toMatchObject({ text: whole, timings: { epochs: 1 } });

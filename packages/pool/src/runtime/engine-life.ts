@@ -35,7 +35,7 @@ export interface EngineLife {
   readonly reason: string | undefined;
 }
 
-export interface EngineEnd {
+interface EngineEnd {
   /** "the worker ended with SIGKILL". */
   readonly how: string;
   readonly atMs: number;

@@ -23,7 +23,7 @@ export interface ShedMemoryOptions {
   readonly clock: Clock;
 }
 
-export interface ModelMemory {
+interface ModelMemory {
   unloadResting(restedMsMin: number): Promise<readonly Unloaded[]>;
   /** Bytes that this node holds for rings of other nodes. */
   foreignBytes(): number;
