@@ -193,6 +193,11 @@ describe.skipIf(missing !== undefined)(
         for (const name of ["node-a", "node-c"]) {
           await logged(name, /"nodeName":"node-b","msg":"a node is left"/);
         }
+        // A note, for whoever looks into the history afterwards.
+        await logged(
+          "node-a",
+          /"reason":"blocked: Nothing to mend.*"msg":"node-b has left in order"/,
+        );
         await compose("start", "node-b");
         await allSeeAll();
       },
