@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { HEALTH_UNKNOWN, type HealthEvent, nextCheckMs, stepHealth } from "./health-machine.js";
+import { HEALTH_FAILURES_MAX } from "./limits.js";
 import { parseService } from "./service-definition.js";
 import { openServiceHealth, type ServiceProber } from "./service-health.js";
 import { systemServiceProber } from "./service-network.js";
@@ -30,6 +31,8 @@ describe("the health of a service", () => {
         else if (before === undefined) expect(state.health).toBe("unknown");
         else expect(state.health).toBe(before.type === "ok" ? "ok" : "failing");
         if (last !== undefined && last.type !== "ok") expect(state.reason).toBe(last.reason);
+        expect(state.failures).toBeLessThanOrEqual(HEALTH_FAILURES_MAX);
+        if (events.some(({ type }) => type !== "failed")) expect(state.health).not.toBe("unknown");
       }),
     );
   });

@@ -1,5 +1,5 @@
 /**
- * The health of one service, without I/O.
+ * The health of one service or endpoint, without I/O.
  *
  * States: `unknown` (never looked), `ok`, `failing`. Events: a check that went well or not, and a
  * connection of a real request that could not be opened. Rules:
@@ -11,6 +11,11 @@
  * - After a failure that did not decide, and after a request's failure, the next check comes after
  *   `HEALTH_RECHECK_MS`, otherwise after the interval, each with jitter of a tenth, so that the
  *   checks of many services do not fall together.
+ *
+ * Invariants: `ok` has no failures and no reason, `failing` has a reason; `failures` never goes above
+ * `HEALTH_FAILURES_MAX`; what was `ok` or `failing` is never `unknown` again.
+ *
+ * Errors: none. Every event is allowed in every state.
  */
 import { HEALTH_FAILURES_MAX, HEALTH_RECHECK_MS } from "./limits.js";
 

@@ -8,6 +8,8 @@
  *
  * Invariants: `self` and `peers` are there while it is `up` alone, and `self.key` is then the key
  * that this node gave it: an answer of another daemon is none.
+ *
+ * Errors: none. What is answered, or not, while nothing was asked changes nothing.
  */
 import { OVERLAY_SILENT_LOOKS, OVERLAY_START_MS_MAX } from "./limits.js";
 import type { OverlayPeer, OverlayPhase } from "./overlay.js";
