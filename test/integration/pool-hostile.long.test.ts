@@ -1,8 +1,8 @@
 /**
  * A member of a pool whose engine has been taken over, among real daemons: its certificate is good,
- * it is in the plan, and what it sends on the tensor port is false, or nothing. Each time the answer
- * goes on without it in the same stream with the same greedy text, the leader says who it was, and
- * the next answer does not even begin with it.
+ * it is in the plan, and what it sends on the tensor port is false, or nothing. Each time the
+ * answer goes on without it in the same stream with the same greedy text, the leader says who it
+ * was, and the next answer does not even begin with it.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -1,7 +1,7 @@
 /**
- * Loaded into a daemon before anything else (`NODE_OPTIONS=--import=...`): the process of its engine
- * is `hostile-worker.mjs` instead of the product's own. The daemon itself is as it is: its key, its
- * certificate, its links and its place in the plan of a ring are real.
+ * Loaded into a daemon before anything else (`NODE_OPTIONS=--import=...`): the process of its
+ * engine is `hostile-worker.mjs` instead of the product's own. The daemon itself is as it is: its
+ * key, its certificate, its links and its place in the plan of a ring are real.
  *
  * `HOSTILE_DEED_FILE` names a file with the word for what the engine does; see the worker.
  */

@@ -70,7 +70,7 @@ describe("the process of an engine", () => {
     expect(changes).toBeGreaterThan(3);
   });
 
-  it("is silent when it answers nothing and computes nothing, and is ended on request", async () => {
+  it("is silent when it neither answers nor computes, and is ended on request", async () => {
     const one = serve();
     await pass(30);
     expect(state()).toBe("running");

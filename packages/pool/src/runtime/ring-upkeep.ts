@@ -79,7 +79,7 @@ export class RingUpkeep {
     return { before, after, isOther: sharesOf(before) !== sharesOf(after) };
   }
 
-  /** Unloads what this node leads and nobody asked for during so long; the next request loads it. */
+  /** Unloads what this node leads and nobody asked for during so long. A request loads it again. */
   async unloadResting(restedMsMin: number): Promise<readonly Unloaded[]> {
     const { registry, host, clock } = this.#options;
     const unloaded: Unloaded[] = [];

@@ -227,7 +227,7 @@ describe("memory", () => {
     expect(fullBytes - usedBytes()).toBeGreaterThan(8 * 2 ** 20);
   });
 
-  it("of models is told of with its bytes; when none rested and nothing came back, that", async () => {
+  it("of models is told of with its bytes; when nothing came back, that is told", async () => {
     const MIB = 2 ** 20;
     let availableBytes = 100 * MIB;
     const read = async () => ({
