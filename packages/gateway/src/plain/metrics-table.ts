@@ -200,7 +200,7 @@ const process = {
 const mesh = {
   mesh_peers: metric(
     "gauge",
-    "Other nodes of this mesh, by what is believed of them; dead ones until they are back or removed",
+    "Other nodes of this mesh, by what is believed of them; dead until back or removed",
     ["node", "state"],
     'mesh_peers{node="alice-coordinator",state="alive"} 2',
   ),

@@ -144,8 +144,8 @@ export class SupervisedChild {
     const child = spawn(path, [...args()], {
       stdio: ["ignore", "pipe", "pipe"],
       env: { PATH: searchPath },
-      // A Ctrl-C goes to the whole group of the daemon: a child in it would end by itself, look like
-      // a crash, and be started again.
+      // A Ctrl-C goes to the whole group of the daemon: a child in it would end by itself, look
+      // like a crash, and be started again.
       detached: true,
     });
     this.#child = child;
