@@ -28,7 +28,8 @@ export async function refreshHealing() {
   setText(byId("healing-mode"), MODE_WORDS[mode] ?? mode);
   byId("healing-mode").dataset.state = mode === "acting" ? "ok" : "degraded";
   byId("healing-table").hidden = open.length === 0;
-  byId("healing-empty").hidden = open.length > 0;
+  // What is open and leaves all well is a note.
+  byId("healing-empty").hidden = verdict === "ill";
   const blind = monitors.filter((monitor) => monitor.verdict === "unknown").map(({ name }) => name);
   const note = blind.length === 0 ? "" : `Not known, since they cannot see: ${blind.join(", ")}.`;
   setText(
@@ -50,7 +51,8 @@ function makeIncident({ id }) {
   const update = (incident) => {
     setText(title, incident.title);
     setText(seenBy, `${incident.severity}, seen by ${incident.nodeName}`);
-    state.dataset.state = LOOKS[incident.state] ?? "unknown";
+    const look = incident.severity === "info" ? undefined : LOOKS[incident.state];
+    state.dataset.state = look ?? "unknown";
     setText(state, incident.state);
     setText(since, formatAge(incident.openedAtMs));
     setText(remedies, incident.remedies.join(", "));

@@ -59,7 +59,7 @@ describe("HealerMachine", () => {
       traits({ name: "redial", eases: true, verifyWithinMs: 1, rollbackWhen: "ended" }),
     ]);
     driver.say("peer-unreachable", B, "ill");
-    pass(driver, 3_600);
+    pass(driver, 900);
     expect(driver.applied).toHaveLength(1);
     expect(only(driver)).toMatchObject({ state: "open", timings: { decidedMs: 0 } });
     driver.say("peer-unreachable", B, "well");
@@ -75,7 +75,7 @@ describe("HealerMachine", () => {
   it("notes what is no fault, does nothing about it, and never calls for a person", () => {
     const driver = new MachineDriver([traits({ name: "redial", handles: ["node-left"] })]);
     driver.say("node-left", B, "ill");
-    pass(driver, 3_600);
+    pass(driver, 900);
     expect(driver.applied).toEqual([]);
     expect(only(driver)).toMatchObject({ state: "open", severity: "info" });
     expect(only(driver)?.timeline.at(-1)?.text).toMatch(/^Nothing to mend\./);
