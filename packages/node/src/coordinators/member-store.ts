@@ -15,7 +15,6 @@ import {
   type TlsMaterial,
 } from "@hearthmesh/store";
 import type { Config } from "../config/config.js";
-import { EtcdSupervisor } from "../etcd/etcd-supervisor.js";
 import type { OtherCoordinators } from "../etcd/etcd-supervisor-options.js";
 import { ensureStoreCa } from "../etcd/store-ca.js";
 import { chooseEngine, recordEngine, type StoreEngine } from "../etcd/store-choice.js";
@@ -170,6 +169,8 @@ async function openSupervised(
 ): Promise<MemberStore> {
   const { config, record, directions, clock, random, log } = options;
   const { memberId, trustDomain, nodeId, name: nodeName } = record;
+  // Loaded late: a member whose store is embedded starts no etcd.
+  const { EtcdSupervisor } = await import("../etcd/etcd-supervisor.js");
   const ca = await ensureStoreCa(files, { memberId, trustDomain, clock, random });
   let sight: StoreSight = {
     others: () => ({ storeAddresses: directions?.addresses ?? [], aliveNodeIds: [] }),
