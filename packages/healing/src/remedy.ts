@@ -44,8 +44,8 @@ export interface Remedy {
   /** At most so many times within that for one subject. */
   readonly rate: { readonly count: number; readonly windowMs: number };
   /**
-   * It mends nothing, and makes it easier to bear: it holds until the symptom is gone, is taken back
-   * then, and is neither praised nor blamed for the end. `verifyWithinMs` does not apply.
+   * It mends nothing, and makes it easier to bear: it holds until the symptom is gone, is taken
+   * back then, and is neither praised nor blamed for the end. `verifyWithinMs` does not apply.
    */
   readonly eases?: boolean;
   /** What it would do for this symptom, one sentence: shown by a dry run, written when chosen. */

@@ -81,7 +81,7 @@ describe("asking with a hedge", () => {
     expect(made.begun).toHaveLength(1);
   });
 
-  it("waits for those that hang a short delay each, names them, and hears how they end", async () => {
+  it("waits a short delay for each that hangs, names it, and hears how it ends", async () => {
     const made = world();
     const { value, tookMs } = await run(made, ["hangs", "hangs", "well"]);
     expect(value).toEqual({ name: "n2", failed: [], late: ["n0", "n1"] });

@@ -4,7 +4,7 @@
  * the ACM 56, 2013). So some that hang cost a short delay each, and not the answer.
  *
  * Invariants: at most `ASKED_AT_ONCE_MAX` are waited for at a time; none for longer than
- * `ASKED_MS_MAX`; the whole ends within `ASKING_MS_MAX`. Who is still asked when the answer is there
+ * `ASKED_MS_MAX`; the whole ends within `ASKING_MS_MAX`. Who is still asked when the answer comes
  * may end in its own time, and what comes of it is told to `onOverdue`.
  */
 import { type Clock, MeshError } from "@hearthmesh/core";

@@ -168,7 +168,8 @@ function begin(
 function recordOf({ success, uses, score }: RemedyCandidate): string {
   if (uses === 0) return `never used for this before; score ${score.toFixed(2)}`;
   const share = Math.round(success * 100);
-  return `${share} % likely to help after ${uses === 1 ? "one use" : `${uses} uses`}; score ${score.toFixed(2)}`;
+  const used = uses === 1 ? "one use" : `${uses} uses`;
+  return `${share} % likely to help after ${used}; score ${score.toFixed(2)}`;
 }
 
 function onlySay(

@@ -1,7 +1,7 @@
 /**
  * A breaker. Closed: what it stands for may be used. After so many failures in a row it is open: it
- * may not. After `BREAKER_OPEN_MS` it is half open: one use at a time is a test, and closes or opens
- * it again. What counts as a failure, and how many it takes, is said by who holds it.
+ * may not. After `BREAKER_OPEN_MS` it is half open: one use at a time is a test, and closes it or
+ * opens it again. What counts as a failure, and how many it takes, is said by who holds it.
  */
 import { BREAKER_OPEN_MS } from "../limits.js";
 

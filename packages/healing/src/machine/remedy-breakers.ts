@@ -60,7 +60,8 @@ export class RemedyBreakers {
     const whole = this.#whole(remedy);
     if (!mayUse(whole.breaker, nowMs)) {
       const names = whole.failedFor.map((one) => one.subject.name).join(", ");
-      return `it failed for ${names} and helped nobody in between: ${waitText(whole.breaker, nowMs)}`;
+      const wait = waitText(whole.breaker, nowMs);
+      return `it failed for ${names} and helped nobody in between: ${wait}`;
     }
     const { breaker } = this.#one(remedy, subject, nowMs);
     if (mayUse(breaker, nowMs)) return undefined;

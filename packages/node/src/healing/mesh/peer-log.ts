@@ -2,9 +2,9 @@
  * What this node remembers of the others: who lives, who died, and how that came about. Membership
  * forgets the dead after a minute; an incident lasts until the node is back.
  *
- * Without I/O. Invariants: one note for each node; that of a node that left in order is dropped, and
- * that it left is known for `LEFT_TOLD_MS`; at most `PEERS_REMEMBERED_MAX` of the dead are kept, and
- * of those that left. Of a node that was removed nothing is kept. No errors.
+ * Without I/O. Invariants: one note for each node; that of a node that left in order is dropped,
+ * and that it left is known for `LEFT_TOLD_MS`; at most `PEERS_REMEMBERED_MAX` of the dead are
+ * kept, and of those that left. Of a node that was removed nothing is kept. No errors.
  */
 import type { NodeId } from "@hearthmesh/core";
 import type { PeerInfo, PeerState } from "@hearthmesh/membership";
