@@ -59,9 +59,9 @@ export class EventFeed {
   }
 
   /**
-   * Events from now on, or after `lastEventId` as far as they are kept. `MESH_LIMIT` when the owner
-   * has no place left; `MESH_STOPPING` when the feed is closed; `MESH_BAD_REQUEST` for an id that no
-   * feed gave out.
+   * Events from now on, or after `lastEventId` as far as they are kept. `MESH_LIMIT` when the
+   * owner has no place left; `MESH_STOPPING` when the feed is closed; `MESH_BAD_REQUEST` for an id
+   * that no feed gave out.
    */
   open(owner: StreamOwner, lastEventId?: string): EventReader {
     if (this.#isClosed) throw new MeshError("MESH_STOPPING");
