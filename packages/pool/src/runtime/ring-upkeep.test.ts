@@ -57,9 +57,11 @@ describe("a ring at rest", () => {
   it("stays while a request runs, and where another node leads it", async () => {
     const a = pool.add("a", SLOW);
     const b = pool.add("b", SLOW);
+    let underAnAnswer: Promise<readonly unknown[]> | undefined;
     await tell(a, { placement: "T" }, ({ kind }, count) => {
-      if (kind === "text" && count === 3) void a.upkeep.unloadResting(0);
+      if (kind === "text" && count === 3) underAnAnswer = a.upkeep.unloadResting(0);
     });
+    expect(await underAnAnswer).toEqual([]);
     expect(await b.upkeep.unloadResting(0)).toEqual([]);
     expect(b.upkeep.foreignBytes()).toBeGreaterThan(0);
     expect(a.led()).toHaveLength(1);
