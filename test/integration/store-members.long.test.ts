@@ -1,0 +1,230 @@
+/**
+ * Coordinators on real etcd: a leader that is late lets another lead, a member of the store whose
+ * disk is gone comes back, and one that stays dead is replaced by a coordinator that stands by.
+ * All the while keys are set through a coordinator that nothing happens to.
+ */
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type MeshProcess, MeshProcesses, meshOk } from "../../scripts/mesh-processes.mjs";
+
+const hasEtcd = existsSync("/usr/bin/etcd");
+const folder = mkdtempSync(join(tmpdir(), "hearthmesh-store-members-"));
+/** For what takes seconds, on a machine that is ten times slower. */
+const START_MS_MAX = 600_000;
+const FLAGS = ["--store-lease-time", "15s", "--store-member-lost", "15s"];
+const PATIENT = { timeout: 180_000, interval: 500 };
+let member: MeshProcesses;
+
+interface Incident {
+  id: string;
+  kind: string;
+  state: string;
+  subject: { name: string };
+  timeline: { step: string; text: string }[];
+}
+
+async function ask<Answer>(at: MeshProcess, path: string): Promise<Answer> {
+  const answer = await fetch(`${at.httpUrl}${path}`);
+  if (!answer.ok) throw new Error(`${path} answered ${answer.status}`);
+  return (await answer.json()) as Answer;
+}
+
+interface Coordinators {
+  coordinators: { name: string; isLeader: boolean }[];
+}
+
+async function leaderName(at: MeshProcess): Promise<string | undefined> {
+  const answer = await ask<Coordinators>(at, "/api/coordinators").catch(() => undefined);
+  return answer?.coordinators.find(({ isLeader }) => isLeader)?.name;
+}
+
+function named(name: string | undefined): MeshProcess {
+  const found = member.coordinators.find((one) => nameOf(one) === name);
+  if (found === undefined) throw new Error(`${name} is none of the coordinators`);
+  return found;
+}
+
+const nameOf = (one: MeshProcess) =>
+  one === member.coordinator ? "alice-coordinator" : (one.home.split("/").at(-1) ?? "");
+
+async function voters(at: MeshProcess): Promise<string[]> {
+  interface Member {
+    name: string;
+    role: string;
+    health: string;
+  }
+  const path = "/api/store/members";
+  const answer = await ask<{ members: Member[] }>(at, path).catch(() => undefined);
+  const voting = (answer?.members ?? []).filter(
+    ({ role, health }) => role === "voter" && health === "ok",
+  );
+  return voting.map(({ name }) => name).sort();
+}
+
+/** The newest one of this kind that any of those that run knows. */
+async function incident(at: MeshProcess, kind: string): Promise<Incident | undefined> {
+  const path = `/api/healing/incidents?kind=${kind}`;
+  const { incidents } = await ask<{ incidents: { id: string }[] }>(at, path);
+  const [newest] = incidents;
+  if (newest === undefined) return undefined;
+  return (await ask<{ incident: Incident }>(at, `/api/healing/incidents/${newest.id}`)).incident;
+}
+
+const textOf = (told: Incident | undefined) =>
+  (told?.timeline ?? []).map(({ text }) => text).join("\n");
+
+/** Sets one key after the other through this coordinator until it is told to end. */
+function writing(through: () => MeshProcess, prefix: string) {
+  let isOver = false;
+  let refused = 0;
+  const set: string[] = [];
+  const run = (async () => {
+    for (let count = 0; !isOver; count++) {
+      const key = `${prefix}/${count}`;
+      const put = { method: "PUT", body: String(count) };
+      // One that was not taken is tried again: a reader must find it in the end.
+      for (;;) {
+        const url = `${through().httpUrl}/api/kv/${key}`;
+        const answer = await fetch(url, put).catch(() => undefined);
+        if (answer?.ok || isOver) break;
+        refused++;
+        await sleep(100);
+      }
+      if (isOver) break;
+      set.push(key);
+      await sleep(100);
+    }
+  })();
+  return {
+    end: async (): Promise<string[]> => {
+      isOver = true;
+      await run;
+      expect(set.length).toBeGreaterThan(refused);
+      return set;
+    },
+  };
+}
+
+async function expectSet(at: MeshProcess, keys: readonly string[]): Promise<void> {
+  expect(keys.length).toBeGreaterThan(0);
+  for (const key of keys) {
+    // A machine that is busy may let a request wait for too long.
+    const value = async () => (await fetch(`${at.httpUrl}/api/kv/${key}`)).text();
+    await expect.poll(value, PATIENT).toBe(key.split("/").at(-1));
+  }
+}
+
+/** Who leads, and another one whose etcd votes, once three do. */
+async function roles(): Promise<{ leader: MeshProcess; victim: MeshProcess }> {
+  const { coordinator } = member;
+  await expect.poll(() => voters(coordinator), PATIENT).toHaveLength(3);
+  await expect.poll(() => leaderName(coordinator), PATIENT).toBeDefined();
+  const leader = named(await leaderName(coordinator));
+  const voting = await voters(coordinator);
+  return { leader, victim: named(voting.find((name) => named(name) !== leader)) };
+}
+
+/** The process stands still most of the time, as on a machine that swaps. */
+function stalling(victim: MeshProcess) {
+  let isOver = false;
+  const run = (async () => {
+    while (!isOver) {
+      victim.child?.kill("SIGSTOP");
+      await sleep(1_600);
+      victim.child?.kill("SIGCONT");
+      await sleep(500);
+    }
+  })();
+  return {
+    end: async () => {
+      isOver = true;
+      await run;
+    },
+  };
+}
+
+describe.skipIf(!hasEtcd)("coordinators on etcd", () => {
+  beforeAll(async () => {
+    member = await MeshProcesses.start({
+      ...{ folder, storageNodes: 0, coordinators: 4, store: "etcd" },
+      coordinatorExtra: FLAGS,
+    });
+  }, START_MS_MAX);
+
+  afterAll(async () => {
+    await member?.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("three of them vote", { timeout: START_MS_MAX }, async () => {
+    await expect.poll(() => voters(member.coordinator), PATIENT).toHaveLength(3);
+  });
+
+  it("another one leads when the leader is late, and keys are set meanwhile", {
+    timeout: START_MS_MAX,
+  }, async () => {
+    const before = await leaderName(member.coordinator);
+    const late = named(before);
+    const other = member.coordinators.find((one) => one !== late) as MeshProcess;
+    const keys = writing(() => other, "late");
+    const stall = stalling(late);
+    try {
+      const isOther = async () => {
+        const name = await leaderName(other);
+        return name !== undefined && name !== before;
+      };
+      await expect.poll(isOther, PATIENT).toBe(true);
+    } finally {
+      await stall.end();
+    }
+    await expectSet(other, await keys.end());
+    const state = async () => (await incident(late, "leader-struggling"))?.state;
+    await expect.poll(state, PATIENT).toBe("mended");
+    const told = textOf(await incident(late, "leader-struggling"));
+    expect(told).toMatch(/timers are late by \d+ ms/);
+    expect(told).toMatch(/gave the lead of epoch \d+ back/);
+    expect(told).toMatch(/ leads, by epoch \d+/);
+    // It is in the history of the whole member.
+    const known = async () => (await incident(other, "leader-struggling"))?.state;
+    await expect.poll(known, PATIENT).toBe("mended");
+  });
+
+  it("one whose disk is gone gets all data again", { timeout: START_MS_MAX }, async () => {
+    const { leader: other, victim } = await roles();
+    const keys = writing(() => other, "disk");
+    await victim.kill();
+    rmSync(join(victim.home, "etcd"), { recursive: true, force: true });
+    victim.start();
+    await victim.ready();
+    await expect.poll(() => voters(other), PATIENT).toHaveLength(3);
+    await expectSet(victim, await keys.end());
+  });
+
+  it("one that stays dead is replaced by a coordinator that stands by", {
+    timeout: START_MS_MAX,
+  }, async () => {
+    const { leader: other, victim } = await roles();
+    const keys = writing(() => other, "dead");
+    await victim.kill();
+    const state = async () => (await incident(other, "store-member-lost"))?.state;
+    await expect
+      .poll(async () => (await voters(other)).includes(nameOf(victim)), PATIENT)
+      .toBe(false);
+    await expect.poll(() => voters(other), PATIENT).toHaveLength(3);
+    expect(await voters(other)).not.toContain(nameOf(victim));
+    await expectSet(other, await keys.end());
+    await expect.poll(state, PATIENT).toMatch(/mended|passed/);
+    const told = await incident(other, "store-member-lost");
+    expect(told?.subject.name).toBe(`the etcd of ${nameOf(victim)}`);
+    expect(textOf(told)).toMatch(/was taken out; 3 vote, of 3 before/);
+    const page = await meshOk(other.home, ["heal", "explain", told?.id ?? ""]);
+    expect(page).toContain(`the etcd of ${nameOf(victim)}`);
+    // It stands by when it comes back: three vote already.
+    victim.start();
+    await victim.ready();
+    expect(await voters(other)).toHaveLength(3);
+  });
+});
