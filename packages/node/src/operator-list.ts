@@ -1,6 +1,6 @@
 /**
- * A list that an operator has put on this node, such as its services, in one file. A damaged file is
- * `MESH_STORE_CORRUPT`: nothing else knows what was in it.
+ * A list that an operator has put on this node, such as its services, in one file. A damaged file
+ * is `MESH_STORE_CORRUPT`: nothing else knows what was in it.
  */
 import { readIfThere, writePrivate } from "@hearthmesh/client/private-files";
 import { MeshError } from "@hearthmesh/core";

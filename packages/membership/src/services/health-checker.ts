@@ -1,6 +1,6 @@
 /**
- * Looks after what this node offers, its services and its endpoints, each in turn; `health-machine.ts`
- * says when, this performs it.
+ * Looks after what this node offers, its services and its endpoints, each in turn;
+ * `health-machine.ts` says when, this performs it.
  */
 import type { Clock, Logger, Random, Startable, Timer } from "@hearthmesh/core";
 import {

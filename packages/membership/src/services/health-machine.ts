@@ -12,8 +12,8 @@
  *   `HEALTH_RECHECK_MS`, otherwise after the interval, each with jitter of a tenth, so that the
  *   checks of many services do not fall together.
  *
- * Invariants: `ok` has no failures and no reason, `failing` has a reason; `failures` never goes above
- * `HEALTH_FAILURES_MAX`; what was `ok` or `failing` is never `unknown` again.
+ * Invariants: `ok` has no failures and no reason, `failing` has a reason; `failures` never goes
+ * above `HEALTH_FAILURES_MAX`; what was `ok` or `failing` is never `unknown` again.
  *
  * Errors: none. Every event is allowed in every state.
  */

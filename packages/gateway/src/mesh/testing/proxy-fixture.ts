@@ -12,8 +12,8 @@ import {
   openServiceHealth,
   ServiceAccess,
   type ServiceDefinition,
-  type ServiceInput,
   type ServiceHealth,
+  type ServiceInput,
   ServiceRegistry,
   systemServiceProber,
 } from "@hearthmesh/membership";
