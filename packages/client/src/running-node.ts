@@ -20,7 +20,7 @@ export function runningNodePath(home: string): string {
 export async function readRunningNode(home: string): Promise<RunningNode | undefined> {
   let content: Partial<RunningNode>;
   try {
-    content = JSON.parse((await readIfThere(runningNodePath(home))) ?? "{}");
+    content = JSON.parse((await readIfThere(runningNodePath(home))) ?? "null") ?? {};
   } catch {
     return undefined;
   }
