@@ -90,7 +90,7 @@ describe("the process of an engine", () => {
     }
     expect(state()).toBe("running");
     for (let second = 0; second < 500; second++) {
-      cpu += 900;
+      cpu = (cpu ?? 0) + 900;
       await pass(1);
     }
     expect(state()).toBe("silent");
