@@ -1,7 +1,7 @@
 /**
- * Buffers of one chunk each that are used again and again while chunks come and go. Fresh ones would be
- * zeroed by the system and collected as garbage a thousand times a second. When nobody does, none
- * is kept. How many are out is bounded by the budgets of those who take them.
+ * Buffers of one chunk each that are used again and again while chunks come and go. Fresh ones
+ * would be zeroed by the system and collected as garbage a thousand times a second. Without a
+ * transfer none is kept. How many are out is bounded by those who take them.
  */
 import { limits } from "@hearthmesh/core";
 import { RECORD_HEAD_BYTES_MAX } from "./pack-format.js";

@@ -70,7 +70,7 @@ const forwards = ids.map((id) =>
 const expected = [forwards, forwards.toReversed()];
 
 describe("chunks that go out", () => {
-  it("lie in two buffers of each stream in turn, where the channel keeps none of the bytes", async () => {
+  it("lie in two buffers for each stream, where the channel keeps nothing", async () => {
     const { given, answers } = await served(true, limits.CHUNK_BYTES_MAX);
     expect(answers).toEqual(expected);
     expect(given.size).toBeLessThanOrEqual(4);
