@@ -6,6 +6,7 @@ import { silentLogger, systemRandom } from "@hearthmesh/core";
 import { ManualClock } from "@hearthmesh/core/testing";
 import { type Fact, healingLimits, type Remedy } from "@hearthmesh/healing";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { GatesKeeper } from "./gates-keeper.js";
 import { HealingPart } from "./healing-part.js";
 import { KnowledgeFile } from "./knowledge-file.js";
 import type { NodeKnowledge } from "./knowledge-records.js";
@@ -108,4 +109,18 @@ it("writes nothing before it has read what the last run kept", async () => {
   await until(() => applied.length > 0);
   await never.stop();
   expect((await file.load()).gates).toEqual(kept);
+});
+
+it("keeps what a remedy says of itself", () => {
+  const knowledge = new KnowledgeFile(join(home, "healing.json"));
+  const gates = () => ({ v: 1, usesAtMs: [], rates: [], subjects: [], remedies: [] }) as const;
+  const keeper = new GatesKeeper({ knowledge, clock, log: silentLogger, gates });
+  const full: Remedy = {
+    ...remedy,
+    ...{ eases: true, rollbackWhen: "ended" as const },
+    rollback: async () => ({ did: "hung up" }),
+  };
+  const guarded = keeper.guarded(full);
+  expect(Object.keys(guarded).sort()).toEqual(Object.keys(full).sort());
+  expect(guarded).toMatchObject({ eases: true, rollbackWhen: "ended", rate: full.rate, cost: 0.1 });
 });

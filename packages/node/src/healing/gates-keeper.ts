@@ -50,9 +50,10 @@ export class GatesKeeper {
 
   /** The same remedy; its use is written down first. */
   guarded(remedy: Remedy): Remedy {
-    const { name, handles, cost, risk, verifyWithinMs, rate, rollbackWhen } = remedy;
+    const { name, handles, cost, risk, verifyWithinMs, rate, rollbackWhen, eases } = remedy;
     return {
       ...{ name, handles, cost, risk, verifyWithinMs, rate },
+      ...(eases === undefined ? {} : { eases }),
       ...(rollbackWhen === undefined ? {} : { rollbackWhen }),
       describe: (symptom) => remedy.describe(symptom),
       blockedBy: (symptom) => remedy.blockedBy(symptom),
