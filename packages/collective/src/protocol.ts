@@ -189,9 +189,9 @@ export interface FileRecallRequest {
 export const DAMAGED_CHUNKS_PER_REPORT_MAX = 8;
 
 /**
- * `file.damaged`: a storage node gave back chunks whose hash does not match, or said that its copies
- * are damaged. The ticket proves that the caller could read them there. Nothing is believed: the
- * coordinator reads them itself.
+ * `file.damaged`: a storage node gave back chunks whose hash does not match, or said that its
+ * copies are damaged. The ticket proves that the caller could read them there. Nothing is believed:
+ * the coordinator reads them itself.
  */
 export interface FileDamagedRequest {
   ticket: SignedTicket;

@@ -1,202 +1,37 @@
 /** Coordinator, storage nodes and client as they ship, over links in memory. */
-import { randomBytes } from "node:crypto";
-import { type ChunkId, type MemberId, type Random, silentLogger } from "@hearthmesh/core";
-import { ManualClock, turns } from "@hearthmesh/core/testing";
-import type { Link } from "@hearthmesh/qwormhole";
-import { memoryStore } from "@hearthmesh/store";
+
+import type { ManualClock } from "@hearthmesh/core/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { FileClient } from "../client/file-client.js";
-import type { FileOpenResponse } from "../protocol.js";
-import { NodeAgent } from "../storage/node-agent.js";
-import { openPackStore, type PackStore } from "../storage/pack-store.js";
+import type { FileClient } from "../client/file-client.js";
+import type { PackStore } from "../storage/pack-store.js";
 import { replicaSet } from "../storage/placement.js";
-import { Scrubber } from "../storage/scrubber.js";
-import { StorageNode } from "../storage/storage-node.js";
-import { FaultyDisk } from "../testing/faulty-disk.js";
-import { type Machine, TestMesh } from "../testing/test-mesh.js";
-import { Coordinator } from "./coordinator.js";
-import { DEFAULT_INTERVALS } from "./coordinator-options.js";
-import { GrantPolicy, testPrincipal } from "./testing/grant-policy.js";
+import type { Machine } from "../testing/test-mesh.js";
+import type { Coordinator } from "./coordinator.js";
+import { testPrincipal } from "./testing/grant-policy.js";
+import { GRACE_MS, MIB, once, RealMember, type RealNode, until } from "./testing/real-member.js";
 import { bytesOf } from "./testing/world.js";
 
-const MIB = 1 << 20;
-const GRACE_MS = 10_000;
-const random: Random = { bytes: (length) => randomBytes(length), float: () => 0.5 };
-const log = silentLogger;
-
-interface RealNode {
-  readonly machine: Machine;
-  readonly disk: FaultyDisk;
-  readonly scrubber: Scrubber;
-  readonly chunks: PackStore;
-  readonly agent: NodeAgent;
-  link: Link | undefined;
-}
-
+let member: RealMember;
 let clock: ManualClock;
-let mesh: TestMesh;
 let coordinator: Coordinator;
 let home: Machine;
 let nodes: RealNode[];
 let client: FileClient;
 
-async function addNode(): Promise<RealNode> {
-  const machine = mesh.machine(`node-${nodes.length + 1}`);
-  const disk = new FaultyDisk();
-  const chunks = await openPackStore({
-    disk: disk.process(),
-    clock,
-    log,
-    capacityBytes: 1 << 30,
-    reserveBytes: 0,
-    onDamaged: (id) => scrubber.damaged(id),
-  });
-  const busy = () => false;
-  const shared = { chunkStore: chunks, disk: disk.process(), clock, random, log, busy };
-  const scrubber: Scrubber = new Scrubber(shared);
-  const node = new StorageNode({
-    nodeId: machine.nodeId,
-    chunkStore: chunks,
-    scrub: scrubber,
-    clock,
-    log,
-    dial: (source) => dialNode(machine, source.nodeId),
-  });
-  await mesh.listen(machine, node.handlers);
-  const real: RealNode = {
-    machine,
-    disk,
-    scrubber,
-    chunks,
-    link: undefined,
-    agent: new NodeAgent({
-      dialCoordinator: async () => {
-        real.link = await mesh.dial(machine, home, node.handlers);
-        return real.link;
-      },
-      describe: () => ({
-        roles: ["storage"],
-        site: "home",
-        addresses: [`${machine.name}:1`],
-        version: "test",
-      }),
-      report: () => chunks.report(),
-      onRegistered: (_response, registration) => node.setRegistration(registration),
-      ...{ clock, random, log },
-    }),
-  };
-  nodes.push(real);
-  await real.agent.start();
-  await until(() => isOnline(real));
-  return real;
-}
-
-async function dialNode(from: Machine, nodeId: string): Promise<Link> {
-  const target = nodes.find((one) => one.machine.nodeId === nodeId);
-  if (target === undefined || target.agent.state.phase !== "online") throw new Error("it is away");
-  return mesh.dial(from, target.machine);
-}
-
-function isOnline(node: RealNode): boolean {
-  return coordinator
-    .nodes()
-    .some((one) => one.nodeId === node.machine.nodeId && one.state !== "offline");
-}
-
-/** What is waited for needs no time, only turns: real promises behind real streams. */
-async function until(holds: () => boolean): Promise<void> {
-  for (let round = 0; round < 500 && !holds(); round++) await turns(2);
-  expect(holds()).toBe(true);
-}
-
-async function run(worker: string): Promise<void> {
-  await coordinator
-    .workers()
-    .find((one) => one.name === worker)
-    ?.runOnce();
-}
-
-async function read(path: string): Promise<Buffer> {
-  const pieces: Uint8Array[] = [];
-  for await (const piece of (await client.read(path)).stream) pieces.push(piece);
-  return Buffer.concat(pieces);
-}
-
-function infoOf(node: RealNode) {
-  return coordinator.nodes().find(({ nodeId }) => nodeId === node.machine.nodeId);
-}
-
-/** Asks this node before all others. */
-function clientThatPrefers({ machine }: RealNode): FileClient {
-  const principal = testPrincipal("coordinator", "home", home.nodeId);
-  return new FileClient({
-    coordinator: {
-      call: async (method, header, body) => {
-        const options = { holder: home.nodeId };
-        return coordinator.call(principal, method, header, body, options);
-      },
-    },
-    links: { linkTo: (node) => dialNode(home, node.nodeId) },
-    // A reader on a machine that keeps chunks reads its own copies.
-    self: machine.nodeId,
-    ...{ clock, random, log },
-  });
-}
-
-async function* once(bytes: Uint8Array) {
-  yield bytes;
-}
-
-function allChunks(): Set<string> {
-  return new Set(nodes.flatMap((node) => node.chunks.list(undefined, 10_000)));
-}
+const run = (worker: string) => member.run(worker);
+const read = (path: string) => member.read(path, client);
+const allChunks = () => member.allChunks();
+const isOnline = (node: RealNode) => member.isOnline(node);
+const addNode = () => member.addNode();
+const dialNode = (from: Machine, nodeId: string) => member.dialNode(from, nodeId);
 
 beforeEach(async () => {
-  clock = new ManualClock();
-  mesh = new TestMesh();
-  nodes = [];
-  home = mesh.machine("home", "coordinator");
-  const policy = new GrantPolicy();
-  const principal = testPrincipal("coordinator", "home", home.nodeId);
-  policy.grant(principal, "/:read+write+delete");
-  const never = {
-    scrubMs: 1e9,
-    repairMs: 1e9,
-    settleMs: 1e9,
-    queueMs: 1e9,
-    garbageMs: 1e9,
-    uploadsMs: 1e9,
-  };
-  coordinator = new Coordinator({
-    store: memoryStore({ clock }),
-    access: policy,
-    sign: (bytes) => home.identity.sign(bytes),
-    publicKeyDer: home.identity.publicKey,
-    nodeId: home.nodeId,
-    memberId: "alice" as MemberId,
-    ...{ clock, random, log },
-    epoch: 1,
-    coordinatorSecret: randomBytes(32),
-    intervals: { ...DEFAULT_INTERVALS, ...never, garbageGraceMs: GRACE_MS, walkPauseMs: 0 },
-  });
-  await coordinator.start();
-  await mesh.listen(home, coordinator.handlers(), (link) => coordinator.attach(link));
-  for (let count = 0; count < 3; count++) await addNode();
-  client = new FileClient({
-    coordinator: {
-      call: (method, header, body) => coordinator.call(principal, method, header, body),
-    },
-    links: { linkTo: (node) => dialNode(home, node.nodeId) },
-    self: home.nodeId,
-    ...{ clock, random, log },
-  });
+  member = await RealMember.start();
+  ({ clock, coordinator, nodes, home } = member);
+  client = member.client();
 });
 
-afterEach(async () => {
-  await coordinator.stop();
-  await Promise.all(nodes.map((node) => node.agent.stop()));
-  await mesh.close();
-});
+afterEach(() => member.stop());
 
 describe("files on real storage nodes", () => {
   it("come back as they were written, small and large, while a node is away", async () => {
@@ -286,104 +121,6 @@ describe("a chunk whose bits have flipped", () => {
     await running;
     expect(scrub?.inspect().lastError?.message).toContain(away.machine.name);
     await Promise.all(nodes.map((node) => node.scrubber.stop()));
-  });
-});
-
-describe("a node that gives wrong bytes and says that all is well", () => {
-  let liar: RealNode;
-  /** Chunks that it gives wrong; each is one that it has. */
-  let wrong: Set<ChunkId>;
-
-  beforeEach(async () => {
-    for (let at = 0; at < 8; at++) await client.write(`/f${at}`, once(bytesOf(5000, at)));
-    liar = nodes[0] as RealNode;
-    await until(() => nodes.every((node) => node.chunks.list(undefined, 100).length === 8));
-    wrong = new Set(liar.chunks.list(undefined, 100).slice(0, 4));
-    const { get, put } = liar.chunks;
-    liar.chunks.get = async (id) => {
-      const found = await get.call(liar.chunks, id);
-      return wrong.has(id) ? { ...found, bytes: Buffer.alloc(found.bytes.length) } : found;
-    };
-    // What is written anew lies elsewhere on its disk.
-    liar.chunks.put = async (header, pieces) => {
-      await put.call(liar.chunks, header, pieces);
-      wrong.delete(header.id);
-    };
-  });
-
-  const seen = () => infoOf(liar)?.damageSeen;
-  const worker = () => coordinator.workers().find(({ name }) => name === "damage");
-  const queue = () => worker()?.inspect().queue ?? 0;
-
-  /** Until its copies were all read: which replica is read is up to the reader. */
-  async function readAll(): Promise<void> {
-    for (let at = 0; at < 8; at++) {
-      expect((await read(`/f${at}`)).equals(bytesOf(5000, at))).toBe(true);
-    }
-  }
-
-  it("is found out by readers, which get the right bytes, and has its copies replaced", async () => {
-    client = clientThatPrefers(liar);
-    await readAll();
-    await until(() => queue() === 4);
-    expect(seen()).toBeUndefined();
-    await run("damage");
-    expect(seen()).toEqual({ chunks: 4, wrong: 4 });
-    expect(infoOf(liar)?.storage).toMatchObject({ corruptChunks: 0 });
-    expect(wrong.size).toBe(0);
-    for (const node of nodes) expect(node.chunks.list(undefined, 100)).toHaveLength(8);
-  });
-
-  it("keeps its copy as long as there are not enough whole ones elsewhere", async () => {
-    const [id] = [...wrong];
-    if (id === undefined) throw new Error("it has none");
-    client = clientThatPrefers(liar);
-    await readAll();
-    await until(() => queue() === 4);
-    await nodes[2]?.chunks.delete([id]);
-    await run("damage");
-    expect(liar.chunks.has(id)).toBe(true);
-    expect(wrong).toEqual(new Set([id]));
-  });
-
-  it("is not framed by what a reader says, nor by one without the right to read", async () => {
-    const principal = testPrincipal("coordinator", "home", home.nodeId);
-    const good = nodes[1] as RealNode;
-    const opened = await coordinator.call(principal, "file.open", { path: "/f1" });
-    const { ticket, chunks } = opened.header as FileOpenResponse;
-    const ids = chunks.map(({ id }) => id);
-    const report = (header: object, options = {}) =>
-      coordinator.call(principal, "file.damaged", header, undefined, options);
-    const { nodeId } = good.machine;
-    const others = [...wrong].filter((id) => !ids.includes(id)).slice(0, 1);
-    const refused = { code: "MESH_TICKET_INVALID" };
-    await expect(report({ ticket, nodeId, ids: others })).rejects.toMatchObject(refused);
-    const stranger = { holder: liar.machine.nodeId };
-    await expect(report({ ticket, nodeId, ids }, stranger)).rejects.toMatchObject(refused);
-    expect((await report({ ticket, nodeId, ids })).header).toEqual({ taken: 1 });
-    expect((await report({ ticket, nodeId, ids })).header).toEqual({ taken: 0 });
-    await run("damage");
-    expect(infoOf(good)?.damageSeen).toBeUndefined();
-    expect(good.chunks.list(undefined, 100)).toHaveLength(8);
-    const many = Array.from({ length: 20 }, () => report({ ticket, nodeId, ids }));
-    const codes = (await Promise.allSettled(many)).map((one) =>
-      one.status === "rejected" ? one.reason.code : "taken",
-    );
-    expect(codes).toContain("MESH_LIMIT");
-  });
-
-  it("is found out by a node that copies from it", async () => {
-    const [id] = [...wrong];
-    if (id === undefined) throw new Error("it has none");
-    await nodes[1]?.chunks.delete([id]);
-    // Each order begins with another source.
-    for (let at = 0; at < 4 && queue() === 0; at++) {
-      await run("repair");
-      if (queue() === 0) await nodes[1]?.chunks.delete([id]);
-    }
-    await run("damage");
-    expect(seen()).toEqual({ chunks: 1, wrong: 1 });
-    expect(nodes[1]?.chunks.has(id)).toBe(true);
   });
 });
 

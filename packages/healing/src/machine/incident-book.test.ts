@@ -30,7 +30,7 @@ describe("the book of incidents", () => {
     expect(all[0]?.id).toBe(incident(1_999, "noisy").id);
   });
 
-  it("gives those of its own room, however many others tell, and those who tell little theirs", () => {
+  it("gives its own ones room, and those of others who tell little", () => {
     const book = new IncidentBook("self");
     const own = INCIDENTS_KEPT_MAX - INCIDENTS_OF_OTHERS_MAX;
     for (let number = 0; number < own; number++) book.put(incident(number, "self", "mended"));

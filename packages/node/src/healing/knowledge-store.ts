@@ -127,7 +127,7 @@ export class MemberKnowledge implements NodeKnowledge {
     }
   }
 
-  /** Whose incident it is that another coordinator wrote is not known here: as good as an own one. */
+  /** Whose it is that another coordinator wrote is not known here: as good as an own one. */
   #spare(keys: readonly string[]): string[] {
     const { nodeId: selfId } = this.#options;
     const kept = keys.map((id) => ({ id, nodeId: this.#nodeOf.get(id) ?? selfId }));
