@@ -57,7 +57,8 @@ async function answersOf(
   const answers: { id: ChunkId; isWhole: boolean; code: string | undefined }[] = [];
   for await (const { header, pieces } of readMessages<ChunkGetResult>(Readable.from(written))) {
     const isWhole = Buffer.concat(pieces).equals(Buffer.alloc(sizeBytes, ids.indexOf(header.id)));
-    answers.push({ id: header.id, isWhole, code: header.error?.code });
+    const { code } = (header.error ?? {}) as { code?: string };
+    answers.push({ id: header.id, isWhole, code });
   }
   return answers;
 }

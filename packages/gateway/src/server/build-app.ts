@@ -76,8 +76,9 @@ type SchemaController = NonNullable<FastifyServerOptions["schemaController"]>;
 type Compilers = NonNullable<SchemaController["compilersFactory"]>;
 
 /**
- * The fastify-type-provider-zod pair: requests are checked, answers reduced, by the contracts. Given
- * at the start, so that the framework does not load those of its own, whose types these have not.
+ * The fastify-type-provider-zod pair: requests are checked, answers reduced, by the contracts.
+ * Given at the start, so that the framework does not load those of its own, whose types these
+ * have not.
  */
 const contractCompilers = {
   buildValidator: () => validatorCompiler,

@@ -252,7 +252,7 @@ describe("finding nodes elsewhere", () => {
 
   it("stops at once while views are exchanged with a node that does not answer", async () => {
     const { clock, node } = world();
-    node(9, { ip: "192.168.1.9" });
+    node(9);
     let isAsked = false;
     const first = node(1, {
       beacon: { enabled: false },
