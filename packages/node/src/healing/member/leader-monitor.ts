@@ -2,14 +2,14 @@
 import type { LeadershipState } from "@hearthmesh/collective";
 import type { Fact } from "@hearthmesh/healing";
 import { factOf } from "./fact-of.js";
-import { LEADER_LAG_MS, STORE_SLOW_MS } from "./limits.js";
+import { LEADER_LAG_LOOKS, LEADER_LAG_MS, STORE_SLOW_MS } from "./limits.js";
 
 export interface LeaderSight {
   readonly nodeId: string;
   readonly nodeName: string;
   /** Median time of a probe of the store; undefined: not measured yet. */
   readonly storeMs: number | undefined;
-  /** How late timers fire on this node; undefined: not measured. */
+  /** How late timers fired on this node within the last looks; undefined: not measured. */
   readonly lagMs: number | undefined;
   /** Coordinators that are there besides this one. */
   readonly others: number;
@@ -49,4 +49,15 @@ export function notLeadingFacts(
   if (leader.nodeId === nodeId) return [];
   const text = `${leader.data.name} leads, by epoch ${leader.epoch}`;
   return [factOf("leader-struggling", subject, "well", text)];
+}
+
+/** A machine that swaps stands still every few seconds: between is no sign that it is well. */
+export class RecentLags {
+  #lags: number[] = [];
+
+  /** With the one of this look: the worst of the last looks. */
+  add(lagMs: number | undefined): number | undefined {
+    if (lagMs !== undefined) this.#lags = [...this.#lags, lagMs].slice(-LEADER_LAG_LOOKS);
+    return this.#lags.length === 0 ? undefined : Math.max(...this.#lags);
+  }
 }

@@ -36,6 +36,8 @@ export const STORE_SLOW_PROBES = 3;
 export const STORE_SLOW_MS = 1_000;
 /** Above this, the event loop of the leading coordinator is too late for it to lead well. */
 export const LEADER_LAG_MS = 1_000;
+/** The worst lag of so many looks counts: each is about a second. */
+export const LEADER_LAG_LOOKS = 5;
 /** Who stepped down stands again after this many lease times. */
 export const STEP_DOWN_LEASES = 4;
 

@@ -21,7 +21,7 @@ import { corruptionFacts } from "./corruption-monitor.js";
 import { evacuateDisk } from "./evacuate-disk.js";
 import { HomeDiskMonitor } from "./home-disk.js";
 import { layoutFacts } from "./layout-monitor.js";
-import { leaderFacts, notLeadingFacts } from "./leader-monitor.js";
+import { leaderFacts, notLeadingFacts, RecentLags } from "./leader-monitor.js";
 import { type LeadingMember, leadingMember } from "./leading-member.js";
 import { quarantineNode } from "./quarantine-node.js";
 import { rePlanPool } from "./re-plan-pool.js";
@@ -120,9 +120,10 @@ function storeHealing({ deps, member, ground, here }: Shared): HealingList {
   const probe = () => probeStore(store, `${nodeId}/healing`);
   const probes = new StoreProbeMonitor({ clock, probe });
   const self = { nodeId, nodeName };
+  const lags = new RecentLags();
   const leaderLook = (): Fact[] => {
     if (member.view() === undefined) return notLeadingFacts(leadership.state, self);
-    const { lagP99Ms: lagMs } = meter.window() ?? {};
+    const lagMs = lags.add(meter.window()?.lagP99Ms);
     return leaderFacts({ ...self, storeMs: probes.latencyMs, lagMs, others: here().length });
   };
   const monitors: Monitor[] = [probes, { name: "leader", look: async () => leaderLook() }];

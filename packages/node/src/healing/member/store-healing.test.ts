@@ -8,7 +8,7 @@ import { ElectedLeadership } from "../../coordinators/member-leadership.js";
 import { MEMBER_LOST_MS } from "../../etcd/limits.js";
 import type { StoreMemberView, SupervisorStatus } from "../../etcd/supervisor-status.js";
 import { probeStore } from "../../store-probe.js";
-import { leaderFacts, notLeadingFacts } from "./leader-monitor.js";
+import { leaderFacts, notLeadingFacts, RecentLags } from "./leader-monitor.js";
 import type { LeadingMember } from "./leading-member.js";
 import { reopenStore } from "./reopen-store.js";
 import { replaceStoreMember } from "./replace-store-member.js";
@@ -215,6 +215,14 @@ describe("a leader that struggles", () => {
     ["has not measured", { storeMs: undefined, lagMs: undefined }, "unknown"],
   ])("%s", (_text, change, verdict) => {
     expect(leaderFacts({ ...sight, ...change })[0]?.verdict).toBe(verdict);
+  });
+
+  it("is late for as long as it stands still now and then", () => {
+    const lags = new RecentLags();
+    expect(lags.add(undefined)).toBeUndefined();
+    expect([10, 1_500, 10, 10, 10, 10, 10].map((lag) => lags.add(lag))).toEqual([
+      ...[10, 1_500, 1_500, 1_500, 1_500, 1_500, 10],
+    ]);
   });
 
   it("is over when another one leads, and unknown in between", () => {
