@@ -5,5 +5,4 @@ import { setFlagsFromString } from "node:v8";
 setFlagsFromString("--max-semi-space-size=4");
 setFlagsFromString("--semi-space-growth-factor=1");
 setFlagsFromString("--no-parallel-scavenge");
-setFlagsFromString("--optimize-for-size");
 await import("../dist/main.js");

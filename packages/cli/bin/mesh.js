@@ -7,6 +7,4 @@ setFlagsFromString("--max-semi-space-size=4");
 setFlagsFromString("--semi-space-growth-factor=1");
 // So few bytes are collected faster by one thread than several threads are woken.
 setFlagsFromString("--no-parallel-scavenge");
-// The heap then grows by a third between collections instead of up to fourfold.
-setFlagsFromString("--optimize-for-size");
 await import("../dist/main.js");

@@ -1,6 +1,6 @@
 import { type Cli, note } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { loadResident } from "../daemon.js";
+import { loadNode } from "../daemon.js";
 import { daemonFlags, withDaemonOptions } from "../daemon-options.js";
 import { readCode } from "../input.js";
 
@@ -17,7 +17,7 @@ export function joinCommand(cli: Cli): MeshCommand {
     async (argument: string, options: Record<string, unknown>) => {
       const invite = await readCode(cli, argument);
       const flags = daemonFlags(options);
-      const { joinMember, runDaemon } = await loadResident();
+      const { joinMember, runDaemon } = await loadNode();
       const { env, cwd } = cli;
       const name = typeof options.name === "string" ? options.name : undefined;
       await joinMember({ invite, name, flags, env, cwd });

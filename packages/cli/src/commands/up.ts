@@ -1,6 +1,6 @@
 import type { Cli } from "../cli.js";
 import { MeshCommand } from "../command.js";
-import { loadResident } from "../daemon.js";
+import { loadNode } from "../daemon.js";
 import { daemonFlags, withDaemonOptions } from "../daemon-options.js";
 
 export function upCommand(cli: Cli): MeshCommand {
@@ -12,7 +12,7 @@ export function upCommand(cli: Cli): MeshCommand {
       "mesh up --home ~/second-node --port-base 100",
     );
   return withDaemonOptions(command).action(async (options: Record<string, unknown>) => {
-    const { runDaemon } = await loadResident();
+    const { runDaemon } = await loadNode();
     await runDaemon({ flags: daemonFlags(options), env: cli.env, cwd: cli.cwd });
   });
 }
@@ -23,7 +23,7 @@ export function startCommand(cli: Cli): MeshCommand {
     .description("the same as up, for a node of a pool: it writes its log to agent.log")
     .withExamples("mesh start", "mesh start --peer 192.168.1.10:9000");
   return withDaemonOptions(command).action(async (options: Record<string, unknown>) => {
-    const { runDaemon } = await loadResident();
+    const { runDaemon } = await loadNode();
     const flags = daemonFlags(options);
     await runDaemon({ flags, env: cli.env, cwd: cli.cwd, logName: "agent" });
   });
