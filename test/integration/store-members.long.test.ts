@@ -1,6 +1,7 @@
 /**
- * Coordinators on real etcd: a member of the store whose disk is gone comes back, and one that stays
- * dead is replaced by a coordinator that stands by. All the while keys are set through a coordinator that nothing happens to.
+ * Coordinators on real etcd: a member of the store whose disk is gone comes back, and one that
+ * stays dead is replaced by a coordinator that stands by. All the while keys are set through a
+ * coordinator that nothing happens to.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
