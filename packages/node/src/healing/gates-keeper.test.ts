@@ -94,33 +94,19 @@ it("keeps the budget over daemons that are killed", async () => {
 });
 
 it("writes nothing before it has read what the last run kept", async () => {
-  const file = new KnowledgeFile(join(home, "healing.json"));
-  const kept = { v: 1, usesAtMs: [clock.nowMs()], rates: [], subjects: [], remedies: [] } as const;
-  await file.saveGates(kept);
+  let written = 0;
   const never = part({
-    ...{ load: () => new Promise(() => undefined) },
+    load: () => new Promise(() => undefined),
     saveIncident: async () => undefined,
     saveRemedy: async () => undefined,
     saveSettings: async () => undefined,
-    saveGates: () => expect.fail("it was not read yet"),
+    saveGates: async () => {
+      written++;
+    },
   });
   await never.start();
   // A store that does not answer holds remedies up for half a second.
   await until(() => applied.length > 0);
   await never.stop();
-  expect((await file.load()).gates).toEqual(kept);
-});
-
-it("keeps what a remedy says of itself", () => {
-  const knowledge = new KnowledgeFile(join(home, "healing.json"));
-  const gates = () => ({ v: 1, usesAtMs: [], rates: [], subjects: [], remedies: [] }) as const;
-  const keeper = new GatesKeeper({ knowledge, clock, log: silentLogger, gates });
-  const full: Remedy = {
-    ...remedy,
-    ...{ eases: true, rollbackWhen: "ended" as const },
-    rollback: async () => ({ did: "hung up" }),
-  };
-  const guarded = keeper.guarded(full);
-  expect(Object.keys(guarded).sort()).toEqual(Object.keys(full).sort());
-  expect(guarded).toMatchObject({ eases: true, rollbackWhen: "ended", rate: full.rate, cost: 0.1 });
+  expect(written).toBe(0);
 });
