@@ -110,3 +110,17 @@ it("writes nothing before it has read what the last run kept", async () => {
   await never.stop();
   expect(written).toBe(0);
 });
+
+it("keeps what a remedy says of itself", () => {
+  const knowledge = new KnowledgeFile(join(home, "healing.json"));
+  const gates = () => ({ v: 1, usesAtMs: [], rates: [], subjects: [], remedies: [] }) as const;
+  const keeper = new GatesKeeper({ knowledge, clock, log: silentLogger, gates });
+  const full: Remedy = {
+    ...remedy,
+    ...{ eases: true, rollbackWhen: "ended" as const },
+    rollback: async () => ({ did: "hung up" }),
+  };
+  const guarded = keeper.guarded(full);
+  expect(Object.keys(guarded).sort()).toEqual(Object.keys(full).sort());
+  expect(guarded).toMatchObject({ eases: true, rollbackWhen: "ended", rate: full.rate, cost: 0.1 });
+});
