@@ -28,6 +28,8 @@ export const PROCESS_SELF_START_MS = 3_000;
 
 /** Time between two samples of the delay of the event loop. */
 export const LOOP_SAMPLE_MS = 50;
+/** Of one window, which is a second long where somebody looks each second. */
+export const LOOP_SAMPLES_MAX = 1_200;
 /** The shortest time that is judged. */
 export const LOOP_WINDOW_MS = 1_000;
 /** A window in which a timer came later than this was slow. */

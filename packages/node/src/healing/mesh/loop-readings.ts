@@ -1,7 +1,7 @@
-/** How late the event loop was, and who kept it: perf_hooks and the CPU time of the process. */
-import { type IntervalHistogram, monitorEventLoopDelay, performance } from "node:perf_hooks";
-import type { Clock } from "@hearthmesh/core";
-import { LOOP_SAMPLE_MS, LOOP_WINDOW_MS } from "./limits.js";
+/** How late the event loop was, and who kept it: a timer's lateness and the process's CPU time. */
+import { performance } from "node:perf_hooks";
+import type { Clock, Timer } from "@hearthmesh/core";
+import { LOOP_SAMPLE_MS, LOOP_SAMPLES_MAX, LOOP_WINDOW_MS } from "./limits.js";
 
 export interface LoopWindow {
   readonly durationMs: number;
@@ -14,10 +14,17 @@ export interface LoopWindow {
   readonly busyPart: number;
 }
 
-/** Measures while somebody wants it: from the first `begin` to the last `end`. */
+/**
+ * Measures while somebody wants it: from the first `begin` to the last `end`. A timer of its own,
+ * not `monitorEventLoopDelay`: that one forgets the moment before when it is reset, and so the very
+ * pause that the reader of a window has just woken from.
+ */
 export class LoopMeter {
   readonly #clock: Clock;
-  #histogram: IntervalHistogram | undefined;
+  #timer: Timer | undefined;
+  #dueMs = 0;
+  /** How late each sample of this window was; in milliseconds. */
+  #lateMs: number[] = [];
   #users = 0;
   #sinceMs = 0;
   #cpu = process.cpuUsage();
@@ -30,30 +37,29 @@ export class LoopMeter {
 
   begin(): void {
     if (this.#users++ > 0) return;
-    this.#histogram = monitorEventLoopDelay({ resolution: LOOP_SAMPLE_MS });
-    this.#histogram.enable();
+    this.#arm();
     this.#mark();
   }
 
   end(): void {
     if (--this.#users > 0) return;
-    this.#histogram?.disable();
-    this.#histogram = undefined;
+    this.#timer?.cancel();
+    this.#timer = undefined;
     this.#last = undefined;
   }
 
   /** The last whole window; undefined before there was one. */
   window(): LoopWindow | undefined {
-    const histogram = this.#histogram;
-    const durationMs = this.#clock.monotonicMs() - this.#sinceMs;
-    if (histogram === undefined || durationMs < LOOP_WINDOW_MS) return this.#last;
+    const nowMs = this.#clock.monotonicMs();
+    const durationMs = nowMs - this.#sinceMs;
+    if (this.#timer === undefined || durationMs < LOOP_WINDOW_MS) return this.#last;
     const { user, system } = process.cpuUsage(this.#cpu);
-    // The histogram counts the time between two samples, of which the interval itself is no delay.
-    const lateMs = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - LOOP_SAMPLE_MS);
+    // The sample that is due now has not come yet, and is as late already.
+    const lateMs = [...this.#lateMs, Math.max(0, nowMs - this.#dueMs)].sort((a, b) => a - b);
     this.#last = {
       durationMs,
-      lagP99Ms: histogram.count === 0 ? 0 : lateMs(histogram.percentile(99)),
-      lagMaxMs: histogram.count === 0 ? 0 : lateMs(histogram.max),
+      lagP99Ms: lateMs[Math.ceil(lateMs.length * 0.99) - 1] ?? 0,
+      lagMaxMs: lateMs.at(-1) ?? 0,
       cpuPart: (user + system) / 1_000 / durationMs,
       busyPart: performance.eventLoopUtilization(this.#use).utilization,
     };
@@ -61,9 +67,20 @@ export class LoopMeter {
     return this.#last;
   }
 
+  #arm(): void {
+    this.#dueMs = this.#clock.monotonicMs() + LOOP_SAMPLE_MS;
+    this.#timer = this.#clock.setTimeout(() => {
+      if (this.#lateMs.length >= LOOP_SAMPLES_MAX) this.#lateMs.shift();
+      this.#lateMs.push(Math.max(0, this.#clock.monotonicMs() - this.#dueMs));
+      this.#arm();
+    }, LOOP_SAMPLE_MS);
+  }
+
   #mark(): void {
-    this.#histogram?.reset();
+    this.#lateMs = [];
     this.#sinceMs = this.#clock.monotonicMs();
+    // What a late sample has been counted with is not counted again when it comes.
+    this.#dueMs = Math.max(this.#dueMs, this.#sinceMs);
     this.#cpu = process.cpuUsage();
     this.#use = performance.eventLoopUtilization();
   }
