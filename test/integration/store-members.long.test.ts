@@ -4,14 +4,15 @@
  * coordinator that nothing happens to.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { whyNoEtcd } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type MeshProcess, MeshProcesses } from "../../scripts/mesh-processes.mjs";
 
-const hasEtcd = existsSync("/usr/bin/etcd");
+const missing = whyNoEtcd();
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-store-members-"));
 /** For what takes seconds, on a machine that is ten times slower. */
 const START_MS_MAX = 600_000;
@@ -129,7 +130,9 @@ async function startAgain(one: MeshProcess): Promise<void> {
   }
 }
 
-describe.skipIf(!hasEtcd)("coordinators on etcd", () => {
+const name = "coordinators on etcd";
+
+describe.skipIf(missing !== undefined)(missing ? `${name} (${missing})` : name, () => {
   beforeAll(async () => {
     member = await MeshProcesses.start({
       ...{ folder, storageNodes: 0, coordinators: 4, store: "etcd" },

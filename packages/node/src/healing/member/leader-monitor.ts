@@ -21,10 +21,11 @@ export function leaderFacts({ nodeId, nodeName, storeMs, lagMs, others }: Leader
     return [factOf("leader-struggling", subject, "unknown", "nothing was measured yet")];
   }
   const isSlow = (storeMs ?? 0) > STORE_SLOW_MS || (lagMs ?? 0) > LEADER_LAG_MS;
-  const text = (ms: number | undefined) => (ms === undefined ? "unknown" : `${Math.round(ms)} ms`);
-  const measured =
-    `a key takes ${text(storeMs)} (mark: ${STORE_SLOW_MS} ms), timers are late by ` +
-    `${text(lagMs)} (mark: ${LEADER_LAG_MS} ms)`;
+  const key =
+    storeMs === undefined ? "no time of a key is known" : `a key takes ${rounded(storeMs)}`;
+  const lag =
+    lagMs === undefined ? "no lateness of timers" : `timers are late by ${rounded(lagMs)}`;
+  const measured = `${key} (mark: ${STORE_SLOW_MS} ms), ${lag} (mark: ${LEADER_LAG_MS} ms)`;
   const there =
     others === 0
       ? "no other coordinator is there"
@@ -35,6 +36,8 @@ export function leaderFacts({ nodeId, nodeName, storeMs, lagMs, others }: Leader
   const verdict = isSlow && others > 0 ? "ill" : "well";
   return [factOf("leader-struggling", subject, verdict, `${measured}; ${there}`, values)];
 }
+
+const rounded = (ms: number) => `${Math.round(ms)} ms`;
 
 /** Of a coordinator that does not lead: the end of what was said while it did. */
 export function notLeadingFacts(
