@@ -37,7 +37,8 @@ function service(name: string): Service {
 
 describe("the compose file of the deployment guide", () => {
   it("is the project, the containers and the network that its commands name", () => {
-    expect(file.name).toBe("x0tta6bl4");
+    // The project is named after its folder: docker-compose 1.29 refuses a file that has a name.
+    expect(file).not.toHaveProperty("name");
     expect(file.networks).toEqual({ mesh: { name: "x0tta6bl4_mesh" } });
     expect([...services.keys()]).toEqual([...NODES, "prometheus", "grafana"]);
     for (const [name, one] of services) {
