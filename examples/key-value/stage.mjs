@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { freePortBase, MeshProcess, meshOk } from "../../scripts/mesh-processes.mjs";
+import { freePortBase } from "../../scripts/free-ports.mjs";
+import { MeshProcess, meshOk } from "../../scripts/mesh-processes.mjs";
 
 /** For one line of output or one end; only a broken example needs it all. */
 const PATIENCE_MS = 20_000;

@@ -86,8 +86,10 @@ describe("a member whose engine has been taken over", () => {
       expect(logOf().slice(logged)).toMatch(/taken-over/);
       const members = membersOf(await pool.ring(LEADER));
       expect(members).not.toContain("taken-over");
-      // Whom it accused may rest for a minute too.
-      if (deed !== "blames") expect(members).toEqual(["first", "second"]);
+      // Whom it accused, or kept from answering in time, may rest for a minute too.
+      if (!["blames", "silent", "mute"].includes(deed))
+        expect(members).toEqual(["first", "second"]);
+      expect(members.length).toBeGreaterThan(0);
       // The next answer does not even begin with it.
       const next = await pool.tell(LEADER, SPLIT);
       expect(next).toMatchObject({ text: whole, timings: { epochs: 1 } });
