@@ -34,7 +34,7 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await member.close();
-  await rm(directory, { recursive: true });
+  await rm(directory, { recursive: true, maxRetries: 5 });
 });
 
 async function load() {
