@@ -14,7 +14,7 @@ const copied = async (first) => {
 };
 
 /** More of them in a row meet the healer's budget of remedies in ten minutes, as they should. */
-const RUNS_PER_MESH = 15;
+const RUNS_PER_MESH = 10;
 
 export async function measureReplicas({ runs, say }) {
   const samples = [];

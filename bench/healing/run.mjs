@@ -22,7 +22,7 @@
  * - partition: the cable of a node is out for 8 s; outside: from the moment that it is back until
  *   all four see each other.
  * - replicas: SIGKILL of a storage node, which is declared lost after 5 s here instead of 15 min;
- *   outside: from the declaration until the first chunk has been copied. A new mesh after 15 runs:
+ *   outside: from the declaration until the first chunk has been copied. A new mesh after 10 runs:
  *   more in a row meet the healer's budget of remedies.
  *
  * The exit status is 1 when a measurement failed, not when a mark was missed.
