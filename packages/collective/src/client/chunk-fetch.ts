@@ -33,6 +33,8 @@ interface Refused {
   readonly error: MeshError;
   /** The node gave bytes as if they were the chunk's, and they are not. */
   readonly isWrong?: true;
+  /** The bytes are the chunk's. Whoever made the file named it with another size. */
+  readonly isWhole?: true;
 }
 
 /**
@@ -77,9 +79,13 @@ function isTicketProblem(error: MeshError): boolean {
 function check(chunk: ChunkRef, result: ChunkGetResult, pieces: readonly Uint8Array[]): Fetched {
   if (result.error !== undefined) return { error: fromErrorRecord(result.error) };
   const sizeBytes = pieces.reduce((sum, piece) => sum + piece.length, 0);
-  if (sizeBytes === chunk.sizeBytes && chunkIdOf(pieces) === chunk.id) return { pieces };
-  const error = new MeshError("MESH_CHUNK_MISMATCH", { message: "its copy is damaged" });
-  return { error, isWrong: true };
+  if (chunkIdOf(pieces) !== chunk.id) {
+    const error = new MeshError("MESH_CHUNK_MISMATCH", { message: "its copy is damaged" });
+    return { error, isWrong: true };
+  }
+  if (sizeBytes === chunk.sizeBytes) return { pieces };
+  const message = `its copy is whole with ${sizeBytes} bytes, and the file says otherwise`;
+  return { error: new MeshError("MESH_CHUNK_UNAVAILABLE", { message }), isWhole: true };
 }
 
 /**

@@ -2,7 +2,10 @@
 import type { ChunkId } from "@hearthmesh/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FileClient } from "../client/file-client.js";
-import type { FileOpenResponse } from "../protocol.js";
+import type { FileBeginResponse, FileOpenResponse } from "../protocol.js";
+import { chunkIdOf } from "../storage/blake3.js";
+import { makeReceipt } from "../storage/receipts.js";
+import type { ChunkRef } from "../types.js";
 import type { Coordinator } from "./coordinator.js";
 import { once, RealMember, type RealNode, until } from "./testing/real-member.js";
 import { bytesOf } from "./testing/world.js";
@@ -105,6 +108,30 @@ describe("a node that gives wrong bytes and says that all is well", () => {
       one.status === "rejected" ? one.reason.code : "taken",
     );
     expect(codes).toContain("MESH_LIMIT");
+  });
+
+  it("does not frame another one by a file that names its chunks with a wrong size", async () => {
+    const { principal, home } = member;
+    const call = async <T>(method: string, header: object) =>
+      (await coordinator.call(principal, method, header, undefined, { holder: home.nodeId }))
+        .header as T;
+    const good = nodes[2] as RealNode;
+    const bytes = bytesOf(5000, 99);
+    const chunk: ChunkRef = { id: chunkIdOf([bytes]), sizeBytes: 17 };
+    const { fileId } = await call<FileBeginResponse>("file.begin", { path: "/forged" });
+    const receipts = nodes.slice(0, 2).map(({ machine: { nodeId }, registration }) => {
+      const facts = { fileId, index: 0, chunkId: chunk.id, sizeBytes: 17 };
+      return { index: 0, nodeId, receipt: makeReceipt(registration?.receiptKey as Buffer, facts) };
+    });
+    await call("file.commit", { fileId, segments: 0, sizeBytes: 17, chunks: [chunk], receipts });
+    await client.write("/true", once(bytes));
+    await until(() => good.chunks.has(chunk.id));
+    const { ticket } = await call<FileOpenResponse>("file.open", { path: "/forged" });
+    const damaged = { ticket, nodeId: good.machine.nodeId, ids: [chunk.id] };
+    expect(await call("file.damaged", damaged)).toEqual({ taken: 1 });
+    await run("damage");
+    expect(infoOf(good)?.damageSeen).toBeUndefined();
+    expect((await read("/true")).equals(bytes)).toBe(true);
   });
 
   it("is found out by a node that copies from it", async () => {

@@ -5,6 +5,7 @@ import { ManualClock, turns } from "@hearthmesh/core/testing";
 import type { Link } from "@hearthmesh/qwormhole";
 import { memoryStore } from "@hearthmesh/store";
 import { FileClient } from "../../client/file-client.js";
+import type { Registration } from "../../storage/node-access.js";
 import { NodeAgent } from "../../storage/node-agent.js";
 import { openPackStore, type PackStore } from "../../storage/pack-store.js";
 import { Scrubber } from "../../storage/scrubber.js";
@@ -27,6 +28,7 @@ export interface RealNode {
   readonly chunks: PackStore;
   readonly agent: NodeAgent;
   link: Link | undefined;
+  registration: Registration | undefined;
 }
 
 export class RealMember {
@@ -120,6 +122,7 @@ export class RealMember {
       scrubber,
       chunks,
       link: undefined,
+      registration: undefined,
       agent: new NodeAgent({
         dialCoordinator: async () => {
           real.link = await mesh.dial(machine, home, node.handlers);
@@ -132,7 +135,10 @@ export class RealMember {
           version: "test",
         }),
         report: () => chunks.report(),
-        onRegistered: (_response, registration) => node.setRegistration(registration),
+        onRegistered: (_response, registration) => {
+          real.registration = registration;
+          node.setRegistration(registration);
+        },
         ...{ clock, random, log },
       }),
     };
