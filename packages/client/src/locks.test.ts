@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type Clock, systemClock, systemRandom } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { memoryStore } from "@hearthmesh/store";
-import { ManualClock } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ApiClient } from "./api-client.js";
 import type { HttpRequest } from "./http-connection.js";
@@ -25,7 +25,7 @@ const clientOf = (door: KeyValueDoor, time: Clock = clock) =>
   new LockClient({ door, clock: time, random });
 
 /** For the holder alone: the member's own time goes on as always. */
-const newTime = () => new ManualClock(0);
+const newTime = () => new ManualClock({ wallMs: 0 });
 const THIRD_MS = 20_000;
 const TTL_MS = 60_000;
 const lost = { code: "MESH_LOCK_LOST" };
@@ -68,9 +68,9 @@ describe("LockClient with the real doors", () => {
     const time = newTime();
     const lock = await clientOf(counting, time).acquire("b/lock", { ttlMs: TTL_MS });
     for (let count = 1; count <= 6; count++) {
-      time.advance(THIRD_MS - 1);
+      time.pass(THIRD_MS - 1);
       expect(renewals).toHaveLength(count - 1);
-      time.advance(1);
+      time.pass(1);
       expect(renewals).toHaveLength(count);
       await answered(renewals);
       expect(lock.lost.aborted).toBe(false);
@@ -91,7 +91,7 @@ describe("LockClient with the real doors", () => {
     const options = { ttlMs: TTL_MS, waitMs: 600_000 };
     const waiting = clientOf(noting, time).acquire("w/lock", options);
     while ((await locks.inspect("w/lock")).waiting === 0) await new Promise(setImmediate);
-    time.advance(TTL_MS);
+    time.pass(TTL_MS);
     await first.release();
     const lock = await waiting;
     expect(paths).toEqual(["/api/locks/acquire", "/api/locks/renew"]);
@@ -105,7 +105,7 @@ describe("LockClient with the real doors", () => {
     await locks.release("c/lock", lock.token);
     expect(lock.lost.aborted).toBe(false);
     const aborted = once(lock.lost, "abort");
-    time.advance(THIRD_MS);
+    time.pass(THIRD_MS);
     await aborted;
     expect(lock.lost.reason).toMatchObject(lost);
     await expect(lock.release()).rejects.toMatchObject(lost);
@@ -121,9 +121,9 @@ describe("LockClient with the real doors", () => {
     const options = { ttlMs: TTL_MS };
     const work = clientOf(cut, time).withLock("d/lock", options, async ({ signal }) => {
       isAway = true;
-      time.advance(0.94 * TTL_MS);
+      time.pass(0.94 * TTL_MS);
       expect(signal.aborted).toBe(false);
-      time.advance(0.02 * TTL_MS);
+      time.pass(0.02 * TTL_MS);
       expect(signal.reason).toMatchObject(lost);
       return "what the work gives back does not count";
     });
@@ -186,7 +186,7 @@ describe("a lock while coordinators come and go", () => {
     await own.settled();
     await home.stop(0);
     const before = own.address;
-    time.advance(THIRD_MS);
+    time.pass(THIRD_MS);
     while (own.address === before) await new Promise((resolve) => setTimeout(resolve, 20));
     expect(lock.lost.aborted).toBe(false);
     await lock.release();

@@ -14,10 +14,10 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { silentLogger } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import ts from "typescript";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { openSqliteStore } from "./sqlite/sqlite-store.js";
-import { ManualClock } from "./testing/index.js";
 
 /** Every write waits for the disk, which may be slow and busy. */
 vi.setConfig({ testTimeout: 60_000 });

@@ -1,6 +1,6 @@
+import { ManualClock } from "@hearthmesh/core/testing";
 import { describe, expect, it } from "vitest";
 import { LeaseBook } from "./lease-book.js";
-import { ManualClock } from "./testing/index.js";
 
 function bookWithLog() {
   const clock = new ManualClock();
@@ -13,17 +13,17 @@ describe("LeaseBook", () => {
     const { clock, due, book } = bookWithLog();
     book.add(1, 300);
     book.add(2, 100);
-    clock.advance(100);
+    clock.pass(100);
     expect(due).toEqual([[2]]);
     book.remove(2);
-    clock.advance(200);
+    clock.pass(200);
     expect(due).toEqual([[2], [1]]);
   });
 
   it("holds a lease dead from its deadline on, although it is still in the book", () => {
     const { clock, book } = bookWithLog();
     book.add(1, 100);
-    clock.advance(100);
+    clock.pass(100);
     expect(book.isAlive(1)).toBe(false);
     expect(() => book.keepAlive(1)).toThrow("has ended");
   });
@@ -31,11 +31,11 @@ describe("LeaseBook", () => {
   it("reports again after a failure", () => {
     const { clock, due, book } = bookWithLog();
     book.add(1, 100);
-    clock.advance(100);
+    clock.pass(100);
     book.retryAfter(50);
-    clock.advance(49);
+    clock.pass(49);
     expect(due).toEqual([[1]]);
-    clock.advance(1);
+    clock.pass(1);
     expect(due).toEqual([[1], [1]]);
   });
 
@@ -43,9 +43,9 @@ describe("LeaseBook", () => {
     const { clock, due, book } = bookWithLog();
     const ttlMs = 2 ** 31 + 1000;
     book.add(1, ttlMs);
-    clock.advance(ttlMs - 1);
+    clock.pass(ttlMs - 1);
     expect(due).toEqual([]);
-    clock.advance(1);
+    clock.pass(1);
     expect(due).toEqual([[1]]);
   });
 
@@ -54,7 +54,7 @@ describe("LeaseBook", () => {
     book.add(1, 100);
     book.close();
     book.add(2, 100);
-    clock.advance(1000);
+    clock.pass(1000);
     expect(due).toEqual([]);
   });
 });

@@ -9,25 +9,29 @@ interface Due {
 export interface ManualClockOptions {
   /** Of the monotonic clock at the beginning. */
   readonly atMs?: number;
+  /** Time of day at the beginning, in milliseconds since 1970. */
+  readonly wallMs?: number;
   /** Gives what a timer started its turn before the next timer. */
   settle?(): Promise<void>;
 }
 
-/** Added to the monotonic time: some day in 2027. */
-const WALL_MS = 1_800_000_000_000;
+/** Added to the monotonic time when nobody says the time of day: some day in 2027. */
+const WALL_OFFSET_MS = 1_800_000_000_000;
 
 export class ManualClock implements Clock {
   readonly #settle: () => Promise<void>;
+  readonly #wallOffsetMs: number;
   #timeMs: number;
   readonly #timers = new Set<Due>();
 
-  constructor({ atMs = 1_000_000, settle = turns }: ManualClockOptions = {}) {
+  constructor({ atMs = 1_000_000, wallMs, settle = turns }: ManualClockOptions = {}) {
     this.#timeMs = atMs;
+    this.#wallOffsetMs = wallMs === undefined ? WALL_OFFSET_MS : wallMs - atMs;
     this.#settle = settle;
   }
 
   nowMs(): number {
-    return WALL_MS + this.#timeMs;
+    return this.#wallOffsetMs + this.#timeMs;
   }
 
   monotonicMs(): number {

@@ -1,6 +1,6 @@
 import { setImmediate as settle } from "node:timers/promises";
 import { MeshError, systemRandom } from "@hearthmesh/core";
-import { ManualClock } from "@hearthmesh/store/testing";
+import { ManualClock } from "@hearthmesh/core/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type JobAnswer, JobBook, type JobView } from "./job-book.js";
@@ -82,7 +82,7 @@ describe("JobBook", () => {
   it("ends a job that takes too long", async () => {
     const { book, clock, running } = bookOf();
     const { id } = book.submit({});
-    clock.advance(JOB_MS_MAX);
+    clock.pass(JOB_MS_MAX);
     expect(book.get(id)).toMatchObject({ status: "failed", error: { code: "MESH_TIMEOUT" } });
     expect(running[0]?.signal.aborted).toBe(true);
   });

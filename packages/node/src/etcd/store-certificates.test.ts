@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { chmod, readFile, stat, writeFile } from "node:fs/promises";
 import { silentLogger, systemRandom } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { createMemberCa } from "@hearthmesh/identity";
-import { ManualClock } from "@hearthmesh/store/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ensureStoreCa, readStoreCa, writeStoreCa } from "./store-ca.js";
 import { StoreCertificates } from "./store-certificates.js";
@@ -17,7 +17,7 @@ describe("the certificates of the store", () => {
   let certificates: StoreCertificates;
   beforeEach(async () => {
     home = await storeHome("one");
-    clock = new ManualClock(Date.now());
+    clock = new ManualClock({ wallMs: Date.now() });
     hosts = ["192.0.2.7", "home.example", "fe80::1%eth0"];
     const ca = await ensureStoreCa(home.files, { ...MEMBER, clock, random: systemRandom() });
     certificates = new StoreCertificates({
@@ -66,10 +66,10 @@ describe("the certificates of the store", () => {
   it("are renewed at half of their life, and when the machine has other addresses", async () => {
     const serialNow = async () => (await server()).serialNumber;
     const first = await serialNow();
-    clock.advance(14 * DAY_MS);
+    clock.pass(14 * DAY_MS);
     await certificates.look();
     expect(await serialNow()).toBe(first);
-    clock.advance(4 * DAY_MS);
+    clock.pass(4 * DAY_MS);
     await certificates.look();
     const second = await serialNow();
     expect(second).not.toBe(first);
@@ -86,7 +86,7 @@ describe("the store CA", () => {
     home = await storeHome("one");
   });
   afterEach(() => home.remove());
-  const tools = { clock: new ManualClock(Date.now()), random: systemRandom() };
+  const tools = { clock: new ManualClock({ wallMs: Date.now() }), random: systemRandom() };
 
   it("is made once, and is taken over by another coordinator", async () => {
     const made = await ensureStoreCa(home.files, { ...MEMBER, ...tools });

@@ -1,8 +1,9 @@
 import { isMeshError, limits, MeshError, silentLogger, systemRandom } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { jsonValue, parseJsonValue, put } from "../operations.js";
 import type { StoreUnderTest } from "../testing/harness.js";
-import { ManualClock, memorySubject, sqliteSubject } from "../testing/index.js";
+import { memorySubject, sqliteSubject } from "../testing/index.js";
 import type { Store } from "../types.js";
 import { Election, type ElectionOptions, type ElectionState } from "./election.js";
 import { ELECTION_EPOCH_KEY, ELECTION_LEADER_KEY } from "./leader-record.js";
@@ -53,7 +54,7 @@ function withoutWatch(store: Store): Store {
 /** Until it is so; the clocks of the candidates move meanwhile, in small pieces. */
 async function until(isSo: () => boolean, ...clocks: ManualClock[]): Promise<void> {
   while (!isSo()) {
-    for (const clock of clocks) clock.advance(10);
+    for (const clock of clocks) clock.pass(10);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
@@ -142,7 +143,7 @@ describe.each([
     const { election, clock } = candidate(opened.store, "a");
     await election.start();
     for (let round = 0; round < 12; round++) {
-      clock.advance(LEASE_MS / 5);
+      clock.pass(LEASE_MS / 5);
       await opened.advance(LEASE_MS / 5);
       await new Promise((resolve) => setImmediate(resolve));
       expect(election.isLeading()).toBe(true);
@@ -211,8 +212,8 @@ describe.each([
     await twin.election.start();
     await until(() => twin.election.isLeading() && !first.election.isLeading(), first.clock);
     for (let round = 0; round < 20; round++) {
-      first.clock.advance(50);
-      twin.clock.advance(50);
+      first.clock.pass(50);
+      twin.clock.pass(50);
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(twin.election.state).toMatchObject({ role: "leader", epoch: 2 });
@@ -281,7 +282,7 @@ describe("Election", () => {
     });
     const { election, clock } = candidate(failing, "a");
     const started = election.start();
-    clock.advance(LEASE_MS);
+    clock.pass(LEASE_MS);
     await started;
     expect(election.state).toEqual({ role: "follower", epoch: 0 });
     isDown = false;
@@ -294,7 +295,7 @@ describe("Election", () => {
     const { election, clock } = candidate(store, "a");
     const started = election.start();
     for (let round = 0; round < 100; round++) {
-      clock.advance(100);
+      clock.pass(100);
       await new Promise((resolve) => setImmediate(resolve));
     }
     await started;

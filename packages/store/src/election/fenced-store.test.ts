@@ -1,8 +1,8 @@
 import { isMeshError } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { describe, expect, it, vi } from "vitest";
 import { memoryStore } from "../memory/memory-store.js";
 import { expectExists, put } from "../operations.js";
-import { ManualClock } from "../testing/manual-clock.js";
 import type { Compare } from "../types.js";
 import { fencedStore } from "./fenced-store.js";
 

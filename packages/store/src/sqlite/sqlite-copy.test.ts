@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { expect, it } from "vitest";
 import { put, remove } from "../operations.js";
-import { ManualClock } from "../testing/index.js";
 import { openSqliteStore } from "./sqlite-store.js";
 
 it("copies a store while it is written to: entries, history and leases, as they were", async () => {

@@ -12,9 +12,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Logger, silentLogger } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { put, remove, removeRange } from "../operations.js";
-import { ManualClock } from "../testing/index.js";
 import type { Store } from "../types.js";
 import { openDatabase } from "./driver.js";
 import { openFiles } from "./open-files.js";
@@ -254,10 +254,10 @@ describe("a full disk", () => {
         () => false,
       );
     while (await fill());
-    clock.advance(1000);
+    clock.pass(1000);
     await settle(store, 1);
     await store.transact({ success: [removeRange({ prefix: "fill/" })] }).catch(() => undefined);
-    clock.advance(1000);
+    clock.pass(1000);
     await settle(store, 1);
     expect(await store.get("leased")).toBeUndefined();
     await store.close();

@@ -5,12 +5,12 @@
  */
 import assert from "node:assert/strict";
 import { isMeshError, type Random, silentLogger } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { Election } from "../election/election.js";
 import { ELECTION_LEADER_KEY } from "../election/leader-record.js";
 import { type MemoryStore, memoryStore } from "../memory/memory-store.js";
 import { jsonValue, parseJsonValue, put } from "../operations.js";
 import type { StoreEvent } from "../types.js";
-import { ManualClock } from "./manual-clock.js";
 import { type PendingMessage, ScheduledStore } from "./scheduled-store.js";
 import { StoppableClock } from "./stoppable-clock.js";
 
@@ -75,7 +75,7 @@ export class ElectionWorld {
 
   async advance(durationMs: number, deliverAll: boolean): Promise<void> {
     for (let passedMs = 0; passedMs < durationMs; passedMs += SLICE_MS) {
-      this.#storeClock.advance(SLICE_MS);
+      this.#storeClock.pass(SLICE_MS);
       for (const { clock } of this.nodes) clock.advance(SLICE_MS);
       await this.#settle();
       if (deliverAll) await this.#deliverAll();

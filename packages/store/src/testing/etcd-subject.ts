@@ -10,6 +10,7 @@
  *   order for calls that are under way together, and the comparison needs one.
  */
 import { type Clock, isMeshError, MeshError, silentLogger, systemRandom } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { type EtcdStore, openEtcdStore } from "../etcd/etcd-store.js";
 import type {
   Compare,
@@ -28,7 +29,6 @@ import type {
 } from "../types.js";
 import { compactedError, leaseEndedError, validateLeaseTtl } from "../validate.js";
 import type { StoreUnderTest } from "./harness.js";
-import { ManualClock } from "./manual-clock.js";
 
 /** What etcd is told beside each time to live, so that its own clock plays no part. */
 const REAL_TTL_MS = 3_600_000;
@@ -121,7 +121,7 @@ class EtcdSubject implements StoreUnderTest {
   async advance(durationMs: number): Promise<void> {
     const { clock, leases } = this.#state;
     const endMs = clock.monotonicMs() + durationMs;
-    clock.advance(durationMs);
+    clock.pass(durationMs);
     const due = [...leases].filter(([, lease]) => lease.deadlineMs <= endMs);
     due.sort(([idA, a], [idB, b]) => a.deadlineMs - b.deadlineMs || idA - idB);
     for (const [id, { real }] of due) {

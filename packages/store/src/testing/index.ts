@@ -14,7 +14,6 @@ export {
 } from "./etcd-process.js";
 export type { ConformanceHarness, StoreUnderTest } from "./harness.js";
 export * from "./history/index.js";
-export { ManualClock } from "./manual-clock.js";
 export { matchesModel } from "./model-check.js";
 export { type PendingMessage, ScheduledStore } from "./scheduled-store.js";
 export { StoppableClock } from "./stoppable-clock.js";

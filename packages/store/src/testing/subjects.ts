@@ -3,11 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { memoryStore } from "../memory/memory-store.js";
 import { openSqliteStore, type SqliteStoreOptions } from "../sqlite/sqlite-store.js";
 import type { Store } from "../types.js";
 import type { StoreUnderTest } from "./harness.js";
-import { ManualClock } from "./manual-clock.js";
 
 class Subject<Engine extends Store> implements StoreUnderTest {
   store: Engine;
@@ -33,7 +33,7 @@ class Subject<Engine extends Store> implements StoreUnderTest {
   }
 
   async advance(durationMs: number): Promise<void> {
-    this.#clock.advance(durationMs);
+    this.#clock.pass(durationMs);
     // Writes are answered in order: after this one, those that the clock caused are done.
     await this.store.transact({ success: [] });
   }

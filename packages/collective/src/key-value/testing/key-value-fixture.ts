@@ -3,9 +3,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MeshError, type NodeId, silentLogger, type TrustDomain } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import { type Grant, type Principal, type PrincipalKind, parseGrant } from "@hearthmesh/identity";
 import { memoryStore, openSqliteStore, type Store } from "@hearthmesh/store";
-import { ManualClock } from "@hearthmesh/store/testing";
 import { KeyValueService, type KeyValueServiceOptions } from "../key-value-service.js";
 
 export type EngineName = "memory" | "sqlite";
@@ -30,7 +30,7 @@ export async function keyValueFixture(
   engine: EngineName,
   options: Partial<KeyValueServiceOptions> = {},
 ): Promise<KeyValueFixture> {
-  const clock = new ManualClock(Date.UTC(2026, 10, 21));
+  const clock = new ManualClock({ wallMs: Date.UTC(2026, 10, 21) });
   const directory = await mkdtemp(join(tmpdir(), "hearthmesh-kv-"));
   const store =
     engine === "memory"
@@ -68,7 +68,7 @@ export async function keyValueFixture(
     setGrants: ({ nodeId }, texts) => void grants.set(nodeId, texts.map(parseGrant)),
     revoke: ({ nodeId }) => void revoked.add(nodeId),
     async advance(durationMs) {
-      clock.advance(durationMs);
+      clock.pass(durationMs);
       // Writes are answered in order: after this one, those that the clock caused are done.
       await store.transact({ success: [] });
     },

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chunkIdOf, fileDisk, openPackStore, type PackStore } from "@hearthmesh/collective";
 import { type FileId, silentLogger, systemRandom } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import type { Fact, Symptom, SymptomKind } from "@hearthmesh/healing";
-import { ManualClock } from "@hearthmesh/store/testing";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { HomeDiskMonitor, homeDiskId } from "./home-disk.js";
 import { trimLogs } from "./home-room.js";
@@ -33,7 +33,7 @@ describe("the disk under a home", () => {
     const options = { clock, nodeId: "b", nodeName: "b", space: async () => space };
     const made = new HomeDiskMonitor({ ...options, onRoom: () => told.push("room") });
     const look = () => {
-      clock.advance(5_000);
+      clock.pass(5_000);
       return made.look();
     };
     return { look, told, space };
@@ -73,7 +73,7 @@ describe("the disk under a home", () => {
     const made = new HomeDiskMonitor(options);
     for (let second = 0; second < 10; second++) {
       await made.look();
-      clock.advance(1_000);
+      clock.pass(1_000);
     }
     expect(asked).toBe(2);
   });

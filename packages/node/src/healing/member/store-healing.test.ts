@@ -1,8 +1,8 @@
 /** The store, its members, who leads, and rings: what is seen of them and done about it. */
 import { silentLogger, systemRandom } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import type { Fact, Symptom, SymptomKind } from "@hearthmesh/healing";
 import { memoryStore } from "@hearthmesh/store";
-import { ManualClock } from "@hearthmesh/store/testing";
 import { afterEach, describe, expect, it } from "vitest";
 import { ElectedLeadership } from "../../coordinators/member-leadership.js";
 import { MEMBER_LOST_MS } from "../../etcd/limits.js";
@@ -66,7 +66,7 @@ describe("the probe of the store", () => {
     const [fact] = await look();
     expect(fact).toMatchObject({ symptom: "store-failing", verdict: "well" });
     for (let second = 0; second < 10; second++) {
-      clock.advance(1_000);
+      clock.pass(1_000);
       expect((await look())[0]?.verdict).toBe("well");
     }
     expect(probes).toBe(3);
@@ -85,7 +85,7 @@ describe("the probe of the store", () => {
       evidence: "a key could not be set and read back: the disk is full",
     });
     isBroken = false;
-    clock.advance(1_000);
+    clock.pass(1_000);
     expect((await look())[0]?.verdict).toBe("well");
     expect(probes).toBe(2);
   });
@@ -98,9 +98,9 @@ describe("the probe of the store", () => {
     });
     for (let round = 0; round < 5; round++) {
       const facts = monitor.look();
-      clock.advance(3_000);
+      clock.pass(3_000);
       expect((await facts)[0]).toMatchObject({ verdict: "ill" });
-      clock.advance(1_000);
+      clock.pass(1_000);
     }
     expect(probes).toBe(1);
   });
@@ -163,14 +163,14 @@ describe("members of the store", () => {
     expect(await verdict("id-c")).toBe("ill");
     seen = status([...two, member("d", "ok")]);
     expect(await verdict("id-c")).toBe("well");
-    clock.advance(MEMBER_LOST_MS + 1);
+    clock.pass(MEMBER_LOST_MS + 1);
     expect(await verdict("id-c")).toBeUndefined();
     seen = undefined;
     expect(await monitor.look()).toEqual([]);
   });
 
   it("are replaced by the supervisor's own steps, when one stands by and not before", async () => {
-    const clock = new ManualClock();
+    const clock = new ManualClock({ atMs: 0 });
     const { member: leads } = leading(clock);
     const here = ["b"];
     let members = three;
@@ -186,7 +186,7 @@ describe("members of the store", () => {
     const [, , lost] = storeMemberFacts(status(three));
     const symptom = symptomOf("store-member-lost", lost as Fact);
     expect(remedy.blockedBy(symptom)).toMatch(/a member is replaced after 15 min/);
-    clock.advance(MEMBER_LOST_MS);
+    clock.pass(MEMBER_LOST_MS);
     expect(remedy.blockedBy(symptom)).toMatch(/no other coordinator stands by/);
     here.push("d");
     expect(remedy.blockedBy(symptom)).toBeUndefined();
@@ -197,7 +197,7 @@ describe("members of the store", () => {
       /has not taken the etcd of c out/,
     );
     for (let step = 0; step < 60; step++) {
-      clock.advance(500);
+      clock.pass(500);
       await turn();
     }
     await refused;
@@ -251,7 +251,7 @@ describe("a leader that struggles", () => {
     };
     const until = async (isSo: () => boolean) => {
       for (let step = 0; step < 2_000 && !isSo(); step++) {
-        clock.advance(10);
+        clock.pass(10);
         await turn();
       }
       expect(isSo()).toBe(true);

@@ -1,8 +1,8 @@
 import { randomInteger } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { memoryStore } from "../../memory/memory-store.js";
-import { ManualClock } from "../manual-clock.js";
 import { checkHistory } from "./check-history.js";
 import type { HistoryBatch } from "./format.js";
 import { seededRandom } from "./seeded-random.js";
