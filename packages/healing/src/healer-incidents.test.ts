@@ -223,6 +223,12 @@ describe("incidents", () => {
     await world.healer.recall();
     expect(world.healer.incident(other.id)).toEqual(ended);
     expect(world.healer.incident(own.id)).toEqual(own);
+    // Told before it was read whose the id is: it goes back to its node.
+    const third = { ...ended, id: "zzzzzzzz-bbbbbbbb" };
+    world.healer.told({ ...third, nodeId: "hostile" });
+    world.knowledge.incidents.set(third.id, third);
+    await world.healer.recall();
+    expect(world.healer.incident(third.id)).toEqual(third);
     expect(world.healer.status().open).toHaveLength(1);
   });
 

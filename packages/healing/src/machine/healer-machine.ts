@@ -171,8 +171,10 @@ export class HealerMachine {
     for (const incident of [...incidents].sort((a, b) => (a.id < b.id ? -1 : 1))) {
       const before = this.book.get(incident.id);
       const isOwn = incident.nodeId === this.#options.self.nodeId;
-      // Of its own, this process knows more; of others, the one that led before may.
-      if (before !== undefined && (isOwn || !isLater(incident, before))) continue;
+      // Of its own, this process knows more; of others, the one that led before may. It also knows
+      // whose an id is, when another node took it before this one had read that.
+      const isSame = before?.nodeId === incident.nodeId;
+      if (before !== undefined && (isOwn || (isSame && !isLater(incident, before)))) continue;
       this.book.put(incident);
       if (isOwn && !isClosed(incident)) this.#carried.set(incident.id, incident);
     }
@@ -366,10 +368,10 @@ function beginOf({ openedAtMs }: Incident, { monotonicMs, wallMs }: Now): number
   return monotonicMs - Math.max(0, wallMs - openedAtMs);
 }
 
-/** Both are of one incident, as its node told it. */
+/** Both are of one incident. */
 function isLater(one: Incident, other: Incident): boolean {
   const newest = ({ timeline }: Incident) => timeline.at(-1)?.atMs ?? 0;
-  return one.nodeId === other.nodeId && newest(one) > newest(other);
+  return newest(one) > newest(other);
 }
 
 const URGENCY = { critical: 0, warning: 1, info: 2 } as const;

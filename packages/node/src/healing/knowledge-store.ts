@@ -70,6 +70,8 @@ export class MemberKnowledge implements NodeKnowledge {
     const isOwn = incident.nodeId === nodeId;
     // Another coordinator leads by now, and hears of it from the node itself.
     if (!isOwn && !this.#leads()) return;
+    // While this one begins to lead it has not read yet whose ids there are.
+    if (!isOwn && !(await this.#isFree(incident))) return;
     const through = isOwn ? store : leadership.fence(store);
     await through.transact({ success: [put(INCIDENTS + incident.id, encode(incident))] });
     if (!this.#leads()) return;
@@ -92,6 +94,14 @@ export class MemberKnowledge implements NodeKnowledge {
 
   async #put(key: string, record: object): Promise<void> {
     await this.#options.store.transact({ success: [put(key, encode(record))] });
+  }
+
+  /** Whether no other node has an incident with this id. */
+  async #isFree({ id, nodeId }: Incident): Promise<boolean> {
+    const key = INCIDENTS + id;
+    const known = this.#nodeOf.get(key);
+    const of = known ?? readIncident(parse(await this.#options.store.get(key)))?.nodeId;
+    return of === undefined || of === nodeId;
   }
 
   #leads(): boolean {

@@ -173,6 +173,19 @@ describe("in the member's store", () => {
     expect((await knowledge("two", "follower").load()).incidents).toHaveLength(1);
   });
 
+  it("has no incident written over by another node that took its id", async () => {
+    await knowledge("two", "follower").saveIncident(incident(1, "two"));
+    await knowledge("one", "leader").saveIncident(incident(2, "storage"));
+    // One that begins to lead has read nothing yet.
+    const leader = knowledge("one", "leader");
+    for (const number of [1, 2, 3]) await leader.saveIncident(incident(number, "hostile"));
+    await leader.saveIncident({ ...incident(2, "storage"), state: "passed" });
+    const { incidents } = await leader.load();
+    expect(incidents.map(({ nodeId, state }) => `${nodeId} ${state}`)).toEqual([
+      ...["hostile open", "storage passed", "two open"],
+    ]);
+  });
+
   it("passes over what it cannot read", async () => {
     const value = Buffer.from("{");
     await store.transact({ success: [{ type: "put", key: "healing/incident/x", value }] });
