@@ -114,6 +114,42 @@ describe("Healer at run time", () => {
     expect(world.healer.status().remedies[0]).toMatchObject({ applied: 1, failed: 1 });
   });
 
+  it("waits for the hook before it applies a remedy, its use counted by then", async () => {
+    let counted: number[] = [];
+    let pass: () => void = () => undefined;
+    world = new AilingWorld({
+      beforeApply: () => {
+        counted = [...world.healer.gates().usesAtMs];
+        return new Promise((resolve) => {
+          pass = resolve;
+        });
+      },
+    });
+    world.addRemedy({ name: "redial", handles: ["peer-unreachable"] });
+    world.say("peer-unreachable", B, "ill");
+    world.healer.start();
+    await world.clock.advance(3_000);
+    expect(counted).toHaveLength(1);
+    expect(world.uses).toEqual([]);
+    pass();
+    await world.clock.advance(2_000);
+    expect(world.uses.map(({ remedy }) => remedy)).toEqual(["redial"]);
+    expect(world.incidents()[0]?.state).toBe("mended");
+  });
+
+  it("applies nothing that the hook refuses, nor what ended meanwhile", async () => {
+    for (const refuse of [() => Promise.reject(new Error("not now")), never]) {
+      world = new AilingWorld({ beforeApply: refuse });
+      world.addRemedy({ name: "redial", handles: ["peer-unreachable"] });
+      world.say("peer-unreachable", B, "ill");
+      world.healer.start();
+      await world.clock.advance(APPLY_MS_MAX + ABORT_GRACE_MS + 2_000);
+      expect(world.uses).toEqual([]);
+      expect(world.incidents()[0]?.timeline.map(({ step }) => step)).toContain("failed");
+      await world.healer.stop();
+    }
+  });
+
   it("bars a remedy that throws when it is asked, and takes the next", async () => {
     world = new AilingWorld();
     const handles = ["peer-unreachable"] as const;

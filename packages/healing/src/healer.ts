@@ -32,6 +32,11 @@ export interface HealerOptions {
   /** What the configuration says; people may change it while it runs. */
   readonly mode: "acting" | "dry-run";
   readonly knowledge: KnowledgeStore;
+  /**
+   * Awaited before any remedy is applied, once its use is counted in `gates`. When it rejects, the
+   * remedy is not applied and has failed. The signal is that of the remedy.
+   */
+  beforeApply?(signal: AbortSignal): Promise<void>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -57,7 +62,7 @@ export class Healer implements HealerService {
     this.#options = options;
     this.#machine = new HealerMachine({ self, configured, random });
     this.#monitors = new MonitorSet(clock);
-    this.#runs = new RemedyRuns(clock, this.#remedies);
+    this.#runs = new RemedyRuns({ ...options, remedies: this.#remedies });
     this.#recorder = new KnowledgeRecorder(options);
     this.#rounds = new RoundClock(clock, CYCLE_MS, () => this.#round());
   }

@@ -10,20 +10,28 @@ import type { Remedy, RemedyName, RemedyOutcome } from "./remedy.js";
 
 type Ended = Extract<HealerEvent, { readonly run: number }>;
 
+interface RemedyRunsOptions {
+  readonly clock: Clock;
+  /** As they are then: more may be added. */
+  readonly remedies: ReadonlyMap<RemedyName, Remedy>;
+  beforeApply?(signal: AbortSignal): Promise<void>;
+}
+
 export class RemedyRuns {
-  readonly #clock: Clock;
-  readonly #remedies: ReadonlyMap<RemedyName, Remedy>;
+  readonly #options: RemedyRunsOptions;
   readonly #running = new Set<AbortController>();
 
-  constructor(clock: Clock, remedies: ReadonlyMap<RemedyName, Remedy>) {
-    this.#clock = clock;
-    this.#remedies = remedies;
+  constructor(options: RemedyRunsOptions) {
+    this.#options = options;
   }
 
   async apply({ id, remedy, symptom }: Run): Promise<Ended> {
-    const outcome = await this.#run((signal) => {
-      const found = this.#remedies.get(remedy);
+    const { remedies, beforeApply } = this.#options;
+    const outcome = await this.#run(async (signal) => {
+      const found = remedies.get(remedy);
       if (found === undefined) throw new Error(`this node has no remedy ${remedy}`);
+      await beforeApply?.(signal);
+      signal.throwIfAborted();
       return found.apply(symptom, signal);
     });
     return "did" in outcome
@@ -36,7 +44,7 @@ export class RemedyRuns {
 
   async rollBack({ id, remedy, symptom }: Run): Promise<Ended> {
     const outcome = await this.#run(async (signal) => {
-      const did = await this.#remedies.get(remedy)?.rollback?.(symptom, signal);
+      const did = await this.#options.remedies.get(remedy)?.rollback?.(symptom, signal);
       return did ?? { did: `${remedy} has nothing to take back` };
     });
     return "did" in outcome
@@ -55,10 +63,11 @@ export class RemedyRuns {
     this.#running.add(controller);
     const reason = `it did not end within ${seconds(APPLY_MS_MAX)}`;
     const abort = () => controller.abort(new Error(reason));
-    const timers = [this.#clock.setTimeout(abort, APPLY_MS_MAX)];
+    const { clock } = this.#options;
+    const timers = [clock.setTimeout(abort, APPLY_MS_MAX)];
     const late = new Promise<{ reason: string }>((resolve) => {
       const give = () => resolve({ reason: `${reason}, and goes on` });
-      timers.push(this.#clock.setTimeout(give, APPLY_MS_MAX + ABORT_GRACE_MS));
+      timers.push(clock.setTimeout(give, APPLY_MS_MAX + ABORT_GRACE_MS));
     });
     const done = Promise.resolve()
       .then(() => work(controller.signal))

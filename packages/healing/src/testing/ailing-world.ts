@@ -86,6 +86,7 @@ export class AilingWorld {
       mode?: "acting" | "dry-run";
       clock?: ManualClock;
       knowledge?: MemoryKnowledge;
+      beforeApply?: (signal: AbortSignal) => Promise<void>;
     } = {},
   ) {
     this.clock = options.clock ?? steppedClock();
@@ -97,6 +98,7 @@ export class AilingWorld {
       clock: this.clock,
       random: seededRandom(7),
       log: silentLogger,
+      ...(options.beforeApply && { beforeApply: options.beforeApply }),
     });
     this.healer.onEvent((event) => {
       if (event.kind === "incident") this.told.push(event.incident);

@@ -6,7 +6,6 @@ import { silentLogger, systemRandom } from "@hearthmesh/core";
 import { ManualClock } from "@hearthmesh/core/testing";
 import { type Fact, healingLimits, type Remedy } from "@hearthmesh/healing";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { GatesKeeper } from "./gates-keeper.js";
 import { HealingPart } from "./healing-part.js";
 import { KnowledgeFile } from "./knowledge-file.js";
 import type { NodeKnowledge } from "./knowledge-records.js";
@@ -46,14 +45,14 @@ function facts(): Fact[] {
   }));
 }
 
-function part(knowledge: NodeKnowledge): HealingPart {
+function part(knowledge: NodeKnowledge, used = remedy): HealingPart {
   const made = new HealingPart({
     self: { nodeId: "self", name: "self" },
     mode: "acting",
     ...{ knowledge, clock, random: systemRandom(), log: silentLogger },
     report: { leader: async () => undefined, onOtherLeader: () => undefined },
   });
-  made.add({ monitors: [{ name: "peers", look: async () => facts() }], remedies: [remedy] });
+  made.add({ monitors: [{ name: "peers", look: async () => facts() }], remedies: [used] });
   return made;
 }
 
@@ -111,16 +110,30 @@ it("writes nothing before it has read what the last run kept", async () => {
   expect(written).toBe(0);
 });
 
-it("keeps what a remedy says of itself", () => {
-  const knowledge = new KnowledgeFile(join(home, "healing.json"));
-  const gates = () => ({ v: 1, usesAtMs: [], rates: [], subjects: [], remedies: [] }) as const;
-  const keeper = new GatesKeeper({ knowledge, clock, log: silentLogger, gates });
-  const full: Remedy = {
-    ...remedy,
-    ...{ eases: true, rollbackWhen: "ended" as const },
-    rollback: async () => ({ did: "hung up" }),
-  };
-  const guarded = keeper.guarded(full);
-  expect(Object.keys(guarded).sort()).toEqual(Object.keys(full).sort());
-  expect(guarded).toMatchObject({ eases: true, rollbackWhen: "ended", rate: full.rate, cost: 0.1 });
+it("hands the healer the very remedies that it was given", async () => {
+  class Eased implements Remedy {
+    readonly name = "throttle-background";
+    readonly handles = ["peer-unreachable"] as const;
+    readonly cost = 0.1;
+    readonly risk = 0.1;
+    readonly verifyWithinMs = 1_000;
+    readonly rate = { count: 100, windowMs: 600_000 };
+    readonly eases = true;
+    /** Of the object: a copy of its traits has none. */
+    #done = 0;
+    describe = () => `done ${this.#done} times`;
+    blockedBy = () => undefined;
+    async apply() {
+      this.#done++;
+      return { did: this.describe() };
+    }
+  }
+  const eased = part(new KnowledgeFile(join(home, "healing.json")), new Eased());
+  await eased.start();
+  const stepsOf = () => eased.service.history({ limit: 1 })[0]?.timeline.map(({ step }) => step);
+  await until(() => stepsOf()?.includes("applied") === true);
+  // It makes it easier, and is not blamed when its time is over.
+  await clock.advance(60_000);
+  expect(stepsOf()).not.toContain("not-helped");
+  await eased.stop();
 });

@@ -6,7 +6,7 @@
  * Invariant: nothing is written before what the last run kept was read: it would be lost.
  */
 import { type Clock, errorFields, type Logger } from "@hearthmesh/core";
-import type { GatesRecord, KnowledgeStore, Remedy } from "@hearthmesh/healing";
+import type { GatesRecord, KnowledgeStore } from "@hearthmesh/healing";
 import type { NodeKnowledge } from "./knowledge-records.js";
 
 /** A remedy is applied after this, written down or not. */
@@ -48,23 +48,6 @@ export class GatesKeeper {
     };
   }
 
-  /** The same remedy; its use is written down first. */
-  guarded(remedy: Remedy): Remedy {
-    const { name, handles, cost, risk, verifyWithinMs, rate, rollbackWhen, eases } = remedy;
-    return {
-      ...{ name, handles, cost, risk, verifyWithinMs, rate },
-      ...(eases === undefined ? {} : { eases }),
-      ...(rollbackWhen === undefined ? {} : { rollbackWhen }),
-      describe: (symptom) => remedy.describe(symptom),
-      blockedBy: (symptom) => remedy.blockedBy(symptom),
-      apply: async (symptom, signal) => {
-        await this.#written(signal);
-        return remedy.apply(symptom, signal);
-      },
-      ...(remedy.rollback === undefined ? {} : { rollback: remedy.rollback.bind(remedy) }),
-    };
-  }
-
   /** They may have changed: written when nothing else is. Resolves then; never rejects. */
   changed(): Promise<void> {
     this.#isDue = true;
@@ -80,7 +63,8 @@ export class GatesKeeper {
     if (this.#isDue) void this.changed();
   }
 
-  async #written(signal: AbortSignal): Promise<void> {
+  /** As `changed`, for no longer than a remedy may wait for it. Rejects when the signal aborts. */
+  async written(signal: AbortSignal): Promise<void> {
     const { clock } = this.#options;
     let end: () => void = () => undefined;
     const late = new Promise<void>((resolve) => {

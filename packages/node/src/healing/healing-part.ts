@@ -7,7 +7,7 @@ import { HealingMetrics } from "./healing-metrics.js";
 import { IncidentReporter, type IncidentReporterOptions } from "./incident-report.js";
 import type { NodeKnowledge } from "./knowledge-records.js";
 
-export interface HealingPartOptions extends HealerOptions {
+export interface HealingPartOptions extends Omit<HealerOptions, "beforeApply"> {
   readonly knowledge: NodeKnowledge;
   /** How the coordinator that leads is told. */
   readonly report: Pick<IncidentReporterOptions, "leader" | "onOtherLeader">;
@@ -27,7 +27,11 @@ export class HealingPart implements Startable {
   constructor(options: HealingPartOptions) {
     this.#options = options;
     this.#keeper = new GatesKeeper({ ...options, gates: () => this.#healer.gates() });
-    this.#healer = new Healer({ ...options, knowledge: this.#keeper.knowledge() });
+    this.#healer = new Healer({
+      ...options,
+      knowledge: this.#keeper.knowledge(),
+      beforeApply: (signal) => this.#keeper.written(signal),
+    });
     this.metrics = new HealingMetrics(this.#healer);
     this.#reporter = new IncidentReporter({ ...options, ...options.report });
   }
@@ -38,9 +42,8 @@ export class HealingPart implements Startable {
   }
 
   /** Before the start: what can be seen and done here. */
-  add({ monitors, remedies }: HealingList): void {
-    const guarded = remedies.map((remedy) => this.#keeper.guarded(remedy));
-    this.#healer.add({ monitors, remedies: guarded });
+  add(list: HealingList): void {
+    this.#healer.add(list);
   }
 
   /** An incident of another node, which is known to be that node. */
