@@ -63,6 +63,8 @@ describe("the loopback door", () => {
       headers: { "if-none-match": response.headers.get("etag") ?? "" },
     });
     expect(again.status).toBe(304);
+    // The browser keeps the headers of this answer with the page that it has.
+    expect(again.headers.get("content-security-policy")).toBe(policy);
   });
 
   it("treats the caller as the operator, who has no certificate of a connection", async () => {

@@ -8,13 +8,15 @@ export function pageRoutes(files: ReadonlyMap<string, PageFile>): Route[] {
   return [...files].map(([path, { etag, bytes, contentType }]) => {
     const endpoint: Endpoint = { method: "GET", path, tag: "page", summary: "First page" };
     return defineRoute(endpoint, "public", async ({ request, reply }) => {
+      // A 304 too: what it says replaces what the browser kept with the page (RFC 9111, 4.3.4).
+      const policy = contentSecurityPolicy(request.headers.host ?? "");
+      reply.headers({ "content-security-policy": policy });
       reply.headers({ etag: `"${etag}"`, "cache-control": "no-cache" });
       if (isUnchanged(request.headers["if-none-match"], etag)) {
         reply.code(304).send();
         return undefined;
       }
-      const policy = contentSecurityPolicy(request.headers.host ?? "");
-      reply.headers({ "content-type": contentType, "content-security-policy": policy });
+      reply.header("content-type", contentType);
       reply.send(bytes);
       return undefined;
     });
