@@ -2,7 +2,13 @@
  * What a command may touch: the terminal, the environment, time. Handed in, so that tests can look.
  */
 import type { Readable, Writable } from "node:stream";
-import { type Clock, type Logger, type Random, silentLogger } from "@hearthmesh/core";
+import {
+  type Clock,
+  type Logger,
+  printableJson,
+  type Random,
+  silentLogger,
+} from "@hearthmesh/core";
 import pc from "picocolors";
 
 type Colours = ReturnType<typeof pc.createColors>;
@@ -64,9 +70,9 @@ export function print(cli: Cli, line = ""): void {
   cli.stdout.write(`${line}\n`);
 }
 
-/** A value for programs. */
+/** A value for programs; on a terminal too, names of others in it command nothing. */
 export function printJson(cli: Cli, value: unknown): void {
-  cli.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
+  cli.stdout.write(`${printableJson(JSON.stringify(value, undefined, 2))}\n`);
 }
 
 /** A line for people that is not part of the result. */

@@ -20,3 +20,13 @@ function isInvisibleControl(code: number): boolean {
     code === 0x2029
   );
 }
+
+/** What JSON leaves as it is, of what `printable` takes out: 8-bit control characters and marks. */
+const UNESCAPED = /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text of JSON that means the same to a program and commands no terminal. */
+export function printableJson(json: string): string {
+  return json.replace(UNESCAPED, (mark) => {
+    return `\\u${mark.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  });
+}

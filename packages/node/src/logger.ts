@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Writable } from "node:stream";
-import { type LogFields, type Logger, printable } from "@hearthmesh/core";
+import { type LogFields, type Logger, printable, printableJson } from "@hearthmesh/core";
 import { pino } from "pino";
 
 export interface NodeLogger {
@@ -35,6 +35,8 @@ export function openLogger(options: {
   const base = pino(
     {
       ...{ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+      // A log is looked at on terminals, and others chose some of its words.
+      hooks: { streamWrite: printableJson },
       mixin: () => {
         const traceId = options.traceId?.();
         return traceId === undefined ? {} : { traceId };

@@ -1,4 +1,5 @@
 import type { KeyRecord } from "@hearthmesh/client";
+import { printableJson } from "@hearthmesh/core";
 import { type Cli, note, print } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, withDoorOptions } from "../door.js";
@@ -55,7 +56,8 @@ async function printEach(
   let count = 0;
   for await (const entry of entries) {
     if (json === true) {
-      cli.stdout.write(`${count === 0 ? "[" : ","}\n  ${JSON.stringify(jsonOf(entry))}`);
+      const text = printableJson(JSON.stringify(jsonOf(entry)));
+      cli.stdout.write(`${count === 0 ? "[" : ","}\n  ${text}`);
     } else if (keysOnly === true || entry.value === undefined) print(cli, printable(entry.key));
     else print(cli, `${printable(entry.key)}  ${cli.colours.dim(shownValue(entry.value))}`);
     count++;

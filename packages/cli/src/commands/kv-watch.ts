@@ -1,4 +1,5 @@
 import type { KeyValueEvent } from "@hearthmesh/client";
+import { printableJson } from "@hearthmesh/core";
 import { type Cli, note, print } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, withDoorOptions } from "../door.js";
@@ -55,7 +56,8 @@ function printEvent(cli: Cli, revision: number, event: KeyValueEvent, isJson: bo
   const key = event.type === "put" ? event.entry.key : event.key;
   if (isJson) {
     const entry = event.type === "put" ? jsonOf(event.entry) : { key };
-    cli.stdout.write(`${JSON.stringify({ type: event.type, ...entry, revision })}\n`);
+    const text = JSON.stringify({ type: event.type, ...entry, revision });
+    print(cli, printableJson(text));
     return;
   }
   const value = event.type === "put" ? event.entry.value : undefined;

@@ -1,5 +1,5 @@
 import type { FileAccess } from "@hearthmesh/client";
-import { formatBytes } from "@hearthmesh/core";
+import { formatBytes, printableJson } from "@hearthmesh/core";
 import type { EntryView } from "@hearthmesh/gateway/contracts";
 import { type Cli, print } from "../cli.js";
 import { MeshCommand } from "../command.js";
@@ -93,7 +93,7 @@ const LONG_COLUMNS = [
 async function printJsonArray(cli: Cli, entries: AsyncIterable<EntryView>): Promise<void> {
   let before = "[";
   for await (const entry of entries) {
-    cli.stdout.write(`${before}\n  ${JSON.stringify(entry)}`);
+    cli.stdout.write(`${before}\n  ${printableJson(JSON.stringify(entry))}`);
     before = ",";
   }
   print(cli, before === "[" ? "[]" : "\n]");

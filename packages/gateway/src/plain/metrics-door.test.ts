@@ -1,7 +1,18 @@
+import { get } from "node:http";
 import { silentLogger, systemClock } from "@hearthmesh/core";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { METRICS_CONTENT_TYPE, MetricsDoor, metricsText } from "./index.js";
 import { METRICS, metricsPage } from "./metrics-table.js";
+
+function statusFor(port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port, path: "/metrics", headers: { host } };
+    get({ ...options, agent: false }, (answer) => {
+      answer.resume();
+      answer.once("end", () => resolve(answer.statusCode ?? 0));
+    }).once("error", reject);
+  });
+}
 
 describe("the metrics door", () => {
   let door: MetricsDoor;
@@ -54,6 +65,16 @@ describe("the metrics door", () => {
     expect((await fetch(`${base}/health/ready`)).status).toBe(503);
     expect((await fetch(`${base}/`)).status).toBe(404);
     expect((await fetch(`${base}/metrics`, { method: "POST" })).status).toBe(405);
+  });
+
+  it("tells a web page nothing that comes under a name of its own", async () => {
+    const port = door.address?.port ?? 0;
+    expect(await statusFor(port, "rebound.example")).toBe(403);
+    expect(await statusFor(port, `rebound.example:${port}`)).toBe(403);
+    expect(await statusFor(port, "localhost.rebound.example")).toBe(403);
+    for (const host of ["localhost:9999", "127.0.0.1", "[::1]:9090", "LOCALHOST"]) {
+      expect([host, await statusFor(port, host)]).toEqual([host, 200]);
+    }
   });
 
   it("does not show what went wrong", async () => {

@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type Clock, errorFields, type Logger, limits, type Startable } from "@hearthmesh/core";
 import type { HealthResponse } from "../contracts/status.js";
 import { closeServer, type DoorAddress, isLoopbackAddress, listen } from "./listen.js";
+import { isNumericHost } from "./viewers.js";
 
 export interface MetricsDoorOptions extends DoorAddress {
   readonly clock: Clock;
@@ -73,9 +74,21 @@ export class MetricsDoor implements Startable {
     response.end(request.method === "HEAD" ? undefined : answer.body);
   }
 
+  /**
+   * A web page reads a port of this machine alone under a name of its own that resolves to it (DNS
+   * rebinding). A port that is open to the network is known by names that nobody told it.
+   */
+  #isRebound({ headers }: IncomingMessage): boolean {
+    return isLoopbackAddress(this.#address?.host ?? "") && !isNumericHost(headers.host);
+  }
+
   async #answer(request: IncomingMessage): Promise<Answer> {
     if (request.method !== "GET" && request.method !== "HEAD") {
       return { status: 405, contentType: "text/plain; charset=utf-8", body: "use GET\n" };
+    }
+    if (this.#isRebound(request)) {
+      const body = "the Host header does not name this machine\n";
+      return { status: 403, contentType: "text/plain; charset=utf-8", body };
     }
     switch ((request.url ?? "/").split("?", 1)[0]) {
       case "/metrics":

@@ -22,7 +22,7 @@ import { closeServer, type DoorAddress, isLoopbackAddress, listen } from "./list
 import { healthStatus } from "./metrics-door.js";
 import { plainServer } from "./plain-server.js";
 import { readProxyTarget, serveProxy, upgradeProxy } from "./proxy-target.js";
-import { type IsViewer, isViewRequest } from "./viewers.js";
+import { type IsViewer, isForwarded, isViewRequest } from "./viewers.js";
 
 /** Routes that need a web framework; see `../doors/node-api.ts`. */
 export interface NodeApi {
@@ -128,7 +128,8 @@ export class NodeDoor implements Startable {
   #guard(request: IncomingMessage): void {
     const { method = "", headers, socket } = request;
     const path = pathOf(request);
-    if (isLoopbackAddress(socket.remoteAddress ?? "")) {
+    // What a proxy on this machine passes on, somebody else asks for.
+    if (isLoopbackAddress(socket.remoteAddress ?? "") && !isForwarded(headers)) {
       guardLoopback({ method, path, headers }, socket.localPort ?? this.#options.port);
     } else this.#guardOthers(request, path);
   }
@@ -140,7 +141,7 @@ export class NodeDoor implements Startable {
     if (isViewRequest(request, path, isViewer)) return;
     throw new MeshError("MESH_FORBIDDEN", {
       message: "this port serves only health to other machines, and /mesh/ to named viewers",
-      hint: "Ask on the machine of the node, or the coordinator with an API key.",
+      hint: "Ask on the machine of the node without a proxy, or the coordinator with an API key.",
     });
   }
 

@@ -98,6 +98,14 @@ describe.skipIf(host === undefined)("the doors, asked from another address", () 
       }
       expect(await get(port, "/mesh/status", host, { via: "1.1 proxy" })).toBe(403);
       expect(await get(port, "/api/mesh/services", "127.0.0.1")).toBe(200);
+      // A proxy on this very machine passes on what others ask for.
+      for (const name of ["x-forwarded-for", "via", "forwarded", "x-real-ip"]) {
+        for (const path of ["/api/mesh/services", "/mesh/peers", "/api/mesh/route/x/"]) {
+          const status = await get(port, path, "127.0.0.1", { [name]: "203.0.113.7" });
+          expect([name, path, status]).toEqual([name, path, 403]);
+        }
+        expect(await get(port, "/health", "127.0.0.1", { [name]: "203.0.113.7" })).toBe(200);
+      }
     } finally {
       await door.stop();
     }

@@ -12,7 +12,17 @@ export type IsViewer = (address: string) => boolean;
 const VIEW_PATHS: ReadonlySet<string> = new Set(["/mesh/status", "/mesh/peers", "/mesh/routes"]);
 
 /** Headers by which a proxy says that it passes on the request of somebody else. */
-export const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip", "via"] as const;
+const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip", "via"] as const;
+
+/** Whether somebody else asks than who opened the connection. */
+export function isForwarded(headers: IncomingMessage["headers"]): boolean {
+  return FORWARDED.some((name) => headers[name] !== undefined);
+}
+
+/** `localhost` or an address, with any port: no name that a stranger lets resolve to this host. */
+export function isNumericHost(host: string | undefined): boolean {
+  return /^(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])(:\d{1,5})?$/i.test(host ?? "");
+}
 
 /**
  * Whether the request is for a view, and from a program that may have it. A web page may not: not
@@ -26,14 +36,10 @@ export function isViewRequest(
 ): boolean {
   const { method = "", headers, socket } = request;
   if (!VIEW_PATHS.has(path) || (method !== "GET" && method !== "HEAD")) return false;
-  if (FORWARDED.some((name) => headers[name] !== undefined)) return false;
+  if (isForwarded(headers)) return false;
   const site = headers["sec-fetch-site"];
   const isOwnSite = site === undefined || site === "none" || site === "same-origin";
+  // A container does not know under which port it is seen.
   if (!isOwnSite || headers.origin !== undefined || !isNumericHost(headers.host)) return false;
   return isViewer(socket.remoteAddress ?? "");
-}
-
-/** `localhost` or an address, with any port: a container does not know under which it is seen. */
-function isNumericHost(host: string | undefined): boolean {
-  return /^(localhost|\d{1,3}(\.\d{1,3}){3}|\[[0-9a-f:.]+\])(:\d{1,5})?$/i.test(host ?? "");
 }

@@ -13,7 +13,7 @@ import { TLSSocket } from "node:tls";
 import { MeshError } from "@hearthmesh/core";
 import type { PeerChains } from "../doors/peer-chains.js";
 import { isLoopbackAddress } from "../plain/listen.js";
-import { FORWARDED, type IsViewer, isViewRequest } from "../plain/viewers.js";
+import { type IsViewer, isForwarded, isViewRequest } from "../plain/viewers.js";
 import type { GatewayServices } from "../services.js";
 import { IntroducedCallers } from "./caller-introduced.js";
 import { guardLoopback } from "./loopback-guard.js";
@@ -99,7 +99,7 @@ export function strangerReason(request: IncomingMessage): MeshError | undefined 
   if (!isLoopbackAddress(addressOf(request))) {
     return new MeshError("MESH_FORBIDDEN", { message: "this is for this machine alone" });
   }
-  if (FORWARDED.some((name) => request.headers[name] !== undefined)) {
+  if (isForwarded(request.headers)) {
     return new MeshError("MESH_UNAUTHENTICATED", {
       message: "a proxy passes this on: it needs an API key, in the header X-API-Key",
       hint: "`mesh key create --scope read` on that node makes one.",
