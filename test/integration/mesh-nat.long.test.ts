@@ -9,7 +9,6 @@ import type { LabMachine } from "../support/mesh-lab-machine.mjs";
 
 const missing = whyNoLab();
 const name = missing === undefined ? "two nodes behind NAT" : `two nodes behind NAT (${missing})`;
-const SERVICE_PORT = 8088;
 const LINK_PORT = 9000;
 
 type Router = Awaited<ReturnType<MeshLab["network"]["addRouter"]>>;
@@ -114,15 +113,7 @@ describe.skipIf(missing !== undefined)(name, () => {
   });
 
   it("use each other's services through the hub", async () => {
-    await right.agent.ask("serve", { port: SERVICE_PORT, name: "right" });
-    await right.cli(["service", "add", "oracle", "--port", String(SERVICE_PORT)]);
-    const body = randomBytes(1 << 20);
-    await lab.until(async () => {
-      const answer = await left.request("/api/mesh/route/oracle/x", { method: "POST", body });
-      const text = answer.body.toString("utf8");
-      if (answer.status !== 200) throw new Error(`it answered ${answer.status}: ${text}`);
-      return JSON.parse(text).bytes === body.length;
-    }, "the service on the right");
+    await lab.useService(left, right);
     expect(await peer(left, right)).toMatchObject({ link: "relayed", via: ["hub"] });
   });
 

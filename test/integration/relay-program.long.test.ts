@@ -3,7 +3,6 @@
  * through it, while the node beside it passes nothing on.
  */
 import type { ChildProcess } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,7 +14,6 @@ import { endOf } from "../support/mesh-lab-namespace.mjs";
 const missing = whyNoLab();
 const name = missing === undefined ? "the relay program" : `the relay program (${missing})`;
 const program = fileURLToPath(new URL("../../packages/cli/bin/mesh-relay.js", import.meta.url));
-const SERVICE_PORT = 8088;
 const RELAY_PORT = 4002;
 
 describe.skipIf(missing !== undefined)(name, () => {
@@ -85,15 +83,7 @@ describe.skipIf(missing !== undefined)(name, () => {
   });
 
   it("joins two nodes that cannot dial each other", async () => {
-    await right.agent.ask("serve", { port: SERVICE_PORT, name: "right" });
-    await right.cli(["service", "add", "oracle", "--port", String(SERVICE_PORT)]);
-    const body = randomBytes(1 << 20);
-    await lab.until(async () => {
-      const answer = await left.request("/api/mesh/route/oracle/x", { method: "POST", body });
-      const text = answer.body.toString("utf8");
-      if (answer.status !== 200) throw new Error(`it answered ${answer.status}: ${text}`);
-      return JSON.parse(text).bytes === body.length;
-    }, "the service on the right");
+    await lab.useService(left, right);
     expect(await peer(left, "right")).toMatchObject({ link: "relayed", via: ["hub-relay"] });
     const { peers } = JSON.parse(await left.cli(["pool", "peers", "--json"]));
     const other = peers.find((one: { name: string }) => one.name === "right");

@@ -13,7 +13,6 @@ import { whyNoYggdrasil, yggdrasilsOf } from "../support/yggdrasil.js";
 const missing = whyNoLab() ?? whyNoYggdrasil();
 const name = `links over yggdrasil${missing === undefined ? "" : ` (${missing})`}`;
 const OVERLAY_PORT = 9010;
-const SERVICE_PORT = 8088;
 const LINK_PORT = 9000;
 const OVERLAY_ADDRESS = /^2[0-9a-f]{2}:/;
 const WAIT_MS = 50_000;
@@ -115,15 +114,9 @@ describe.skipIf(missing !== undefined)(name, { timeout: 120_000 }, () => {
   });
 
   it("carry a service without a relay", async () => {
-    await right.agent.ask("serve", { port: SERVICE_PORT, name: "right" });
-    await right.cli(["service", "add", "oracle", "--port", String(SERVICE_PORT)]);
     const before = (await middle.json("/mesh/status")).relay.bytes;
-    const body = Buffer.alloc(1 << 20, 7);
-    await until(async () => {
-      const answer = await left.request("/api/mesh/route/oracle/x", { method: "POST", body });
-      return JSON.parse(answer.body.toString()).bytes === body.length;
-    }, "the service on the right");
-    expect((await middle.json("/mesh/status")).relay.bytes - before).toBeLessThan(body.length);
+    const bytes = await lab.useService(left, right);
+    expect((await middle.json("/mesh/status")).relay.bytes - before).toBeLessThan(bytes);
   });
 
   it("return after the daemon was killed, at the same address", async () => {

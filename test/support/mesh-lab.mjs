@@ -5,6 +5,7 @@
  * Needs root on Linux and the programs of the packages iproute2, iptables and util-linux.
  */
 import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,6 +16,8 @@ import { LabNetwork } from "./mesh-lab-network.mjs";
 const PROGRAMS = ["ip", "tc", "iptables", "ebtables", "unshare", "nsenter", "setpriv", "mount"];
 const ALL_ROLES = ["coordinator", "gateway", "storage"];
 const WAIT_MS = 60_000;
+const SERVICE_PORT = 8088;
+const POST_BYTES = 1 << 20;
 /** What the lab needs of the kernel. */
 const TRIAL = [
   "mount -t sysfs none /sys",
@@ -133,6 +136,23 @@ export class MeshLab {
       `${machines.map(({ name }) => name).join(", ")} to agree`,
       timeoutMs,
     );
+  }
+
+  /**
+   * `owner` offers the service "oracle", and a post of 1 MiB from `caller` reaches it, whatever way
+   * the mesh finds. Gives the bytes that were sent.
+   */
+  async useService(caller, owner) {
+    await owner.agent.ask("serve", { port: SERVICE_PORT, name: owner.name });
+    await owner.cli(["service", "add", "oracle", "--port", String(SERVICE_PORT)]);
+    const body = randomBytes(POST_BYTES);
+    await this.until(async () => {
+      const answer = await caller.request("/api/mesh/route/oracle/x", { method: "POST", body });
+      const text = answer.body.toString("utf8");
+      if (answer.status !== 200) throw new Error(`it answered ${answer.status}: ${text}`);
+      return JSON.parse(text).bytes === body.length;
+    }, `the service of ${owner.name}`);
+    return body.length;
   }
 
   async close() {

@@ -1,27 +1,17 @@
 import { MeshError, silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
 import { type MemoryStore, memoryStore, put } from "@hearthmesh/store";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Progress } from "../coordinator/workers/worker-definition.js";
 import type { FriendFiles, FriendsPort } from "../copies/friends.js";
 import { CopyKeys } from "../copies/index.js";
 import type { Entry } from "../types.js";
-import { Backup } from "./backup.js";
+import { Backup, UNHURRIED } from "./backup.js";
 import { lookAtFriends, planRestore } from "./restore-plan.js";
 import { openSnapshot } from "./snapshot-seal.js";
 
 const clock = systemClock();
 const random = systemRandom();
 const signal = new AbortController().signal;
-const quiet: Progress = {
-  done: () => undefined,
-  error: () => undefined,
-  bytes: () => undefined,
-  at: () => undefined,
-  portion: () => undefined,
-  pace: async () => undefined,
-  asked: false,
-  settings: { paused: false },
-};
+const quiet = { ...UNHURRIED, asked: false };
 
 /** A friend whose files are in memory; the real one is in the integration test. */
 class MemoryFriend {

@@ -32,7 +32,7 @@ const LOOK_EVERY_MS = 60_000;
 const VOLATILE = ["n/", "w/", "recovery/", "authority/key-use/"] as const;
 
 /** Of a run that a person waits for. */
-const UNHURRIED: Progress = {
+export const UNHURRIED: Progress = {
   done: () => undefined,
   error: () => undefined,
   bytes: () => undefined,
