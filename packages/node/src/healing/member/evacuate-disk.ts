@@ -41,7 +41,9 @@ export function evacuateDisk(member: LeadingMember): Remedy {
       const percent = Math.max(1, Math.floor(shareOf(place) * 100));
       const header = { node: id, percent };
       const { before, after, moves } = await relieve(member, "layout.ease", ACTION, header);
-      if (moves === undefined) return { did: `asked no less of ${name} than layout ${after} does` };
+      if (moves === undefined) {
+        return { did: `asked no less of ${name} than layout ${after} does`, changedNothing: true };
+      }
       const moved = `${countText(moves.chunks, "chunk")} (${formatBytes(moves.bytes)})`;
       const asked = `asked ${name} for ${percent} % of its share, by layout ${after}`;
       const walked = await moveNow(member, signal);

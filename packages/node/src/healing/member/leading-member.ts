@@ -86,6 +86,8 @@ export interface WorkerWatch {
   /** How far it came, as the end of a sentence. */
   readonly text: string;
   readonly ended: boolean;
+  /** Chunks that it did something with, such as copy them. */
+  readonly done: number;
 }
 
 /**
@@ -109,6 +111,7 @@ export async function runWorker(
     const worker = workerOf(view, name) ?? started.worker;
     const tookMs = clock.monotonicMs() - before;
     const did = madeText(started.worker, worker);
+    const done = worker.done - started.worker.done;
     if (worker.runs >= started.until) {
       const { lastError } = worker;
       if (lastError !== undefined && lastError.atMs > (started.worker.lastError?.atMs ?? 0)) {
@@ -116,10 +119,10 @@ export async function runWorker(
           message: `the worker ${name} failed: ${lastError.message}`,
         });
       }
-      return { text: `${did} in ${(tookMs / 1000).toFixed(1)} s`, ended: true };
+      return { text: `${did} in ${(tookMs / 1000).toFixed(1)} s`, ended: true, done };
     }
     if (tookMs >= WORKER_WATCH_MS) {
-      return { text: `${did}, and is at ${portionText(worker)} of its run`, ended: false };
+      return { text: `${did}, and is at ${portionText(worker)} of its run`, ended: false, done };
     }
     await sleep(clock, WORKER_LOOK_MS, signal);
   }

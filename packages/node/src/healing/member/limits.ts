@@ -31,6 +31,8 @@ export const QUARANTINE_VERIFIED_MIN = 3;
 export const STORE_PROBE_MS = 5_000;
 export const STORE_PROBE_AGAIN_MS = 1_000;
 export const STORE_PROBE_MS_MAX = 3_000;
+/** A key that is taken within this is proof that no new connections are needed. */
+export const STORE_BACK_MS = 1_000;
 /** The store is slow when the median of this many probes takes longer than that. */
 export const STORE_SLOW_PROBES = 3;
 export const STORE_SLOW_MS = 1_000;

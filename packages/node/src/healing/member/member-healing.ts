@@ -30,7 +30,7 @@ import { rebalance } from "./rebalance.js";
 import { reopenStore } from "./reopen-store.js";
 import { replaceStoreMember } from "./replace-store-member.js";
 import { replicaFacts } from "./replicas-monitor.js";
-import { ringFacts } from "./rings-monitor.js";
+import { RingsMonitor } from "./rings-monitor.js";
 import { shedDisk } from "./shed-disk.js";
 import { stepDown } from "./step-down.js";
 import { StorageDisksMonitor } from "./storage-disks-monitor.js";
@@ -129,7 +129,12 @@ function storeHealing({ deps, member, ground, here }: Shared): HealingList {
   const monitors: Monitor[] = [probes, { name: "leader", look: async () => leaderLook() }];
   const { leaseTimeMs, memberLostMs } = config.store;
   const remedies: Remedy[] = [
-    reopenStore({ memberStore, probe }),
+    reopenStore({
+      memberStore,
+      clock,
+      // Beside the monitor's own, which is set and deleted meanwhile.
+      probe: (name) => probeStore(store, `${nodeId}/reopening-${name}`),
+    }),
     stepDown({ member, leadership, nodeId, leaseTimeMs, coordinatorsHere: here }),
   ];
   const { source } = memberStore;
@@ -149,9 +154,8 @@ function ringHealing({ models, mesh, record, clock }: MemberHealingDeps): Healin
   const { upkeep } = models;
   const selfId = record.nodeId;
   const peers = () => mesh.parts.swim.peers();
-  const look = async () => ringFacts(upkeep.rings(), peers(), selfId);
   return {
-    monitors: [{ name: "rings", look }],
+    monitors: [new RingsMonitor({ rings: () => upkeep.rings(), peers, selfId })],
     remedies: [rePlanPool({ upkeep, peers, selfId, clock })],
   };
 }

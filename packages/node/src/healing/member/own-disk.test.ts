@@ -107,8 +107,11 @@ describe("what a node does about its disk", () => {
     const ids = [await put(), await put(), await put(), await put(), await put()];
     await chunks.delete(ids.slice(0, 3));
     expect(remedy().blockedBy(symptom("disk-filling"))).toBeUndefined();
-    const { did } = await remedy().apply(symptom("disk-filling"), signal);
+    const { did, changedNothing } = await remedy().apply(symptom("disk-filling"), signal);
     expect(did).toMatch(/cut 0 B of logs, gave back [1-9] packs? by compaction/);
+    expect(changedNothing).toBe(false);
+    const again = await remedy().apply(symptom("disk-filling"), signal);
+    expect(again).toMatchObject({ changedNothing: true });
     await put();
     expect((await chunks.report()).readOnly).toBeUndefined();
   });

@@ -30,7 +30,9 @@ export function quarantineNode(member: LeadingMember): Remedy {
       const { before, after, moves } = await relieve(member, "layout.quarantine", action, {
         node: id,
       });
-      if (moves === undefined) return { did: `found ${name} in quarantine by layout ${after}` };
+      if (moves === undefined) {
+        return { did: `found ${name} in quarantine by layout ${after}`, changedNothing: true };
+      }
       const copies = moves.chunks === 1 ? "1 copy" : `${moves.chunks} copies`;
       const moved = `${copies} (${formatBytes(moves.bytes)}) are made at others`;
       const versions = `layout ${after} instead of ${before}`;

@@ -21,14 +21,16 @@ export function reReplicate(member: LeadingMember): Remedy {
         : "has the missing copies made from those that are left",
     blockedBy: (symptom) => blockedBy(member.view(), symptom),
     apply: async (_symptom, signal) => {
-      const { text } = await runWorker(member, "repair", signal);
+      const { text, ended, done } = await runWorker(member, "repair", signal);
       const { replication } = member.view()?.status ?? {};
       const left =
         replication === undefined
           ? ""
           : `; ${countText(replication.underReplicated, "chunk")} of ` +
             `${numberText(replication.chunks)} lack a copy by its last count`;
-      return { did: `woke the worker repair: ${text}${left}` };
+      // A whole walk copied nothing, and copies are still missing: a node that returns ends that.
+      const changedNothing = ended && done === 0 && (replication?.underReplicated ?? 0) > 0;
+      return { did: `woke the worker repair: ${text}${left}`, changedNothing };
     },
   };
 }

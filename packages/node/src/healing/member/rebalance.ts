@@ -36,6 +36,9 @@ export function rebalance(member: LeadingMember): Remedy {
       }
       const { id, name } = symptom.subject;
       const { before, after } = await giveBack(member, id);
+      if (before === after) {
+        return { did: `${name} has its whole share by layout ${after}`, changedNothing: true };
+      }
       return { did: `gave ${name} its whole share back: layout ${after} instead of ${before}` };
     },
   };

@@ -47,12 +47,14 @@ export function shedDisk(options: ShedDiskOptions): Remedy {
       }
       did.push(...(await wakeUpkeep(member)));
       const freedBytes = await trimLogs(join(home, "logs"));
+      let changedNothing = did.length === 0 && freedBytes === 0;
       did.push(`cut ${formatBytes(freedBytes)} of logs`);
       if (chunks !== undefined) {
         const packs = await compactAll(chunks, signal);
         did.push(`gave back ${packs === 1 ? "1 pack" : `${packs} packs`} by compaction`);
+        changedNothing &&= packs === 0;
       }
-      return { did: did.join(", ") };
+      return { did: did.join(", "), changedNothing };
     },
   };
 }

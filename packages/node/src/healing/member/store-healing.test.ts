@@ -114,8 +114,13 @@ describe("reopening the store", () => {
       dialled++;
       return ["https://10.0.0.1:9002", "https://10.0.0.2:9002"];
     };
-    const probe = () => probeStore(store, "b/healing");
-    const remedy = reopenStore({ memberStore: { engine: "etcd", redial }, probe });
+    let failure: Error | undefined = new Error("the connection is dead");
+    const probe = async (name: string) => {
+      if (name === "before" && failure !== undefined) throw failure;
+      await probeStore(store, `b/${name}`);
+    };
+    const clock = new ManualClock();
+    const remedy = reopenStore({ memberStore: { engine: "etcd", redial }, probe, clock });
     const symptom = symptomOf("store-failing", {
       subject: { type: "store", id: "member", name: "the member's store" },
     });
@@ -123,8 +128,32 @@ describe("reopening the store", () => {
     expect((await remedy.apply(symptom, signal)).did).toMatch(/dialled 2 members of etcd anew/);
     await remedy.apply(symptom, signal);
     expect(dialled).toBe(2);
-    const embedded = reopenStore({ memberStore: { engine: "sqlite" }, probe });
+    // It works by then: good connections stay, and there is no credit.
+    failure = undefined;
+    const { did, changedNothing } = await remedy.apply(symptom, signal);
+    expect(did).toMatch(/took a key by then/);
+    expect({ changedNothing, dialled }).toEqual({ changedNothing: true, dialled: 2 });
+    const embedded = reopenStore({ memberStore: { engine: "sqlite" }, probe, clock });
     expect(embedded.blockedBy(symptom)).toMatch(/works again when its disk does/);
+  });
+});
+
+describe("reopening a store that is silent", () => {
+  it("waits a second for its old connections, and no longer", async () => {
+    const clock = new ManualClock();
+    const dialled: number[] = [];
+    const redial = () => {
+      dialled.push(clock.monotonicMs());
+      return ["https://10.0.0.1:9002"];
+    };
+    const probe = (name: string) =>
+      name === "before" ? new Promise<never>(() => undefined) : Promise.resolve();
+    const remedy = reopenStore({ memberStore: { engine: "etcd", redial }, probe, clock });
+    const beganMs = clock.monotonicMs();
+    const applied = remedy.apply(symptomOf("store-failing", {}), signal);
+    await clock.advance(5_000);
+    expect((await applied).did).toBe("dialled 1 member of etcd anew, set a key and read it back");
+    expect(dialled).toEqual([beganMs + 1_000]);
   });
 });
 

@@ -37,6 +37,11 @@ export class FailOverHub implements Remedy {
   /** `MESH_UNREACHABLE` when none answers. */
   async apply({ subject }: Symptom, signal: AbortSignal): Promise<RemedyOutcome> {
     const { discovery, links } = this.#parts;
+    const before = linkedRelays(this.#parts);
+    if (before.length > 0) {
+      const did = `links to ${this.#names(before)}, which can pass streams on, were open by then`;
+      return { did, changedNothing: true };
+    }
     discovery.askHubs();
     const candidates = this.#candidates(subject.id).slice(0, LINKED_AT_ONCE_MAX);
     await Promise.allSettled(candidates.map((nodeId) => links.directTo(nodeId, { signal })));
@@ -46,8 +51,11 @@ export class FailOverHub implements Remedy {
         message: `none of ${count(candidates.length, "other relay")} answers`,
       });
     }
-    const names = list(linked.map((nodeId) => nameOf(this.#parts, nodeId)));
-    return { did: `links to ${names} are open, which can pass streams on` };
+    return { did: `links to ${this.#names(linked)} are open, which can pass streams on` };
+  }
+
+  #names(nodeIds: readonly NodeId[]): string {
+    return list(nodeIds.map((nodeId) => nameOf(this.#parts, nodeId)));
   }
 
   /** Those that live and pass streams on, hubs first, without the one that is away. */

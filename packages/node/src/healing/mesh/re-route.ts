@@ -3,6 +3,7 @@ import type { NodeId } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
 import type { MeshPart } from "../../mesh/mesh-part.js";
 import { linkOf, nameOf } from "./peer-monitor.js";
+import { openByThen } from "./redial.js";
 import { list } from "./text.js";
 
 type Parts = Pick<MeshPart["parts"], "links" | "routes" | "swim">;
@@ -35,6 +36,7 @@ export class ReRoute implements Remedy {
   async apply({ subject }: Symptom, signal: AbortSignal): Promise<RemedyOutcome> {
     const { links, routes } = this.#parts;
     const nodeId = subject.id as NodeId;
+    if (links.openLink(nodeId) !== undefined) return openByThen(subject.name);
     const stale = this.#staleHops(nodeId);
     for (const hop of stale) routes.avoid(hop, AVOID_MS);
     await links.linkTo(nodeId, { signal });

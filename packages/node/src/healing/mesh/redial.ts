@@ -37,8 +37,9 @@ export class Redial implements Remedy {
   async apply({ kind, subject }: Symptom, signal: AbortSignal): Promise<RemedyOutcome> {
     const { discovery } = this.#options.parts;
     if (kind === "hub-lost") {
-      discovery.askHubs();
       const hub = () => discovery.hubs().find(({ label }) => label === subject.id);
+      if (hub()?.isLinked === true) return openByThen(subject.name);
+      discovery.askHubs();
       const nodeId = hub()?.nodeId;
       if (nodeId !== undefined) discovery.redial(nodeId);
       const isBack = await this.#within(() => hub()?.isLinked === true, signal);
@@ -47,11 +48,14 @@ export class Redial implements Remedy {
       return { did, changedNothing: !isBack && hub()?.reason !== undefined };
     }
     const nodeId = subject.id as NodeId;
-    const stale = linkOf(this.#options.parts, nodeId);
-    if (kind === "peer-unreachable" && stale?.kind === "direct") {
+    const open = linkOf(this.#options.parts, nodeId);
+    if (kind === "peer-unreachable" && open?.kind === "direct") {
       return this.#waitFor(nodeId, subject.name, signal);
     }
-    return this.#dialNode(nodeId, subject.name, kind === "peer-relayed", signal);
+    const isBack = open?.kind === "direct" || (kind === "route-missing" && open !== undefined);
+    if (isBack) return openByThen(subject.name);
+    // One through others is no reason to leave the direct way alone.
+    return this.#dialNode(nodeId, subject.name, open !== undefined, signal);
   }
 
   /** A machine that stands still keeps its connections: a second link would be as silent. */
@@ -60,8 +64,8 @@ export class Redial implements Remedy {
     const isAlive = () => swim.peer(nodeId)?.state === "alive";
     const isBack = await this.#within(isAlive, signal);
     const open = `a link to ${name} is still open`;
-    if (isBack) return { did: `${open}, and it answers again` };
-    return { did: `${open}, and nothing comes through it`, changedNothing: true };
+    const what = isBack ? "it answers again" : "nothing comes through it";
+    return { did: `${open}, and ${what}`, changedNothing: true };
   }
 
   async #dialNode(
@@ -99,6 +103,11 @@ export class Redial implements Remedy {
     const { clock } = this.#options;
     return holdsWithin(holds, DIAL_PATIENCE_MS, { clock, signal });
   }
+}
+
+/** It came back by itself, or the other side dialled. */
+export function openByThen(name: string): RemedyOutcome {
+  return { did: `a link to ${name} was open by then`, changedNothing: true };
 }
 
 /** A dial after that time, of the monotonic clock, has ended without a link. */

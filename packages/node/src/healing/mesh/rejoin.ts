@@ -39,26 +39,29 @@ export class Rejoin implements Remedy {
     const { parts, clock } = this.#options;
     const { discovery, links, swim } = parts;
     const lost = this.#lost();
+    const isLinked = (nodeId: NodeId) => links.openLink(nodeId) !== undefined;
+    // The others have come back by themselves, which is not this one's doing.
+    const away = [...lost].filter(([nodeId]) => !isLinked(nodeId));
+    const ids = away.map(([nodeId]) => nodeId);
     const fromMs = clock.monotonicMs();
-    // The addresses of this machine may be other ones since; hubs know where the others are.
-    discovery.networkChanged();
-    for (const [nodeId, linkAddresses] of lost) {
+    if (away.length > 0) {
+      // The addresses of this machine may be other ones since; hubs know where the others are.
+      discovery.networkChanged();
+    }
+    for (const [nodeId, linkAddresses] of away) {
       discovery.addCandidate("snapshot", { nodeId, linkAddresses });
       discovery.redial(nodeId);
     }
-    const isBack = () => [...lost.keys()].every((nodeId) => links.openLink(nodeId) !== undefined);
-    await holdsWithin(isBack, DIAL_PATIENCE_MS, { clock, signal });
+    await holdsWithin(() => ids.every(isLinked), DIAL_PATIENCE_MS, { clock, signal });
     const linked = links.openLinks().map(({ link }) => link);
     const exchanged = await Promise.allSettled(linked.map((link) => swim.join(link)));
     const agreed = exchanged.filter(({ status }) => status === "fulfilled").length;
-    const back = [...lost.keys()].filter((nodeId) => links.openLink(nodeId) !== undefined).length;
-    const answered =
-      back === 0 ? `: none answered within ${seconds(DIAL_PATIENCE_MS)}` : `: ${back} answered`;
     const views = agreed === 0 ? "" : `, and exchanged views with ${count(agreed, "node")}`;
-    const did = `dialled ${count(lost.size, "lost node")}${answered}${views}`;
+    const answered = ids.filter(isLinked).length;
+    const did = `${dialledText(away.length, answered)}${backText(lost.size - away.length)}${views}`;
     // One whose dial is still under way may yet answer because of it.
-    const isInVain = [...lost.keys()].every((id) => failedSince(discovery.found(id), fromMs));
-    return { did, changedNothing: back === 0 && isInVain };
+    const isInVain = ids.every((id) => failedSince(discovery.found(id), fromMs));
+    return { did, changedNothing: answered === 0 && isInVain };
   }
 
   /** With the addresses where they were met last. */
@@ -70,4 +73,15 @@ export class Rejoin implements Remedy {
       dead.map(({ nodeId }) => [nodeId, known.get(nodeId)?.linkAddresses ?? []] as const),
     );
   }
+}
+
+function dialledText(dialled: number, answered: number): string {
+  const lost = `dialled ${count(dialled, "lost node")}`;
+  if (dialled === 0) return "dialled nobody";
+  if (answered > 0) return `${lost}: ${answered} answered`;
+  return `${lost}: none answered within ${seconds(DIAL_PATIENCE_MS)}`;
+}
+
+function backText(back: number): string {
+  return back === 0 ? "" : `; ${count(back, "node")} had a link again by then`;
 }

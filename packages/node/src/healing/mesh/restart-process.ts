@@ -1,6 +1,7 @@
 /**
  * Starts a program of this node again. Its own supervisor does so too and is quicker: it gets a
- * moment first, so that nobody ends a program that has just been started.
+ * moment first, so that nobody ends a program that has just been started. What the supervisor did
+ * is told as its doing, and this gets no credit for it.
  */
 import { type Clock, MeshError } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
@@ -38,6 +39,9 @@ export class RestartProcess implements Remedy {
     const one = this.#find(subject.id);
     if (one === undefined) throw new MeshError("MESH_NOT_FOUND");
     const clock = this.#clock;
+    if (one.state() === "running") {
+      return { did: `${one.name} runs by now, and was left alone`, changedNothing: true };
+    }
     const fromMs = clock.monotonicMs();
     const tookText = () => seconds(clock.monotonicMs() - fromMs);
     const isSettled = () => one.state() !== "starting";
@@ -45,7 +49,8 @@ export class RestartProcess implements Remedy {
     await holdsWithin(isSettled, ownMs, { clock, signal });
     const found = one.state();
     if (found === "running") {
-      return { did: `${one.name} was started again, and answers after ${tookText()}` };
+      const did = `its own supervisor started ${one.name}, which answers after ${tookText()}`;
+      return { did, changedNothing: true };
     }
     if (found === "stopped") return { did: one.describe(), changedNothing: true };
     await one.restart();

@@ -33,6 +33,9 @@ export class WithdrawService implements Remedy {
 
   async apply({ subject }: Symptom): Promise<RemedyOutcome> {
     const { health, routes, services } = this.#parts;
+    if (health.healthOf(subject.id).health === "ok") {
+      return { did: `${subject.name} had passed a check by then`, changedNothing: true };
+    }
     routes.setServices(services.localServices());
     const { health: state } = await health.checkNow(subject.id);
     if (state === "ok") {
