@@ -68,6 +68,23 @@ describe("asking less of a node", () => {
     expect(world.coordinator.layout().version).toBe(version);
   });
 
+  it("is not kept off by a node that says something else of its disk again and again", async () => {
+    await home(5);
+    const version = () => world.coordinator.layout().version;
+    const say = async (capacityBytes: number) => {
+      node(4).capacityBytes = capacityBytes;
+      await node(4).sendReport();
+    };
+    const before = version();
+    for (let at = 1; at <= 20; at++) await say(at % 2 === 0 ? 2 ** 30 : 2 ** 50);
+    await node(4).register();
+    expect(version()).toBe(before + 1);
+    await world.clock.advance(60_000);
+    await say(2 ** 31);
+    expect(version()).toBe(before + 2);
+    expect(placed("node-5")).toMatchObject({ capacityBytes: 2 ** 31 });
+  });
+
   it("twice is once more, and leaves what an operator has staged alone", async () => {
     await home(5);
     await world.call("layout.stage", {

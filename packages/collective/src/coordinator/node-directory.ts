@@ -59,6 +59,12 @@ export interface NodeDirectoryOptions {
   onChanged(nodeId: NodeId, online: boolean): void;
 }
 
+/**
+ * How often the word of one node changes the layout. Each change moves chunks of others too, and
+ * what somebody looks at meanwhile, such as healing, has to be looked at again.
+ */
+const CORRECTED_EVERY_MS = 60_000;
+
 export class NodeDirectory {
   readonly #options: NodeDirectoryOptions;
   readonly #links: NodeLinks;
@@ -288,20 +294,33 @@ export class NodeDirectory {
   }
 
   /** Puts a storage node into the layout, or corrects what the layout says about it. */
-  async #place({ record }: NodeState): Promise<void> {
+  async #place(state: NodeState): Promise<void> {
+    const { record } = state;
     const { layouts, autoJoin } = this.#options;
     if (!record.roles.includes("storage") || record.removed === true) return;
     const node = this.#layoutNode(record);
     const place = placeOf(layouts.layout, record.nodeId);
     if (place === "in") {
       const correct = (layout: Layout) => corrected(layout, node, record.report !== undefined);
-      if (correct(layouts.layout) !== layouts.layout) await layouts.change(correct);
+      if (correct(layouts.layout) === layouts.layout || !this.#mayCorrect(state)) return;
+      await layouts.change(correct).catch((error: unknown) => {
+        state.correctedMs = undefined;
+        throw error;
+      });
     } else if (place === "waiting" && autoJoin) {
       await layouts.change((layout) => withNode(layout, node));
     } else if (place === "waiting") {
       const { nodeId, name } = record;
       await layouts.stage({ nodes: [{ nodeId, name, add: node }] });
     }
+  }
+
+  /** What comes too early is said again in the next report. */
+  #mayCorrect(state: NodeState): boolean {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - (state.correctedMs ?? -Infinity) < CORRECTED_EVERY_MS) return false;
+    state.correctedMs = nowMs;
+    return true;
   }
 
   /** What the node says of itself, as the layout has it. */

@@ -27,6 +27,8 @@ export interface NodeState {
   link: Link | undefined;
   /** Steady clock: since when it has been away, or the start of this run. */
   awaySinceMs: number;
+  /** Steady clock: when its own word changed the layout last, in this run. */
+  correctedMs?: number | undefined;
 }
 
 export function isStorage(state: NodeState): boolean {
