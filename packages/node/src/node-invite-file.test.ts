@@ -46,7 +46,8 @@ describe("the file with an invite for storage nodes", () => {
   it("is kept while it is good, and replaced when it is not", async () => {
     const authority = await openAuthority();
     const path = join(folder, "join", "storage-nodes");
-    const endpoints = () => [{ host: "172.20.0.10", port: 9001 }];
+    const address = { host: "172.20.0.10", port: 9001 };
+    let endpoints = () => [address];
     const start = async () => {
       const file = new NodeInviteFile({ path, endpoints, authority, ...tools });
       await file.start();
@@ -64,6 +65,18 @@ describe("the file with an invite for storage nodes", () => {
     await authority.revokeInvite(authority.localOperator(), first.id);
     const second = parseInvite(await start());
     expect(second.id).not.toBe(first.id);
+
+    // A container that is started again has another address.
+    endpoints = () => [{ host: "172.20.0.11", port: 9001 }, address];
+    const third = parseInvite(await start());
+    expect(third.endpoints).toEqual(endpoints());
+    const open = (await authority.listInvites()).filter((one) => one.revokedAtMs === undefined);
+    expect(open.map(({ id }) => id)).toEqual([third.id]);
+    // That one of them is gone is no reason: newcomers try all.
+    endpoints = () => [address];
+    expect(parseInvite(await start())).toEqual(third);
+    endpoints = () => [];
+    expect(parseInvite(await start())).toEqual(third);
     await authority.close();
   });
 

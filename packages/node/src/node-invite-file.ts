@@ -1,8 +1,9 @@
 /**
  * Keeps an invite for storage nodes in a file, for machines that share a directory with this
  * coordinator and nothing else: the containers of one compose project. The invite is made anew
- * before it ends or is used up; the old one is revoked then. Who can read the file can add storage
- * nodes, and nothing more: it is private (0600), and each use stands in the audit trail.
+ * before it ends or is used up, and when this coordinator has moved to an address that is not in it,
+ * as a container does that is started again; the old one is revoked then. Who can read the file can
+ * add storage nodes, and nothing more: it is private (0600), and each use stands in the audit trail.
  */
 import { readIfThere, writePrivate } from "@hearthmesh/client/private-files";
 import type { Authority } from "@hearthmesh/collective";
@@ -13,7 +14,14 @@ import {
   type Logger,
   type Startable,
 } from "@hearthmesh/core";
-import { type Endpoint, type InviteRecord, inviteIdOf } from "@hearthmesh/identity";
+import {
+  type Endpoint,
+  formatEndpoint,
+  type InviteRecord,
+  parseInvite,
+} from "@hearthmesh/identity";
+
+type InviteCode = ReturnType<typeof parseInvite>;
 
 const LOOK_EVERY_MS = 60_000;
 const VALIDITY_MS = 7 * 86_400_000;
@@ -70,10 +78,11 @@ export class NodeInviteFile implements Startable {
   async #ensure(): Promise<void> {
     const { path, authority, endpoints, clock, log } = this.#options;
     const operator = authority.localOperator();
-    const present = idIn(await readIfThere(path));
+    const present = inviteIn(await readIfThere(path));
     const all = await authority.listInvites(operator);
-    const old = all.find(({ id }) => id === present);
-    if (old !== undefined && isGoodForNodes(old, clock.nowMs())) return;
+    const old = all.find(({ id }) => id === present?.id);
+    const isGood = old !== undefined && isGoodForNodes(old, clock.nowMs());
+    if (isGood && leadsHere(present, endpoints())) return;
     const { text, record } = await authority.createInvite(operator, {
       kind: "node",
       roles: ["storage"],
@@ -88,11 +97,18 @@ export class NodeInviteFile implements Startable {
   }
 }
 
+/** Whether newcomers who follow the invite come to the best of the addresses, if there is one. */
+function leadsHere(invite: InviteCode | undefined, [best]: readonly Endpoint[]): boolean {
+  if (best === undefined) return true;
+  const text = formatEndpoint(best).toLowerCase();
+  return invite?.endpoints.some((one) => formatEndpoint(one) === text) === true;
+}
+
 /** Undefined for a file that is not there or holds something else. */
-function idIn(text: string | undefined): string | undefined {
+function inviteIn(text: string | undefined): InviteCode | undefined {
   if (text === undefined) return undefined;
   try {
-    return inviteIdOf(text.trim());
+    return parseInvite(text);
   } catch (error) {
     if (isMeshError(error)) return undefined;
     throw error;
