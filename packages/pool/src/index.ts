@@ -130,6 +130,7 @@ export type {
   RingBenchRow,
   RingInspection,
 } from "./runtime/ring-inspection.js";
+export type { RingLoss } from "./runtime/ring-losses.js";
 export type { Replanned, RingHealth, Unloaded } from "./runtime/ring-upkeep.js";
 export { type SliceCandidates, sliceCandidates } from "./sampling/candidates.js";
 export { candidatesNeeded, Sampler } from "./sampling/sampler.js";

@@ -106,10 +106,7 @@ export class ModelPull {
       const runs = runsOf(missing, PULL_RUN_CHUNKS_MAX);
       const take = async () => {
         for (let run = runs.shift(); run !== undefined; run = runs.shift()) {
-          await this.#pullRun(run.first, run.count, signal, (index) => {
-            progress.add(index);
-            release(index);
-          });
+          await this.#pullRun(run.first, run.count, progress, signal, release);
         }
       };
       await allSettled(Array.from({ length: PULL_RUNS_MAX }, take));
@@ -121,8 +118,9 @@ export class ModelPull {
   async #pullRun(
     first: number,
     count: number,
+    progress: Progress,
     signal: AbortSignal,
-    onThere: (index: number) => void,
+    release: (index: number) => void,
   ): Promise<void> {
     const { local, read, onPulled } = this.#options;
     const { name, sizeBytes } = local.model;
@@ -145,6 +143,7 @@ export class ModelPull {
           if (!local.isRight(index, chunk)) throw damaged(name, `has a wrong chunk ${index}`);
           await local.write(index, chunk);
           written.push(index);
+          progress.count(index);
           chunk = Buffer.alloc(Math.max(0, chunkBytesAt(index + 1, sizeBytes)));
           filled = 0;
         }
@@ -153,7 +152,10 @@ export class ModelPull {
     } finally {
       if (written.length > 0) {
         await local.note(written);
-        for (const index of written) onThere(index);
+        for (const index of written) {
+          progress.add(index);
+          release(index);
+        }
       }
     }
   }
@@ -161,6 +163,7 @@ export class ModelPull {
 
 class Progress {
   readonly #there = new Set<number>();
+  readonly #counted = new Set<number>();
   readonly #sizeBytes: number;
   readonly #onBytes: (bytes: number) => void;
   #bytes = 0;
@@ -174,9 +177,16 @@ class Progress {
     return this.#there.has(index);
   }
 
+  /** It is there and noted. */
   add(index: number): void {
-    if (this.#there.has(index)) return;
     this.#there.add(index);
+    this.count(index);
+  }
+
+  /** Its bytes are written. They are noted with those of the whole run, which may be long. */
+  count(index: number): void {
+    if (this.#counted.has(index)) return;
+    this.#counted.add(index);
     this.#bytes += chunkBytesAt(index, this.#sizeBytes);
     this.#onBytes(this.#bytes);
   }

@@ -22,12 +22,14 @@ import {
   RING_MEMBERS_MAX,
   RINGS_MAX,
 } from "./limits.js";
+import type { PrepareProgress } from "./preparation.js";
 
 export const METHODS = {
   measure: "ai.measure",
   ping: "ai.ping",
   rings: "ai.rings",
   prepare: "ai.prepare",
+  progress: "ai.progress",
   join: "ai.join",
   release: "ai.release",
   generate: "ai.generate",
@@ -89,7 +91,9 @@ const NAME_CHARACTERS_MAX = 128;
 
 export const encodePrepare = (message: PrepareMessage) => toBytes({ v: 1, ...message });
 export const encodeJoin = (message: JoinMessage) => toBytes({ v: 1, ...message });
-export const encodeRelease = (message: RingName) => toBytes({ v: 1, ...message });
+/** Of a `progress` and a `release`. */
+export const encodeRingName = (message: RingName) => toBytes({ v: 1, ...message });
+export const encodeProgress = (progress: PrepareProgress) => toBytes({ v: 1, ...progress });
 export const encodeMeasure = (answer: MeasureAnswer) => toBytes({ v: 1, ...answer });
 export const encodeRings = (rings: readonly LedRing[]) => toBytes({ v: 1, rings });
 
@@ -129,8 +133,17 @@ export function endpointsOf(value: unknown): string[] {
   return listOf(value, ENDPOINTS_MAX, (one) => textOf(one, 300));
 }
 
-export function decodeRelease(bytes: Uint8Array): RingName {
+/** Of a `progress` and a `release`. */
+export function decodeRingName(bytes: Uint8Array): RingName {
   return ringName(parseRecord(bytes, AGENT_BODY_BYTES_MAX));
+}
+
+export function decodeProgress(bytes: Uint8Array): PrepareProgress {
+  const { pulledBytes, isPulled } = parseRecord(bytes, AGENT_BODY_BYTES_MAX);
+  return {
+    pulledBytes: wholeOf(pulledBytes, 0, Number.MAX_SAFE_INTEGER),
+    isPulled: isPulled === true,
+  };
 }
 
 export function decodeMeasure(bytes: Uint8Array): MeasureAnswer {

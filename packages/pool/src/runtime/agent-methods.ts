@@ -8,7 +8,8 @@ import type { GenerationEvent } from "../ring/generation.js";
 import {
   decodeJoin,
   decodePrepare,
-  decodeRelease,
+  decodeRingName,
+  encodeProgress,
   encodeRings,
   type LedRing,
   METHODS,
@@ -64,11 +65,13 @@ async function answer(
       const endpoints = await host.prepare(from, decodePrepare(body), signal);
       return toBytes({ v: 1, endpoints });
     }
+    case METHODS.progress:
+      return encodeProgress(host.progress(from, decodeRingName(body)));
     case METHODS.join:
       await host.join(from, decodeJoin(body), signal);
       return toBytes({ v: 1 });
     case METHODS.release:
-      await host.release(from, decodeRelease(body));
+      await host.release(from, decodeRingName(body));
       return toBytes({ v: 1 });
     default:
       throw unknown(method);

@@ -1,8 +1,10 @@
+import { once } from "node:events";
 import { MeshError, silentLogger } from "@hearthmesh/core";
 import { ManualClock } from "@hearthmesh/qwormhole/testing";
 import { beforeEach, describe, expect, it } from "vitest";
 import { MemoryWorker } from "../testing/memory-worker.js";
 import { EngineProcesses } from "./engine-processes.js";
+import { ENGINE_PROOF_MS_MAX } from "./limits.js";
 
 const RING = { key: "a r", ringId: "r", modelName: "tiny", leaderName: undefined };
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -12,17 +14,19 @@ let cpu: number | undefined;
 let proofs: number;
 let woken: number;
 let tokens: boolean;
+let isMute: boolean;
 let engines: EngineProcesses;
 let changes: number;
 
 beforeEach(() => {
   clock = new ManualClock();
-  [cpu, proofs, woken, changes, tokens] = [0, 0, 0, 0, true];
+  [cpu, proofs, woken, changes, tokens, isMute] = [0, 0, 0, 0, true, false];
   engines = new EngineProcesses({
     ...{ clock, log: silentLogger, cpuMs: async () => cpu },
-    prove: async () => {
+    prove: async (_ringId, signal) => {
       proofs++;
-      if (!tokens) throw new MeshError("MESH_ENGINE_FAILED");
+      if (isMute) await once(signal, "abort");
+      if (!tokens || signal.aborted) throw new MeshError("MESH_ENGINE_FAILED");
     },
     wake: async () => void woken++,
   });
@@ -68,6 +72,18 @@ describe("the process of an engine", () => {
     expect(state()).toBe("running");
     expect(engines.list()[0]?.describe()).toContain("served again 4.0 s later");
     expect(changes).toBeGreaterThan(3);
+  });
+
+  it("is not asked for its proof twice at a time, and not waited for for ever", async () => {
+    isMute = true;
+    serve();
+    engines.ended(RING.key, "the worker ended with SIGKILL");
+    serve();
+    await pass(ENGINE_PROOF_MS_MAX / 1_000 - 1);
+    expect([proofs, state()]).toEqual([1, "starting"]);
+    isMute = false;
+    await pass(2);
+    expect([proofs, state()]).toEqual([2, "running"]);
   });
 
   it("is silent when it neither answers nor computes, and is ended on request", async () => {

@@ -5,6 +5,7 @@
  */
 import { type Clock, errorFields, type Logger, MeshError, type Timer } from "@hearthmesh/core";
 import type { RingWorker } from "../ring/ring-worker.js";
+import { deadline } from "./deadline.js";
 import {
   describeLife,
   type EngineEvent,
@@ -224,12 +225,13 @@ export class EngineProcesses {
   #prove(entry: Entry): void {
     if (entry.isProving) return;
     entry.isProving = true;
-    const { prove, log } = this.#options;
-    const signal = AbortSignal.any([this.#life.signal, AbortSignal.timeout(ENGINE_PROOF_MS_MAX)]);
+    const { clock, prove, log } = this.#options;
+    const { signal, cancel } = deadline(clock, ENGINE_PROOF_MS_MAX, this.#life.signal);
     prove(entry.ring.ringId, signal)
       .then(() => this.#tell(entry, { kind: "token" }))
       .catch((error: unknown) => log.debug("an engine gave no token", errorFields(error)))
       .finally(() => {
+        cancel();
         entry.isProving = false;
       });
   }

@@ -31,8 +31,15 @@ export const REQUEST_ATTEMPTS_MAX = 5;
 export const MEASURE_MS_MAX = 20_000;
 /** A member says which rings it leads. */
 export const RINGS_ASK_MS_MAX = 2_000;
-/** Pulling a shard may take long; the members say how far they are. */
+/** Pulling a shard may take long, if its member gets on: see the next four. */
 export const PREPARE_MS_MAX = 6 * 3_600_000;
+/** So often a member that prepares is asked how far it is. */
+export const PREPARE_LOOK_MS = 2_000;
+/** One that does not answer that for so long is waited for no longer. */
+export const PREPARE_SILENT_MS = 30_000;
+/** One that answers, and gets less than the next further in so long, neither. */
+export const PREPARE_STILL_MS_MAX = 120_000;
+export const PREPARE_STEP_BYTES = 8 << 20;
 /** Loading a shard that lies on the disk, and joining the others. */
 export const JOIN_MS_MAX = 300_000;
 /** A release is told, not waited for longer than this. */

@@ -5,13 +5,14 @@
  */
 import { errorFields, isMeshError, MeshError, type NodeId, type Timer } from "@hearthmesh/core";
 import type { ModelRecord, PullProgress } from "../models/model-library.js";
-import type { RingPlan } from "../ring/ring-plan.js";
 import type { RingFailure, RingWorker } from "../ring/ring-worker.js";
 import { shardsOf } from "../shards/shards-of.js";
 import type { JoinMessage, PrepareMessage, RingName } from "./agent-messages.js";
 import type { EngineProcesses, EngineRing } from "./engine-processes.js";
+import { joinedPlan } from "./joined-plan.js";
 import { ORPHAN_MS_MAX, RINGS_MAX, RINGS_PER_LEADER_MAX } from "./limits.js";
 import type { AgentPorts, HeldWorker } from "./ports.js";
+import type { PrepareProgress } from "./preparation.js";
 
 export interface HeldRing {
   readonly ringId: string;
@@ -122,6 +123,12 @@ export class RingHost {
     }
   }
 
+  /** How far the preparation is; for the leader of the ring. */
+  progress(from: NodeId, name: RingName): PrepareProgress {
+    const { pulled, path } = this.#of(from, name);
+    return { pulledBytes: pulled?.doneBytes ?? 0, isPulled: path !== undefined };
+  }
+
   /** Loads the shard and joins the others; what ran before goes on in the new epoch. */
   async join(from: NodeId, message: JoinMessage, signal: AbortSignal): Promise<void> {
     const holding = this.#of(from, message);
@@ -133,7 +140,7 @@ export class RingHost {
     holding.orphanTimer?.cancel();
     const both = AbortSignal.any([signal, holding.abort.signal]);
     try {
-      await held.worker.load(planOf(holding.message, message, model), path, both);
+      await held.worker.load(joinedPlan(holding.message, message, model), path, both);
       if (holding.epoch === message.epoch) {
         holding.state = "ready";
         this.#options.engines.joined(this.#engineRing(holding));
@@ -207,7 +214,8 @@ export class RingHost {
       ...{ starting: undefined, orphanTimer: undefined, state: "preparing" },
       ...{ abort: new AbortController(), life: new AbortController() },
     };
-    Object.assign(holding, { epoch, message, state: "preparing", abort: new AbortController() });
+    const anew = { pulled: undefined, path: undefined, abort: new AbortController() };
+    Object.assign(holding, { epoch, message, state: "preparing", ...anew });
     this.#holdings.set(key, holding);
     return holding;
   }
@@ -357,27 +365,6 @@ export class RingHost {
     if (holding.epoch === epoch) return holding;
     throw new MeshError("MESH_EPOCH_OLD", { details: { epoch: holding.epoch } });
   }
-}
-
-function planOf(message: PrepareMessage, join: JoinMessage, model: ModelRecord): RingPlan {
-  const { members } = message;
-  const shards = shardsOf(
-    model.shape,
-    members.map(({ columns }) => columns),
-  );
-  return {
-    v: 1,
-    epoch: message.epoch,
-    modelId: message.modelId,
-    contextTokens: message.contextTokens,
-    leader: message.leader,
-    members: members.flatMap(({ nodeId, name }, index) => {
-      const shard = shards[index];
-      return shard === undefined
-        ? []
-        : [{ nodeId, name, shard, endpoints: join.endpoints[index] ?? [] }];
-    }),
-  };
 }
 
 export function keyOf(leader: NodeId, ringId: string): string {

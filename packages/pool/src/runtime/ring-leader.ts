@@ -25,6 +25,7 @@ import { layoutOf, type ModelPlanner } from "./model-planner.js";
 import type { AgentPorts } from "./ports.js";
 import { RingCalls } from "./ring-calls.js";
 import type { RingHost } from "./ring-host.js";
+import { RingLosses } from "./ring-losses.js";
 import {
   type EpochPlan,
   IDLE,
@@ -56,6 +57,7 @@ export interface RingLeaderOptions {
 export class RingLeader {
   readonly #options: RingLeaderOptions;
   readonly #calls: RingCalls;
+  readonly losses: RingLosses;
   #state: RingState = IDLE;
   #running = 0;
   readonly #waiters = new RingWaiters();
@@ -71,7 +73,8 @@ export class RingLeader {
 
   constructor(options: RingLeaderOptions) {
     this.#options = options;
-    this.#calls = new RingCalls({ ...options, modelId: options.model.id });
+    this.#calls = new RingCalls(options);
+    this.losses = new RingLosses(options.ports.clock, options.ports.self.nodeId);
   }
 
   get state(): RingState {
@@ -209,6 +212,7 @@ export class RingLeader {
     const before = this.#state;
     const { state, effects } = step(before, event);
     this.#state = state;
+    this.losses.follow(before, event, state);
     const isNew = state.kind === "placing" || state.kind === "idle";
     if (isNew && before.kind !== state.kind) this.#newEpoch();
     for (const effect of effects) this.#perform(effect);

@@ -31,6 +31,21 @@ describe("a ring at rest", () => {
     expect((await tell(a, { placement: "T" })).text).toBe(WHOLE_ANSWER);
   });
 
+  it("says what it lost and got over by itself, until it is planned in another way", async () => {
+    const a = pool.add("a", SLOW);
+    pool.add("b", SLOW);
+    await tell(a, { placement: "T" });
+    const health = () => a.upkeep.health()[0];
+    expect(health()?.loss).toBeUndefined();
+    pool.lose("b");
+    expect(health()?.loss).toMatchObject({ names: ["b"], epoch: 1, tookMs: undefined });
+    await until(() => health()?.loss?.tookMs !== undefined);
+    expect(health()).toMatchObject({ epoch: 2, loss: { names: ["b"], epoch: 1 } });
+    pool.add("b", SLOW);
+    await a.upkeep.replan(health()?.ringId ?? "", [], never);
+    expect(health()).toMatchObject({ epoch: 3, loss: undefined });
+  });
+
   it("keeps its plan and its epoch when there is no better one", async () => {
     const a = pool.add("a");
     await tell(a);

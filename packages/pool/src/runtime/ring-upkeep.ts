@@ -10,6 +10,7 @@ import type { EngineProcesses } from "./engine-processes.js";
 import type { AgentMembers } from "./ports.js";
 import type { RingHost } from "./ring-host.js";
 import type { RingLeader } from "./ring-leader.js";
+import type { RingLoss } from "./ring-losses.js";
 import type { EpochPlan, RingState } from "./ring-machine.js";
 import type { RingRegistry } from "./ring-registry.js";
 
@@ -47,6 +48,8 @@ export interface RingHealth {
   readonly back: readonly string[];
   /** A sentence about its last answers; undefined: it is as fast as it was. */
   readonly slowness: string | undefined;
+  /** What the present plan, or the one that is being made, does without by the ring's own doing. */
+  readonly loss: RingLoss | undefined;
 }
 
 /** The cheapest question that has an answer. */
@@ -106,7 +109,7 @@ export class RingUpkeep {
     const { registry, members } = this.#options;
     const all = members.list();
     return registry.byId().flatMap(([ringId, { leader, model }]) => {
-      const { plan, state, running, slowness } = leader;
+      const { plan, state, running, slowness, losses } = leader;
       if (plan === undefined) return [];
       const lost = "lost" in state ? state.lost : [];
       const isBack = (nodeId: NodeId) =>
@@ -117,7 +120,8 @@ export class RingUpkeep {
         .map((id) => all.find((one) => one.nodeId === id)?.name ?? id);
       const { epoch, members: planned } = plan;
       const named = planned.map(({ nodeId, name }) => ({ nodeId, name }));
-      return [{ ringId, model: model.name, epoch, running, members: named, back, slowness }];
+      const seen = { running, back, slowness, loss: losses.last };
+      return [{ ringId, model: model.name, epoch, members: named, ...seen }];
     });
   }
 

@@ -1,14 +1,15 @@
 /**
- * Has a ring planned anew, for other machines or other shares. A ring whose member fails under an
- * answer does so by itself (`docs/ai/runtime.md`); at rest nobody notices one that is away, and
- * nobody looks at one that came back, before the next request would have to wait for it.
+ * Has a ring planned anew, for other machines or other shares. A ring whose member fails it, as when
+ * its connection ends, does so by itself (`docs/ai/runtime.md`). At rest nobody notices one that
+ * fell silent with its connections open, and nobody looks at one that came back, before the next
+ * request would have to wait for it.
  */
 import { type Clock, isMeshError } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
 import type { Replanned, RingHealth } from "@hearthmesh/pool";
 import { sharesOf } from "@hearthmesh/pool/membership";
 import type { AiUpkeep } from "../../ai/ai-upkeep.js";
-import { awayOf, type RingPeer } from "./rings-monitor.js";
+import { awayOf, isAtIt, type RingPeer } from "./rings-monitor.js";
 
 const VERIFY_MS = 60_000;
 
@@ -36,6 +37,10 @@ export function rePlanPool(options: RePlanPoolOptions): Remedy {
         : `has the machines measured, and ${values.model} planned over all that are there`,
     blockedBy: (symptom) => {
       const ring = find(symptom);
+      if (ring !== undefined && isAtIt(ring)) {
+        return "the ring plans anew by itself, as it does when a member fails it";
+      }
+      if (symptom.values.why === "lost") return "the ring planned anew by itself";
       if (ring === undefined || ring.running === 0 || symptom.values.why === "away") {
         return undefined;
       }
@@ -65,9 +70,10 @@ function outcomeOf(
   tookMs: number,
 ): RemedyOutcome {
   const now = `epoch ${after.epoch}: ${sharesOf(after)}`;
+  // The ring itself was quicker, as when its member failed under an answer.
+  const wasFirst = after.epoch === before.epoch ? before.epoch > ring.epoch : isAtIt(ring);
+  if (wasFirst) return { did: `the ring had planned anew itself: ${now}`, changedNothing: true };
   if (after.epoch === before.epoch) {
-    // The ring itself was quicker, as when its member failed under an answer.
-    if (before.epoch > ring.epoch) return { did: `the ring had planned anew itself: ${now}` };
     return { did: `measured and planned: ${now} is the best plan still`, changedNothing: true };
   }
   const took = `in ${(tookMs / 1000).toFixed(1)} s`;

@@ -3,14 +3,14 @@ import type { Fact, Symptom } from "@hearthmesh/healing";
 import type { Replanned, RingHealth } from "@hearthmesh/pool";
 import { describe, expect, it } from "vitest";
 import { rePlanPool } from "./re-plan-pool.js";
-import { ringFacts } from "./rings-monitor.js";
+import { RingsMonitor, ringFacts } from "./rings-monitor.js";
 
 const { signal } = new AbortController();
 const named = (name: string) => ({ nodeId: name as never, name });
 
 function ring(names: readonly string[], more: Partial<RingHealth> = {}): RingHealth {
   const members = names.map(named);
-  const quiet = { running: 0, back: [], slowness: undefined };
+  const quiet = { running: 0, back: [], slowness: undefined, loss: undefined };
   return { ringId: "r", model: "qwen", epoch: 1, members, ...quiet, ...more };
 }
 
@@ -41,6 +41,43 @@ describe("a ring", () => {
     const slow = ring(["a", "b"], { slowness: "its last answers came with 1 tokens/s" });
     expect(factOf(slow)).toMatchObject({ verdict: "ill", values: { why: "slow" } });
     expect(factOf({ ...slow, running: 2 }).verdict).toBe("well");
+  });
+});
+
+describe("a ring that lost a member and planned without it by itself", () => {
+  const loss = { names: ["b"], reason: "its connection ended", epoch: 1, tookMs: undefined };
+  let now: RingHealth;
+  const monitor = new RingsMonitor({ rings: () => [now], peers: () => peers, selfId: "a" });
+  const look = async () => (await monitor.look())[0];
+
+  it("is ill while it is at it, and well after; nobody does it a second time", async () => {
+    now = ring(["a", "b"], { loss });
+    const fact = (await look()) as Fact;
+    expect(fact).toMatchObject({ verdict: "ill", holdMs: 0, values: { why: "lost" } });
+    expect(fact.evidence).toBe(
+      "epoch 1 runs on a and b; b was lost to epoch 1 (its connection ended), " +
+        "and the ring plans anew by itself",
+    );
+    const upkeep = { rings: () => [now], replan: () => Promise.reject(new Error("twice")) };
+    const remedy = rePlanPool({ upkeep, peers: () => peers, selfId: "a", clock: systemClock() });
+    expect(remedy.blockedBy(symptomOf(fact))).toContain("plans anew by itself");
+    now = ring(["a"], { epoch: 2, loss: { ...loss, tookMs: 420 } });
+    expect(remedy.blockedBy(symptomOf(fact))).toContain("planned anew by itself");
+    expect(await look()).toMatchObject({
+      verdict: "well",
+      evidence: expect.stringContaining("and the ring planned anew by itself in 0.4 s"),
+    });
+  });
+
+  it("before anybody looked is told once", async () => {
+    const done = { ...loss, names: ["b", "c"], epoch: 4, tookMs: 99 };
+    now = ring(["a"], { epoch: 5, loss: done });
+    const fact = await look();
+    expect(fact).toMatchObject({ verdict: "ill", values: { why: "lost" } });
+    expect(fact?.evidence).toContain("b and c were lost to epoch 4");
+    expect((await look())?.verdict).toBe("well");
+    now = ring(["a"], { epoch: 7, loss: { ...done, epoch: 6 } });
+    expect((await look())?.verdict).toBe("ill");
   });
 });
 
@@ -90,6 +127,9 @@ describe("a new plan", () => {
     const { remedy } = remedyFor({ before: after, after, isOther: false }, [three]);
     const { did } = await remedy.apply(symptom, signal);
     expect(did).toMatch(/^the ring had planned anew itself: epoch 2/);
+    const loss = { names: ["c"], reason: "lost", epoch: 1, tookMs: undefined };
+    const busy = remedyFor({ before, after, isOther: true }, [{ ...three, loss }]);
+    expect(await busy.remedy.apply(symptom, signal)).toMatchObject({ changedNothing: true });
   });
 
   it("for a machine that is back waits for the answers that run", () => {
