@@ -6,6 +6,7 @@ import type { HostMeasures, measureEngine } from "@hearthmesh/pool";
 import type { AiConfig } from "../config/config.js";
 import { processCpuMs } from "../processes/process-cpu.js";
 import type { AiRecords } from "./ai-records.js";
+import { unavailableOf } from "./unavailable-of.js";
 
 /** A measurement of the engine holds so long; the machine may have changed after it. */
 const BANDWIDTH_FRESH_MS = 7 * 24 * 3_600_000;
@@ -43,9 +44,7 @@ export class AiHost implements HostMeasures {
 
   get unavailable(): string | undefined {
     const { config, hasRole } = this.#options;
-    if (config.enabled === "false") return "it runs no models: ai.enabled is false";
-    if (config.enabled === "auto" && !hasRole) return "it has not the role ai";
-    return undefined;
+    return unavailableOf(config, hasRole);
   }
 
   get threads(): number {

@@ -1,7 +1,9 @@
-import { MeshError, type NodeId, silentLogger, systemClock } from "@hearthmesh/core";
+import { MeshError, type NodeId, silentLogger, systemClock, systemRandom } from "@hearthmesh/core";
+import { ManualClock } from "@hearthmesh/core/testing";
 import type { measureEngine, PoolDirectory, PoolView } from "@hearthmesh/pool";
 import { describe, expect, it } from "vitest";
 import type { AiConfig } from "../config/config.js";
+import { REOPEN_PAUSE_MS } from "../on-demand.js";
 import { AiHost } from "./ai-host.js";
 import { aiMembers } from "./ai-members.js";
 import { AiPart } from "./ai-part.js";
@@ -15,8 +17,9 @@ const config: AiConfig = {
 
 describe("a node that nobody asked for a model", () => {
   it("says what it has without starting anything", async () => {
-    // Whatever is touched of the options would throw.
-    const part = new AiPart(new Proxy({} as AiRuntimeOptions, { get: touched }));
+    // Whatever else is touched of the options would throw.
+    const known = { config: { ai: config }, record: { roles: ["ai"] } };
+    const part = new AiPart(new Proxy(known as unknown as AiRuntimeOptions, { get: touched }));
     expect(await part.stats(never)).toMatchObject({ jobsCompleted: 0, models: [] });
     expect(await part.rings()).toEqual({ unavailable: undefined, led: [], held: [] });
     expect(await part.metrics()).toEqual([]);
@@ -28,9 +31,42 @@ describe("a node that nobody asked for a model", () => {
   });
 });
 
-function touched(): never {
+function touched(options: object, key: string): unknown {
+  if (Object.hasOwn(options, key)) return Reflect.get(options, key);
   throw new Error("it was opened");
 }
+
+describe("a node whose models could not be opened", () => {
+  const clock = new ManualClock();
+  let isBroken = true;
+  let times = 0;
+  const options = {
+    ...{ config: { home: "/nowhere", ai: { ...config, enabled: "false" } }, clock },
+    ...{ record: { nodeId: "me", name: "me", roles: [] }, pools: undefined },
+    ...{ mesh: () => undefined, library: {}, rangesOf: async () => [], random: systemRandom() },
+    credentials: { onChange: () => () => undefined },
+    get log() {
+      times++;
+      if (isBroken) throw new Error("no room");
+      return silentLogger;
+    },
+  } as unknown as AiRuntimeOptions;
+  const part = new AiPart(options);
+  // It reaches the runtime, which knows no other node.
+  const ask = () => part.benchLink("other", never);
+
+  it("tells why, tries again with a later request, and not with each", async () => {
+    await expect(ask()).rejects.toThrow("no room");
+    isBroken = false;
+    await expect(ask()).rejects.toThrow("no room");
+    expect(times).toBe(1);
+    clock.pass(REOPEN_PAUSE_MS);
+    await expect(ask()).rejects.toMatchObject({ code: "MESH_BAD_REQUEST" });
+    expect(times).toBe(2);
+    expect((await part.rings()).unavailable).toContain("ai.enabled");
+    await part.stop();
+  });
+});
 
 function view(name: string, members: readonly [id: string, status: "online" | "offline"][]) {
   return {

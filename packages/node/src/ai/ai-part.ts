@@ -15,9 +15,11 @@ import type {
   RingInspection,
 } from "@hearthmesh/pool";
 import type { MethodPart } from "../method-router.js";
+import { OnDemand } from "../on-demand.js";
 import { aiMetrics } from "./ai-metrics.js";
 import type { AiRuntime, AiRuntimeOptions } from "./ai-runtime.js";
 import { AiUpkeep } from "./ai-upkeep.js";
+import { unavailableOf } from "./unavailable-of.js";
 
 const NO_JOBS: InferenceStats = {
   ...{ jobsCompleted: 0, jobsFailed: 0, jobsRunning: 0, jobsWaiting: 0 },
@@ -28,25 +30,23 @@ export class AiPart implements Startable, InferenceService, RingInspection {
   readonly name = "AI pool";
   readonly upkeep = new AiUpkeep();
   readonly #options: AiRuntimeOptions;
-  #opening: Promise<AiRuntime> | undefined;
-  #opened: AiRuntime | undefined;
-  #isStopped = false;
+  readonly #runtime: OnDemand<AiRuntime>;
 
   constructor(options: AiRuntimeOptions) {
     this.#options = options;
+    this.#runtime = new OnDemand({
+      open: () => this.#open(),
+      nowMs: () => options.clock.monotonicMs(),
+    });
   }
 
   async start(): Promise<void> {
-    this.#isStopped = false;
+    this.#runtime.start();
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    const opening = this.#opening;
-    this.#opening = undefined;
-    this.#opened = undefined;
+    const runtime = await this.#runtime.stop();
     this.upkeep.closed();
-    const runtime = await opening?.catch(() => undefined);
     await runtime?.inference.close();
   }
 
@@ -57,12 +57,12 @@ export class AiPart implements Startable, InferenceService, RingInspection {
       callers: "machines",
       handlers: {
         onRequest: async (request) => {
-          const answer = (await this.#runtime()).inference.handlers().onRequest?.(request);
+          const answer = (await this.#runtime.get()).inference.handlers().onRequest?.(request);
           if (answer === undefined) throw new MeshError("MESH_INTERNAL");
           return answer;
         },
         onStream: async (stream) => {
-          await (await this.#runtime()).inference.handlers().onStream?.(stream);
+          await (await this.#runtime.get()).inference.handlers().onStream?.(stream);
         },
       },
     };
@@ -72,7 +72,7 @@ export class AiPart implements Startable, InferenceService, RingInspection {
     request: InferenceRequest,
     signal: AbortSignal,
   ): AsyncGenerator<GenerationEvent, void, undefined> {
-    yield* (await this.#runtime()).inference.generate(request, signal);
+    yield* (await this.#runtime.get()).inference.generate(request, signal);
   }
 
   async explain(
@@ -80,35 +80,36 @@ export class AiPart implements Startable, InferenceService, RingInspection {
     signal: AbortSignal,
     options?: PlanOptions,
   ): Promise<PlanExplanation> {
-    return (await this.#runtime()).inference.explain(model, signal, options);
+    return (await this.#runtime.get()).inference.explain(model, signal, options);
   }
 
   /** Counting what never ran loads nothing. */
   async stats(signal: AbortSignal): Promise<InferenceStats> {
-    if (this.#opening === undefined) return NO_JOBS;
-    return (await this.#runtime()).inference.stats(signal);
+    return this.#runtime.opened?.inference.stats(signal) ?? NO_JOBS;
   }
 
   /** Whether a shard of this model is on this node. */
   holds(modelId: string): boolean {
-    const held = this.#opened?.inference.held() ?? [];
+    const held = this.#runtime.opened?.inference.held() ?? [];
     return held.some((ring) => ring.modelId === modelId);
   }
 
   /** Of what runs; nothing is started for it. */
   async metrics(): Promise<MetricValue[]> {
-    if (this.#opened === undefined) return [];
-    const stats = await this.stats(new AbortController().signal);
-    return aiMetrics(this.#options.record.name, this.#opened.inference.rings(), stats);
+    const { opened } = this.#runtime;
+    if (opened === undefined) return [];
+    const stats = await opened.inference.stats(new AbortController().signal);
+    return aiMetrics(this.#options.record.name, opened.inference.rings(), stats);
   }
 
   async rings(): Promise<NodeRings> {
-    if (this.#opening === undefined) return { unavailable: undefined, led: [], held: [] };
-    return (await this.#runtime()).inference.rings();
+    const { config, record } = this.#options;
+    const unavailable = unavailableOf(config.ai, record.roles.includes("ai"));
+    return this.#runtime.opened?.inference.rings() ?? { unavailable, led: [], held: [] };
   }
 
   async benchEngine(threads: number | undefined, signal: AbortSignal): Promise<EngineBench> {
-    const { host } = await this.#runtime();
+    const { host } = await this.#runtime.get();
     const measured = await host.measureNow(threads, signal);
     return {
       engine: measured.engine,
@@ -118,7 +119,7 @@ export class AiPart implements Startable, InferenceService, RingInspection {
   }
 
   async benchLink(node: string, signal: AbortSignal): Promise<LinkBench> {
-    return (await this.#runtime()).inference.benchLink(node, signal);
+    return (await this.#runtime.get()).inference.benchLink(node, signal);
   }
 
   async benchRing(
@@ -128,21 +129,15 @@ export class AiPart implements Startable, InferenceService, RingInspection {
   ): Promise<readonly RingBenchRow[]> {
     const [{ benchRings }, { inference }] = await Promise.all([
       import("@hearthmesh/pool"),
-      this.#runtime(),
+      this.#runtime.get(),
     ]);
     return benchRings(inference, model, tokens, signal);
   }
 
-  #runtime(): Promise<AiRuntime> {
-    if (this.#isStopped) throw new MeshError("MESH_STOPPING");
-    this.#opening ??= this.#open();
-    return this.#opening;
-  }
-
   async #open(): Promise<AiRuntime> {
     const { openAiRuntime } = await import("./ai-runtime.js");
-    this.#opened = openAiRuntime(this.#options);
-    this.upkeep.opened(this.#opened.inference);
-    return this.#opened;
+    const runtime = openAiRuntime(this.#options);
+    this.upkeep.opened(runtime.inference);
+    return runtime;
   }
 }

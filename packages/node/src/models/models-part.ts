@@ -2,7 +2,7 @@
  * The models of a node as a part of it. What it is made of is loaded with the first question: a
  * node that nobody asks about models pays nothing for them.
  */
-import { MeshError, type Startable } from "@hearthmesh/core";
+import type { Startable } from "@hearthmesh/core";
 import type { MetricValue, ModelService } from "@hearthmesh/gateway";
 import type {
   AddOptions,
@@ -15,35 +15,32 @@ import type {
   PullProgress,
   Shard,
 } from "@hearthmesh/pool";
+import { OnDemand } from "../on-demand.js";
 import type { NodeModels, OpenModelsOptions } from "./open-models.js";
 
 const NOTHING_PULLED: LibraryStats = { pulledBytes: 0, removedCopies: 0 };
 
 export class ModelsPart implements Startable, ModelLibrary, ModelService {
   readonly name = "models";
-  readonly #options: OpenModelsOptions;
-  #opening: Promise<NodeModels> | undefined;
-  #opened: NodeModels | undefined;
-  #isStopped = false;
+  readonly #models: OnDemand<NodeModels>;
 
   constructor(options: OpenModelsOptions) {
-    this.#options = options;
+    this.#models = new OnDemand({
+      open: async () => (await import("./open-models.js")).openModels(options),
+      nowMs: () => options.clock.monotonicMs(),
+    });
   }
 
   async start(): Promise<void> {
-    this.#isStopped = false;
+    this.#models.start();
   }
 
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    const opening = this.#opening;
-    this.#opening = undefined;
-    this.#opened = undefined;
-    await (await opening?.catch(() => undefined))?.close();
+    await (await this.#models.stop())?.close();
   }
 
   metrics(node: string): MetricValue[] {
-    const { pulledBytes, removedCopies } = this.#opened?.library.stats ?? NOTHING_PULLED;
+    const { pulledBytes, removedCopies } = this.#models.opened?.library.stats ?? NOTHING_PULLED;
     return [
       { name: "mesh_ai_pulled_bytes_total", labels: { node }, value: pulledBytes },
       { name: "mesh_ai_copies_removed_total", labels: { node }, value: removedCopies },
@@ -51,11 +48,11 @@ export class ModelsPart implements Startable, ModelLibrary, ModelService {
   }
 
   async list(signal: AbortSignal): Promise<readonly ModelRecord[]> {
-    return (await this.#models()).library.list(signal);
+    return (await this.#models.get()).library.list(signal);
   }
 
   async get(nameOrId: string, signal: AbortSignal): Promise<ModelRecord> {
-    return (await this.#models()).library.get(nameOrId, signal);
+    return (await this.#models.get()).library.get(nameOrId, signal);
   }
 
   async ensure(
@@ -64,28 +61,28 @@ export class ModelsPart implements Startable, ModelLibrary, ModelService {
     onProgress: (progress: PullProgress) => void,
     signal: AbortSignal,
   ): Promise<string> {
-    return (await this.#models()).library.ensure(model, ranges, onProgress, signal);
+    return (await this.#models.get()).library.ensure(model, ranges, onProgress, signal);
   }
 
   /** Bytes of the file that a shard needs. */
   async rangesOf(model: ModelRecord, shard: Shard, signal: AbortSignal): Promise<ByteRange[]> {
-    return (await this.#models()).library.rangesOf(model, shard, signal);
+    return (await this.#models.get()).library.rangesOf(model, shard, signal);
   }
 
   async shares(model: ModelRecord): Promise<readonly EqualShare[]> {
-    return (await this.#models()).sharesOf(model);
+    return (await this.#models.get()).sharesOf(model);
   }
 
   async localBytes(): Promise<ReadonlyMap<string, number>> {
-    return (await this.#models()).library.localBytes();
+    return (await this.#models.get()).library.localBytes();
   }
 
   async remove(nameOrId: string, signal: AbortSignal): Promise<ModelRecord> {
-    return (await this.#models()).library.remove(nameOrId, signal);
+    return (await this.#models.get()).library.remove(nameOrId, signal);
   }
 
   async addFrom(address: string, options: AddOptions, signal: AbortSignal): Promise<ImportView> {
-    return (await this.#models()).imports.addFrom(address, options, signal);
+    return (await this.#models.get()).imports.addFrom(address, options, signal);
   }
 
   async addStream(
@@ -94,35 +91,18 @@ export class ModelsPart implements Startable, ModelLibrary, ModelService {
     options: AddOptions,
     signal: AbortSignal,
   ): Promise<ModelRecord> {
-    return (await this.#models()).imports.addStream(fileName, body, options, signal);
+    return (await this.#models.get()).imports.addStream(fileName, body, options, signal);
   }
 
   async imports(): Promise<readonly ImportView[]> {
-    return (await this.#models()).imports.list();
+    return (await this.#models.get()).imports.list();
   }
 
   async import(id: string): Promise<ImportView> {
-    return (await this.#models()).imports.get(id);
+    return (await this.#models.get()).imports.get(id);
   }
 
   async cancelImport(id: string): Promise<ImportView> {
-    return (await this.#models()).imports.cancel(id);
-  }
-
-  #models(): Promise<NodeModels> {
-    if (this.#isStopped) throw new MeshError("MESH_STOPPING");
-    this.#opening ??= this.#open();
-    return this.#opening;
-  }
-
-  async #open(): Promise<NodeModels> {
-    try {
-      const { openModels } = await import("./open-models.js");
-      this.#opened = await openModels(this.#options);
-      return this.#opened;
-    } catch (error) {
-      this.#opening = undefined;
-      throw error;
-    }
+    return (await this.#models.get()).imports.cancel(id);
   }
 }
