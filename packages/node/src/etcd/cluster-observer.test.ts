@@ -42,8 +42,9 @@ function observer(answers: readonly EtcdEndpointStatus[], members: readonly Etcd
     memberList: async () => members,
     setEndpoints: (endpoints: readonly string[]) => void asked.push([...endpoints]),
   };
-  const addresses = [...answers.map(({ endpoint }) => endpoint), "https://gone:1"];
-  return { asked, look: (own = {}) => new ClusterObserver(admin).look(addresses, own) };
+  const all = [...answers.map(({ endpoint }) => endpoint), "https://gone:1"];
+  const look = (own = {}, addresses = all) => new ClusterObserver(admin).look(addresses, own);
+  return { asked, look };
 }
 
 describe("a look at the cluster", () => {
@@ -55,6 +56,19 @@ describe("a look at the cluster", () => {
     expect(cluster?.leaderId).toBe("a");
     expect(cluster?.members.map(({ isReachable }) => isReachable)).toEqual([true, true, false]);
     expect(cluster?.members.map(({ nodeId }) => nodeId)).toEqual(["aa", "bb", "cc"]);
+  });
+
+  it("asks one that is listed for the first time before it calls it silent", async () => {
+    const answers = [status("a"), status("b"), status("x", { clusterId: "other" })];
+    const listed = [member("a"), member("b"), member("x"), member("c")];
+    const { cluster, statuses, isForeign } = await observer(answers, listed).look({}, [
+      "https://a:1",
+    ]);
+    expect(statuses.map(({ memberId }) => memberId)).toEqual(["a", "b"]);
+    expect(cluster?.members.map(({ isReachable }) => isReachable)).toEqual([
+      ...[true, true, false, false],
+    ]);
+    expect(isForeign).toBe(false);
   });
 
   it("sees no cluster where nobody knows a leader", async () => {

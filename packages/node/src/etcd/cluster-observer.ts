@@ -46,8 +46,7 @@ export class ClusterObserver {
     own: { endpoint?: string; clusterId?: string | undefined } = {},
   ): Promise<Observation> {
     const asked = [...new Set(addresses)].slice(0, CLUSTER_ADDRESSES_MAX);
-    const answers = await Promise.all(asked.map((address) => this.#statusOf(address)));
-    const found = answers.filter((answer) => answer !== undefined);
+    const found = await this.#statusesOf(asked);
     const itself = found.find(({ endpoint }) => endpoint === own.endpoint);
     const { statuses, isForeign } = ofOneCluster(found, itself?.clusterId ?? own.clusterId);
     const leader = statuses.find(({ memberId, leaderId }) => memberId === leaderId);
@@ -55,7 +54,18 @@ export class ClusterObserver {
     if (voice === undefined) return { ...NOTHING_SEEN, statuses, isForeign };
     const members = await this.#membersBy(voice.endpoint);
     if (members === undefined) return { ...NOTHING_SEEN, statuses, isForeign };
-    return { statuses, members, isForeign, cluster: seenCluster(statuses, members, voice) };
+    // A member that is listed for the first time was not asked yet, and is not silent.
+    const silent = members.filter(({ id }) => !statuses.some(({ memberId }) => memberId === id));
+    const untold = silent.flatMap(({ clientUrls }) => clientUrls);
+    const further = untold.filter((url) => !asked.includes(url));
+    const late = await this.#statusesOf(further.slice(0, CLUSTER_ADDRESSES_MAX));
+    const all = ofOneCluster([...statuses, ...late], voice.clusterId).statuses;
+    return { statuses: all, members, isForeign, cluster: seenCluster(all, members, voice) };
+  }
+
+  async #statusesOf(addresses: readonly string[]): Promise<EtcdEndpointStatus[]> {
+    const answers = await Promise.all(addresses.map((address) => this.#statusOf(address)));
+    return answers.filter((answer) => answer !== undefined);
   }
 
   async #statusOf(address: string): Promise<EtcdEndpointStatus | undefined> {

@@ -11,12 +11,18 @@ import { factOf } from "./fact-of.js";
 const LOST_KEPT_MAX = 8;
 /** A place that nobody takes for so long is meant to be empty, as after `mesh revoke`. */
 const PLACE_KEPT_MS = 900_000;
+/** That its place was taken is said for so long: longer than it has to hold. */
+const PLACE_TAKEN_TOLD_MS = 30_000;
+/** An etcd that joins is listed before it answers; without a vote nobody counts on it either. */
+const LEARNER_HOLD_MS = 15_000;
 
 interface Lost {
   readonly subject: Subject;
   /** That voted when it was lost, with it. */
   readonly voters: number;
   readonly atMs: number;
+  /** When as many voted again; whoever is lost after that is another one. */
+  readonly takenAtMs?: number;
 }
 
 export interface StoreMembersMonitorOptions {
@@ -49,12 +55,27 @@ export class StoreMembersMonitor implements Monitor {
       if (verdict === "ill") this.#keep(subject, voters, clock.monotonicMs());
       else if (verdict === "well") this.#lost.delete(subject.id);
     }
-    for (const [id, { atMs }] of this.#lost) {
-      if (clock.monotonicMs() - atMs > PLACE_KEPT_MS) this.#lost.delete(id);
-    }
+    this.#forget(clock.monotonicMs());
     const listed = new Set(facts.map(({ subject }) => subject.id));
     const gone = [...this.#lost.values()].filter(({ subject }) => !listed.has(subject.id));
-    return [...facts, ...gone.map((lost) => placeFact(lost, status))];
+    return [...facts, ...gone.map((lost) => this.#place(lost, status))];
+  }
+
+  /** Of one that was taken out. */
+  #place(lost: Lost, status: SupervisorStatus): Fact {
+    const fact = placeFact(lost, status);
+    if (fact.verdict === "well" && lost.takenAtMs === undefined) {
+      const takenAtMs = this.#options.clock.monotonicMs();
+      this.#lost.set(lost.subject.id, { ...lost, takenAtMs });
+    }
+    return fact;
+  }
+
+  #forget(nowMs: number): void {
+    for (const [id, { atMs, takenAtMs = nowMs }] of this.#lost) {
+      const isOver = nowMs - atMs > PLACE_KEPT_MS || nowMs - takenAtMs > PLACE_TAKEN_TOLD_MS;
+      if (isOver) this.#lost.delete(id);
+    }
   }
 
   #keep(subject: Subject, voters: number, atMs: number): void {
@@ -70,12 +91,12 @@ function unseen(subject: Subject): Fact {
   return factOf("store-member-lost", subject, "unknown", "the members of the store are not known");
 }
 
-/** It was taken out. */
-function placeFact({ subject, voters }: Lost, { members, phase }: SupervisorStatus): Fact {
+function placeFact(lost: Lost, { members, phase }: SupervisorStatus): Fact {
+  const { subject, voters, takenAtMs } = lost;
   const voting = members.filter(({ role, health }) => role === "voter" && health === "ok").length;
   const values = { voters, voting, phase };
   const text = `${subject.name} was taken out; ${voting} vote, of ${voters} before`;
-  const verdict = voting >= voters ? "well" : "ill";
+  const verdict = voting >= voters || takenAtMs !== undefined ? "well" : "ill";
   return factOf("store-member-lost", subject, verdict, text, values);
 }
 
@@ -90,6 +111,7 @@ export function storeMemberFacts({ members, phase }: SupervisorStatus): Fact[] {
       factOf("store-member-lost", subject, verdict, `${text}; ${count}`, values);
     if (health === "not started") return tell("unknown", `${subject.name} has not started yet`);
     if (health === "ok") return tell("well", `${subject.name} answers as a ${role}`);
-    return tell("ill", `${subject.name}, a ${role}, does not answer`);
+    const silent = tell("ill", `${subject.name}, a ${role}, does not answer`);
+    return role === "voter" ? silent : { ...silent, holdMs: LEARNER_HOLD_MS };
   });
 }
