@@ -85,5 +85,6 @@ export type SymptomKind =
   | "store-failing"
   | "store-member-lost"
   | "leader-struggling"
+  | "lead-changed"
   | "pool-member-lost"
   | "canary-failing";

@@ -184,6 +184,16 @@ export const SYMPTOMS: Readonly<Record<SymptomKind, SymptomDefinition>> = {
     "The leading coordinator answers late while others could lead.",
     "See what loads that machine; another takes over when one is there.",
   ),
+  "lead-changed": {
+    ...symptom(
+      "has lost the lead, or given it back",
+      "info",
+      [0, 0],
+      "Another coordinator leads now, or the same one anew: the lease was given back or ran out.",
+      "When it happens often, see what loads that machine and its disk.",
+    ),
+    isNote: true,
+  },
   "pool-member-lost": symptom(
     "does not run on the machines that it should",
     "warning",

@@ -2,16 +2,16 @@
 import type { LeadershipState } from "@hearthmesh/collective";
 import type { Fact } from "@hearthmesh/healing";
 import { factOf } from "./fact-of.js";
-import { LEADER_LAG_LOOKS, LEADER_LAG_MS, STORE_SLOW_MS } from "./limits.js";
+import { LEADER_LAG_MS, LEADER_SIGHT_MS, STORE_SLOW_MS } from "./limits.js";
 
 export interface LeaderSight {
   readonly nodeId: string;
   readonly nodeName: string;
   /** Median time of a probe of the store; undefined: not measured yet. */
   readonly storeMs: number | undefined;
-  /** How late timers fired on this node within the last looks; undefined: not measured. */
+  /** How late timers fired on this node at most, lately; undefined: not measured. */
   readonly lagMs: number | undefined;
-  /** Coordinators that are there besides this one. */
+  /** Coordinators that are there besides this one, or were a moment ago. */
   readonly others: number;
 }
 
@@ -54,13 +54,20 @@ export function notLeadingFacts(
   return [factOf("leader-struggling", subject, "well", text)];
 }
 
-/** A machine that swaps stands still every few seconds: between is no sign that it is well. */
-export class RecentLags {
-  #lags: number[] = [];
+/**
+ * The worst of the last `LEADER_SIGHT_MS`. A machine that swaps stands still every few seconds:
+ * between is no sign that it is well, nor that others, whose answers lie unread, are away. It goes
+ * by time, not by looks: events bring dozens of looks a second just then.
+ */
+export class RecentMost {
+  #seen: readonly { readonly value: number; readonly atMs: number }[] = [];
 
-  /** With the one of this look: the worst of the last looks. */
-  add(lagMs: number | undefined): number | undefined {
-    if (lagMs !== undefined) this.#lags = [...this.#lags, lagMs].slice(-LEADER_LAG_LOOKS);
-    return this.#lags.length === 0 ? undefined : Math.max(...this.#lags);
+  /** `atMs`: monotonic. Undefined as long as nothing was measured lately. */
+  add(value: number | undefined, atMs: number): number | undefined {
+    const recent = this.#seen.filter((one) => atMs - one.atMs < LEADER_SIGHT_MS);
+    // What is smaller than a newer one is never the most again.
+    const seen = value === undefined ? recent : recent.filter((one) => one.value > value);
+    this.#seen = value === undefined ? seen : [...seen, { value, atMs }];
+    return this.#seen[0]?.value;
   }
 }

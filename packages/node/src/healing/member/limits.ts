@@ -38,8 +38,10 @@ export const STORE_SLOW_PROBES = 3;
 export const STORE_SLOW_MS = 1_000;
 /** Above this, the event loop of the leading coordinator is too late for it to lead well. */
 export const LEADER_LAG_MS = 1_000;
-/** The worst lag of so many looks counts: each is about a second. */
-export const LEADER_LAG_LOOKS = 5;
+/** What was seen of the leader counts for so long: who stands still is well in between. */
+export const LEADER_SIGHT_MS = 5_000;
+/** So long it stands among what is open that another one leads. */
+export const LEAD_CHANGE_TOLD_MS = 60_000;
 /** Who stepped down stands again after this many lease times. */
 export const STEP_DOWN_LEASES = 4;
 

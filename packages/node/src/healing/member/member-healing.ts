@@ -6,6 +6,7 @@
  */
 import { statfs } from "node:fs/promises";
 import type { CoordinatorSeat, CoordinatorView } from "@hearthmesh/collective";
+import type { NodeId } from "@hearthmesh/core";
 import type { Fact, Monitor, Remedy } from "@hearthmesh/healing";
 import type { NodeModels } from "../../ai/model-sources.js";
 import type { Config } from "../../config/config.js";
@@ -21,7 +22,8 @@ import { corruptionFacts } from "./corruption-monitor.js";
 import { evacuateDisk } from "./evacuate-disk.js";
 import { HomeDiskMonitor } from "./home-disk.js";
 import { layoutFacts } from "./layout-monitor.js";
-import { leaderFacts, notLeadingFacts, RecentLags } from "./leader-monitor.js";
+import { LeadChanges } from "./lead-changes.js";
+import { leaderFacts, notLeadingFacts, RecentMost } from "./leader-monitor.js";
 import { type LeadingMember, leadingMember } from "./leading-member.js";
 import { quarantineNode } from "./quarantine-node.js";
 import { rePlanPool } from "./re-plan-pool.js";
@@ -120,13 +122,21 @@ function storeHealing({ deps, member, ground, here }: Shared): HealingList {
   const probe = () => probeStore(store, `${nodeId}/healing`);
   const probes = new StoreProbeMonitor({ clock, probe });
   const self = { nodeId, nodeName };
-  const lags = new RecentLags();
+  const lags = new RecentMost();
+  const counts = new RecentMost();
   const leaderLook = (): Fact[] => {
+    const nowMs = clock.monotonicMs();
+    // Looked at in any case, so that it is known from the first moment of leading.
+    const others = counts.add(here().length, nowMs) ?? 0;
+    const lagMs = lags.add(meter.window()?.lagMaxMs, nowMs);
     if (member.view() === undefined) return notLeadingFacts(leadership.state, self);
-    const lagMs = lags.add(meter.window()?.lagP99Ms);
-    return leaderFacts({ ...self, storeMs: probes.latencyMs, lagMs, others: here().length });
+    return leaderFacts({ ...self, storeMs: probes.latencyMs, lagMs, others });
   };
-  const monitors: Monitor[] = [probes, { name: "leader", look: async () => leaderLook() }];
+  const monitors: Monitor[] = [
+    probes,
+    { name: "leader", look: async () => leaderLook() },
+    leadMonitor(deps, ground),
+  ];
   const { leaseTimeMs, memberLostMs } = config.store;
   const remedies: Remedy[] = [
     reopenStore({
@@ -146,6 +156,28 @@ function storeHealing({ deps, member, ground, here }: Shared): HealingList {
     remedies.push(replaceStoreMember(replace));
   }
   return { monitors, remedies };
+}
+
+/** Who led before. */
+function leadMonitor(
+  { mesh, record: { nodeId }, clock }: MemberHealingDeps,
+  { leadership }: Pick<MemberGround, "leadership">,
+): Monitor {
+  const peerState = (id: string) => mesh?.parts.swim.peer(id as NodeId)?.state;
+  const changes = new LeadChanges({ nodeId, peerState });
+  const see = () => changes.see(leadership.state, clock.monotonicMs());
+  return {
+    name: "lead",
+    watch: (wake) =>
+      leadership.onChange(() => {
+        see();
+        wake();
+      }),
+    look: async () => {
+      see();
+      return changes.facts(leadership.state, clock.monotonicMs());
+    },
+  };
 }
 
 /** Rings that this node leads. Looking loads nothing. */

@@ -8,7 +8,7 @@ import { ElectedLeadership } from "../../coordinators/member-leadership.js";
 import { MEMBER_LOST_MS } from "../../etcd/limits.js";
 import type { StoreMemberView, SupervisorStatus } from "../../etcd/supervisor-status.js";
 import { probeStore } from "../../store-probe.js";
-import { leaderFacts, notLeadingFacts, RecentLags } from "./leader-monitor.js";
+import { leaderFacts, notLeadingFacts, RecentMost } from "./leader-monitor.js";
 import type { LeadingMember } from "./leading-member.js";
 import { reopenStore } from "./reopen-store.js";
 import { replaceStoreMember } from "./replace-store-member.js";
@@ -176,6 +176,14 @@ describe("members of the store", () => {
     );
   });
 
+  it("are waited for before they have a vote: one that joins is listed before it answers", () => {
+    const learner = { ...member("d", "unreachable"), role: "learner" as const };
+    const [voter, newcomer] = storeMemberFacts(status([member("c", "unreachable"), learner]));
+    expect(voter).toMatchObject({ verdict: "ill" });
+    expect(voter?.holdMs).toBeUndefined();
+    expect(newcomer).toMatchObject({ verdict: "ill", holdMs: 15_000 });
+  });
+
   it("are spoken of until as many vote as before", async () => {
     const clock = new ManualClock();
     let seen: SupervisorStatus | undefined = status(three);
@@ -192,8 +200,16 @@ describe("members of the store", () => {
     expect(await verdict("id-c")).toBe("ill");
     seen = status([...two, member("d", "ok")]);
     expect(await verdict("id-c")).toBe("well");
-    clock.pass(MEMBER_LOST_MS + 1);
+    // Its place was taken: that the next one is lost is that one's symptom alone.
+    seen = status([member("a", "ok"), member("b", "unreachable"), member("d", "ok")]);
+    expect(await verdict("id-b")).toBe("ill");
+    expect(await verdict("id-c")).toBe("well");
+    clock.pass(30_001);
     expect(await verdict("id-c")).toBeUndefined();
+    seen = status([member("a", "ok"), member("d", "ok")]);
+    expect(await verdict("id-b")).toBe("ill");
+    clock.pass(MEMBER_LOST_MS + 1);
+    expect(await verdict("id-b")).toBeUndefined();
     seen = undefined;
     expect(await monitor.look()).toEqual([]);
   });
@@ -246,12 +262,26 @@ describe("a leader that struggles", () => {
     expect(leaderFacts({ ...sight, ...change })[0]?.verdict).toBe(verdict);
   });
 
-  it("is late for as long as it stands still now and then", () => {
-    const lags = new RecentLags();
-    expect(lags.add(undefined)).toBeUndefined();
-    expect([10, 1_500, 10, 10, 10, 10, 10].map((lag) => lags.add(lag))).toEqual([
-      ...[10, 1_500, 1_500, 1_500, 1_500, 1_500, 10],
-    ]);
+  it("is late for as long as it stands still now and then, however often it is looked at", () => {
+    const lags = new RecentMost();
+    expect(lags.add(undefined, 0)).toBeUndefined();
+    expect(lags.add(10, 1_000)).toBe(10);
+    expect(lags.add(1_500, 2_000)).toBe(1_500);
+    for (let atMs = 2_050; atMs < 7_000; atMs += 50) expect(lags.add(10, atMs)).toBe(1_500);
+    expect(lags.add(10, 7_000)).toBe(10);
+    expect(lags.add(undefined, 11_999)).toBe(10);
+    expect(lags.add(undefined, 12_000)).toBeUndefined();
+  });
+
+  it("is recognised when others look dead to it for a moment after it stood still", () => {
+    const others = new RecentMost();
+    const verdicts = [2, 0, 1, 0].map((here, at) => {
+      const seen = others.add(here, at * 1_000) ?? 0;
+      return leaderFacts({ ...sight, lagMs: 1_500, others: seen })[0]?.verdict;
+    });
+    expect(verdicts).toEqual(["ill", "ill", "ill", "ill"]);
+    const later = others.add(0, 8_000) ?? 0;
+    expect(leaderFacts({ ...sight, lagMs: 1_500, others: later })[0]?.verdict).toBe("well");
   });
 
   it("is over when another one leads, and unknown in between", () => {
