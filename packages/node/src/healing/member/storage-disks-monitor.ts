@@ -26,6 +26,9 @@ const MARKS: readonly Mark[] = [
   { symptom: "disk-full", above: STORE_FULL_SHARE, over: STORE_FULL_OVER_SHARE },
 ];
 
+/** An empty store has all of its share left; what is missing is the disk. */
+const NO_ROOM = "other files fill its disk";
+
 export class StorageDisksMonitor implements Monitor {
   readonly name = "storage-disks";
   readonly #member: LeadingMember;
@@ -53,13 +56,18 @@ export class StorageDisksMonitor implements Monitor {
       if (wasAbove) this.#above.add(key);
       return factOf(mark.symptom, subject, "unknown", `${name} is away`);
     }
+    if (storage.capacityBytes === 0) {
+      return factOf(mark.symptom, subject, "well", `${name} gives no room: its share is 0 B`);
+    }
     const used = usedShare(storage);
     const isAbove = used >= (wasAbove ? mark.over : mark.above);
     if (isAbove) this.#above.add(key);
     const { usedBytes, freeBytes } = storage;
     const evidence =
-      `${percentText(used)} of the store of ${name} is used: ${formatBytes(usedBytes)}, ` +
-      `${formatBytes(freeBytes)} are free (mark: ${percentText(mark.above)})`;
+      usedBytes + freeBytes === 0
+        ? `the store of ${name} is empty and takes nothing: ${storage.readOnly ?? NO_ROOM}`
+        : `${percentText(used)} of the store of ${name} is used: ${formatBytes(usedBytes)}, ` +
+          `${formatBytes(freeBytes)} are free (mark: ${percentText(mark.above)})`;
     const values = { node: name, usedShare: used, usedBytes, freeBytes };
     return factOf(mark.symptom, subject, isAbove ? "ill" : "well", evidence, values);
   }
@@ -71,7 +79,7 @@ export function keepersOf({ nodes, layout }: CoordinatorView): NodeInfo[] {
   return nodes.filter(({ nodeId }) => inLayout.has(nodeId));
 }
 
-/** From 0 to 1. An empty store on a disk without room is full. */
+/** From 0 to 1. An empty store on a disk that gives no room, or does not answer, is full. */
 export function usedShare({ usedBytes, freeBytes }: StorageReport): number {
   const able = usedBytes + freeBytes;
   return able === 0 ? 1 : usedBytes / able;
