@@ -5,7 +5,8 @@
 import { healingLimits, type Incident, SYMPTOMS, type SymptomKind } from "@hearthmesh/healing";
 import { z } from "zod";
 
-const CANDIDATES_MAX = 32;
+/** Of one decision: more than remedies handle any one symptom. Each takes more memory than bytes. */
+const CANDIDATES_MAX = 8;
 const NAME_CHARS_MAX = 255;
 
 const kinds = Object.keys(SYMPTOMS) as [SymptomKind, ...SymptomKind[]];
