@@ -215,8 +215,9 @@ describe("incidents", () => {
     if (own === undefined || seen === undefined) throw new Error("no incident");
     const other = { ...own, id: "zzzzzzzz-aaaaaaaa", nodeId: "other" };
     world.healer.told(other);
-    // What the one that led before wrote: it heard the end, and this one did not.
-    const end = { ...seen, atMs: seen.atMs + 60_000, step: "closed" as const };
+    // What the one that led before wrote: it heard the end, and this one did not. Its clock was
+    // behind: what is newer is known by what was added.
+    const end = { ...seen, atMs: seen.atMs - 60_000, step: "closed" as const };
     const ended = { ...other, state: "passed" as const, timeline: [...other.timeline, end] };
     world.knowledge.incidents.set(other.id, ended);
     world.knowledge.incidents.set(own.id, { ...own, state: "passed", timeline: [seen, end] });

@@ -131,8 +131,13 @@ export class Healer implements HealerService {
     return this.#machine.book.list(options);
   }
 
+  /** Also of another node. */
+  known(id: string): Incident | undefined {
+    return this.#machine.book.get(id);
+  }
+
   incident(id: string): Incident {
-    const incident = this.#machine.book.get(id);
+    const incident = this.known(id);
     if (incident !== undefined) return incident;
     throw new MeshError("MESH_NOT_FOUND", {
       message: `there is no incident ${id.slice(0, 64)}`,

@@ -67,7 +67,7 @@ export interface IncidentEntry {
 
 export interface Incident {
   readonly v: 1;
-  /** Sorts by the time of its beginning: `<base 36 time>-<random>`. */
+  /** `<base 36 time>-<random>`; the time is that of the clock of its node when it was made. */
   readonly id: string;
   /** The node whose healer saw it. */
   readonly nodeId: string;
@@ -76,7 +76,7 @@ export interface Incident {
   readonly subject: Subject;
   readonly severity: Severity;
   readonly state: IncidentState;
-  /** Wall clock. */
+  /** Wall clock, as all times here: of another node's incident that of the node that was told. */
   readonly openedAtMs: number;
   readonly closedAtMs?: number;
   /** `TIMELINE_MAX` at most: the first and the newest; the text of the gap says how many lack. */

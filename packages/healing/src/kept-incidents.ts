@@ -9,9 +9,15 @@
 import { INCIDENTS_KEPT_MAX, INCIDENTS_OF_OTHERS_MAX } from "./limits.js";
 
 interface Kept {
-  /** In the order of time. */
   readonly id: string;
   readonly nodeId: string;
+  /** By the clock of the node that keeps it. */
+  readonly openedAtMs: number;
+}
+
+/** The oldest first. Not by their ids: these are made by the clock of their node. */
+export function byBegin(a: Omit<Kept, "nodeId">, b: Omit<Kept, "nodeId">): number {
+  return a.openedAtMs - b.openedAtMs || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
 }
 
 /** `isOpen`: it is given away only when its node has no other one. */
@@ -23,7 +29,7 @@ export function spareIncidents<One extends Kept>(
   let others = incidents.reduce((sum, { nodeId }) => sum + (nodeId === selfId ? 0 : 1), 0);
   if (others <= INCIDENTS_OF_OTHERS_MAX && incidents.length <= INCIDENTS_KEPT_MAX) return [];
   const byNode = new Map<string, One[]>([[selfId, []]]);
-  for (const incident of [...incidents].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+  for (const incident of [...incidents].sort(byBegin)) {
     const known = byNode.get(incident.nodeId);
     if (known === undefined) byNode.set(incident.nodeId, [incident]);
     else known.push(incident);

@@ -19,6 +19,7 @@ import type {
   PlannedRemedy,
 } from "../healer-service.js";
 import type { Incident } from "../incident.js";
+import { byBegin } from "../kept-incidents.js";
 import type { Remembered } from "../knowledge.js";
 import { BUDGET_COUNT, BUDGET_WINDOW_MS, INCIDENTS_OPEN_MAX, TAKE_OVER_MS } from "../limits.js";
 import type { RemedyName } from "../remedy.js";
@@ -168,7 +169,7 @@ export class HealerMachine {
     this.#areGatesLoaded = true;
     if (!this.#isModeDecided) this.#mode.load(settings);
     this.#carriedSinceMs = now.monotonicMs;
-    for (const incident of [...incidents].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    for (const incident of [...incidents].sort(byBegin)) {
       const before = this.book.get(incident.id);
       const isOwn = incident.nodeId === this.#options.self.nodeId;
       // Of its own, this process knows more; of others, the one that led before may. It also knows
@@ -218,7 +219,7 @@ export class HealerMachine {
       return;
     }
     const { self, random } = this.#options;
-    const id = `${Math.floor(context.now.wallMs).toString(36)}-${toBase32(random.bytes(ID_BYTES))}`;
+    const id = `${timeOfId(context.now.wallMs)}-${toBase32(random.bytes(ID_BYTES))}`;
     const isDry = this.#mode.mode === "dry-run";
     const incident = newIncident(id, self, symptom, context.now, isDry);
     this.#cases.set(key, newCase(key, symptom, incident));
@@ -361,6 +362,11 @@ export class HealerMachine {
   }
 }
 
+/** Eight digits also where a clock was never set, so that ids are as long as others expect. */
+function timeOfId(wallMs: number): string {
+  return Math.max(0, Math.floor(wallMs)).toString(36).padStart(8, "0");
+}
+
 /** A year: longer is for ever, which has a name of its own. */
 const PAUSE_MS_MAX = 365 * 86_400_000;
 
@@ -370,8 +376,10 @@ function beginOf({ openedAtMs }: Incident, { monotonicMs, wallMs }: Now): number
 
 /** Both are of one incident. */
 function isLater(one: Incident, other: Incident): boolean {
-  const newest = ({ timeline }: Incident) => timeline.at(-1)?.atMs ?? 0;
-  return newest(one) > newest(other);
+  // No clock: each change adds an entry, also where older ones are left out for it.
+  const entries = ({ timeline }: Incident) =>
+    timeline.reduce((sum, { omitted = 1 }) => sum + omitted, 0);
+  return entries(one) > entries(other);
 }
 
 const URGENCY = { critical: 0, warning: 1, info: 2 } as const;

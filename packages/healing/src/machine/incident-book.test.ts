@@ -46,6 +46,20 @@ describe("the book of incidents", () => {
     for (let noisy = 0; noisy < 8; noisy++) expect(count(`noisy-${noisy}`)).toBe(480 / 8);
   });
 
+  it("is in the order of time, whatever clocks made the ids", () => {
+    const book = new IncidentBook("self");
+    const behind = { ...incident(3, "b"), id: "000000rs-aaaaaaaa" };
+    const ahead = { ...incident(2, "c"), id: "zzzzzzzzz-aaaaaaaa" };
+    const all = [incident(4, "self"), behind, ahead, incident(1, "self")];
+    for (const one of [...all].reverse()) book.put(one);
+    expect(book.list({ limit: 5 })).toEqual(all);
+    for (const [at, { id: before }] of all.entries()) {
+      expect(book.list({ limit: 2, before })).toEqual(all.slice(at + 1, at + 3));
+    }
+    const forgotten = incident(2, "gone").id.replaceAll("a", "b");
+    expect(book.list({ limit: 5, before: forgotten }).at(-1)).toEqual(incident(1, "self"));
+  });
+
   it("keeps so many of its own, and lets go of what is closed first", () => {
     const book = new IncidentBook("self");
     book.put(incident(0, "self"));

@@ -1,7 +1,7 @@
 /** The incidents that this node knows, also of other nodes; how many, says `kept-incidents.ts`. */
 import type { SymptomKind } from "../fact.js";
 import { CLOSED_STATES, type Incident } from "../incident.js";
-import { spareIncidents } from "../kept-incidents.js";
+import { byBegin, spareIncidents } from "../kept-incidents.js";
 
 export class IncidentBook {
   readonly #incidents = new Map<string, Incident>();
@@ -26,18 +26,18 @@ export class IncidentBook {
   /** The newest first. */
   list(filter: { limit: number; kind?: SymptomKind; before?: string }): Incident[] {
     const { limit, kind, before } = filter;
-    const found: Incident[] = [];
-    for (const id of this.#ids().reverse()) {
-      const incident = this.#incidents.get(id);
-      if (incident === undefined || (before !== undefined && id >= before)) continue;
-      if (kind !== undefined && incident.kind !== kind) continue;
-      if (found.length >= limit) break;
-      found.push(incident);
-    }
-    return found;
+    const isOlder = this.#olderThan(before);
+    const older = [...this.#incidents.values()].filter(
+      (incident) => isOlder(incident) && (kind === undefined || incident.kind === kind),
+    );
+    return older.sort((a, b) => byBegin(b, a)).slice(0, limit);
   }
 
-  #ids(): string[] {
-    return [...this.#incidents.keys()].sort();
+  #olderThan(id: string | undefined): (incident: Incident) => boolean {
+    if (id === undefined) return () => true;
+    const known = this.#incidents.get(id);
+    // Of one that was forgotten meanwhile, its id says when it was made.
+    if (known === undefined) return (incident) => incident.id < id;
+    return (incident) => byBegin(incident, known) < 0;
   }
 }

@@ -46,6 +46,11 @@ export class HealingPart implements Startable {
     this.#healer.add(list);
   }
 
+  /** What is known of an incident, also of another node. */
+  known(id: string): Incident | undefined {
+    return this.#healer.known(id);
+  }
+
   /** An incident of another node, which is known to be that node. */
   told(incident: Incident): void {
     this.#healer.told(incident);

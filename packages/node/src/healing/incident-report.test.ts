@@ -44,14 +44,15 @@ function desk(role: "leader" | "follower" = "leader") {
   const leadership = { state: { role, epoch: 2, leader } as never };
   const clock = new ManualClock();
   const router = new MethodRouter(() => undefined);
-  router.add(incidentDesk({ leadership, clock, told: (incident) => told.push(incident) }));
-  const say = (identity: object, incident: unknown) => {
-    const body = Buffer.concat(encodeMessage({ incident }));
+  const known = (id: string) => told.findLast((one) => one.id === id);
+  router.add(incidentDesk({ leadership, clock, known, told: (one) => told.push(one) }));
+  const say = (identity: object, incident: unknown, waitedMs?: unknown) => {
+    const body = Buffer.concat(encodeMessage({ incident, waitedMs }));
     const peer = { identity: identity as Principal, nodeId: "x" };
     const request = { method: "heal.incident", peer, body } as unknown as IncomingRequest;
     return router.handlers.onRequest?.(request) as Promise<unknown>;
   };
-  return { told, say };
+  return { told, say, clock };
 }
 
 const codeOf = async (promise: Promise<unknown>) =>
@@ -62,9 +63,32 @@ const codeOf = async (promise: Promise<unknown>) =>
 
 describe("the coordinator", () => {
   it("takes an incident of a node of its member, in the name of the certificate", async () => {
-    const { told, say } = desk();
+    const { told, say, clock } = desk();
     await say(NODE, INCIDENT);
-    expect(told).toEqual([{ ...INCIDENT, nodeId: "node-c", nodeName: "c" }]);
+    const openedAtMs = clock.nowMs();
+    const timeline = INCIDENT.timeline.map((entry) => ({ ...entry, atMs: openedAtMs }));
+    const here = { openedAtMs, timeline };
+    expect(told).toEqual([{ ...INCIDENT, ...here, nodeId: "node-c", nodeName: "c" }]);
+  });
+
+  it("tells of times by its own clock, and keeps those that it told", async () => {
+    const { told, say, clock } = desk();
+    const beganMs = clock.nowMs();
+    await clock.advance(60_000);
+    await say(NODE, INCIDENT, 60_000);
+    await clock.advance(1_000);
+    const end = { atMs: 9e12, afterMs: 61_000, step: "closed", text: "it is back" } as const;
+    const timeline = [...INCIDENT.timeline, end];
+    await say(NODE, { ...INCIDENT, state: "passed", closedAtMs: 9e12, timeline });
+    expect(told.map((one) => [one.openedAtMs - beganMs, one.closedAtMs])).toEqual([
+      ...[
+        [0, undefined],
+        [0, clock.nowMs()],
+      ],
+    ]);
+    // Of another node with the same id nothing is taken over; who keeps it refuses it.
+    await say({ ...NODE, nodeId: "node-d" }, INCIDENT, "soon");
+    expect(told.at(-1)?.openedAtMs).toBe(clock.nowMs());
   });
 
   it("takes none of people, guests and other members", async () => {
@@ -106,16 +130,16 @@ describe("the coordinator", () => {
     expect(await codeOf(desk().say(NODE, undefined))).toBe("MESH_BAD_REQUEST");
   });
 
-  it("takes neither what is large nor what would be the newest for years", async () => {
+  it("takes neither what is large nor times that no calendar has", async () => {
     const { told, say } = desk();
     expect(await codeOf(say(NODE, full(true)))).toBe("MESH_BAD_REQUEST");
-    expect(await codeOf(say(NODE, { ...INCIDENT, id: "zzzzzzzzzz-zwaphpdg" }))).toBe(
-      "MESH_BAD_REQUEST",
-    );
     // No calendar has that day: pages would fail at it.
     expect(await codeOf(say(NODE, { ...INCIDENT, openedAtMs: 1e308 }))).toBe("MESH_BAD_REQUEST");
     expect(await codeOf(say(NODE, { ...INCIDENT, closedAtMs: 9e15 }))).toBe("MESH_BAD_REQUEST");
     expect(told).toEqual([]);
+    // A clock that is years ahead made this id: the order of the history is by the time here.
+    expect(await codeOf(say(NODE, { ...INCIDENT, id: "zzzzzzzzzz-zwaphpdg" }))).toBe("taken");
+    expect(await codeOf(say(NODE, { ...INCIDENT, id: "000000rs-zwaphpdg" }))).toBe("taken");
   });
 
   it("takes no more than so many a minute of one node", async () => {
@@ -129,13 +153,15 @@ describe("the coordinator", () => {
 });
 
 describe("a node", () => {
-  function reporter(request: (incident: Incident) => Promise<void>) {
+  function reporter(request: (incident: Incident, waitedMs: number) => Promise<void>) {
     const clock = new ManualClock();
     const others: string[] = [];
     const link = {
       request: (_method: string, pieces: Uint8Array[]) => {
-        const { header } = decodeMessage<{ incident: Incident }>(Buffer.concat(pieces));
-        return request(header.incident);
+        const { header } = decodeMessage<{ incident: Incident; waitedMs: number }>(
+          Buffer.concat(pieces),
+        );
+        return request(header.incident, header.waitedMs);
       },
     } as unknown as Link;
     const sender = new IncidentReporter({
@@ -164,7 +190,9 @@ describe("a node", () => {
     let isAway = true;
     const named = { nodeId: "new", epoch: 3, name: "new" };
     const leader = { ...named, linkAddresses: [], apiAddresses: [] };
-    const { clock, sender, others } = reporter(async (incident) => {
+    const waited: number[] = [];
+    const { clock, sender, others } = reporter(async (incident, waitedMs) => {
+      waited.push(waitedMs);
       if (isAway) throw new MeshError("MESH_NOT_LEADER", { details: { leader } });
       got.push(incident);
     });
@@ -175,6 +203,8 @@ describe("a node", () => {
     isAway = false;
     await clock.advance(10_000);
     expect(got.map(({ state }) => state)).toEqual(["mended"]);
+    // The first try, and that of the newest state, told a second after it.
+    expect(waited).toEqual([0, 4_000]);
     await sender.stop();
   });
 

@@ -1,6 +1,7 @@
 /**
  * `heal.incident`: a node tells its incidents to the coordinator that leads, so that the history
- * there shows the whole member. What cannot be told waits, newest state only, and is tried again.
+ * there shows the whole member. What cannot be told waits, newest state only, and is tried again;
+ * with it goes how long it waited (`waitedMs`), from which its times are counted back there.
  */
 import type { Leader } from "@hearthmesh/collective";
 import { EnrolmentLimiter } from "@hearthmesh/collective/admission";
@@ -20,6 +21,7 @@ import type { Link } from "@hearthmesh/qwormhole";
 import type { MemberLeadership } from "../coordinators/member-leadership.js";
 import { type MethodPart, principalOf } from "../method-router.js";
 import { readIncident } from "./incident-schema.js";
+import { timedHere } from "./incident-times.js";
 
 const METHOD = "heal.incident";
 const TIMEOUT_MS = 5_000;
@@ -31,8 +33,6 @@ const PER_NODE_PER_MINUTE = 60;
 const TOTAL_PER_MINUTE = 1_200;
 /** Of one message. A full timeline fits without the remedies that there were to choose from. */
 const INCIDENT_BYTES_MAX = 96 * 1024;
-/** The time in an id, ahead of the clock here: such a one would be the newest for long. */
-const AHEAD_MS_MAX = 86_400_000;
 
 /**
  * For a coordinator. Who says so is in the certificate of the link: what the message says of its
@@ -42,6 +42,9 @@ const AHEAD_MS_MAX = 86_400_000;
 export function incidentDesk(options: {
   readonly leadership: Pick<MemberLeadership, "state">;
   readonly clock: Clock;
+  /** What is known of the incident with this id. */
+  known(id: string): Incident | undefined;
+  /** Its times are those of the clock here. */
   told(incident: Incident): void;
 }): MethodPart {
   const { leadership, clock } = options;
@@ -58,10 +61,14 @@ export function incidentDesk(options: {
         const { nodeId, name: nodeName } = principalOf(peer);
         if (leadership.state.role !== "leader") throw notLeading(leadership.state);
         limiter.admit(nodeId, clock.monotonicMs());
-        const incident = incidentIn(body);
-        if (incident === undefined || idMs(incident) > clock.nowMs() + AHEAD_MS_MAX) {
+        const told = toldIn(body);
+        if (told === undefined) {
           throw new MeshError("MESH_BAD_REQUEST", { message: "this is no incident of healing" });
         }
+        const known = options.known(told.incident.id);
+        const before = known?.nodeId === nodeId ? known : undefined;
+        const { waitedMs } = told;
+        const incident = timedHere(told.incident, { waitedMs, nowMs: clock.nowMs(), before });
         options.told({ ...incident, nodeId, nodeName });
         return encodeMessage({});
       },
@@ -69,22 +76,25 @@ export function incidentDesk(options: {
   };
 }
 
-function incidentIn(body: Uint8Array): Incident | undefined {
+interface Told {
+  readonly incident: Incident;
+  readonly waitedMs: number;
+}
+
+function toldIn(body: Uint8Array): Told | undefined {
   if (body.length > INCIDENT_BYTES_MAX) return undefined;
-  return readIncident(decodeMessage<{ incident?: unknown }>(body).header.incident);
+  const { header } = decodeMessage<{ incident?: unknown; waitedMs?: unknown }>(body);
+  const incident = readIncident(header.incident);
+  const waited = Number.isFinite(header.waitedMs) ? Number(header.waitedMs) : 0;
+  return incident && { incident, waitedMs: Math.max(0, waited) };
 }
 
-/** An id begins with the time at which it was made. */
-function idMs({ id }: Incident): number {
-  return Number.parseInt(id, 36);
-}
-
-function messageOf(incident: Incident): Uint8Array[] {
-  const message = encodeMessage({ incident });
+function messageOf({ incident, waitedMs }: Told): Uint8Array[] {
+  const message = encodeMessage({ incident, waitedMs });
   const bytes = message.reduce((sum, piece) => sum + piece.length, 0);
   if (bytes <= INCIDENT_BYTES_MAX) return message;
   const timeline = incident.timeline.map(({ candidates: _, ...entry }) => entry);
-  return encodeMessage({ incident: { ...incident, timeline } });
+  return encodeMessage({ incident: { ...incident, timeline }, waitedMs });
 }
 
 export interface IncidentReporterOptions {
@@ -95,9 +105,15 @@ export interface IncidentReporterOptions {
   readonly log: Logger;
 }
 
+interface Waiting {
+  readonly incident: Incident;
+  /** Monotonic; its newest entry is of then. */
+  readonly sinceMs: number;
+}
+
 export class IncidentReporter {
   readonly #options: IncidentReporterOptions;
-  readonly #waiting = new Map<string, Incident>();
+  readonly #waiting = new Map<string, Waiting>();
   readonly #stopping = new AbortController();
   #sending: Promise<void> | undefined;
 
@@ -109,7 +125,8 @@ export class IncidentReporter {
   tell(incident: Incident): void {
     if (this.#stopping.signal.aborted) return;
     this.#waiting.delete(incident.id);
-    this.#waiting.set(incident.id, incident);
+    const sinceMs = this.#options.clock.monotonicMs();
+    this.#waiting.set(incident.id, { incident, sinceMs });
     const [oldest] = this.#waiting.keys();
     if (this.#waiting.size > WAITING_MAX && oldest !== undefined) this.#waiting.delete(oldest);
     this.#sending ??= this.#sendAll().finally(() => {
@@ -125,38 +142,40 @@ export class IncidentReporter {
   async #sendAll(): Promise<void> {
     const { signal } = this.#stopping;
     for (;;) {
-      const [incident] = this.#waiting.values();
-      if (incident === undefined || signal.aborted) return;
-      this.#waiting.delete(incident.id);
+      const [next] = this.#waiting.values();
+      if (next === undefined || signal.aborted) return;
+      this.#waiting.delete(next.incident.id);
       try {
-        await this.#send(incident, signal);
+        await this.#send(next, signal);
       } catch (error) {
         if (signal.aborted) return;
-        this.#failed(incident, error);
+        this.#failed(next, error);
         await sleep(this.#options.clock, RETRY_MS, signal).catch(() => undefined);
       }
     }
   }
 
-  async #send(incident: Incident, signal: AbortSignal): Promise<void> {
-    const link = await orAborted(this.#options.leader(), signal);
-    await link?.request(METHOD, messageOf(incident), {
+  async #send({ incident, sinceMs }: Waiting, signal: AbortSignal): Promise<void> {
+    const { leader, clock } = this.#options;
+    const link = await orAborted(leader(), signal);
+    const waitedMs = Math.round(clock.monotonicMs() - sinceMs);
+    await link?.request(METHOD, messageOf({ incident, waitedMs }), {
       priority: "bulk",
       timeoutMs: TIMEOUT_MS,
       signal,
     });
   }
 
-  #failed(incident: Incident, error: unknown): void {
+  #failed(waiting: Waiting, error: unknown): void {
     const { log, onOtherLeader } = this.#options;
-    const { id: incidentId } = incident;
+    const { id: incidentId } = waiting.incident;
     log.debug("an incident was not told to the leader", { incidentId, ...errorFields(error) });
     const leader = isMeshError(error, "MESH_NOT_LEADER") ? leaderNamedBy(error) : undefined;
     if (leader !== undefined) onOtherLeader(leader);
     // It would be refused again.
     if (isMeshError(error, "MESH_BAD_REQUEST")) return;
     // A newer state of it may have come meanwhile.
-    if (!this.#waiting.has(incident.id)) this.#waiting.set(incident.id, incident);
+    if (!this.#waiting.has(incidentId)) this.#waiting.set(incidentId, waiting);
   }
 }
 

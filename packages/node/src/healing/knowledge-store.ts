@@ -3,7 +3,7 @@
  *
  * | key                                         | value                                        |
  * |---------------------------------------------|----------------------------------------------|
- * | `healing/incident/<incident id>`            | `Incident` of any node, in the order of time |
+ * | `healing/incident/<incident id>`            | `Incident` of any node, times of the leader  |
  * | `healing/remedy/<node id>/<symptom> <name>` | `RemedyRecord`: what that node learnt        |
  * | `healing/settings/<node id>`                | `HealerSettings` of that node                |
  * | `healing/gates/<node id>`                   | `GatesRecord`: how often it did something    |
@@ -43,8 +43,8 @@ export interface MemberKnowledgeOptions {
 export class MemberKnowledge implements NodeKnowledge {
   readonly #options: MemberKnowledgeOptions;
   #untilTrim = 0;
-  /** Whose incident a key is, as far as it is known here. */
-  #nodeOf = new Map<string, string>();
+  /** Whose incident a key is, and of when, as far as it is known here. */
+  #known = new Map<string, Pick<Incident, "nodeId" | "openedAtMs">>();
 
   constructor(options: MemberKnowledgeOptions) {
     this.#options = options;
@@ -53,7 +53,7 @@ export class MemberKnowledge implements NodeKnowledge {
   async load(): Promise<Remembered> {
     const { store, nodeId } = this.#options;
     const incidents = await this.#newestIncidents();
-    this.#nodeOf = new Map(incidents.map((one) => [INCIDENTS + one.id, one.nodeId]));
+    this.#known = new Map(incidents.map((one) => [INCIDENTS + one.id, knownOf(one)]));
     const learnt = await store.range({ prefix: `${REMEDIES}${nodeId}/` });
     const settings = readRecord<HealerSettings>(parse(await store.get(SETTINGS + nodeId)));
     const gates = readGates(parse(await store.get(GATES + nodeId)));
@@ -75,7 +75,7 @@ export class MemberKnowledge implements NodeKnowledge {
     const through = isOwn ? store : leadership.fence(store);
     await through.transact({ success: [put(INCIDENTS + incident.id, encode(incident))] });
     if (!this.#leads()) return;
-    this.#nodeOf.set(INCIDENTS + incident.id, incident.nodeId);
+    this.#known.set(INCIDENTS + incident.id, knownOf(incident));
     await this.#trim();
   }
 
@@ -99,8 +99,8 @@ export class MemberKnowledge implements NodeKnowledge {
   /** Whether no other node has an incident with this id. */
   async #isFree({ id, nodeId }: Incident): Promise<boolean> {
     const key = INCIDENTS + id;
-    const known = this.#nodeOf.get(key);
-    const of = known ?? readIncident(parse(await this.#options.store.get(key)))?.nodeId;
+    const known = this.#known.get(key);
+    const of = known?.nodeId ?? readIncident(parse(await this.#options.store.get(key)))?.nodeId;
     return of === undefined || of === nodeId;
   }
 
@@ -133,16 +133,31 @@ export class MemberKnowledge implements NodeKnowledge {
     for (let from = 0; from < spare.length; from += DELETED_AT_ONCE) {
       const some = spare.slice(from, from + DELETED_AT_ONCE);
       await fenced.transact({ success: some.map(remove) });
-      for (const key of some) this.#nodeOf.delete(key);
+      for (const key of some) this.#known.delete(key);
     }
   }
 
-  /** Whose it is that another coordinator wrote is not known here: as good as an own one. */
+  /**
+   * Whose it is that another coordinator wrote is not known here: as good as an own one, of the time
+   * that its id tells.
+   */
   #spare(keys: readonly string[]): string[] {
     const { nodeId: selfId } = this.#options;
-    const kept = keys.map((id) => ({ id, nodeId: this.#nodeOf.get(id) ?? selfId }));
+    const kept = keys.map((id) => {
+      const unread = { nodeId: selfId, openedAtMs: timeIn(id.slice(INCIDENTS.length)) };
+      return { id, ...(this.#known.get(id) ?? unread) };
+    });
     return spareIncidents(kept, selfId, () => false);
   }
+}
+
+function knownOf({ nodeId, openedAtMs }: Incident): Pick<Incident, "nodeId" | "openedAtMs"> {
+  return { nodeId, openedAtMs };
+}
+
+/** When an id was made, by the clock of its node. */
+function timeIn(id: string): number {
+  return Number.parseInt(id, 36) || 0;
 }
 
 function encode(record: object): Uint8Array {

@@ -35,17 +35,20 @@ const RECORD: RemedyRecord = {
   ...{ helped: 2, failed: 1, tookMs: 40 },
 } as const;
 
+/** The first time whose id has nine digits. */
+const BEGIN_MS = 2_821_109_907_456;
+
 function incident(number: number, nodeId = "self"): Incident {
   return {
     v: 1,
-    id: `${(2_821_109_907_456 + number).toString(36)}-aaaaaaaa`,
+    id: `${(BEGIN_MS + number).toString(36)}-aaaaaaaa`,
     ...{ nodeId, nodeName: nodeId },
     kind: "peer-unreachable",
     subject: { type: "node", id: "b", name: "b" },
     severity: "warning",
     state: "open",
-    openedAtMs: number,
-    timeline: [{ atMs: number, afterMs: 0, step: "seen", text: "nothing was heard" }],
+    openedAtMs: BEGIN_MS + number,
+    timeline: [{ atMs: BEGIN_MS + number, afterMs: 0, step: "seen", text: "nothing was heard" }],
     timings: {},
     remedies: [],
     dryRun: false,
@@ -208,6 +211,6 @@ describe("in the member's store", () => {
     expect(await count()).toBe(INCIDENTS_KEPT_MAX);
     const { incidents } = await two.load();
     expect(incidents).toHaveLength(INCIDENTS_KEPT_MAX);
-    expect(incidents[0]?.openedAtMs).toBe(9_999);
+    expect(incidents[0]?.openedAtMs).toBe(BEGIN_MS + 9_999);
   });
 });

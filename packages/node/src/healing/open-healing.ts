@@ -1,6 +1,7 @@
 /** Puts the healer of a node together: what it sees, what it may do, what it remembers. */
 import type { Leader } from "@hearthmesh/collective";
 import { MeshError } from "@hearthmesh/core";
+import type { Incident } from "@hearthmesh/healing";
 import type { Config } from "../config/config.js";
 import type { CoordinatorContacts } from "../coordinators/coordinator-contacts.js";
 import type { NodeFiles, NodeRecord } from "../home.js";
@@ -75,7 +76,8 @@ export function openMemberHealing(
       }),
   });
   if (part !== undefined) {
-    router.add(incidentDesk({ leadership, clock, told: (incident) => part.told(incident) }));
+    const told = (incident: Incident) => part.told(incident);
+    router.add(incidentDesk({ leadership, clock, told, known: (id) => part.known(id) }));
   }
   return part;
 }
