@@ -204,6 +204,10 @@ describe("members of the store", () => {
     seen = status([member("a", "ok"), member("b", "unreachable"), member("d", "ok")]);
     expect(await verdict("id-b")).toBe("ill");
     expect(await verdict("id-c")).toBe("well");
+    // Nobody lists the members for a moment: what is known of that place is not lost by it.
+    seen = status([]);
+    expect([await verdict("id-b"), await verdict("id-c")]).toEqual(["unknown", "well"]);
+    seen = status([member("a", "ok"), member("b", "unreachable"), member("d", "ok")]);
     clock.pass(30_001);
     expect(await verdict("id-c")).toBeUndefined();
     seen = status([member("a", "ok"), member("d", "ok")]);

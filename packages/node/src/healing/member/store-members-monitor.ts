@@ -49,7 +49,7 @@ export class StoreMembersMonitor implements Monitor {
     }
     const facts = storeMemberFacts(status);
     // Without a leader of etcd nobody lists them.
-    if (facts.length === 0) return [...this.#lost.values()].map(({ subject }) => unseen(subject));
+    if (facts.length === 0) return [...this.#lost.values()].map((lost) => unseen(lost, status));
     const voters = status.members.filter(({ role }) => role === "voter").length;
     for (const { subject, verdict } of facts) {
       if (verdict === "ill") this.#keep(subject, voters, clock.monotonicMs());
@@ -87,17 +87,24 @@ export class StoreMembersMonitor implements Monitor {
   }
 }
 
-function unseen(subject: Subject): Fact {
-  return factOf("store-member-lost", subject, "unknown", "the members of the store are not known");
+/** That a place was taken stays so. */
+function unseen(lost: Lost, status: SupervisorStatus): Fact {
+  if (lost.takenAtMs !== undefined) return placeFact(lost, status);
+  const text = "the members of the store are not known";
+  return factOf("store-member-lost", lost.subject, "unknown", text);
 }
 
 function placeFact(lost: Lost, { members, phase }: SupervisorStatus): Fact {
   const { subject, voters, takenAtMs } = lost;
   const voting = members.filter(({ role, health }) => role === "voter" && health === "ok").length;
   const values = { voters, voting, phase };
-  const text = `${subject.name} was taken out; ${voting} vote, of ${voters} before`;
-  const verdict = voting >= voters || takenAtMs !== undefined ? "well" : "ill";
-  return factOf("store-member-lost", subject, verdict, text, values);
+  const out = `${subject.name} was taken out`;
+  if (takenAtMs !== undefined) {
+    const text = `${out}, and ${voters} voted again after that`;
+    return factOf("store-member-lost", subject, "well", text, values);
+  }
+  const text = `${out}; ${voting} vote, of ${voters} before`;
+  return factOf("store-member-lost", subject, voting >= voters ? "well" : "ill", text, values);
 }
 
 export function storeMemberFacts({ members, phase }: SupervisorStatus): Fact[] {
