@@ -1,6 +1,6 @@
 /** Puts the healer of a node together: what it sees, what it may do, what it remembers. */
 import type { Leader } from "@hearthmesh/collective";
-import { MeshError } from "@hearthmesh/core";
+import { MeshError, type NodeId } from "@hearthmesh/core";
 import type { Incident } from "@hearthmesh/healing";
 import type { Config } from "../config/config.js";
 import type { CoordinatorContacts } from "../coordinators/coordinator-contacts.js";
@@ -16,6 +16,7 @@ import { MemberKnowledge } from "./knowledge-store.js";
 import { type MemberHealingDeps, memberHealing } from "./member/member-healing.js";
 import { LoopMeter } from "./mesh/loop-readings.js";
 import { type MeshHealingDeps, meshHealing } from "./mesh/mesh-healing.js";
+import { PeerWatch } from "./mesh/peer-watch.js";
 
 interface OpenHealingOptions extends Tools {
   readonly config: Config;
@@ -97,13 +98,17 @@ function healingPart(
   });
 }
 
-export type HealingDeps = Omit<MeshHealingDeps & MemberHealingDeps, "meter">;
+export type HealingDeps = Omit<MeshHealingDeps & MemberHealingDeps, "meter" | "peerWatch">;
 
 /** What is to be started last: nothing while healing is off. */
 export function healingParts(part: HealingPart | undefined, deps: HealingDeps): HealingPart[] {
   if (part === undefined) return [];
-  const meter = new LoopMeter(deps.clock);
-  part.add(meshHealing({ ...deps, meter }));
-  part.add(memberHealing({ ...deps, meter }));
+  const { mesh, clock } = deps;
+  const log = deps.log.child({ part: "healing" });
+  const isRevoked = (nodeId: NodeId) => mesh?.isRevoked(nodeId) === true;
+  const peerWatch = mesh && new PeerWatch({ parts: mesh.parts, isRevoked, clock, log });
+  const shared = { meter: new LoopMeter(clock), peerWatch };
+  part.add(meshHealing({ ...deps, ...shared }));
+  part.add(memberHealing({ ...deps, ...shared }));
   return [part];
 }

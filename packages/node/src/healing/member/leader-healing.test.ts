@@ -26,6 +26,8 @@ let world: World;
 let healer: Healer;
 let member: LeadingMember;
 let leads = true;
+/** Nodes that said goodbye. */
+const left = new Set<string>();
 const noted: { action: string; node: string; detail: object }[] = [];
 
 afterEach(async () => {
@@ -65,7 +67,8 @@ async function home(nodes: number, replicas = 3): Promise<void> {
   healer = new Healer({
     ...{ self, mode: "acting", knowledge: nothing, clock, random, log: silentLogger },
   });
-  healer.add(leaderHealing(member));
+  left.clear();
+  healer.add(leaderHealing(member, () => left));
   await healer.start();
   await world.clock.advance(5 * SECOND);
 }
@@ -118,6 +121,24 @@ describe("a storage node that is away", () => {
     expect(texts(incident as Incident)).toMatch(
       /woke the worker repair: [1-9]\d* chunks? done \(.*\) in/i,
     );
+  });
+
+  it("is unknown without a word, and not spoken of after a goodbye until it is lost", async () => {
+    await home(4);
+    await world.disconnect(node(3));
+    await world.clock.advance(MINUTE / 2);
+    const unseen = () =>
+      healer.status().monitors.flatMap(({ name, verdict }) => (verdict === "well" ? [] : [name]));
+    expect(unseen()).toEqual(["replicas", "corruption", "storage-disks"]);
+    left.add(node(3).nodeId);
+    await world.clock.advance(2 * SECOND);
+    expect(unseen()).toEqual([]);
+    expect(healer.status().verdict).toBe("well");
+    await world.clock.advance(LOST_MS);
+    expect(incidents().map(({ kind, state }) => `${kind} ${state}`)).toEqual([
+      "replicas-missing mended",
+    ]);
+    expect(unseen()).toEqual([]);
   });
 
   it("is nothing to mend when it comes back in time", async () => {

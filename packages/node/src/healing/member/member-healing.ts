@@ -18,6 +18,7 @@ import { probeStore } from "../../store-probe.js";
 import type { Tools } from "../../tools.js";
 import type { HealingList } from "../healing-list.js";
 import type { LoopMeter } from "../mesh/loop-readings.js";
+import type { PeerWatch } from "../mesh/peer-watch.js";
 import { corruptionFacts } from "./corruption-monitor.js";
 import { evacuateDisk } from "./evacuate-disk.js";
 import { HomeDiskMonitor } from "./home-disk.js";
@@ -25,6 +26,7 @@ import { layoutFacts } from "./layout-monitor.js";
 import { LeadChanges } from "./lead-changes.js";
 import { leaderFacts, notLeadingFacts, RecentMost } from "./leader-monitor.js";
 import { type LeadingMember, leadingMember } from "./leading-member.js";
+import { type LeftNodes, withoutLeft } from "./left-nodes.js";
 import { quarantineNode } from "./quarantine-node.js";
 import { rePlanPool } from "./re-plan-pool.js";
 import { reReplicate } from "./re-replicate.js";
@@ -53,16 +55,19 @@ export interface MemberHealingDeps extends Tools {
   readonly storage: StoragePart | undefined;
   /** How late timers fire on this node. */
   readonly meter: LoopMeter;
+  /** What this node has seen of the others; undefined while the mesh is off. */
+  readonly peerWatch: PeerWatch | undefined;
 }
 
 export function memberHealing(deps: MemberHealingDeps): HealingList {
-  const { coordinator, clock, log } = deps;
+  const { coordinator, clock, log, peerWatch } = deps;
   const member = coordinator && leadingMember({ ...coordinator, clock, log });
   const lists = [homeHealing(deps, member), ringHealing(deps)];
   if (coordinator !== undefined && member !== undefined) {
     const { ground } = coordinator;
     const shared: Shared = { deps, member, ground, here: () => coordinatorsHere(deps, ground) };
-    lists.push(leaderHealing(member), storeHealing(shared));
+    const left = () => new Set<string>(peerWatch?.leftNow());
+    lists.push(leaderHealing(member, left), storeHealing(shared));
   }
   return {
     monitors: lists.flatMap(({ monitors }) => monitors),
@@ -96,13 +101,14 @@ function homeHealing(deps: MemberHealingDeps, member: LeadingMember | undefined)
 }
 
 /** Chunks and who keeps them. */
-export function leaderHealing(member: LeadingMember): HealingList {
+export function leaderHealing(member: LeadingMember, left: LeftNodes): HealingList {
+  const disks = new StorageDisksMonitor(member);
   return {
     monitors: [
-      viewMonitor("replicas", member, replicaFacts),
-      viewMonitor("layout", member, layoutFacts),
-      viewMonitor("corruption", member, corruptionFacts),
-      new StorageDisksMonitor(member),
+      viewMonitor("replicas", member, (view) => withoutLeft(replicaFacts(view), left)),
+      viewMonitor("layout", member, (view) => withoutLeft(layoutFacts(view), left)),
+      viewMonitor("corruption", member, (view) => withoutLeft(corruptionFacts(view), left)),
+      { name: disks.name, look: async () => withoutLeft(await disks.look(), left) },
     ],
     remedies: [
       reReplicate(member),
@@ -196,7 +202,7 @@ function ringHealing({ models, mesh, record, clock }: MemberHealingDeps): Healin
 function viewMonitor(
   name: string,
   member: LeadingMember,
-  facts: (view: CoordinatorView) => Fact[],
+  facts: (view: CoordinatorView) => readonly Fact[],
 ): Monitor {
   return {
     name,

@@ -3,7 +3,6 @@
  * routes, services, supervised processes, load, memory, certificate, clock, canary.
  */
 import type { CoordinatorSeat } from "@hearthmesh/collective";
-import type { NodeId } from "@hearthmesh/core";
 import type { HealthResponse } from "@hearthmesh/gateway/contracts";
 import type { NodeModels } from "../../ai/model-sources.js";
 import type { Config } from "../../config/config.js";
@@ -29,7 +28,7 @@ import { MemoryMonitor } from "./memory-monitor.js";
 import { readMemory } from "./memory-readings.js";
 import { PartitionMonitor } from "./partition-monitor.js";
 import { PeerMonitor } from "./peer-monitor.js";
-import { PeerWatch } from "./peer-watch.js";
+import type { PeerWatch } from "./peer-watch.js";
 import { ProcessMonitor } from "./process-monitor.js";
 import { ReRoute } from "./re-route.js";
 import { Redial } from "./redial.js";
@@ -49,8 +48,9 @@ export interface MeshHealingDeps extends Tools {
   readonly renewal: Renewal;
   readonly links: LinkDoors;
   readonly peers: PeerLinks;
-  /** Undefined while the mesh is off. */
+  /** Undefined while the mesh is off, as what was seen of the others. */
   readonly mesh: MeshPart | undefined;
+  readonly peerWatch: PeerWatch | undefined;
   /** Undefined while the mesh is off on a node without a coordinator. */
   readonly models: NodeModels["sources"] | undefined;
   /** On a coordinator; its store is maybe an etcd that this node supervises. */
@@ -70,9 +70,9 @@ export interface MeshHealingDeps extends Tools {
 
 export function meshHealing(deps: MeshHealingDeps): HealingList {
   const own = ofThisNode(deps);
-  const { mesh } = deps;
-  if (mesh === undefined) return own;
-  const others = ofTheMesh(deps, mesh);
+  const { mesh, peerWatch } = deps;
+  if (mesh === undefined || peerWatch === undefined) return own;
+  const others = ofTheMesh(deps, mesh, peerWatch);
   return {
     monitors: [...others.monitors, ...own.monitors],
     remedies: [...others.remedies, ...own.remedies],
@@ -109,16 +109,9 @@ function ofThisNode(deps: MeshHealingDeps): HealingList {
   };
 }
 
-function ofTheMesh(deps: MeshHealingDeps, mesh: MeshPart): HealingList {
+function ofTheMesh(deps: MeshHealingDeps, mesh: MeshPart, peers: PeerWatch): HealingList {
   const { record: node, coordinator, clock } = deps;
   const { parts } = mesh;
-  const isRevoked = (nodeId: NodeId) => mesh.isRevoked(nodeId);
-  const peers = new PeerWatch({
-    parts,
-    isRevoked,
-    clock,
-    log: deps.log.child({ part: "healing" }),
-  });
   const { memberId, name: nodeName } = node;
   const speaksOfOthers = () => coordinator?.seat.isSeated === true;
   return {

@@ -38,6 +38,11 @@ export class PeerWatch {
     return this.#log.left(this.#options.clock.monotonicMs());
   }
 
+  /** Of these, who is not back. */
+  leftNow(): NodeId[] {
+    return this.left().flatMap(({ nodeId, isBack }) => (isBack ? [] : [nodeId]));
+  }
+
   /** It is spoken of from now on, also when there are many. */
   troubled(nodeId: NodeId): void {
     this.#log.troubled(nodeId);
