@@ -16,6 +16,7 @@ import { poolPairCommand } from "./pool-pair.js";
 import { poolPeersCommand } from "./pool-peers.js";
 import { poolRequestsCommand } from "./pool-requests.js";
 import { poolStatusCommand } from "./pool-status.js";
+import { ringStatusCommand } from "./ring-status.js";
 
 const SEEN = "2026-11-21T19:28:27.740Z";
 
@@ -56,14 +57,17 @@ let home: string;
 let server: Server;
 let pools: PoolView[];
 let asked: string[];
+let unavailable: string | null;
 
 beforeEach(async () => {
+  unavailable = null;
   pools = [pool("lab")];
   asked = [];
   server = createServer((request, response) => {
     asked.push(`${request.method} ${request.url}`);
     const answers: Record<string, unknown> = {
       "/api/pools": { pools },
+      "/api/inference/rings": { unavailable, led: [], held: [] },
       [`/api/pools/${pools[0]?.poolId}/requests`]: {
         requests: [
           {
@@ -140,5 +144,25 @@ describe("mesh pool", () => {
   it("prints a pairing code, and refuses a number of uses that is none", async () => {
     expect(await run(poolPairCommand)).toMatch(/^Pairing code: {2}c-o-d\nValid until: +2026/);
     await expect(run(poolPairCommand, "--uses", "0")).rejects.toThrow("whole number");
+  });
+});
+
+describe("mesh ring status", () => {
+  it("shows the ring of a pool, and says how a model comes to be loaded", async () => {
+    const text = await run(ringStatusCommand);
+    expect(text).toMatch(/^Ring of lab: epoch 131072, 2 of 2 members online\n/);
+    expect(text).toContain("No model is loaded on this node: a request loads one");
+    expect(text).not.toContain("runs no models");
+  });
+
+  it("says what to do on a node that runs no models, in a pool and in none", async () => {
+    unavailable = "it has not the role ai";
+    const inPool = await run(ringStatusCommand);
+    expect(inPool).toContain("This node runs no models: it has not the role ai.");
+    expect(inPool).toContain("Members of the pool answer its requests. `mesh up --ai true`");
+    pools = [];
+    const alone = await run(ringStatusCommand);
+    expect(alone).toMatch(/^This node is in no pool\.\n/);
+    expect(alone).toContain("or join a pool whose machines do: `mesh pool join`.");
   });
 });

@@ -27,7 +27,13 @@ export function ringStatusCommand(cli: Cli): MeshCommand {
       if (options.json === true) {
         return printJson(cli, { pool: pool ?? null, unavailable, models, shards });
       }
-      for (const line of [...poolLines(cli, pool), "", ...ringLines(cli, rings)]) print(cli, line);
+      const lines = [
+        ...poolLines(cli, pool, unavailable !== null),
+        "",
+        ...offLines(pool, rings),
+        ...ringLines(cli, rings),
+      ];
+      for (const line of lines) print(cli, line);
     });
   });
 }
@@ -43,8 +49,10 @@ async function poolOrNone(api: ApiClient, options: PoolOptions): Promise<PoolVie
   }
 }
 
-function poolLines(cli: Cli, pool: PoolView | undefined): string[] {
-  if (pool === undefined) return ["This node is in no pool: its models run on it alone."];
+function poolLines(cli: Cli, pool: PoolView | undefined, isOff: boolean): string[] {
+  if (pool === undefined) {
+    return [`This node is in no pool${isOff ? "" : ": its models run on it alone"}.`];
+  }
   const { dim, green, yellow } = cli.colours;
   const online = pool.members.filter(({ status }) => status === "online").length;
   const isWhole = online === pool.members.length;
@@ -67,11 +75,23 @@ function poolLines(cli: Cli, pool: PoolView | undefined): string[] {
   ];
 }
 
-function ringLines(cli: Cli, { led, held, unavailable }: RingsResponse): string[] {
+/** Why this node runs no models itself, and what a person can do. */
+function offLines(pool: PoolView | undefined, { unavailable }: RingsResponse): string[] {
+  if (unavailable === null) return [];
+  const why = `This node runs no models: ${printable(unavailable)}.`;
+  const start = "`mesh up --ai true`, or `ai.enabled: true` in its configuration, lets it";
+  return pool === undefined
+    ? [why, `${start}; or join a pool whose machines do: \`mesh pool join\`.`]
+    : [why, `Members of the pool answer its requests. ${start} run them too.`];
+}
+
+function ringLines(cli: Cli, { led, held }: RingsResponse): string[] {
   const { dim } = cli.colours;
-  const off = unavailable === null ? [] : [`This node runs no models: ${printable(unavailable)}`];
   const others = held.filter(({ ringId }) => !led.some((ring) => ring.ringId === ringId));
-  if (led.length + others.length === 0) return [...off, "No model is loaded on this node."];
+  if (led.length + others.length === 0) {
+    const next = "a request loads one, `mesh inference --explain` says where it can run";
+    return [`No model is loaded on this node: ${next}.`];
+  }
   const rows = led.map((ring) => [
     printable(ring.model),
     ring.placement === "R" ? "one member" : "split",
@@ -86,7 +106,6 @@ function ringLines(cli: Cli, { led, held, unavailable }: RingsResponse): string[
   const titles = ["MODEL", "PLACEMENT", "STATE", "EPOCH", "RUNNING", "MEMBERS", "MEMORY"];
   const columns = titles.map((title) => ({ title }));
   return [
-    ...off,
     ...(rows.length === 0 ? [] : formatTable(columns, rows, dim)),
     ...others.map((shard) => {
       const memory = formatBytes(shard.memoryBytes);

@@ -5,7 +5,7 @@ export function unavailableOf(
   { enabled }: Pick<AiConfig, "enabled">,
   hasRole: boolean,
 ): string | undefined {
-  if (enabled === "false") return "it runs no models: ai.enabled is false";
+  if (enabled === "false") return "ai.enabled is false";
   if (enabled === "auto" && !hasRole) return "it has not the role ai";
   return undefined;
 }
