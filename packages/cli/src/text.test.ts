@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseRange } from "./commands/read.js";
 import { formatTable } from "./table.js";
-import { formatDuration, formatGrantLine, printable } from "./text.js";
+import { formatDuration, formatGrantLine, formatMoment, printable } from "./text.js";
 import { forEachParallel } from "./trees/parallel.js";
 
 describe("text for people", () => {
@@ -27,6 +27,9 @@ describe("text for people", () => {
       "3 h",
       "5 d",
     ]);
+    const atMs = Date.UTC(2026, 10, 21, 22, 14, 5);
+    expect(formatMoment(atMs)).toMatch(/^2026-11-2\d \d\d:\d\d:05 (UTC|[+-]\d\d:\d\d)$/);
+    expect(Date.parse(formatMoment(atMs))).toBe(atMs);
     expect(formatGrantLine({ path: "/shared", rights: ["read", "write"], effect: "allow" })).toBe(
       "/shared: read, write",
     );

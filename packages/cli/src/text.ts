@@ -12,6 +12,16 @@ export function formatTime(timeMs: number): string {
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 
+/** `2026-11-21 03:40:05 +01:00`, in the time of this machine: where seconds and zones matter. */
+export function formatMoment(timeMs: number): string {
+  const offsetMinutes = -new Date(timeMs).getTimezoneOffset();
+  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  const size = Math.abs(offsetMinutes);
+  const zone = `${offsetMinutes < 0 ? "-" : "+"}${two(size / 60)}:${two(size % 60)}`;
+  const seconds = two(new Date(timeMs).getSeconds());
+  return `${formatTime(timeMs)}:${seconds} ${offsetMinutes === 0 ? "UTC" : zone}`;
+}
+
 /** `3 d`, `5 h`, `12 min`, `4 s`. */
 export function formatDuration(durationMs: number): string {
   const seconds = Math.max(0, Math.round(durationMs / 1000));

@@ -27,7 +27,9 @@ export function keyed(parent, items, keyOf, create) {
   parent.kept ??= new Map();
   const kept = new Map();
   items.forEach((item, index) => {
-    const key = keyOf(item);
+    let key = String(keyOf(item));
+    // What others say may be there twice; each has a row of its own.
+    while (kept.has(key)) key += " ";
     const part = parent.kept.get(key) ?? create(item);
     part.update(item);
     kept.set(key, part);
@@ -37,6 +39,13 @@ export function keyed(parent, items, keyOf, create) {
   });
   for (const [key, part] of parent.kept) if (kept.get(key) !== part) part.element.remove();
   parent.kept = kept;
+}
+
+/** The rows of a table, or what stands in the place of an empty one. */
+export function showList(name, items, keyOf, create) {
+  byId(`${name}-table`).hidden = items.length === 0;
+  byId(`${name}-empty`).hidden = items.length > 0;
+  keyed(byId(`${name}-rows`), items, keyOf, create);
 }
 
 export function bar() {
@@ -110,17 +119,34 @@ const STEPS = [
   ["year", Number.POSITIVE_INFINITY],
 ];
 
+const AGES = new Intl.RelativeTimeFormat("en", { numeric: "always" });
+const TIMES = new Intl.DateTimeFormat(undefined, {
+  ...{ year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" },
+  ...{ second: "2-digit", timeZoneName: "short" },
+});
+
 /** `3 minutes ago`, `in 2 hours`. */
 export function formatAge(timeMs, nowMs = Date.now()) {
   let value = (timeMs - nowMs) / 1000;
   if (Math.abs(value) < 5) return "just now";
-  const words = new Intl.RelativeTimeFormat("en", { numeric: "always" });
   for (const [unit, size] of STEPS) {
-    if (Math.abs(value) < size) return words.format(Math.trunc(value), unit);
+    if (Math.abs(value) < size) return AGES.format(Math.trunc(value), unit);
     value /= size;
   }
   return "";
 }
 
-export const formatTime = (timeMs) => new Date(timeMs).toLocaleString();
+/** `0.8 s`, `43 s`, `12 min`, `3 h`, `2 d`. */
+export function formatLasted(durationMs) {
+  const seconds = Math.max(0, durationMs) / 1000;
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172_800
+    ? `${Math.round(seconds / 3_600)} h`
+    : `${Math.round(seconds / 86_400)} d`;
+}
+
+/** With its time zone: whoever reads it may sit elsewhere. */
+export const formatTime = (timeMs) => TIMES.format(timeMs);
 export const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;

@@ -38,10 +38,20 @@ export function startFiles() {
 
 /** The folder is in the address, so that the browser's own back button works. */
 function openFromAddress() {
-  view.folder = decodeURIComponent(location.hash.slice(1)) || "/";
+  view.folder = folderOf(location.hash.slice(1));
   view.pages = 1;
   view.entries = [];
   return refreshFiles();
+}
+
+/** Somebody may have typed it. */
+function folderOf(hash) {
+  try {
+    const path = decodeURIComponent(hash);
+    return path.startsWith("/") ? path : `/${path}`;
+  } catch {
+    return "/";
+  }
 }
 
 const open = (path) => {

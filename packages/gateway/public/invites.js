@@ -7,9 +7,9 @@ import {
   el,
   formatAge,
   formatTime,
-  keyed,
   setText,
   showError,
+  showList,
   toast,
 } from "./dom.js";
 
@@ -106,9 +106,7 @@ async function copyCommand() {
 export async function refreshInvites() {
   const { invites } = await api("/api/invites");
   const open = invites.filter((invite) => invite.state === "open");
-  byId("invites-table").hidden = open.length === 0;
-  byId("invites-empty").hidden = open.length > 0;
-  keyed(byId("invites-rows"), open, (invite) => invite.id, makeRow);
+  showList("invites", open, ({ id }) => id, makeRow);
 }
 
 function makeRow(invite) {

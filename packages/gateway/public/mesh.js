@@ -1,6 +1,6 @@
 /** Who else is in the mesh and how they are reached; nodes of others; services. */
 import { api } from "./api.js";
-import { byId, el, keyed, setText } from "./dom.js";
+import { byId, el, setText, showList } from "./dom.js";
 
 /** Fetches and shows all three. Where the mesh is switched off, the panels stay away. */
 export async function refreshMesh() {
@@ -14,8 +14,9 @@ export async function refreshMesh() {
   if (answers === undefined) return;
   const [{ peers, missing }, { nodes }, { services }] = answers;
   const introduced = nodes.filter(({ trust }) => trust === "introduced");
-  showPeers([...peers, ...missing].map(peerRow).concat(introduced.map(introducedRow)));
-  showServices(services);
+  const rows = [...peers, ...missing].map(peerRow).concat(introduced.map(introducedRow));
+  showList("peers", rows, ({ key }) => key, makePeer);
+  showList("services", services, ({ name, nodeId }) => `${nodeId}/${name}`, makeService);
 }
 
 function peerRow(peer) {
@@ -45,12 +46,6 @@ function introducedRow(node) {
   };
 }
 
-function showPeers(rows) {
-  byId("peers-table").hidden = rows.length === 0;
-  byId("peers-empty").hidden = rows.length > 0;
-  keyed(byId("peers-rows"), rows, ({ key }) => key, makePeer);
-}
-
 function makePeer() {
   const name = el("strong");
   const note = el("div", { class: "quiet" });
@@ -76,12 +71,6 @@ function makePeer() {
     setText(found, row.found);
   };
   return { element, update };
-}
-
-function showServices(services) {
-  byId("services-table").hidden = services.length === 0;
-  byId("services-empty").hidden = services.length > 0;
-  keyed(byId("services-rows"), services, ({ name, nodeId }) => `${nodeId}/${name}`, makeService);
 }
 
 function makeService() {

@@ -2,15 +2,14 @@
 import { api } from "./api.js";
 import {
   bar,
-  byId,
   confirmed,
   el,
   formatAge,
   formatBytes,
   formatTime,
-  keyed,
   setText,
   showError,
+  showList,
   toast,
 } from "./dom.js";
 
@@ -18,15 +17,8 @@ import {
 const FULL_PART = 0.95;
 
 export function showNodes(status) {
-  const nodes = status.local_nodes;
-  byId("nodes-table").hidden = nodes.length === 0;
-  byId("nodes-empty").hidden = nodes.length > 0;
-  keyed(
-    byId("nodes-rows"),
-    nodes,
-    (node) => node.id,
-    (node) => makeRow(node, status.node.id),
-  );
+  const create = (node) => makeRow(node, status.node.id);
+  showList("nodes", status.local_nodes, ({ id }) => id, create);
 }
 
 function makeRow(node, ownId) {

@@ -32,7 +32,7 @@ export function healExplainCommand(cli: Cli): MeshCommand {
       const { bold, dim } = cli.colours;
       const lines = incidentPage(incident, {
         nowMs: cli.clock.nowMs(),
-        time: localTime,
+        offsetMinutes: (atMs) => -new Date(atMs).getTimezoneOffset(),
         width: widthOf(cli),
         markdown: options.markdown === true,
         paint: { heading: bold, quiet: dim },
@@ -55,15 +55,4 @@ async function newest(api: Door["api"]): Promise<string> {
 function widthOf({ stdout }: Cli): number {
   const { columns } = stdout as { columns?: number };
   return Math.max(WIDTH_MIN, Math.min(WIDTH_MAX, columns ?? WIDTH_MAX));
-}
-
-/** `2026-11-21 22:14:05 +01:00`, in the time of this machine: seconds matter here. */
-function localTime(atMs: number): string {
-  const offsetMinutes = -new Date(atMs).getTimezoneOffset();
-  const shifted = new Date(atMs + offsetMinutes * 60_000).toISOString();
-  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
-  const sign = offsetMinutes < 0 ? "-" : "+";
-  const size = Math.abs(offsetMinutes);
-  const zone = `${sign}${two(size / 60)}:${two(size % 60)}`;
-  return `${shifted.slice(0, 10)} ${shifted.slice(11, 19)} ${zone}`;
 }

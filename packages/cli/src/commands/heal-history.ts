@@ -3,7 +3,7 @@ import { MeshCommand } from "../command.js";
 import { type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
 import { lastedText, paintIncidentState, remediesText } from "../healing/heal-text.js";
 import { formatTable } from "../table.js";
-import { formatTime, printable } from "../text.js";
+import { formatMoment, printable } from "../text.js";
 import { parseWholeNumber } from "../whole-number.js";
 
 interface Options extends DoorOptions {
@@ -38,7 +38,7 @@ export function healHistoryCommand(cli: Cli): MeshCommand {
       if (incidents.length === 0) return print(cli, "No incident.");
       const nowMs = cli.clock.nowMs();
       const rows = incidents.map((incident) => [
-        formatTime(incident.openedAtMs),
+        formatMoment(incident.openedAtMs),
         printable(incident.id),
         printable(incident.nodeName),
         paintIncidentState(cli, incident.state),

@@ -1,7 +1,7 @@
 /** Words and colours that the commands of `mesh heal` share. */
 import type { HealingModeResponse, IncidentSummary } from "@hearthmesh/gateway/contracts";
 import type { Cli } from "../cli.js";
-import { formatDuration, formatTime, printable } from "../text.js";
+import { formatDuration, formatMoment, printable } from "../text.js";
 
 export function paintMode(cli: Cli, mode: HealingModeResponse["mode"]): string {
   const { green, yellow } = cli.colours;
@@ -50,5 +50,5 @@ export function modeSentence(cli: Cli, answer: HealingModeResponse): string {
 }
 
 export function untilText(pausedUntilMs: number): string {
-  return `until ${formatTime(pausedUntilMs)}`;
+  return `until ${formatMoment(pausedUntilMs)}`;
 }

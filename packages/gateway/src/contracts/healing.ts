@@ -7,6 +7,8 @@ import type { Endpoint } from "./endpoint.js";
 /** Incidents in one page of the history. */
 const PAGE_MAX = 100;
 const PAUSE_MS_MAX = 30 * 86_400_000;
+/** No time zone is further from UTC. */
+const OFFSET_MINUTES_MAX = 18 * 60;
 
 const KINDS = Object.keys(SYMPTOMS) as [SymptomKind, ...SymptomKind[]];
 /** Kinds are texts in answers: a node of a later version may know more of them than this one. */
@@ -147,7 +149,16 @@ export const IncidentResponse = z.object({ incident: IncidentView });
 export type IncidentResponse = z.infer<typeof IncidentResponse>;
 
 export const IncidentPageQuery = z.object({
-  markdown: Flag.exactOptional().describe("As Markdown; without it as text"),
+  markdown: Flag.exactOptional().describe(
+    "As Markdown; without it as HTML where `Accept` names that, else as text",
+  ),
+  offsetMinutes: z.coerce
+    .number()
+    .int()
+    .min(-OFFSET_MINUTES_MAX)
+    .max(OFFSET_MINUTES_MAX)
+    .exactOptional()
+    .describe("Of the times on it, east of UTC; default 0"),
 });
 
 export const HealingPlanResponse = z
@@ -215,7 +226,7 @@ export const HEALING_ENDPOINTS = {
     method: "GET",
     path: "/api/healing/incidents/:incident/page",
     tag: "mesh",
-    summary: "The same as a page for people, in text or Markdown",
+    summary: "The same as a page for people, in text, Markdown or HTML",
     params: IncidentParams,
     query: IncidentPageQuery,
   },

@@ -11,6 +11,7 @@ import {
   OPENED_MS,
   passedIncident,
 } from "../testing/incidents.js";
+import { incidentHtml } from "./incident-html.js";
 import { incidentPage } from "./incident-page.js";
 import { incidentView } from "./incident-view.js";
 import { durationText } from "./incident-words.js";
@@ -47,13 +48,14 @@ describe("the page of an incident", () => {
     ]);
     expect(page(mendedIncident())[1]).toBe(
       "Incident mi8k2x4c-9f31ab77 · warning · seen by home (a1f0a1f0a1f0) · " +
-        "2026-11-21T22:14:05.000Z to 2026-11-21T22:14:14.400Z",
+        "2026-11-21 22:14:05 UTC to 2026-11-21 22:14:14 UTC",
     );
   });
 
   it("has the sections of a post-mortem, in their order", () => {
     const titles = page(mendedIncident(), true).filter((line) => line.startsWith("## "));
     expect(titles.map((line) => line.slice(3))).toEqual([
+      "In short",
       "What was seen",
       "What it means",
       "Timeline",
@@ -63,6 +65,52 @@ describe("the page of an incident", () => {
       "How long it took",
       "What a person should do",
     ]);
+  });
+
+  it("tells all of it in one sentence", () => {
+    const short = (incident: Incident) => section(incident, "In short").join(" ");
+    expect(short(mendedIncident())).toBe(
+      "home saw at 2026-11-21 22:14:05 UTC that attic does not answer; redial did not help and " +
+        "re-route was used; 9.4 s after the first sign it was verified to be gone.",
+    );
+    expect(short(givenUpIncident())).toMatch(
+      /is not running; restart-process did not help; after 1 min 5 s it is still there, and a p/,
+    );
+    expect(short(passedIncident())).toMatch(
+      /under load; no remedy was used; it went away by itself after 43 s\.$/,
+    );
+    expect(short(blockedIncident())).toMatch(
+      /chunks; there was no remedy that could be used; after 1 min 5 s it is still there\.$/,
+    );
+    expect(short(dryRunIncident())).toMatch(
+      /filling; healing ran dry, so nothing was done; after 1 min 5 s it is still there\.$/,
+    );
+    expect(short({ ...blockedIncident(), kind: "node-left" })).toMatch(
+      /order; that is no fault, and nothing was to be mended; after/,
+    );
+    const { closedAtMs: _, ...going } = mendedIncident();
+    const begun = { ...going, timeline: going.timeline.slice(0, 3), remedies: ["redial" as const] };
+    expect(short({ ...begun, state: "mending" })).toMatch(/; redial is being applied; that is 1 /);
+    expect(short({ ...begun, state: "verifying" })).toMatch(/; redial was used; whether that /);
+  });
+
+  it("tells the times of day of the reader's zone, and the day where it is another one", () => {
+    const late = entry(7_200_000, "closed", "attic is reachable again");
+    const incident: Incident = {
+      ...mendedIncident(),
+      timeline: [...mendedIncident().timeline.slice(0, 8), late],
+    };
+    expect(section(incident, "Timeline").slice(-2)).toEqual([
+      "22:14:14  +9.4 s  re-route verified: attic answered 3 probes in a row through shed",
+      "2026-11-22 00:14:05    +2 h  closed: attic is reachable again",
+    ]);
+    const view = incidentView(incident);
+    const east = incidentPage(view, { nowMs, width: WIDTH, offsetMinutes: () => 330 });
+    expect(east[1]).toMatch(/ · 2026-11-22 03:44:05 \+05:30 to 2026-11-22 03:44:14 \+05:30$/);
+    const west = incidentPage(view, { nowMs, width: WIDTH, offsetMinutes: () => -570 });
+    expect(west[1]).toMatch(/ · 2026-11-21 12:44:05 -09:30 to /);
+    const never = { ...view, openedAtMs: Number.POSITIVE_INFINITY };
+    expect(incidentPage(never, { nowMs })[1]).toContain("9999-12-31 23:59:59 UTC");
   });
 
   it("tells what was seen, by whom, and when it was believed", () => {
@@ -86,8 +134,11 @@ describe("the page of an incident", () => {
         "this node has no second hub",
     ]);
     const [first, second] = section(blockedIncident(), "What was decided, and why");
-    expect(first).toMatch(/^\+4 ms {2}no remedy: this side has lost 2 of 4 nodes at once/);
+    expect(first).toBe("+4 ms  no remedy: none is possible now.");
     expect(second).toMatch(/^- quarantine-node .*not possible: this side has lost/);
+    expect(section(blockedIncident(), "What was decided, and why").at(-1)).toMatch(
+      /^A score is the share of past uses that helped, less cost and risk;/,
+    );
     expect(section(passedIncident(), "What was decided, and why")).toEqual([
       "Nothing: it was over before that.",
     ]);
@@ -138,6 +189,12 @@ describe("the page of an incident", () => {
   it("asks a person for something only when something is left to do", () => {
     const advice = (incident: Incident) => section(incident, "What a person should do").join(" ");
     expect(advice(passedIncident())).toBe("Nothing, unless it happens again.");
+    expect(advice({ ...givenUpIncident(), state: "passed", closedAtMs: OPENED_MS })).toMatch(
+      /^Nothing now\. When it happens again: Its own log says why/,
+    );
+    const note = { ...passedIncident(), kind: "node-left" as const };
+    expect(advice(note)).toBe("Nothing.");
+    expect(advice({ ...blockedIncident(), kind: "node-left" })).toMatch(/^Start it again when it/);
     expect(advice(mendedIncident())).toMatch(/^Nothing now\. When it happens again: /);
     expect(advice(givenUpIncident())).toMatch(/Its own log says why.*tries again/);
     expect(advice(blockedIncident())).toMatch(/^Check its disk and memory/);
@@ -147,7 +204,9 @@ describe("the page of an incident", () => {
   it("says what was left out of a long timeline, and takes it for nothing else", () => {
     const gap = { ...entry(2_000, "applied", "12 entries are left out here"), omitted: 12 };
     const incident = { ...mendedIncident(), timeline: [...mendedIncident().timeline, gap] };
-    expect(section(incident, "Timeline").at(-1)).toBe("+2 s  (12 entries are left out here)");
+    expect(section(incident, "Timeline").at(-1)).toBe(
+      "22:14:07    +2 s  (12 entries are left out here)",
+    );
     expect(section(incident, "What was done")).toHaveLength(2);
   });
 
@@ -155,7 +214,7 @@ describe("the page of an incident", () => {
     const lines = incidentPage(incidentView(blockedIncident()), { nowMs, width: 60 });
     expect(lines.slice(2).filter((line) => line.length > 60)).toEqual([]);
     const at = lines.findIndex((line) => line.includes("+4 ms  no remedy"));
-    expect(lines[at + 1]).toMatch(/^ {9}\S/);
+    expect(lines[at + 1]).toMatch(/^ {19}\S/);
   });
 
   it("tells a note as one, and what only eases as that", () => {
@@ -168,6 +227,18 @@ describe("the page of an incident", () => {
       timeline: mended.timeline.filter(({ step }) => step !== "verified" && step !== "closed"),
     };
     expect(page(eased)[0]).toMatch(/^attic is under load: open for .*, eased by re-route$/);
+  });
+
+  it("is the same in HTML, with its times in front", () => {
+    const html = incidentHtml(incidentView(mendedIncident()), { nowMs });
+    const text = html.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ");
+    const plain = incidentPage(incidentView(mendedIncident()), { nowMs, width: 10_000 });
+    for (const line of plain.slice(2)) {
+      for (const part of line.replace(/^\s+(- )?/, "").split(/ {2,}/)) expect(text).toContain(part);
+    }
+    expect(html).toContain("<title>attic does not answer: mended by re-route after 9.4 s</title>");
+    expect(html).toMatch(/<li><span class="mark">22:14:14 {2}\+9\.4 s<\/span> <span>closed: /);
+    expect(html).not.toMatch(/<script|\sstyle=|\son\w+=/);
   });
 
   it("explains a kind that only a later version knows", () => {
@@ -199,7 +270,9 @@ describe("texts from other nodes", () => {
 
   it("neither move the cursor nor begin a line", () => {
     for (const markdown of [false, true]) {
-      const lines = page(hostile(evil), markdown);
+      // What a node of another member may answer.
+      const view = { ...incidentView(hostile(evil)), meaning: evil, advice: evil };
+      const lines = incidentPage(view, { nowMs, markdown, width: WIDTH });
       expect(lines.filter((line) => harmful.test(line))).toEqual([]);
       expect(lines.length).toBeLessThan(80);
     }
@@ -208,6 +281,26 @@ describe("texts from other nodes", () => {
   it("stay text in Markdown", () => {
     const text = page(hostile(evil), true).join("\n");
     expect(text).not.toMatch(/(?<!\\)<b>|(?<!\\)\[y(?<!\\)\]|(?<![\\`])`q/);
+  });
+
+  it("stay text in HTML", () => {
+    const markup = `</title><script>alert(1)</script><img src=x onerror='a'>&amp;"${evil}`;
+    const html = incidentHtml(
+      { ...incidentView(hostile(markup)), meaning: markup, advice: markup },
+      { nowMs },
+    );
+    const tags = new Set([...html.matchAll(/<\/?([a-z!]\w*)([^>]*)>/gi)].map(([, name]) => name));
+    expect([...tags].sort()).toEqual(
+      ["!doctype", "body", "h1", "h2", "head", "html", "li", "link", "main", "meta", "p"].concat([
+        "section",
+        "span",
+        "title",
+        "ul",
+      ]),
+    );
+    expect(html).not.toMatch(/[\p{Cc}\u202e\u2028](?<!\n)/u);
+    expect(html).toContain("&lt;script&gt;alert(1)&lt;/script&gt;");
+    expect(html).toContain("&amp;amp;&quot;a");
   });
 
   it("do no harm, whatever they are", () => {

@@ -2,15 +2,14 @@
  * An incident as a page that a person can read, for a terminal or in Markdown (CommonMark). Pure;
  * see `incident-story.ts` for what stands in it.
  */
-import { printable } from "@hearthmesh/core";
 import type { IncidentView } from "../contracts/healing.js";
 import { incidentStory, type Story, type StoryLine } from "./incident-story.js";
 
 export interface IncidentPageOptions {
   /** Of the wall clock: how long an open incident has lasted. */
   readonly nowMs: number;
-  /** A moment for people; default ISO 8601, UTC. */
-  time?(atMs: number): string;
+  /** Of the reader's time zone at that moment, east of UTC; default UTC itself. */
+  offsetMinutes?(atMs: number): number;
   readonly markdown?: boolean;
   /** Characters in a line of text, at least 40; Markdown is not broken into lines. Default 100. */
   readonly width?: number;
@@ -18,19 +17,14 @@ export interface IncidentPageOptions {
   readonly paint?: { heading(text: string): string; quiet(text: string): string };
 }
 
-/** Longer texts of a record are cut: a page is for reading. */
-const TEXT_LENGTH_MAX = 600;
 const WIDTH_DEFAULT = 100;
 const INDENT = "  ";
 
 /** Lines without their ends. None of them holds a control character but those of `paint`. */
 export function incidentPage(incident: IncidentView, options: IncidentPageOptions): string[] {
-  const { nowMs, markdown = false, time = (atMs) => new Date(atMs).toISOString() } = options;
-  const quote = (text: string) => {
-    const cut = text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text;
-    return markdown ? escapeMarkdown(printable(cut)) : printable(cut);
-  };
-  const story = incidentStory(incident, { nowMs, time, quote });
+  const { nowMs, markdown = false, offsetMinutes = () => 0 } = options;
+  const escapeText = markdown ? escapeMarkdown : String;
+  const story = incidentStory(incident, { nowMs, offsetMinutes, escapeText, escapeOwn: String });
   return markdown ? markdownLines(story) : textLines(story, options);
 }
 

@@ -1,22 +1,30 @@
 /**
- * What an incident tells, in the order of a post-mortem: what was seen and by whom, what it means,
- * what happened when, what was decided and why, what was done, whether it worked and how that was
- * checked, how long each took, and what is left for a person. Pure: a record in, sections out.
+ * What an incident tells, in the order of a post-mortem: all of it in one sentence, what was seen
+ * and by whom, what it means, what happened when, what was decided and why, what was done, whether
+ * it worked and how that was checked, how long each took, and what is left for a person. Pure: a
+ * record in, sections out.
  *
  * Names and sentences of a record may come from other nodes. All of them go through `quote`.
  */
+import { printable } from "@hearthmesh/core";
 import type { IncidentEntryView, IncidentView } from "../contracts/healing.js";
+import { inShort } from "./incident-short.js";
 import {
   asSentence,
   capital,
   durationText,
   isNote,
+  momentOf,
   outcomeText,
   successText,
+  tookMs,
 } from "./incident-words.js";
 
 /** The rest of a node's id tells people nothing. */
 const ID_LENGTH_SHOWN = 12;
+
+/** Longer texts of a record are cut: a page is for reading. */
+const TEXT_LENGTH_MAX = 600;
 
 export interface StoryLine {
   /** A time since the first sign, in front of the text. */
@@ -42,28 +50,55 @@ export interface Story {
 export interface StoryOptions {
   /** Of the wall clock. */
   readonly nowMs: number;
-  /** Makes text of others harmless in the form that is written. */
-  quote(text: string): string;
-  time(atMs: number): string;
+  /** Makes printable text of others mean nothing but itself in the form that is written. */
+  escapeText(text: string): string;
+  /** The same for sentences of the catalogue, whose own marks (CommonMark) may stay. */
+  escapeOwn(text: string): string;
+  /** Of the time zone at that moment, east of UTC. */
+  offsetMinutes(atMs: number): number;
 }
 
-type Told = IncidentView & { readonly quote: StoryOptions["quote"] };
+type Told = IncidentView & {
+  readonly quote: (text: string) => string;
+  readonly offsetMinutes: StoryOptions["offsetMinutes"];
+};
 
 export function incidentStory(incident: IncidentView, options: StoryOptions): Story {
-  const { quote, time, nowMs } = options;
+  const { escapeText, escapeOwn, offsetMinutes, nowMs } = options;
+  const quote = (text: string) => {
+    const cut = text.length > TEXT_LENGTH_MAX ? `${text.slice(0, TEXT_LENGTH_MAX)}…` : text;
+    return escapeText(printable(cut));
+  };
   const { id, severity, nodeName, nodeId, openedAtMs, title } = incident;
-  const told: Told = { ...incident, remedies: incident.remedies.map(quote), quote };
-  const by = `${quote(nodeName)} (${quote(nodeId.slice(0, ID_LENGTH_SHOWN))})`;
+  const told: Told = {
+    ...{ ...incident, title: quote(title), nodeName: quote(nodeName) },
+    ...{ remedies: incident.remedies.map(quote) },
+    // The command line has them from the node that it asks.
+    meaning: escapeOwn(printable(incident.meaning)),
+    advice: escapeOwn(printable(incident.advice)),
+    ...{ quote, offsetMinutes },
+  };
+  const time = (atMs: number) => {
+    const { day, clock, zone } = momentOf(atMs, offsetMinutes(atMs));
+    return `${day} ${clock} ${zone}`;
+  };
+  const by = `${told.nodeName} (${quote(nodeId.slice(0, ID_LENGTH_SHOWN))})`;
   const until = incident.closedAtMs === null ? "" : ` to ${time(incident.closedAtMs)}`;
-  const facts = [`incident ${quote(id)}`, severity, `seen by ${by}`, time(openedAtMs) + until];
+  const facts = [
+    `incident ${quote(id)}`,
+    quote(severity),
+    `seen by ${by}`,
+    time(openedAtMs) + until,
+  ];
   return {
-    title: quote(title),
+    title: told.title,
     outcome: outcomeText(told, nowMs),
     facts: capital(facts.join(" · ")),
     sections: [
+      { title: "In short", lines: [{ text: inShort(told, time(openedAtMs), nowMs) }] },
       { title: "What was seen", lines: seen(told) },
-      { title: "What it means", lines: [{ text: incident.meaning }] },
-      { title: "Timeline", lines: told.timeline.map((entry) => timelineLine(told, entry)) },
+      { title: "What it means", lines: [{ text: meaning(told, nowMs) }] },
+      { title: "Timeline", lines: timeline(told) },
       { title: "What was decided, and why", lines: decided(told) },
       { title: "What was done", lines: done(told) },
       { title: "Whether it worked", lines: worked(told) },
@@ -92,11 +127,26 @@ const STEP_WORDS: Readonly<Record<IncidentEntryView["step"], (remedy?: string) =
   closed: () => "closed",
 };
 
-function timelineLine({ quote }: Told, entry: IncidentEntryView): StoryLine {
-  const { step, remedy, text, omitted } = entry;
-  if (omitted !== undefined) return { mark: mark(entry), text: `(${quote(text)})` };
+/** With the time of day in front; with the day, too, where it is another one than at the start. */
+function timeline(told: Told): StoryLine[] {
+  const { timeline: entries, openedAtMs, offsetMinutes } = told;
+  const { day: firstDay } = momentOf(openedAtMs, offsetMinutes(openedAtMs));
+  const times = entries.map(({ atMs }) => {
+    const { day, clock } = momentOf(atMs, offsetMinutes(atMs));
+    return day === firstDay ? clock : `${day} ${clock}`;
+  });
+  const marks = entries.map(mark);
+  const width = Math.max(0, ...marks.map((text) => text.length));
+  return entries.map((entry, at) => ({
+    mark: `${times[at]}  ${marks[at]?.padStart(width)}`,
+    text: stepText(told, entry),
+  }));
+}
+
+function stepText({ quote }: Told, { step, remedy, text, omitted }: IncidentEntryView): string {
+  if (omitted !== undefined) return `(${quote(text)})`;
   const what = STEP_WORDS[step](remedy === undefined ? undefined : quote(remedy));
-  return { mark: mark(entry), text: text === "" ? what : `${what}: ${quote(text)}` };
+  return text === "" ? what : `${what}: ${quote(text)}`;
 }
 
 function withStep({ timeline }: Told, ...steps: IncidentEntryView["step"][]): IncidentEntryView[] {
@@ -109,11 +159,12 @@ function seen(told: Told): StoryLine[] {
     // That it was believed is often told in the words of the title.
     ({ text, step }, at, all) =>
       all.findIndex((one) => one.text === text) === at &&
-      (step === "seen" || !text.startsWith(told.title)),
+      (step === "seen" || !quote(text).startsWith(told.title)),
   );
-  const isTyped = subject.name.includes(subject.type);
+  // "the mesh" and "the store of attic" need no type in front.
+  const isTyped = subject.name.includes(subject.type) || subject.name.startsWith("the ");
   const what = isTyped ? subject.name : `${subject.type} ${subject.name}`;
-  const about = `${quote(nodeName)} looked at ${quote(what)}`;
+  const about = `${nodeName} looked at ${quote(what)}`;
   const isNamed = subject.id === subject.name || subject.id === "";
   const id = isNamed ? "" : ` (${quote(subject.id.slice(0, ID_LENGTH_SHOWN))})`;
   const lines: StoryLine[] = [{ text: `${about}${id} and noted:` }];
@@ -122,11 +173,18 @@ function seen(told: Told): StoryLine[] {
   }
   if (evidence.length === 0) lines.push({ text: "No evidence was kept." });
   if (told.kind === "clock-skew") {
-    lines.push({ text: `Times of day on this page are those of the clock of ${quote(nodeName)}.` });
+    lines.push({ text: "Times of day on this page are those of the clock of the node that shows it." });
   }
   const { detectedMs } = timings;
   if (detectedMs !== undefined) lines.push({ text: believed(holdMs, detectedMs) });
   return lines;
+}
+
+/** And how long people had to live with it. */
+function meaning(told: Told, nowMs: number): string {
+  const took = durationText(tookMs(told, nowMs));
+  const lasted = told.closedAtMs === null ? `It has lasted ${took} by now` : `It lasted ${took}`;
+  return `${told.meaning} ${lasted}.`;
 }
 
 /** The rule of the catalogue is told where it was the one that held: a monitor may have its own. */
@@ -138,6 +196,10 @@ function believed(holdMs: number, detectedMs: number): string {
   return `Such a sign is believed only after it has held for ${held}; here that was after ${when}.`;
 }
 
+const SCORE_RULE =
+  "A score is the share of past uses that helped, less cost and risk; " +
+  "of what is possible, the highest is used.";
+
 function decided(told: Told): StoryLine[] {
   const { quote, dryRun } = told;
   const lines: StoryLine[] = [];
@@ -146,7 +208,8 @@ function decided(told: Told): StoryLine[] {
   for (const entry of choices.length > 0 ? choices : withStep(told, "given-up")) {
     const { remedy, text, step, candidates = [] } = entry;
     const isChosen = step === "decided";
-    const what = `${isChosen ? quote(remedy ?? "a remedy") : "no remedy"}: ${quote(text)}`;
+    const why = candidates.length > 0 && !isChosen ? "none is possible now" : quote(text);
+    const what = `${isChosen ? quote(remedy ?? "a remedy") : "no remedy"}: ${why}`;
     lines.push({ mark: mark(entry), text: asSentence(what) });
     // The only one that there was, and it was taken: the line above says all of it.
     const isOnly = candidates.length === 1 && candidates[0]?.remedy === remedy && isChosen;
@@ -163,6 +226,7 @@ function decided(told: Told): StoryLine[] {
       lines.push({ isDetail: true, text: `${name} (score ${facts}): ${verdict}` });
     }
   }
+  if (lines.some(({ isDetail }) => isDetail)) lines.push({ text: SCORE_RULE });
   if (lines.length > 0 && dryRun) {
     lines.push({ text: "Healing ran dry: this is what it would have done." });
   }
@@ -232,16 +296,22 @@ function times({ timings, state, timeline }: Told): string {
   return `Since the first sign: ${known.join(", ")}.`;
 }
 
-function forPerson({ state, advice, dryRun, remedies, timeline }: Told): string {
-  if (state === "passed" || state === "ended") return "Nothing, unless it happens again.";
+function forPerson(told: Told): string {
+  const { state, severity, advice, dryRun, remedies, timeline } = told;
+  if (isNote(told)) return told.closedAtMs === null ? advice : "Nothing.";
+  const again = `Nothing now. When it happens again: ${advice}`;
+  if (state === "passed" || state === "ended") {
+    return severity === "info" ? "Nothing, unless it happens again." : again;
+  }
   if (state === "mended") {
-    const isHard = timeline.some(({ step }) => step === "not-helped" || step === "failed");
-    return isHard ? `Nothing now. When it happens again: ${advice}` : "Nothing.";
+    return timeline.some(({ step }) => step === "not-helped" || step === "failed")
+      ? again
+      : "Nothing.";
   }
   if (dryRun) return `${advice} \`mesh heal dry-run --off\` lets the healer act again.`;
   if (state === "given-up") {
-    const again = remedies.length === 0 ? "" : " The healer tries again, less and less often.";
-    return `${advice}${again}`;
+    const retry = remedies.length === 0 ? "" : " The healer tries again, less and less often.";
+    return `${advice}${retry}`;
   }
   const isBlocked = timeline.at(-1)?.step === "blocked";
   return isBlocked ? advice : `Nothing yet: it is under way. If it stays: ${advice}`;

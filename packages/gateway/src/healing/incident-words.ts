@@ -19,6 +19,27 @@ export function durationText(durationMs: number): string {
   return rest === 0 ? whole : `${whole} ${rest} ${smallName}`;
 }
 
+/** A moment as a person reads it: `2026-11-21`, `22:14:05` and `UTC` or `+01:00`. */
+export interface Moment {
+  readonly day: string;
+  readonly clock: string;
+  readonly zone: string;
+}
+
+/** What a date can hold (ECMA-262, 21.4.1.1), and four digits of a year. */
+const MOMENT_MS_MAX = 253_402_300_799_999;
+
+/** `offsetMinutes`: of the time zone, east of UTC. A time out of reach is the last within it. */
+export function momentOf(atMs: number, offsetMinutes: number): Moment {
+  const localMs = Math.min(MOMENT_MS_MAX, Math.max(0, atMs + offsetMinutes * 60_000));
+  const shifted = new Date(localMs).toISOString();
+  const two = (value: number) => String(Math.floor(value)).padStart(2, "0");
+  const size = Math.abs(offsetMinutes);
+  const zone = `${offsetMinutes < 0 ? "-" : "+"}${two(size / 60)}:${two(size % 60)}`;
+  const [day = "", rest = ""] = shifted.split("T");
+  return { day, clock: rest.slice(0, 8), zone: offsetMinutes === 0 ? "UTC" : zone };
+}
+
 function trimmed(seconds: number): string {
   return (seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0)).replace(/\.0$/, "");
 }
@@ -72,7 +93,8 @@ export function isNote({ kind }: Pick<IncidentView, "kind">): boolean {
 }
 
 /** From the first sign to the end, or until now. */
-function tookMs({ closedAtMs, openedAtMs, timings, timeline }: IncidentView, nowMs: number) {
+export function tookMs(incident: IncidentView, nowMs: number): number {
+  const { closedAtMs, openedAtMs, timings, timeline } = incident;
   const closed = timeline.findLast(({ step }) => step === "closed");
   // The clock of the node that saw it may be ahead of the one that is asked.
   if (closedAtMs === null) return Math.max(nowMs - openedAtMs, timeline.at(-1)?.afterMs ?? 0);

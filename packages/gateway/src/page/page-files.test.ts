@@ -29,6 +29,11 @@ describe("the first page", () => {
     const wanted = [...files].flatMap(([, { bytes }]) =>
       [...bytes.toString().matchAll(/byId\("([\w-]+)"\)/g)].map(([, id]) => id),
     );
+    const lists = [...files].flatMap(([, { bytes }]) =>
+      [...bytes.toString().matchAll(/showList\("([\w-]+)"/g)].map(([, name]) => name),
+    );
+    expect(lists.sort()).toEqual(["healing", "invites", "nodes", "peers", "services"]);
+    wanted.push(...lists.flatMap((name) => [`${name}-table`, `${name}-rows`, `${name}-empty`]));
     expect(wanted.length).toBeGreaterThan(30);
     expect(wanted.filter((id) => !ids.has(id))).toEqual([]);
   });

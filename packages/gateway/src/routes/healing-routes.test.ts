@@ -107,6 +107,16 @@ describe("looking at what was healed", () => {
     const markdown = await fetch(`${base}/api/healing/incidents/one/page?markdown=1`);
     expect(markdown.headers.get("content-type")).toBe("text/markdown; charset=utf-8");
     expect(await markdown.text()).toContain("\n## What was seen\n");
+    const accept = { headers: { accept: "text/html,application/xhtml+xml,*/*;q=0.8" } };
+    const east = `${base}/api/healing/incidents/one/page?offsetMinutes=60`;
+    const html = await fetch(east, accept);
+    expect(html.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    expect(html.headers.get("content-security-policy")).toMatch(
+      /^default-src 'none'; style-src 'self'; /,
+    );
+    expect(await html.text()).toMatch(/^<!doctype html>[\s\S]* 23:14:05 \+01:00 to /);
+    expect(await (await fetch(east)).text()).toMatch(/ 23:14:05 \+01:00 to /);
+    expect((await ask("/api/healing/incidents/one/page?offsetMinutes=9999")).status).toBe(400);
     expect((await ask("/api/healing/incidents/none")).value.code).toBe("MESH_NOT_FOUND");
     expect((await ask("/api/healing/incidents/none/page")).value.code).toBe("MESH_NOT_FOUND");
   });

@@ -1,7 +1,12 @@
 /** Healing: everybody of the member may look, operators pause it. */
 import { errorFields, MeshError } from "@hearthmesh/core";
 import type { HealerService } from "@hearthmesh/healing";
-import { HEALING_ENDPOINTS, type HealingModeResponse } from "../contracts/healing.js";
+import {
+  HEALING_ENDPOINTS,
+  type HealingModeResponse,
+  type IncidentView,
+} from "../contracts/healing.js";
+import { incidentHtml } from "../healing/incident-html.js";
 import { incidentPage } from "../healing/incident-page.js";
 import {
   healingModeView,
@@ -11,12 +16,16 @@ import {
   pageOfIncidents,
 } from "../healing/incident-view.js";
 import type { Caller } from "../server/policy.js";
-import { defineRoute, type Route } from "../server/route.js";
+import { type Call, defineRoute, type Route } from "../server/route.js";
 import type { NodeServices } from "../services.js";
 import type { Judge } from "./event-routes.js";
 
 type Detail = Readonly<Record<string, string | number>>;
 type Services = Pick<NodeServices, "healer" | "clock" | "log">;
+
+/** The page of an incident has no script, and its look is that of the first page. */
+const HTML_POLICY =
+  "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /** `judge`: where changes are written down; undefined on a node without a trail. */
 export function healingRoutes(services: Services, judge: Judge | undefined): Route[] {
@@ -31,12 +40,8 @@ export function healingRoutes(services: Services, judge: Judge | undefined): Rou
     defineRoute(HEALING_ENDPOINTS.incident, "mesh-read", async ({ params }) => ({
       incident: incidentView(healer().incident(params.incident)),
     })),
-    defineRoute(HEALING_ENDPOINTS.incidentPage, "mesh-read", async ({ params, query, reply }) => {
-      const { markdown = false } = query;
-      const incident = incidentView(healer().incident(params.incident));
-      const lines = incidentPage(incident, { nowMs: services.clock.nowMs(), markdown });
-      reply.header("content-type", `text/${markdown ? "markdown" : "plain"}; charset=utf-8`);
-      reply.send(`${lines.join("\n")}\n`);
+    defineRoute(HEALING_ENDPOINTS.incidentPage, "mesh-read", async (call) => {
+      sendPage(call, incidentView(healer().incident(call.params.incident)), services.clock.nowMs());
       return undefined;
     }),
     defineRoute(HEALING_ENDPOINTS.healingPlan, "operator", async ({ signal }) =>
@@ -44,6 +49,27 @@ export function healingRoutes(services: Services, judge: Judge | undefined): Rou
     ),
     ...changes(services, judge),
   ];
+}
+
+/** HTML for browsers, which ask for it; text for everybody else. */
+function sendPage(
+  { query, request, reply }: Call<typeof HEALING_ENDPOINTS.incidentPage>,
+  incident: IncidentView,
+  nowMs: number,
+): void {
+  const { markdown = false, offsetMinutes = 0 } = query;
+  const options = { nowMs, markdown, offsetMinutes: () => offsetMinutes };
+  reply.header("vary", "Accept");
+  if (!markdown && request.headers.accept?.includes("text/html") === true) {
+    reply.headers({
+      "content-type": "text/html; charset=utf-8",
+      "content-security-policy": HTML_POLICY,
+    });
+    reply.send(incidentHtml(incident, options));
+    return;
+  }
+  reply.header("content-type", `text/${markdown ? "markdown" : "plain"}; charset=utf-8`);
+  reply.send(`${incidentPage(incident, options).join("\n")}\n`);
 }
 
 function changes(services: Services, judge: Judge | undefined): Route[] {
