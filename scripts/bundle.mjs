@@ -1,8 +1,9 @@
 /**
- * `npm run bundle [-- folder]`: the daemon and all commands as one file, `dist/mesh.mjs`, for
- * images and machines without a clone. Beside it lie the two programs that run engines in processes
- * of their own, and in `node_modules` the packages with binaries, which no bundle can hold. With
- * `--built` nothing is installed or compiled before: an image has done that.
+ * `npm run bundle [-- folder]`: the daemon and all commands as `dist/mesh.mjs`, for images and
+ * machines without a clone. Beside it lie the two programs that run engines in processes of their
+ * own; in `parts` what these three load, each part when it is needed, since a process holds the
+ * whole text of what it has loaded; and in `node_modules` the packages with binaries, which no
+ * bundle can hold. With `--built` nothing is installed or compiled before: an image has done that.
  */
 import {
   copyFileSync,
@@ -65,12 +66,17 @@ const EMBEDDED = [
   {
     file: "packages/pool/dist/ring/start-ring-worker.js",
     from: "./worker-main.js",
-    to: "./ring-worker.mjs",
+    to: "../ring-worker.mjs",
   },
   {
     file: "packages/pool/dist/runtime/measure-engine.js",
     from: "./measure-engine-child.js",
-    to: "./measure-engine.mjs",
+    to: "../measure-engine.mjs",
+  },
+  {
+    file: "packages/node/dist/models/demo-path.js",
+    from: "`./$",
+    to: "`../$",
   },
 ];
 
@@ -107,6 +113,9 @@ const banner = [
   "const __dirname = __pathDirname(__filename);",
 ].join("\n");
 
+const PARTS = "parts";
+// Their names change with what they hold: nothing of an earlier build may stay.
+rmSync(join(out, PARTS), { recursive: true, force: true });
 const { metafile } = await build({
   entryPoints: {
     mesh: join(root, "packages/cli/bin/mesh.js"),
@@ -116,6 +125,11 @@ const { metafile } = await build({
   outdir: out,
   outExtension: { ".js": ".mjs" },
   bundle: true,
+  splitting: true,
+  chunkNames: `${PARTS}/[name]-[hash]`,
+  // Names stay, and lines too, as far as a stack trace needs them.
+  minifyWhitespace: true,
+  lineLimit: 100,
   platform: "node",
   target: "node20",
   format: "esm",
@@ -162,7 +176,10 @@ for (const [name, folder] of packages) {
 const model = "hearthmesh-demo.gguf";
 mkdirSync(out, { recursive: true });
 copyFileSync(join(root, "models", "demo", model), join(out, model));
-for (const [path, { bytes }] of Object.entries(metafile.outputs)) {
-  if (path.endsWith(".mjs")) say(`${path}  ${(bytes / 2 ** 20).toFixed(1)} MiB`);
+const scripts = Object.entries(metafile.outputs).filter(([path]) => path.endsWith(".mjs"));
+for (const [path, { entryPoint }] of scripts) {
+  if (entryPoint !== undefined && dirname(resolve(path)) === out) say(path);
 }
+const bytes = scripts.reduce((sum, [, output]) => sum + output.bytes, 0);
+say(`with ${PARTS}, ${scripts.length} files: ${(bytes / 2 ** 20).toFixed(1)} MiB`);
 say(`beside it, in node_modules: ${[...packages.keys()].join(", ")}`);

@@ -83,9 +83,12 @@ export class MeshProcess {
    * @param {{
    *   name: string, home: string, portBase: number, args: string[], isCoordinator?: boolean,
    *   variables?: Record<string, string>, httpPort?: number | undefined,
-   * }} options
+   *   program?: string | undefined,
+   * }} options `program` is this clone's unless another one is named.
    */
-  constructor({ name, home, portBase, args, isCoordinator = true, variables = {}, httpPort }) {
+  constructor({ isCoordinator = true, variables = {}, program = cliPath, ...options }) {
+    const { name, home, portBase, args, httpPort } = options;
+    this.program = program;
     this.httpPort = httpPort ?? 3000 + portBase;
     this.variables = variables;
     this.isCoordinator = isCoordinator;
@@ -110,7 +113,7 @@ export class MeshProcess {
 
   start(args = this.args) {
     const log = openSync(join(this.home, "daemon.out"), "a");
-    this.child = spawn(process.execPath, [cliPath, ...args], {
+    this.child = spawn(process.execPath, [this.program, ...args], {
       env: environment(this.home, this.variables),
       cwd: this.home,
       stdio: ["ignore", log, log],
@@ -164,6 +167,8 @@ export class MeshProcesses {
   coordinators = [];
   /** @type {MeshProcess[]} */
   nodes = [];
+  /** Of its daemons; commands are this clone's. @type {string | undefined} */
+  program;
 
   /**
    * Several coordinators need a store that they share: `store` is then `etcd`, and each further
@@ -171,7 +176,7 @@ export class MeshProcesses {
    * @param {{
    *   folder: string, storageNodes?: number, coordinators?: number, store?: string,
    *   portBase?: number, extra?: string[], coordinatorExtra?: string[], names?: string[],
-   *   httpPorts?: number[],
+   *   httpPorts?: number[], program?: string | undefined,
    * }} options `names` and `httpPorts` are of the coordinator and the storage nodes, in this order.
    */
   static async start(options) {
@@ -180,6 +185,7 @@ export class MeshProcesses {
     const { names = [], httpPorts = [] } = options;
     const base = portBase ?? (await freePortBase(storageNodes + coordinators));
     const mesh = new MeshProcesses();
+    mesh.program = options.program;
     const httpFlags = (index) =>
       httpPorts[index] === undefined ? [] : ["--http-port", String(httpPorts[index])];
     const flags = (index) => [
@@ -198,6 +204,7 @@ export class MeshProcesses {
         ...["--role", "coordinator", "--role", "gateway", ...flags(0), ...coordinatorFlags],
       ],
       isCoordinator: true,
+      program: mesh.program,
     });
     mesh.coordinators.push(mesh.coordinator);
     mesh.coordinator.start();
@@ -245,7 +252,8 @@ export class MeshProcesses {
     const isCoordinator = roles.includes("coordinator");
     const at = flags.indexOf("--http-port");
     const httpPort = at < 0 ? undefined : Number(flags[at + 1]);
-    const node = new MeshProcess({ name, home, portBase, args, isCoordinator, httpPort });
+    const { program } = this;
+    const node = new MeshProcess({ name, home, portBase, args, isCoordinator, httpPort, program });
     await meshOk(home, ["join", "-", "--name", name, "--no-start"], { input: invite.code });
     node.start();
     return node;

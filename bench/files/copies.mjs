@@ -5,20 +5,18 @@
 import { createReadStream } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { say } from "../../scripts/lib.mjs";
 import { MeshProcesses } from "../../scripts/mesh-processes.mjs";
 import { makeRealFile } from "../../scripts/real-data.mjs";
 import { bareCertificate, bareRead, bareWrite, ddWrite } from "./bare-copy.mjs";
 import { connectClient } from "./client.mjs";
-import { bytesReceived, median, megabytes, met, once, residentMegabytes, row } from "./figures.mjs";
+import { bytesReceived, median, megabytes, met, once, row } from "./figures.mjs";
+import { idleMemory, idleRows } from "./idle.mjs";
 import { davRead, davWrite, startPeers } from "./webdav-peers.mjs";
 
 const SMALL_BYTES = 4096;
 const SMALL_SECONDS = 5;
 const WRITERS = 32;
-/** Long enough for start-up garbage to be collected and connections to settle. */
-const IDLE_MS = 10_000;
 
 /** Files per second of 32 writers that each wait for the acknowledgement. */
 async function smallFiles(files, round) {
@@ -40,15 +38,6 @@ async function smallFiles(files, round) {
   return {
     perSecond: latencies.length / ((performance.now() - startedMs) / 1000),
     p99Ms: latencies[Math.floor(latencies.length * 0.99)],
-  };
-}
-
-async function idleMemory(member) {
-  say("Measuring memory when idle ...");
-  await sleep(IDLE_MS);
-  return {
-    coordinator: residentMegabytes(member.coordinator.pid),
-    storage: Math.max(...member.nodes.map((node) => residentMegabytes(node.pid) ?? Number.NaN)),
   };
 }
 
@@ -160,13 +149,7 @@ export function copiesTable({ sizeBytes, rounds, idle, missing, figures }) {
       ">= 2,000/s",
       met(small >= 2000),
     ),
-    idleRow("coordinator", idle.coordinator, 110),
-    idleRow("storage node (largest of 3)", idle.storage, 80),
+    ...idleRows("memory, idle", idle),
     ...missing.map((name) => row(`not installed here: ${name}`, "", "", "", "")),
   ].join("\n");
-}
-
-function idleRow(who, value, limit) {
-  const isMet = met((value ?? Number.POSITIVE_INFINITY) <= limit);
-  return row(`memory, idle: ${who}`, `${value?.toFixed(0) ?? "?"} MB`, "", `<= ${limit} MB`, isMet);
 }

@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- files [--only copies,listing,scrub,large] [--rounds 3] [--megabytes 300]
- * [--entries 100000] [--gigabytes 10]`: files on real processes on loopback, beside `dd`, bare TLS
+ * `npm run bench -- files [--only copies,idle,listing,scrub,large] [--rounds 3]
+ * [--megabytes 300] [--entries 100000] [--gigabytes 10]`: files on real processes on loopback, beside `dd`, bare TLS
  * sockets, `rclone serve webdav` and nginx with WebDAV, in the same run and on the same disk. Every
  * figure goes to `bench/results/files.json`; what was not measured this time is left as it was.
  */
@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { root, say } from "../../scripts/lib.mjs";
 import { copiesTable, measureCopies } from "./copies.mjs";
 import { freeBytes } from "./figures.mjs";
+import { idleTable, measureIdle } from "./idle.mjs";
 import { largeTable, measureLarge } from "./large.mjs";
 import { listingTable, measureListing } from "./listing.mjs";
 import { measureScrub, scrubTable } from "./scrub.mjs";
@@ -19,7 +20,7 @@ const flag = (name, standard) => {
   return at < 0 ? standard : process.argv[at + 1];
 };
 const rounds = Number(flag("rounds", 3));
-const only = flag("only", "copies,listing,scrub,large").split(",");
+const only = flag("only", "copies,idle,listing,scrub,large").split(",");
 /** Three copies, a fourth of what a lost node had, and what was written before. */
 const DISK_FACTOR = 5;
 
@@ -38,6 +39,7 @@ const PARTS = {
       measureCopies({ folder, rounds, sizeBytes: Number(flag("megabytes", 300)) * 1e6 }),
     table: copiesTable,
   },
+  idle: { measure: (folder) => measureIdle({ folder, rounds }), table: idleTable },
   listing: {
     measure: (folder) =>
       measureListing({ folder, rounds, count: Number(flag("entries", 100_000)) }),

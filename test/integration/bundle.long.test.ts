@@ -1,9 +1,17 @@
 /**
- * `npm run bundle`: the daemon out of one file, in a folder with nothing beside it but the packages
- * that hold binaries. What it finds by its own place in a clone must be inside.
+ * `npm run bundle`: the daemon out of its bundle, in a folder with nothing beside it but its parts
+ * and the packages that hold binaries. What it finds by its own place in a clone must be inside.
  */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,7 +25,20 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const WAIT = { timeout: 60_000, interval: 100 };
 const STEP_MS = 120_000;
 
-describe("the daemon in one file", () => {
+/** The texts that a process holds which loads these files: with all that they import at once. */
+function loadedFrom(folder: string, entries: readonly string[]): string {
+  const names = new Set(entries);
+  let texts = "";
+  for (const name of names) {
+    const text = readFileSync(join(folder, name), "utf8");
+    for (const [, other = ""] of text.matchAll(/(?:from|import)\s*"\.\/([^"]+)"/g))
+      names.add(other);
+    texts += text;
+  }
+  return texts;
+}
+
+describe("the daemon in a bundle", () => {
   const folder = mkdtempSync(join(tmpdir(), "hearthmesh-bundle-"));
   const made = join(folder, "made");
   const app = join(folder, "app");
@@ -34,7 +55,9 @@ describe("the daemon in one file", () => {
     await run(process.execPath, [join(root, "scripts/bundle.mjs"), "--built", made]);
     mkdirSync(home);
     mkdirSync(join(app, "node_modules"), { recursive: true });
-    cpSync(join(made, "mesh.mjs"), join(app, "mesh.mjs"));
+    for (const name of ["mesh.mjs", "parts"]) {
+      cpSync(join(made, name), join(app, name), { recursive: true });
+    }
     for (const name of readdirSync(join(made, "node_modules"))) {
       if (name === "@node-llama-cpp") continue;
       const native = join(made, "node_modules", name);
@@ -98,6 +121,20 @@ describe("the daemon in one file", () => {
     },
     STEP_MS,
   );
+
+  it("loads no framework, no command and no authority of certificates into a storage node", () => {
+    const parts = join(app, "parts");
+    const named = (name: string) =>
+      readdirSync(parts).filter((file) => file.startsWith(`${name}-`));
+    const entries = ["main", "up", "resident", "storage-only-node"].flatMap(named);
+    expect(entries.length).toBeGreaterThanOrEqual(4);
+    const held = loadedFrom(parts, entries);
+    expect(held).toContain("PackStore");
+    // One word of each: of fastify, of `mesh ls`, of the X.509 library, of the OpenAPI document.
+    for (const word of ["FST_ERR_", "mesh fsck", "a reflect polyfill", "One API behind"]) {
+      expect(held.includes(word), word).toBe(false);
+    }
+  });
 
   it(
     "ends in order",

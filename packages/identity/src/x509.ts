@@ -8,7 +8,22 @@ import { webcrypto } from "node:crypto";
 import { MeshError } from "@hearthmesh/core";
 import { decodePem } from "./pem.js";
 
-export * from "@peculiar/x509";
+// By name: what a star brings out of a CommonJS module is known only when it runs, and a bundle in
+// parts has to know before.
+export {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  Extension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Name,
+  Pkcs10CertificateRequestGenerator,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  X509CertificateGenerator,
+} from "@peculiar/x509";
 
 export const SIGNING_ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
