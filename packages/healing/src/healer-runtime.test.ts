@@ -2,6 +2,8 @@
 import { silentLogger } from "@hearthmesh/core";
 import { afterEach, describe, expect, it } from "vitest";
 import { Healer } from "./healer.js";
+import type { Incident } from "./incident.js";
+import { KnowledgeRecorder } from "./knowledge-recorder.js";
 import { ABORT_GRACE_MS, APPLY_MS_MAX, LISTENERS_MAX, LOOK_MS_MAX } from "./limits.js";
 import {
   AilingWorld,
@@ -177,6 +179,67 @@ describe("Healer at run time", () => {
     await world.clock.advance(10_000);
     expect([...world.knowledge.incidents.values()][0]?.state).toBe("mended");
     expect(world.knowledge.remedies.size).toBe(1);
+  });
+
+  it("asks its store until it answers, and goes on with what it kept", async () => {
+    const knowledge = new MemoryKnowledge();
+    world = new AilingWorld({ knowledge });
+    world.say("process-down", B, "ill");
+    world.healer.start();
+    await world.clock.advance(2_000);
+    await world.healer.stop();
+    const [earlier] = knowledge.incidents.values();
+    knowledge.settings = { v: 1, configured: "acting", dryRun: true };
+    knowledge.isBroken = true;
+    world = new AilingWorld({ knowledge, clock: world.clock });
+    world.say("process-down", B, "ill");
+    world.healer.start();
+    await world.clock.advance(20_000);
+    expect(world.healer.status()).toMatchObject({ mode: "acting", open: [{ state: "given-up" }] });
+    knowledge.isBroken = false;
+    await world.clock.advance(10_000);
+    expect(world.healer.status().mode).toBe("dry-run");
+    // It is one incident: the record of the last run says where it goes on.
+    const [open, ...others] = world.healer.status().open;
+    expect(others).toEqual([]);
+    expect(world.healer.incident(earlier?.id ?? "")).toMatchObject({ state: "ended" });
+    const said = world.healer.incident(earlier?.id ?? "").timeline.at(-1)?.text;
+    expect(said).toBe(`The daemon was started again, and it goes on as incident ${open?.id}.`);
+  });
+
+  it("goes on after a round that failed", async () => {
+    world = new AilingWorld();
+    let looks = 0;
+    world.addMonitor({
+      name: "mistaken",
+      look: async () => {
+        looks++;
+        if (looks > 2) return [];
+        return [{ symptom: "nonsense" as never, subject: B, verdict: "ill", evidence: "" }];
+      },
+    });
+    world.addRemedy({ name: "redial", handles: ["peer-unreachable"] });
+    world.healer.start();
+    await world.clock.advance(2_500);
+    world.say("peer-unreachable", B, "ill");
+    await world.clock.advance(3_000);
+    expect(looks).toBeGreaterThan(3);
+    expect(world.incidents()[0]?.state).toBe("mended");
+  });
+
+  it("writes a record that comes in whatever turn the last one was written", async () => {
+    for (let turns = 0; turns < 12; turns++) {
+      const written: string[] = [];
+      const knowledge = new MemoryKnowledge();
+      knowledge.saveIncident = async ({ id }) => void written.push(id);
+      const clock = steppedClock();
+      const recorder = new KnowledgeRecorder({ knowledge, clock, log: silentLogger });
+      recorder.incident({ id: "first" } as Incident);
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      recorder.incident({ id: "second" } as Incident);
+      await recorder.stop();
+      expect(written, `${turns} turns`).toEqual(["first", "second"]);
+    }
   });
 
   it("survives a listener that throws, and refuses too many of them", async () => {

@@ -3,7 +3,14 @@
  * went. It decides nothing. Monitors, remedies, listeners and the knowledge are others' code: what
  * they throw ends here.
  */
-import { type Clock, errorFields, type Logger, MeshError, type Random } from "@hearthmesh/core";
+import {
+  type Clock,
+  errorFields,
+  type Logger,
+  MeshError,
+  type Random,
+  sleep,
+} from "@hearthmesh/core";
 import type { Monitor, SymptomKind, Verdict } from "./fact.js";
 import type { GatesRecord } from "./gates-record.js";
 import type {
@@ -16,7 +23,7 @@ import type {
 import type { Incident } from "./incident.js";
 import type { KnowledgeStore } from "./knowledge.js";
 import { KnowledgeRecorder } from "./knowledge-recorder.js";
-import { CYCLE_MS, LISTENERS_MAX, LOOK_MS_MAX } from "./limits.js";
+import { CYCLE_MS, LISTENERS_MAX, LOOK_MS_MAX, RECORD_RETRY_MS } from "./limits.js";
 import type { Considered, HealerEffect, HealerEvent, Now } from "./machine/healer-events.js";
 import { HealerMachine } from "./machine/healer-machine.js";
 import { headline } from "./machine/texts.js";
@@ -56,6 +63,7 @@ export class Healer implements HealerService {
   readonly #phaseMs: Record<Phase, number> = { monitor: 0, analyse: 0, plan: 0, execute: 0 };
   #unwatch: () => void = () => undefined;
   #isStopped = false;
+  readonly #stopping = new AbortController();
 
   constructor(options: HealerOptions) {
     const { self, mode: configured, random, clock } = options;
@@ -79,11 +87,9 @@ export class Healer implements HealerService {
     }
   }
 
-  /** Returns at once: what is remembered comes when its store answers. */
+  /** Returns at once: what is remembered comes when its store answers, which is asked until then. */
   start(): void {
-    this.#load().catch((error: unknown) => {
-      this.#options.log.warn("what healing remembers could not be read", errorFields(error));
-    });
+    void this.#loadFirst();
     this.#unwatch = this.#monitors.watch(() => this.#rounds.wake());
     this.#rounds.start();
   }
@@ -92,6 +98,7 @@ export class Healer implements HealerService {
   async stop(): Promise<void> {
     if (this.#isStopped) return;
     this.#isStopped = true;
+    this.#stopping.abort();
     this.#unwatch();
     this.#rounds.stop();
     this.#monitors.abort();
@@ -183,13 +190,33 @@ export class Healer implements HealerService {
     };
   }
 
+  /** Never rejects. */
+  async #loadFirst(): Promise<void> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#stopping;
+    while (!signal.aborted) {
+      try {
+        await this.#load();
+        return;
+      } catch (error) {
+        log.warn("what healing remembers could not be read; trying again", errorFields(error));
+        await sleep(clock, RECORD_RETRY_MS, signal).catch(() => undefined);
+      }
+    }
+  }
+
   async #load(): Promise<void> {
     const remembered = await this.#options.knowledge.load();
     this.#step({ kind: "loaded", remembered });
   }
 
+  /** Never rejects: one round that fails must not be the last. */
   async #round(): Promise<void> {
-    await this.#lookNow();
+    try {
+      await this.#lookNow();
+    } catch (error) {
+      this.#options.log.error("a round of healing failed", errorFields(error));
+    }
   }
 
   async #lookNow(patienceMs?: number): Promise<void> {

@@ -53,22 +53,27 @@ export class KnowledgeRecorder {
       this.#waiting.delete(oldest);
       this.#options.log.warn("a record of healing was left out: its store takes none");
     }
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#writeAll();
   }
 
   async #writeAll(): Promise<void> {
     for (;;) {
       const [next] = this.#waiting;
-      if (next === undefined) return;
+      if (next === undefined) {
+        // In the same turn: what comes in the next one would wait for nobody.
+        this.#writing = undefined;
+        return;
+      }
       const [key, write] = next;
       this.#waiting.delete(key);
       try {
         await write();
       } catch (error) {
         this.#options.log.debug("a record of healing was not written", errorFields(error));
-        if (this.#stopping.signal.aborted) return;
+        if (this.#stopping.signal.aborted) {
+          this.#writing = undefined;
+          return;
+        }
         // A newer one came meanwhile: this one is of no use.
         if (!this.#waiting.has(key)) this.#waiting.set(key, write);
         const { clock } = this.#options;

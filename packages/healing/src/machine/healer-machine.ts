@@ -69,7 +69,7 @@ export class HealerMachine {
   #carriedSinceMs = 0;
   /** Somebody said so in this run of the daemon: newer than what was kept. */
   #isModeDecided = false;
-  #areGatesLoaded = false;
+  #isLoaded = false;
   #runs = 0;
 
   constructor(options: HealerMachineOptions) {
@@ -133,8 +133,9 @@ export class HealerMachine {
     return this.#facts.monitor(name);
   }
 
-  status({ monotonicMs }: Now): Omit<HealerStatus, "nodeId" | "nodeName" | "verdict" | "monitors"> {
-    const { pausedUntilMs } = this.#mode;
+  status(now: Now): Omit<HealerStatus, "nodeId" | "nodeName" | "verdict" | "monitors"> {
+    const { monotonicMs } = now;
+    const pausedUntilMs = this.#mode.pausedUntilMs(now);
     return {
       mode: this.#mode.mode,
       ...(pausedUntilMs === undefined ? {} : { pausedUntilMs }),
@@ -165,10 +166,10 @@ export class HealerMachine {
   #load({ incidents, remedies, settings, gates }: Remembered, now: Now): void {
     this.#memory.load(remedies);
     // Once: what is recalled later is what this run wrote itself.
-    if (gates !== undefined && !this.#areGatesLoaded) this.#gates.restore(gates, now);
-    this.#areGatesLoaded = true;
-    if (!this.#isModeDecided) this.#mode.load(settings);
-    this.#carriedSinceMs = now.monotonicMs;
+    if (gates !== undefined && !this.#isLoaded) this.#gates.restore(gates, now);
+    if (!this.#isModeDecided && !this.#isLoaded) this.#mode.load(settings, now);
+    this.#isLoaded = true;
+    if (this.#carried.size === 0) this.#carriedSinceMs = now.monotonicMs;
     for (const incident of [...incidents].sort(byBegin)) {
       const before = this.book.get(incident.id);
       const isOwn = incident.nodeId === this.#options.self.nodeId;
@@ -183,7 +184,7 @@ export class HealerMachine {
 
   #look(looks: Extract<HealerEvent, { kind: "looked" }>["looks"], context: flow.FlowContext): void {
     const { monotonicMs, wallMs } = context.now;
-    if (this.#mode.endsPause(wallMs)) this.#tellMode("the clock", context);
+    if (this.#mode.endsPause(context.now)) this.#tellMode("the clock", context);
     for (const look of looks) {
       if (look.failure !== undefined) this.#tally.looksFailed++;
       this.#facts.take(look, monotonicMs, wallMs);
@@ -239,12 +240,16 @@ export class HealerMachine {
   #endCarried(context: flow.FlowContext): void {
     const isLate = context.now.monotonicMs - this.#carriedSinceMs >= TAKE_OVER_MS;
     for (const incident of this.#carried.values()) {
-      const tracked = this.#facts.get(symptomKey(incident));
-      if (isLate || tracked?.verdict === "well") this.#endOne(incident, context);
+      const key = symptomKey(incident);
+      const anew = this.#cases.get(key)?.incident.id;
+      const isOver = isLate || this.#facts.get(key)?.verdict === "well";
+      // What is remembered came after the first looks.
+      if (anew !== undefined) this.#endOne(incident, context, `it goes on as incident ${anew}.`);
+      else if (isOver) this.#endOne(incident, context);
     }
   }
 
-  #endOne(incident: Incident, context: flow.FlowContext): void {
+  #endOne(incident: Incident, context: flow.FlowContext, how = "it was not seen any more."): void {
     this.#carried.delete(incident.id);
     const { kind, subject, severity } = incident;
     const sinceMs = beginOf(incident, context.now);
@@ -253,7 +258,7 @@ export class HealerMachine {
     const key = `${symptomKey(symptom)} of ${incident.id}`;
     const one = newCase(key, symptom, incident);
     this.#cases.set(key, one);
-    const text = "The daemon was started again, and it was not seen any more.";
+    const text = `The daemon was started again, and ${how}`;
     flow.closeOrTakeBack(one, "ended", text, context);
     this.#forgetClosed(one);
   }
@@ -334,9 +339,8 @@ export class HealerMachine {
     this.#isModeDecided = true;
     if (event.kind === "resume") this.#mode.resume();
     else if (event.kind === "dry-run") this.#mode.setDryRun(event.on);
-    else if (event.forMs === undefined) this.#mode.pause("for-ever");
-    else this.#mode.pause(context.now.wallMs + Math.min(event.forMs, PAUSE_MS_MAX));
-    context.effects.push({ kind: "settings", settings: this.#mode.settings() });
+    else this.#mode.pause(event.forMs, context.now);
+    context.effects.push({ kind: "settings", settings: this.#mode.settings(context.now) });
     this.#tellMode(event.by, context);
   }
 
@@ -366,9 +370,6 @@ export class HealerMachine {
 function timeOfId(wallMs: number): string {
   return Math.max(0, Math.floor(wallMs)).toString(36).padStart(8, "0");
 }
-
-/** A year: longer is for ever, which has a name of its own. */
-const PAUSE_MS_MAX = 365 * 86_400_000;
 
 function beginOf({ openedAtMs }: Incident, { monotonicMs, wallMs }: Now): number {
   return monotonicMs - Math.max(0, wallMs - openedAtMs);

@@ -1,10 +1,19 @@
-/** Whether the healer acts: what the configuration says, and what people decided since. */
+/**
+ * Whether the healer acts: what the configuration says, and what people decided since. A pause is
+ * measured by the monotonic clock: setting the time of day neither ends nor prolongs it. Only from
+ * one run of the daemon to the next its end is told by the time of day.
+ */
 import type { HealerMode } from "../healer-service.js";
 import type { HealerSettings } from "../knowledge.js";
+import type { Now } from "./healer-events.js";
+
+/** A year: longer is for ever, which has a name of its own. */
+const PAUSE_MS_MAX = 365 * 86_400_000;
 
 export class ModeSwitch {
   readonly #configured: "acting" | "dry-run";
   #dryRun: boolean;
+  /** Monotonic. */
   #pausedUntilMs: number | "for-ever" | undefined;
 
   constructor(configured: "acting" | "dry-run") {
@@ -17,24 +26,25 @@ export class ModeSwitch {
     return this.#dryRun ? "dry-run" : "acting";
   }
 
-  get isDryRun(): boolean {
-    return this.#dryRun;
-  }
-
   /** Wall clock; undefined while it is not paused, or for ever. */
-  get pausedUntilMs(): number | undefined {
-    return this.#pausedUntilMs === "for-ever" ? undefined : this.#pausedUntilMs;
+  pausedUntilMs({ monotonicMs, wallMs }: Now): number | undefined {
+    if (typeof this.#pausedUntilMs !== "number") return undefined;
+    return Math.round(this.#pausedUntilMs - monotonicMs + wallMs);
   }
 
   /** What was decided holds until the configuration says something else than it did then. */
-  load(settings: HealerSettings | undefined): void {
+  load(settings: HealerSettings | undefined, now: Now): void {
     if (settings?.configured !== this.#configured) return;
     this.#dryRun = settings.dryRun;
-    this.#pausedUntilMs = settings.pausedUntilMs;
+    const { pausedUntilMs: until } = settings;
+    if (until === undefined) this.resume();
+    else this.pause(until === "for-ever" ? undefined : until - now.wallMs, now);
   }
 
-  pause(untilMs: number | "for-ever"): void {
-    this.#pausedUntilMs = untilMs;
+  /** For so long, or until `resume`. */
+  pause(forMs: number | undefined, { monotonicMs }: Now): void {
+    const lastsMs = forMs === undefined ? undefined : Math.min(forMs, PAUSE_MS_MAX);
+    this.#pausedUntilMs = lastsMs === undefined ? "for-ever" : monotonicMs + lastsMs;
   }
 
   resume(): void {
@@ -46,14 +56,15 @@ export class ModeSwitch {
   }
 
   /** True when a pause ended with this look at the clock. */
-  endsPause(wallMs: number): boolean {
-    if (typeof this.#pausedUntilMs !== "number" || wallMs < this.#pausedUntilMs) return false;
+  endsPause({ monotonicMs }: Now): boolean {
+    if (typeof this.#pausedUntilMs !== "number" || monotonicMs < this.#pausedUntilMs) return false;
     this.#pausedUntilMs = undefined;
     return true;
   }
 
-  settings(): HealerSettings {
-    const paused = this.#pausedUntilMs;
+  settings(now: Now): HealerSettings {
+    const isForEver = this.#pausedUntilMs === "for-ever";
+    const paused = isForEver ? ("for-ever" as const) : this.pausedUntilMs(now);
     return {
       v: 1,
       configured: this.#configured,

@@ -110,6 +110,37 @@ it("writes nothing before it has read what the last run kept", async () => {
   expect(written).toBe(0);
 });
 
+it("writes nothing over what a store that fails has kept", async () => {
+  const file = new KnowledgeFile(join(home, "healing.json"));
+  const gates = { v: 1, usesAtMs: [clock.nowMs()], rates: [], subjects: [], remedies: [] } as const;
+  await file.load();
+  await file.saveGates(gates);
+  let isBroken = true;
+  let writtenUnread = 0;
+  const failing = part({
+    load: () => (isBroken ? Promise.reject(new Error("no disk")) : file.load()),
+    saveIncident: (incident) => file.saveIncident(incident),
+    saveRemedy: (record) => file.saveRemedy(record),
+    saveSettings: (settings) => file.saveSettings(settings),
+    saveGates: (record) => {
+      if (isBroken) writtenUnread++;
+      return file.saveGates(record);
+    },
+  });
+  await failing.start();
+  await until(() => applied.length > 0);
+  isBroken = false;
+  const keptMs = async () => {
+    await clock.advance(500);
+    return (await new KnowledgeFile(join(home, "healing.json")).load()).gates?.usesAtMs ?? [];
+  };
+  await expect.poll(async () => (await keptMs()).length).toBeGreaterThan(1);
+  // The use of the last run counts beside those of this one.
+  expect((await keptMs())[0]).toBe(gates.usesAtMs[0]);
+  expect(writtenUnread).toBe(0);
+  await failing.stop();
+});
+
 it("hands the healer the very remedies that it was given", async () => {
   class Eased implements Remedy {
     readonly name = "throttle-background";

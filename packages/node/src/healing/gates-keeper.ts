@@ -35,12 +35,10 @@ export class GatesKeeper {
     const { knowledge, clock } = this.#options;
     return {
       load: async () => {
-        try {
-          return await knowledge.load();
-        } finally {
-          // The healer takes it in the same turn.
-          clock.setTimeout(() => this.#read(), 0);
-        }
+        const remembered = await knowledge.load();
+        // The healer takes it in the same turn.
+        clock.setTimeout(() => this.#read(), 0);
+        return remembered;
       },
       saveIncident: (incident) => knowledge.saveIncident(incident),
       saveRemedy: (record) => knowledge.saveRemedy(record),
@@ -52,9 +50,7 @@ export class GatesKeeper {
   changed(): Promise<void> {
     this.#isDue = true;
     if (!this.#isRead) return Promise.resolve();
-    this.#writing ??= this.#writeAll().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#writeAll();
     return this.#writing;
   }
 
@@ -89,5 +85,7 @@ export class GatesKeeper {
         log.debug("how often healing did something was not written down", errorFields(error));
       }
     }
+    // In the same turn: what changes in the next one is not written by this.
+    this.#writing = undefined;
   }
 }

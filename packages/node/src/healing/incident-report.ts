@@ -129,9 +129,7 @@ export class IncidentReporter {
     this.#waiting.set(incident.id, { incident, sinceMs });
     const [oldest] = this.#waiting.keys();
     if (this.#waiting.size > WAITING_MAX && oldest !== undefined) this.#waiting.delete(oldest);
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = undefined;
-    });
+    this.#sending ??= this.#sendAll();
   }
 
   async stop(): Promise<void> {
@@ -143,7 +141,11 @@ export class IncidentReporter {
     const { signal } = this.#stopping;
     for (;;) {
       const [next] = this.#waiting.values();
-      if (next === undefined || signal.aborted) return;
+      if (next === undefined || signal.aborted) {
+        // In the same turn: what comes in the next one would wait for nobody.
+        this.#sending = undefined;
+        return;
+      }
       this.#waiting.delete(next.incident.id);
       try {
         await this.#send(next, signal);
