@@ -45,14 +45,16 @@ function listenError(error: Error, { host, port }: DoorAddress, flag: DoorFlag):
   if (code === "EACCES") {
     return new MeshError("MESH_CONFIG_INVALID", {
       message: `this user may not open port ${port}`,
-      hint: `Choose a port of 1024 or more with \`--${flag}-port\`.`,
+      hint: `Choose a port of 1024 or more with \`--${flag}-port\` or its variable.`,
       details,
       cause: error,
     });
   }
   return new MeshError("MESH_CONFIG_INVALID", {
     message: `cannot listen on ${host}, port ${port} (${code ?? "unknown reason"})`,
-    hint: `Name an address of this machine with \`--${flag}-host\`.`,
+    hint:
+      `Name an address of this machine with \`--${flag}-host\` or its variable; ` +
+      "`mesh config show --effective --origin` tells where this one comes from.",
     details,
     cause: error,
   });

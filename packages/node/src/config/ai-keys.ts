@@ -1,6 +1,6 @@
 /** The keys of the AI pool: whether this node runs models, with what, and how much of it. */
 import { z } from "zod";
-import { duration, host, key, size } from "./key-forms.js";
+import { duration, host, key, size, whole } from "./key-forms.js";
 
 export const AI_KEYS = {
   "ai.enabled": key(
@@ -23,7 +23,7 @@ export const AI_KEYS = {
       "auto: ggml where its libraries are installed.",
   ),
   "ai.threads": key(
-    z.coerce.number().int().min(1).max(256),
+    whole(1, 256),
     "",
     "ai-threads",
     ["MESH_AI_THREADS"],
@@ -38,7 +38,7 @@ export const AI_KEYS = {
       "less a reserve for everything else.",
   ),
   "ai.contextTokens": key(
-    z.coerce.number().int().min(16).max(1_048_576),
+    whole(16, 1_048_576),
     "2048",
     "ai-context",
     ["MESH_AI_CONTEXT"],
@@ -46,7 +46,7 @@ export const AI_KEYS = {
       "trained for.",
   ),
   "ai.sequences": key(
-    z.coerce.number().int().min(1).max(64),
+    whole(1, 64),
     "4",
     "ai-sequences",
     ["MESH_AI_SEQUENCES"],
@@ -74,7 +74,7 @@ export const AI_KEYS = {
     "Address where the engines of a split model reach each other (mutual TLS, own nodes alone).",
   ),
   "ai.tensorPort": key(
-    z.coerce.number().int().min(0).max(65_535),
+    whole(0, 65_535),
     "0",
     "ai-tensor-port",
     ["MESH_AI_TENSOR_PORT"],

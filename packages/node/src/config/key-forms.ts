@@ -3,7 +3,15 @@ import { limits, type MeshError, parseDurationMs, parseSizeBytes } from "@hearth
 import { parseEndpoint } from "@hearthmesh/identity";
 import { z } from "zod";
 
-export const port = z.coerce.number().int().min(1).max(65_535);
+/** A whole number, in digits: a coerced text could also be `0x50` or `1e3`. */
+export const whole = (least: number, most: number) => {
+  const error = `use a whole number from ${least} to ${most}`;
+  return z.preprocess(
+    (value) => (typeof value === "string" && /^\s*\d{1,15}\s*$/.test(value) ? +value : value),
+    z.number({ error }).int({ error }).min(least, { error }).max(most, { error }),
+  );
+};
+export const port = whole(1, 65_535);
 export const host = z.string().min(1).max(255);
 export const list = z.preprocess(
   (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
@@ -11,7 +19,8 @@ export const list = z.preprocess(
 );
 
 function converted<T>(convert: (text: string) => T) {
-  return z.union([z.number(), z.string()]).transform((value, context) => {
+  const error = "use a number with its unit";
+  return z.union([z.number(), z.string()], { error }).transform((value, context) => {
     if (typeof value === "number") return value;
     try {
       return convert(value);
@@ -68,5 +77,7 @@ export const key = (
 ): ConfigKey => ({ form, default: standard, flag, variables, about });
 
 export const flag = z
-  .union([z.boolean(), z.enum(["true", "false", "yes", "no", "1", "0"])])
+  .union([z.boolean(), z.enum(["true", "false", "yes", "no", "1", "0"])], {
+    error: "use true or false",
+  })
   .transform((value) => [true, "true", "yes", "1"].includes(value));

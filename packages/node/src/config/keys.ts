@@ -18,6 +18,7 @@ import {
   logLevel,
   port,
   size,
+  whole,
 } from "./key-forms.js";
 import { capabilities, MESH_KEYS } from "./mesh-keys.js";
 import { OVERLAY_KEYS } from "./overlay-keys.js";
@@ -185,7 +186,7 @@ export const CONFIG_KEYS = {
     "Port of the Prometheus metrics.",
   ),
   portBase: key(
-    z.coerce.number().int().min(0).max(50_000),
+    whole(0, 50_000),
     "0",
     "port-base",
     ["MESH_PORT_BASE"],
@@ -208,14 +209,14 @@ export const CONFIG_KEYS = {
       "Small ones give space back sooner, large ones keep fewer files open.",
   ),
   "collective.replicas": key(
-    z.coerce.number().int().min(1).max(16),
+    whole(1, 16),
     "3",
     "replicas",
     ["MESH_REPLICAS"],
     "Copies of every chunk.",
   ),
   "collective.acks": key(
-    z.coerce.number().int().min(1).max(16),
+    whole(1, 16),
     "2",
     "acks",
     ["MESH_ACKS"],

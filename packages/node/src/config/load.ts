@@ -25,6 +25,7 @@ import {
   DEFAULT_PORT_KEYS,
   refuseConfig,
 } from "./keys.js";
+import { reasons, shownInput } from "./refusal-words.js";
 
 type Flags = Readonly<Record<string, string | string[] | boolean | undefined>>;
 
@@ -61,9 +62,8 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
     const checked = CONFIG_KEYS[name].form.safeParse(raw.value);
     if (checked.success) effective.set(name, { value: checked.data, origin: raw.origin });
     else {
-      const why = checked.error.issues.map((issue) => issue.message).join(", ");
-      const shown = isSecret(name) ? "a secret" : JSON.stringify(raw.value);
-      problems.push(`${name} = ${shown} (${raw.origin}): ${why}`);
+      const shown = isSecret(name) ? "a secret" : shownInput(raw.value);
+      problems.push(`${name} = ${shown} (${raw.origin}): ${reasons(checked.error.issues)}`);
     }
   }
   shiftPorts(effective, problems);

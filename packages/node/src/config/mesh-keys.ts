@@ -1,7 +1,7 @@
 /** The keys of the mesh: who finds whom, hubs, relays, membership. */
 import { limits } from "@hearthmesh/core";
 import { z } from "zod";
-import { duration, flag, host, key, list, port, size } from "./key-forms.js";
+import { duration, flag, host, key, list, port, size, whole } from "./key-forms.js";
 
 export const capabilities = z.preprocess(
   (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
@@ -113,7 +113,7 @@ export const MESH_KEYS = {
     "Whether this node passes streams on between nodes that cannot reach each other.",
   ),
   "relay.streams": key(
-    z.coerce.number().int().min(1).max(4096),
+    whole(1, 4096),
     "128",
     "relay-streams",
     ["MESH_RELAY_STREAMS"],

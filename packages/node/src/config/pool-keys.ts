@@ -1,11 +1,10 @@
 /** The keys of pools. */
 import { CAPACITY_MAX } from "@hearthmesh/pool/membership";
-import { z } from "zod";
-import { key } from "./key-forms.js";
+import { key, whole } from "./key-forms.js";
 
 export const POOL_KEYS = {
   "pool.capacity": key(
-    z.coerce.number().int().min(1).max(CAPACITY_MAX),
+    whole(1, CAPACITY_MAX),
     "1",
     "pool-capacity",
     ["MESH_POOL_CAPACITY"],

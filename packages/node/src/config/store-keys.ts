@@ -1,6 +1,6 @@
 /** The keys of the store: which engine, where etcd is, how the coordinators elect a leader. */
 import { z } from "zod";
-import { duration, host, key, port, size } from "./key-forms.js";
+import { duration, host, key, port, size, whole } from "./key-forms.js";
 
 const endpoints = z.preprocess(
   (value) => (typeof value === "string" ? value.split(",").map((item) => item.trim()) : value),
@@ -82,10 +82,7 @@ export const STORE_KEYS = {
     "Port where the supervised etcd speaks with the etcd of the other coordinators.",
   ),
   "store.members": key(
-    z.coerce
-      .number()
-      .int()
-      .refine((count) => [1, 3, 5].includes(count), "use 1, 3 or 5"),
+    whole(1, 5).refine((count) => [1, 3, 5].includes(count), "use 1, 3 or 5"),
     "3",
     "store-members",
     ["MESH_STORE_MEMBERS"],
@@ -129,7 +126,7 @@ export const STORE_KEYS = {
     "Time between two snapshots of the supervised etcd, kept in MESH_HOME; 0s for none.",
   ),
   "store.snapshotsKept": key(
-    z.coerce.number().int().min(1).max(100),
+    whole(1, 100),
     "7",
     "store-snapshots-kept",
     ["MESH_STORE_SNAPSHOTS_KEPT"],

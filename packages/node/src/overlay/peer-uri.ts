@@ -24,7 +24,7 @@ export function whyNoListener(uri: string): string | undefined {
 /** Without what may be secret: a user of a proxy, and what follows the `?`. */
 export function shownUri(uri: string): string {
   // Up to the last `@`: a password may contain one, and a `/`.
-  return uri.replace(/[?#].*$/, "").replace(/^([a-z0-9]+:\/\/).*@/i, "$1");
+  return uri.replace(/[?#].*$/s, "").replace(/^([a-z0-9]+:\/\/).*@/is, "$1");
 }
 
 /** A line of the daemon, which may repeat addresses as they were given to it. */
