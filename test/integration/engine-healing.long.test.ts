@@ -2,11 +2,11 @@
  * The processes of engines and the rings of a pool of real daemons, mended by their healers: an
  * engine that is killed, one that hangs, a member that is gone while nobody asks, and is back.
  */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { AiPool, membersOf } from "../support/ai-pool.js";
+import { AiPool, enginePids, membersOf } from "../support/ai-pool.js";
 import { until } from "../support/until.js";
 
 interface Listed {
@@ -46,16 +46,7 @@ async function nextEnded(kind: keyof typeof KINDS, known: readonly Listed[]) {
   return { ...found, text: incident.timeline.map(({ text }) => text).join("\n") };
 }
 
-/** Of the daemon, the process that holds an engine. */
-function enginePid(): number {
-  const daemon = pool.node("first").pid;
-  const children = readFileSync(`/proc/${daemon}/task/${daemon}/children`, "utf8")
-    .trim()
-    .split(" ");
-  const isEngine = (pid: string) =>
-    readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("worker-main.js");
-  return Number(children.find(isEngine));
-}
+const enginePid = () => enginePids(pool.node("first"))[0] as number;
 
 const isServing = async () => {
   const all = await incidents("process");

@@ -4,12 +4,12 @@
  * answer goes on without it in the same stream with the same greedy text, the leader says who it
  * was, and the next answer does not even begin with it.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { AiPool, membersOf } from "../support/ai-pool.js";
+import { AiPool, measuredSlow, membersOf } from "../support/ai-pool.js";
 
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-hostile-"));
 const deedFile = join(folder, "deed");
@@ -17,8 +17,6 @@ const NAMES = ["first", "second", "taken-over"] as const;
 const LEADER = "second";
 let pool: AiPool<(typeof NAMES)[number]>;
 
-/** So slow, as they say, that all of them together are faster than two, however late links are. */
-const BYTES_PER_SECOND = 1e4;
 const THREADS = 1;
 const SPLIT = { placement: "T" };
 
@@ -37,12 +35,7 @@ beforeAll(async () => {
     variables: {
       "taken-over": { NODE_OPTIONS: `--import=${engine}`, HOSTILE_DEED_FILE: deedFile },
     },
-    prepare: (home) => {
-      mkdirSync(join(home, "ai"));
-      const measured = { engine: "ggml", threads: THREADS, bytesPerSecond: BYTES_PER_SECOND };
-      const record = { v: 1, ...measured, measuredAtMs: Date.now() };
-      writeFileSync(join(home, "ai", "measured.json"), JSON.stringify(record));
-    },
+    prepare: (home) => measuredSlow(home, THREADS),
   });
 }, 180_000);
 

@@ -1,5 +1,5 @@
 /** A pool of real daemons that run the demo model together. The first one is the coordinator. */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, vi } from "vitest";
 import { freePortBase, PORT_STEP } from "../../scripts/free-ports.mjs";
@@ -30,7 +30,7 @@ interface AiPoolOptions<Name extends string> {
 }
 
 const ONLINE_MS = 60_000;
-const ANSWER_MS = 150_000;
+const ANSWER_MS = 240_000;
 
 export class AiPool<Name extends string> {
   readonly #names: readonly [Name, ...Name[]];
@@ -136,6 +136,28 @@ export class AiPool<Name extends string> {
     }
     return { text, timings };
   }
+}
+
+/** So slow, as they say, that all of them together are faster than fewer, however late links are. */
+const SLOW_BYTES_PER_SECOND = 1e4;
+
+/** Before a start: what its engine was measured to do, with so many threads (`--ai-threads`). */
+export function measuredSlow(home: string, threads: number): void {
+  const measured = { engine: "ggml", threads, bytesPerSecond: SLOW_BYTES_PER_SECOND };
+  mkdirSync(join(home, "ai"));
+  const record = JSON.stringify({ v: 1, ...measured, measuredAtMs: Date.now() });
+  writeFileSync(join(home, "ai", "measured.json"), record);
+}
+
+/** The processes that hold an engine of this daemon. */
+export function enginePids(daemon: MeshProcess): number[] {
+  const tasks = `/proc/${daemon.pid}/task`;
+  const children = readdirSync(tasks).flatMap((task) =>
+    readFileSync(`${tasks}/${task}/children`, "utf8").split(" ").filter(Boolean),
+  );
+  const isEngine = (pid: string) =>
+    readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("worker-main.js");
+  return children.filter(isEngine).map(Number);
 }
 
 /** Names of the members of a ring, in the order of the alphabet. */
