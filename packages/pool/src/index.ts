@@ -131,7 +131,7 @@ export type {
   RingInspection,
 } from "./runtime/ring-inspection.js";
 export type { RingLoss } from "./runtime/ring-losses.js";
-export type { Replanned, RingHealth, Unloaded } from "./runtime/ring-upkeep.js";
+export type { Replanned, Resting, RingHealth, Unloaded } from "./runtime/ring-upkeep.js";
 export { type SliceCandidates, sliceCandidates } from "./sampling/candidates.js";
 export { candidatesNeeded, Sampler } from "./sampling/sampler.js";
 export { StopTexts } from "./sampling/stop-texts.js";

@@ -3,7 +3,7 @@
  * for a look: a node that ran no model has neither engines nor rings.
  */
 import { MeshError, type NodeId } from "@hearthmesh/core";
-import type { Replanned, RingHealth, Unloaded } from "@hearthmesh/pool";
+import type { Replanned, Resting, RingHealth, Unloaded } from "@hearthmesh/pool";
 import type { SupervisedProcesses } from "../processes/supervised-process.js";
 import type { AiRuntime } from "./ai-runtime.js";
 
@@ -44,6 +44,11 @@ export class AiUpkeep {
   async replan(ringId: string, away: readonly NodeId[], signal: AbortSignal): Promise<Replanned> {
     if (this.#inference === undefined) throw new MeshError("MESH_NOT_FOUND");
     return this.#inference.upkeep.replan(ringId, away, signal);
+  }
+
+  /** See `RingUpkeep.resting`. */
+  resting(): readonly Resting[] {
+    return this.#inference?.upkeep.resting() ?? [];
   }
 
   async unloadResting(restedMsMin: number): Promise<readonly Unloaded[]> {

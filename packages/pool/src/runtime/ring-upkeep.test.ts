@@ -62,6 +62,7 @@ describe("a ring at rest", () => {
     const a = pool.add("a");
     await tell(a);
     expect(await a.upkeep.unloadResting(60_000)).toEqual([]);
+    expect(a.upkeep.resting()).toEqual([{ model: "tiny", restedMs: expect.any(Number) }]);
     const [unloaded] = await a.upkeep.unloadResting(0);
     expect(unloaded).toMatchObject({ model: "tiny", bytes: expect.any(Number) });
     expect(unloaded?.bytes).toBeGreaterThan(0);

@@ -30,11 +30,15 @@ export interface Replanned {
   readonly isOther: boolean;
 }
 
-export interface Unloaded {
+/** A model that this node leads and that no request runs in. */
+export interface Resting {
   readonly model: string;
+  readonly restedMs: number;
+}
+
+export interface Unloaded extends Resting {
   /** As they were counted for its shard on this node. */
   readonly bytes: number;
-  readonly restedMs: number;
 }
 
 /** Of a ring that this node leads: what speaks for another plan. */
@@ -82,18 +86,21 @@ export class RingUpkeep {
     return { before, after, isOther: sharesOf(before) !== sharesOf(after) };
   }
 
+  /** What this node leads, has loaded and could unload. */
+  resting(): readonly Resting[] {
+    return this.#resting().map(({ model, restedMs }) => ({ model, restedMs }));
+  }
+
   /** Unloads what this node leads and nobody asked for during so long. A request loads it again. */
   async unloadResting(restedMsMin: number): Promise<readonly Unloaded[]> {
-    const { registry, host, clock } = this.#options;
+    const { host } = this.#options;
     const unloaded: Unloaded[] = [];
-    for (const [ringId, { leader, model }] of registry.byId()) {
-      const { restingSinceMs } = leader;
-      if (restingSinceMs === undefined || leader.state.kind !== "ready") continue;
-      const restedMs = clock.monotonicMs() - restingSinceMs;
-      if (restedMs < restedMsMin) continue;
+    for (const { ringId, leader, model, restedMs } of this.#resting()) {
+      // While another one was unloaded, somebody may have asked for this one.
+      if (restedMs < restedMsMin || leader.restingSinceMs === undefined) continue;
       const bytes = host().bytesOf((ring) => ring.ringId === ringId);
       await leader.unload();
-      unloaded.push({ model: model.name, bytes, restedMs });
+      unloaded.push({ model, bytes, restedMs });
     }
     return unloaded;
   }
@@ -142,6 +149,16 @@ export class RingUpkeep {
     const { engines } = this.#options;
     if (state.kind === "idle") engines.letGo(key);
     if (state.kind === "broken") engines.gaveUp(key, state.error.message);
+  }
+
+  #resting() {
+    const { registry, clock } = this.#options;
+    return registry.byId().flatMap(([ringId, { leader, model }]) => {
+      const { restingSinceMs, state } = leader;
+      if (restingSinceMs === undefined || state.kind !== "ready") return [];
+      const restedMs = clock.monotonicMs() - restingSinceMs;
+      return [{ ringId, leader, model: model.name, restedMs }];
+    });
   }
 
   #leader(ringId: string): RingLeader {

@@ -4,6 +4,9 @@ import { CGROUP_USED_PART_MAX, HEAP_USED_PART_MAX, MACHINE_FREE_PART_MIN } from 
 import type { MemoryReadings, MemoryUse } from "./memory-readings.js";
 import { mebibytes, percent } from "./text.js";
 
+/** Of the subject that stands for the heap of this process alone. */
+export const HEAP_ID = "heap";
+
 export class MemoryMonitor implements Monitor {
   readonly name = "memory";
   readonly #read: () => Promise<MemoryReadings>;
@@ -19,7 +22,7 @@ export class MemoryMonitor implements Monitor {
 
 /** One for each kind of memory that the system tells of. */
 export function memoryFacts({ rssBytes, heap, group, machine }: MemoryReadings): Fact[] {
-  const facts = [useFact(named("heap", "the daemon's heap"), heap, HEAP_USED_PART_MAX, rssBytes)];
+  const facts = [useFact(named(HEAP_ID, "the daemon's heap"), heap, HEAP_USED_PART_MAX, rssBytes)];
   if (group !== undefined) {
     const subject = named("group", "the daemon's control group");
     facts.push(useFact(subject, group, CGROUP_USED_PART_MAX, rssBytes));

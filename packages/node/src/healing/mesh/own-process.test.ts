@@ -13,6 +13,7 @@ import type {
 } from "../../processes/supervised-process.js";
 import { CanaryMonitor } from "./canary-monitor.js";
 import { CertificateMonitor } from "./certificate-monitor.js";
+import { MODEL_AWAITED_MS_MAX, MODEL_RESTED_MS_MIN } from "./limits.js";
 import { lagFact, loadFact } from "./loop-monitor.js";
 import { LoopMeter } from "./loop-readings.js";
 import { memoryFacts } from "./memory-monitor.js";
@@ -268,6 +269,7 @@ describe("memory", () => {
         availableBytes += unloaded.reduce((sum, { bytes }) => sum + bytes, 0);
         return unloaded;
       },
+      resting: () => unloaded,
       foreignBytes: () => 30 * MIB,
     };
     const shed = new ShedMemory({ read, collect: () => undefined, models, clock: tools.clock });
@@ -281,6 +283,32 @@ describe("memory", () => {
         "90 MiB; the machine went from 100 MiB to 164 MiB available; 30 MiB stay, held for " +
         "rings that other nodes lead",
     );
+    // Engines have no part in the heap of the daemon.
+    const heap = await shed.apply(symptom("memory-high", "memory", "heap"), signal);
+    expect(heap.did).not.toContain("unloaded");
+  });
+
+  it("waits for a model that was used a moment ago, and not for ever", () => {
+    const clock = new ManualClock();
+    let rested: { model: string; restedMs: number }[] = [];
+    const models = {
+      resting: () => rested,
+      unloadResting: async () => [],
+      foreignBytes: () => 0,
+    };
+    const read = async () => ({ rssBytes: 1, heap: { usedBytes: 1, limitBytes: 2 } });
+    const shed = new ShedMemory({ read, collect: () => undefined, models, clock });
+    const why = (id: string) =>
+      shed.blockedBy({ ...symptom("memory-high", "memory", id), sinceMs: 1_000_000 });
+    expect(why("machine")).toBeUndefined();
+    rested = [{ model: "tiny", restedMs: MODEL_RESTED_MS_MIN - 1 }];
+    expect(why("machine")).toBe("tiny was used within the last 30 s: it is unloaded after that");
+    expect(why("heap")).toBeUndefined();
+    rested.push({ model: "other", restedMs: MODEL_RESTED_MS_MIN });
+    expect(why("machine")).toBeUndefined();
+    rested.pop();
+    clock.pass(MODEL_AWAITED_MS_MAX);
+    expect(why("machine")).toBeUndefined();
   });
 });
 

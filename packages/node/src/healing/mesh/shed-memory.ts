@@ -6,9 +6,10 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { type Clock, sleep } from "@hearthmesh/core";
-import type { Remedy, RemedyOutcome } from "@hearthmesh/healing";
+import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";
 import type { Unloaded } from "@hearthmesh/pool";
-import { MODEL_RESTED_MS_MIN, SHED_BYTES_MIN } from "./limits.js";
+import { MODEL_AWAITED_MS_MAX, MODEL_RESTED_MS_MIN, SHED_BYTES_MIN } from "./limits.js";
+import { HEAP_ID } from "./memory-monitor.js";
 import type { MemoryReadings } from "./memory-readings.js";
 import { mebibytes, seconds } from "./text.js";
 
@@ -24,6 +25,8 @@ export interface ShedMemoryOptions {
 }
 
 interface ModelMemory {
+  /** Those that no request runs in now, and since when. */
+  resting(): readonly { readonly model: string; readonly restedMs: number }[];
   unloadResting(restedMsMin: number): Promise<readonly Unloaded[]>;
   /** Bytes that this node holds for rings of other nodes. */
   foreignBytes(): number;
@@ -42,17 +45,27 @@ export class ShedMemory implements Remedy {
     this.#options = options;
   }
 
-  describe(): string {
+  describe({ subject }: Symptom): string {
+    if (!mayUnload(subject)) return "collect what the daemon lets go";
     const rested = seconds(MODEL_RESTED_MS_MIN);
     return `unload models that nobody asked for in ${rested}, and collect what the daemon lets go`;
   }
 
-  blockedBy(): string | undefined {
-    return undefined;
+  /** A model that was used a moment ago is waited for, not passed over: it is far the most. */
+  blockedBy({ subject, sinceMs }: Symptom): string | undefined {
+    const { models, clock } = this.#options;
+    const isLate = clock.monotonicMs() - sinceMs >= MODEL_AWAITED_MS_MAX;
+    const resting = models?.resting() ?? [];
+    const isReady = resting.some(({ restedMs }) => restedMs >= MODEL_RESTED_MS_MIN);
+    const [first] = resting;
+    if (first === undefined || isReady || isLate || !mayUnload(subject)) return undefined;
+    const rested = seconds(MODEL_RESTED_MS_MIN);
+    return `${first.model} was used within the last ${rested}: it is unloaded after that`;
   }
 
-  async apply(_symptom: unknown, signal: AbortSignal): Promise<RemedyOutcome> {
-    const { read, collect, models, clock } = this.#options;
+  async apply({ subject }: Symptom, signal: AbortSignal): Promise<RemedyOutcome> {
+    const { read, collect, clock } = this.#options;
+    const models = mayUnload(subject) ? this.#options.models : undefined;
     const before = await read();
     const unloaded = (await models?.unloadResting(MODEL_RESTED_MS_MIN)) ?? [];
     collect();
@@ -67,6 +80,11 @@ export class ShedMemory implements Remedy {
     const isLess = before.rssBytes - after.rssBytes >= SHED_BYTES_MIN;
     return { did, changedNothing: unloaded.length === 0 && !isLess };
   }
+}
+
+/** Engines are processes of their own: the heap of the daemon has nothing of their memory. */
+function mayUnload({ id }: Symptom["subject"]): boolean {
+  return id !== HEAP_ID;
 }
 
 function unloadText({ model, bytes, restedMs }: Unloaded): string {
