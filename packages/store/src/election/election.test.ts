@@ -138,6 +138,34 @@ describe.each([
     expect(first.election.state.epoch).toBe(4);
   });
 
+  it("gives its lease back at the second try when the store was busy at the first", async () => {
+    const { store } = await subject();
+    let refused = 0;
+    const busy = altered(store, {
+      grantLease: async (ttlMs) => {
+        const lease = await store.grantLease(ttlMs);
+        const revoke = async () => {
+          if (refused++ === 0) throw new MeshError("MESH_STORE_UNAVAILABLE");
+          await lease.revoke();
+        };
+        const { id, ttlMs: grantedMs } = lease;
+        return { id, ttlMs: grantedMs, keepAlive: () => lease.keepAlive(), revoke };
+      },
+    });
+    const a = candidate(busy, "a");
+    const b = candidate(store, "b");
+    await a.election.start();
+    await b.election.start();
+    a.election.resign(4 * LEASE_MS);
+    // Only its own clock moves, and by less than a lease: the key does not go by itself.
+    for (let pass = 0; pass < 20; pass++) {
+      a.clock.pass(10);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(() => b.election.state.role === "leader", b.clock);
+    expect(refused).toBe(2);
+  });
+
   it("keeps leading for as long as it renews", async () => {
     const opened = await subject();
     const { election, clock } = candidate(opened.store, "a");

@@ -273,11 +273,27 @@ export class Election implements Startable {
     // Not granted yet: it is given back when it is.
     if (entry.lease === undefined) return;
     this.#attempts.delete(attempt);
-    const released = entry.lease.revoke().catch((error: unknown) => {
-      this.#log.debug("a lease could not be given back; it ends by itself", errorFields(error));
-    });
+    const released = this.#giveBack(entry.lease);
     this.#releases.add(released);
     void released.then(() => this.#releases.delete(released));
+  }
+
+  /** Nobody else leads as long as it lives: tried again, as long as it may still live. */
+  async #giveBack(lease: Lease): Promise<void> {
+    const { clock, leaseTimeMs } = this.#options;
+    const { signal } = this.#stopping;
+    const endMs = clock.monotonicMs() + leaseTimeMs;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await lease.revoke();
+      } catch (error) {
+        this.#log.debug("a lease could not be given back", errorFields(error));
+      }
+      const longestMs = leaseTimeMs * own.ELECTION_RETRY_SHARE_MAX;
+      const waitMs = Math.min(longestMs, own.ELECTION_RETRY_MS * 2 ** Math.min(attempt, 16));
+      if (signal.aborted || clock.monotonicMs() + waitMs >= endMs) return;
+      await sleep(clock, waitMs, signal).catch(() => undefined);
+    }
   }
 
   #look(): void {
