@@ -23,7 +23,7 @@ const LAST_BASE = 22_000;
 const PERIOD = 1_000;
 const PLACES = (LAST_BASE - FIRST_BASE) / PERIOD + 1;
 
-function isFree(port) {
+export function isFree(port) {
   return new Promise((resolve) => {
     const server = createServer();
     server.once("error", () => resolve(false));

@@ -17,6 +17,18 @@ const TOLD_CHARACTERS_MAX = 2_000;
 const OWN_VARIABLES =
   /^((MESH|COLLECTIVE|YGGDRASIL|WATCHDOG|LISTEN)_.*|NODE_ID|LOG_LEVEL|NOTIFY_SOCKET)$/;
 
+/**
+ * All that this program started and that runs still: for one that is told to end in the middle.
+ * @type {Set<import("node:child_process").ChildProcess>}
+ */
+export const runningChildren = new Set();
+
+function remembered(child) {
+  runningChildren.add(child);
+  child.once("exit", () => runningChildren.delete(child));
+  return child;
+}
+
 /** Variables of the caller must not leak into the nodes. */
 export function environment(home, variables = {}) {
   const kept = Object.entries(process.env).filter(([name]) => !OWN_VARIABLES.test(name));
@@ -32,11 +44,13 @@ export function environment(home, variables = {}) {
  */
 export function mesh(home, args, { input, onSpawn } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [cliPath, ...args], {
-      env: environment(home),
-      cwd: home,
-      stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
-    });
+    const child = remembered(
+      spawn(process.execPath, [cliPath, ...args], {
+        env: environment(home),
+        cwd: home,
+        stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+      }),
+    );
     onSpawn?.(child);
     const out = [];
     const err = [];
@@ -113,11 +127,13 @@ export class MeshProcess {
 
   start(args = this.args) {
     const log = openSync(join(this.home, "daemon.out"), "a");
-    this.child = spawn(process.execPath, [this.program, ...args], {
-      env: environment(this.home, this.variables),
-      cwd: this.home,
-      stdio: ["ignore", log, log],
-    });
+    this.child = remembered(
+      spawn(process.execPath, [this.program, ...args], {
+        env: environment(this.home, this.variables),
+        cwd: this.home,
+        stdio: ["ignore", log, log],
+      }),
+    );
     closeSync(log);
     this.exited = new Promise((resolve) => {
       this.child.once("exit", (code, signal) => resolve({ code, signal }));

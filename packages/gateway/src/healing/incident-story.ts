@@ -173,7 +173,9 @@ function seen(told: Told): StoryLine[] {
   }
   if (evidence.length === 0) lines.push({ text: "No evidence was kept." });
   if (told.kind === "clock-skew") {
-    lines.push({ text: "Times of day on this page are those of the clock of the node that shows it." });
+    lines.push({
+      text: "Times of day on this page are those of the clock of the node that shows it.",
+    });
   }
   const { detectedMs } = timings;
   if (detectedMs !== undefined) lines.push({ text: believed(holdMs, detectedMs) });
