@@ -5,7 +5,7 @@
 import { healingLimits, type Incident, SYMPTOMS, type SymptomKind } from "@hearthmesh/healing";
 import { z } from "zod";
 
-/** Of one decision: more than remedies handle any one symptom. Each takes more memory than bytes. */
+/** Of one decision: more than handle any one symptom. Each takes more memory than bytes. */
 const CANDIDATES_MAX = 8;
 const NAME_CHARS_MAX = 255;
 
