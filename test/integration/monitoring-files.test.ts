@@ -139,3 +139,61 @@ describe("alerts", () => {
     expect(tests.map(({ name }) => name)).toEqual(alertRules().map(({ alert }) => alert));
   });
 });
+
+describe("what the compose files give Prometheus and Grafana", () => {
+  const composed = ["deploy/mesh-3", "examples/federation"];
+  const services = (folder: string) => parse(read(`${folder}/docker-compose.yml`)).services;
+  const mounted = (folder: string, service: string): Map<string, string> => {
+    const volumes = services(folder)[service].volumes as string[];
+    return new Map(
+      volumes.map((one) => {
+        const [source = "", target = ""] = one.split(":");
+        return [target, join(folder, source)];
+      }),
+    );
+  };
+
+  it("is each node once, in the job that rules and dashboards ask for, by its own name", () => {
+    for (const folder of [...composed, "deploy/monitoring"]) {
+      const { scrape_configs: jobs } = parse(read(`${folder}/prometheus.yml`));
+      expect(jobs.map((one: { job_name: string }) => one.job_name)).toEqual(["hearthmesh"]);
+      const targets = jobs[0].static_configs as {
+        targets: string[];
+        labels: { instance: string };
+      }[];
+      expect(targets.every((one) => one.targets.length === 1)).toBe(true);
+      const instances = targets.map(({ labels }) => labels.instance);
+      expect(new Set(instances).size, folder).toBe(instances.length);
+    }
+    const all = parse(read("examples/federation/prometheus.yml")).scrape_configs[0].static_configs;
+    const containers = Object.values(services("examples/federation") as Record<string, object>)
+      .map((one) => ("container_name" in one ? `${one.container_name}` : ""))
+      .filter((name) => name !== "" && name !== "prometheus");
+    expect(all.map((one: { targets: string[] }) => one.targets[0])).toEqual(
+      containers.map((name) => `${name}:9090`),
+    );
+  });
+
+  it("is every rule, where the configuration looks for it", () => {
+    for (const folder of composed) {
+      const files = mounted(folder, "prometheus");
+      expect(files.get("/etc/prometheus/prometheus.yml")).toBe(join(folder, "prometheus.yml"));
+      const { rule_files: rules } = parse(read(`${folder}/prometheus.yml`));
+      expect(rules.map((path: string) => files.get(path))).toEqual(["deploy/monitoring/rules.yml"]);
+    }
+  });
+
+  it("is the data source and the dashboards, where Grafana looks for them", () => {
+    const files = mounted("deploy/mesh-3", "grafana");
+    const grafana = "deploy/monitoring/grafana";
+    expect(files.get("/etc/grafana/provisioning")).toBe(`${grafana}/provisioning`);
+    const [provider] = parse(read(`${grafana}/provisioning/dashboards/hearthmesh.yml`)).providers;
+    expect(files.get(provider.options.path)).toBe(`${grafana}/dashboards`);
+    const sources = parse(read(`${grafana}/provisioning/datasources/prometheus.yml`)).datasources;
+    const { hostname, port } = new URL(sources[0].url);
+    const ports = services("deploy/mesh-3")[hostname].ports as string[];
+    expect(ports.map((one) => one.split(":").at(-1))).toEqual([port]);
+    const { global } = parse(read("deploy/mesh-3/prometheus.yml"));
+    expect(sources[0].jsonData.timeInterval).toBe(global.scrape_interval);
+  });
+});

@@ -128,7 +128,7 @@ describe("the compose file of the federation", () => {
     for (const [name, { volumes = [] }] of services) {
       const member = name.split("-")[0];
       const named = volumes.map((one) => one.split(":")[0] ?? "").filter((one) => one !== "");
-      const own = named.filter((one) => one.startsWith("./") || one.startsWith(`${member}-`));
+      const own = named.filter((one) => one.startsWith(".") || one.startsWith(`${member}-`));
       expect(own, name).toEqual(named);
       if (name.endsWith("-coordinator") || name === "prometheus") continue;
       expect(named, name).not.toContain(`${member}-certs`);
