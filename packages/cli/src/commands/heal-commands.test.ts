@@ -92,6 +92,7 @@ describe("mesh heal status", () => {
 describe("mesh heal history", () => {
   it("lists incidents, and says how to see older ones", async () => {
     const lines = (await run(healHistoryCommand, "--limit", "1")).split("\n");
+    expect(lines[1]).toMatch(/^2026-11-2\d \d\d:\d\d:05 (UTC|[+-]\d\d:\d\d) /);
     expect(lines[1]).toMatch(
       /one +home +mended {2}9\.4 s +redial, re-route {2}attic does not answ/,
     );
@@ -145,6 +146,8 @@ describe("mesh heal pause, resume and dry-run", () => {
     expect(asked.map(({ body }) => body)).toEqual([
       ...[{ forMs: 600_000 }, undefined, { on: true }, {}, { on: false }],
     ]);
+    await expect(run(healPauseCommand, "--for", "0s")).rejects.toThrow(/up to 30d, .* not "0s"/);
+    await expect(run(healPauseCommand, "--for", "31d")).rejects.toThrow(/up to 30d/);
     await expect(run(healPauseCommand, "--for", "soon")).rejects.toMatchObject({
       code: "MESH_BAD_REQUEST",
     });

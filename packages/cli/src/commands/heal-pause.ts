@@ -2,7 +2,11 @@ import { parseDurationMs } from "@hearthmesh/core";
 import { type Cli, print, printJson } from "../cli.js";
 import { MeshCommand } from "../command.js";
 import { type DoorOptions, throughNodeDoor, withDoorOptions } from "../door.js";
+import { usageError } from "../failures.js";
 import { modeSentence } from "../healing/heal-text.js";
+
+/** As the node takes it; who wants longer leaves `--for` out. */
+const PAUSE_MS_MAX = 30 * 86_400_000;
 
 interface Options extends DoorOptions {
   for?: string;
@@ -16,7 +20,7 @@ export function healPauseCommand(cli: Cli): MeshCommand {
     .option("--json", "as JSON")
     .withExamples("mesh heal pause --for 10m", "mesh heal pause");
   return withDoorOptions(command).action(async (options: Options) => {
-    const request = options.for === undefined ? {} : { forMs: parseDurationMs(options.for) };
+    const request = options.for === undefined ? {} : { forMs: pauseMs(options.for) };
     await throughNodeDoor(cli, options, async ({ api }) => {
       const { pauseHealing } = await import("@hearthmesh/client");
       const answer = await pauseHealing(api, request);
@@ -24,6 +28,12 @@ export function healPauseCommand(cli: Cli): MeshCommand {
       print(cli, modeSentence(cli, answer));
     });
   });
+}
+
+function pauseMs(text: string): number {
+  const forMs = parseDurationMs(text);
+  if (forMs >= 1 && forMs <= PAUSE_MS_MAX) return forMs;
+  throw usageError(`--for is a time up to 30d, such as 10m, not "${text}"`);
 }
 
 export function healResumeCommand(cli: Cli): MeshCommand {
