@@ -25,6 +25,9 @@ const USAGE = `Use: npm run loadtest -- [options]
 /** Guide 4, "Performance Benchmarks". */
 const EXPECTED = { p50Ms: 50, p95Ms: 200, p99Ms: 500, requestsPerSecondOfNode: 500 };
 
+/** A node that has not answered by then is none to measure. */
+const ANSWER_MS = 10_000;
+
 const commandLine = new CommandLine(USAGE);
 const options = commandLine.read({
   users: { type: "string", default: "100" },
@@ -83,8 +86,29 @@ function show({ rows }, nodes) {
   say(`\n${asText(comparison, { rightAligned: false })}`);
 }
 
+/** Why it makes no sense to measure there; undefined for a node that shows what will be asked. */
+async function whyNotReady(host) {
+  try {
+    const answer = await fetch(new URL("/mesh/peers", host), {
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    if (answer.status === 200) return undefined;
+    const words = `${host.origin} answers /mesh/peers with ${answer.status}`;
+    if (![401, 403].includes(answer.status)) return `${words}: is it a node of the mesh?`;
+    return `${words}: run this on the node's own machine, which needs no API key`;
+  } catch (error) {
+    const reason = error.cause?.code ?? error.name;
+    return `${host.origin} does not answer (${reason}): start the mesh, or name another --host`;
+  }
+}
+
 async function main() {
-  if (hosts.length > 0) return measure(hosts);
+  if (hosts.length > 0) {
+    const [why] = (await Promise.all(hosts.map(whyNotReady))).filter((one) => one !== undefined);
+    if (why === undefined) return measure(hosts);
+    say(why);
+    return 1;
+  }
   setUp();
   const folder = mkdtempSync(join(tmpdir(), "hearthmesh-loadtest-"));
   say("Starting three nodes ...");
