@@ -45,7 +45,7 @@ async function lostIncidents(): Promise<readonly Incident[]> {
   return incidents.filter(({ subject }) => subject.id === ringId);
 }
 
-/** The page of the only incident about the ring for whose loss of this member nobody has asked yet. */
+/** The page of the one incident about the ring that is not known yet. */
 async function pageOf(lost: string, known: readonly Incident[]): Promise<string> {
   const found = await until(`an incident about ${lost} that is over`, async () => {
     const news = (await lostIncidents()).filter(({ id }) => !known.some((one) => one.id === id));
@@ -68,7 +68,7 @@ describe("a ring of three at rest", () => {
     known = await lostIncidents();
   });
 
-  it("plans without a machine whose processes are killed, and its incident says who did it", async () => {
+  it("plans without a machine that is killed, and its incident says who did it", async () => {
     await pool.node("third").kill("SIGKILL");
     const page = await pageOf("third", known);
     // Its connections ended with it: the ring itself was quicker than any remedy could be.

@@ -138,7 +138,7 @@ export class AiPool<Name extends string> {
   }
 }
 
-/** So slow, as they say, that all of them together are faster than fewer, however late links are. */
+/** So slow, as they say, that all together are faster than fewer, however late links are. */
 const SLOW_BYTES_PER_SECOND = 1e4;
 
 /** Before a start: what its engine was measured to do, with so many threads (`--ai-threads`). */

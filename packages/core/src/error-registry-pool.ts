@@ -54,7 +54,7 @@ export const pool = {
     503,
     6,
     "the ring is not ready",
-    "`mesh ring status` shows who is there and what to do, `mesh inference --explain` each machine.",
+    "`mesh ring status` shows who is there and what to do; `mesh inference --explain` tells more.",
   ),
   MESH_RING_BROKEN: define(
     503,

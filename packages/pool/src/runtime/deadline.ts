@@ -1,4 +1,4 @@
-/** A signal that ends by the clock that was handed in, which `AbortSignal.timeout` does not know. */
+/** A signal that ends by the clock that was handed in; `AbortSignal.timeout` knows none. */
 import { type Clock, MeshError } from "@hearthmesh/core";
 
 export interface Deadline {

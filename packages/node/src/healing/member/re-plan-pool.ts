@@ -1,8 +1,8 @@
 /**
- * Has a ring planned anew, for other machines or other shares. A ring whose member fails it, as when
- * its connection ends, does so by itself (`docs/ai/runtime.md`). At rest nobody notices one that
- * fell silent with its connections open, and nobody looks at one that came back, before the next
- * request would have to wait for it.
+ * Has a ring planned anew, for other machines or other shares. A ring whose member fails it, as
+ * when its connection ends, does so by itself (`docs/ai/runtime.md`). At rest nobody notices one
+ * that fell silent with its connections open, and nobody looks at one that came back, before the
+ * next request would have to wait for it.
  */
 import { type Clock, isMeshError } from "@hearthmesh/core";
 import type { Remedy, RemedyOutcome, Symptom } from "@hearthmesh/healing";

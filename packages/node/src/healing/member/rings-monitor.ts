@@ -34,9 +34,10 @@ export class RingsMonitor implements Monitor {
 }
 
 /**
- * `why` of a fact: a member was `lost` and the ring plans without it by itself, which one look tells
- * also when it is over by then; a member is `away` by membership; one that a plan was made without
- * is `back`; or the answers became `slow`. The latter two are no reason to break off an answer.
+ * `why` of a fact: a member was `lost` and the ring plans without it by itself, which one look
+ * tells also when it is over by then; a member is `away` by membership; one that a plan was made
+ * without is `back`; or the answers became `slow`. The latter two are no reason to break off an
+ * answer.
  */
 export function ringFacts(
   rings: readonly RingHealth[],
