@@ -46,7 +46,7 @@ async function incidents(): Promise<readonly Incident[]> {
   return (await pool.get<{ incidents: Incident[] }>("alone", path)).incidents;
 }
 
-it("unloads a model that rests, says what that gave, and loads it for the next request", async () => {
+it("gives back the memory of a model that rests, and loads it for the next request", async () => {
   const { text } = await pool.tell("alone");
   const [engine] = enginePids(pool.node("alone"));
   expect(residentMebibytes(engine as number)).toBeGreaterThan(10);
