@@ -1,7 +1,7 @@
 /**
  * Coordinators on real etcd: a member of the store whose disk is gone comes back, and one that
- * stays dead is replaced by a coordinator that stands by. All the while keys are set through a
- * coordinator that nothing happens to.
+ * stays dead is replaced by a coordinator that stands by; an incident tells of it. All the while
+ * keys are set through a coordinator that nothing happens to.
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { whyNoEtcd } from "@hearthmesh/store/testing";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type MeshProcess, MeshProcesses } from "../../scripts/mesh-processes.mjs";
+import { type MeshProcess, MeshProcesses, meshOk } from "../../scripts/mesh-processes.mjs";
+import { until } from "../support/until.js";
 
 const missing = whyNoEtcd();
 const folder = mkdtempSync(join(tmpdir(), "hearthmesh-store-members-"));
@@ -112,6 +113,24 @@ async function roles(): Promise<{ leader: MeshProcess; victim: MeshProcess }> {
   return { leader, victim: named(voting.find((name) => named(name) !== leader)) };
 }
 
+interface Told {
+  readonly id: string;
+  readonly state: string;
+  readonly openedAtMs: number;
+  readonly subject: { readonly name: string };
+}
+
+/** What this coordinator tells of the loss of the victim's etcd since then. */
+async function toldBy(at: MeshProcess, victim: MeshProcess, sinceMs: number) {
+  const path = "/api/healing/incidents?kind=store-member-lost";
+  const { incidents } = await ask<{ incidents: readonly Told[] }>(at, path);
+  const name = `the etcd of ${nameOf(victim)}`;
+  const told = incidents.find(
+    ({ subject, openedAtMs }) => subject.name === name && openedAtMs >= sinceMs,
+  );
+  return told && { ...told, at };
+}
+
 /** A daemon that is killed leaves its etcd behind; on a machine without power both are gone. */
 async function killWithEtcd(one: MeshProcess): Promise<void> {
   await one.kill();
@@ -167,13 +186,27 @@ describe.skipIf(missing !== undefined)(missing ? `${name} (${missing})` : name, 
   }, async () => {
     const { leader: other, victim } = await roles();
     const keys = writing(() => other, "dead");
+    const killedAtMs = Date.now();
     await killWithEtcd(victim);
+    const told = await until("the loss to be told", async () => {
+      // By the one that leads: on a busy machine that may be another one by now.
+      const asked = member.coordinators
+        .filter((one) => one !== victim)
+        .map((one) => toldBy(one, victim, killedAtMs).catch(() => undefined));
+      return (await Promise.all(asked)).find((answer) => answer !== undefined);
+    });
     await expect
       .poll(async () => (await voters(other)).includes(nameOf(victim)), PATIENT)
       .toBe(false);
     await expect.poll(() => voters(other), PATIENT).toHaveLength(3);
     expect(await voters(other)).not.toContain(nameOf(victim));
     await expectSet(other, await keys.end());
+    // Its place was taken: whether the healer hurried that, or the supervisor alone did it, or
+    // another one leads meanwhile and this one speaks of it no longer.
+    const state = async () => (await toldBy(told.at, victim, killedAtMs).catch(() => told))?.state;
+    await expect.poll(state, PATIENT).toMatch(/^(mended|passed|ended)$/);
+    const page = await meshOk(told.at.home, ["heal", "explain", told.id]);
+    expect(page).toMatch(/, a\s+voter, does not answer; \d of \d members answer/);
     // It stands by when it comes back: three vote already.
     await startAgain(victim);
     expect(await voters(other)).toHaveLength(3);
