@@ -64,6 +64,17 @@ describe("a process that stays", () => {
     expect(found).toEqual([]);
   });
 
+  it("that is a coordinator makes the shapes of its API when they are asked for", () => {
+    const folder = join(packages, "gateway/src/contracts");
+    const made = readdirSync(folder).flatMap((file) => {
+      const source = readFileSync(join(folder, file), "utf8");
+      const atOnce = /^(?:export )?const (\w+) = z\s*\.(?:object|\w+Object|discriminatedUnion)\(/gm;
+      return [...source.matchAll(atOnce)].map(([, name]) => name);
+    });
+    // The rest of a path, which the OpenAPI document looks into. Others are `z.lazy(() => ...)`.
+    expect(made).toEqual(["KeyParams", "OpenAiModelParams"]);
+  });
+
   it("that is idle asks for no table of languages, which takes 5 MB", () => {
     const folders = ["core", "collective", "healing", "membership", "node", "store"];
     const sources = folders.flatMap((name) =>

@@ -20,35 +20,41 @@ export const Right = z.enum(["read", "write", "delete", "share"]);
 export type Right = z.infer<typeof Right>;
 
 export const Grant = z
-  .object({
-    path: z.string().describe("Absolute path; the grant holds for all below it too"),
-    rights: z.array(Right),
-    effect: z.enum(["allow", "deny"]),
-    notAfterMs: TimeMs.exactOptional(),
-  })
+  .lazy(() =>
+    z.object({
+      path: z.string().describe("Absolute path; the grant holds for all below it too"),
+      rights: z.array(Right),
+      effect: z.enum(["allow", "deny"]),
+      notAfterMs: TimeMs.exactOptional(),
+    }),
+  )
   .meta({ id: "Grant" });
 export type Grant = z.infer<typeof Grant>;
 
 /** The body of every answer that is not a success (RFC 9457, `application/problem+json`). */
 export const Problem = z
-  .object({
-    type: z.string().describe("Names the kind of problem; the same for one `code`"),
-    title: z.string().describe("The registry's sentence for the code"),
-    status: z.number().int(),
-    detail: z.string().describe("What went wrong this time"),
-    code: z.string().describe("A code of docs/errors.md, such as MESH_PATH_NOT_FOUND"),
-    hint: z.string().describe("What to do"),
-    instance: z.string().exactOptional().describe("Number of the request, as in the log"),
-    errors: z
-      .array(z.object({ field: z.string(), message: z.string() }))
-      .exactOptional()
-      .describe("Every field of the request that is wrong"),
-    details: z.record(z.string(), z.unknown()).exactOptional(),
-  })
+  .lazy(() =>
+    z.object({
+      type: z.string().describe("Names the kind of problem; the same for one `code`"),
+      title: z.string().describe("The registry's sentence for the code"),
+      status: z.number().int(),
+      detail: z.string().describe("What went wrong this time"),
+      code: z.string().describe("A code of docs/errors.md, such as MESH_PATH_NOT_FOUND"),
+      hint: z.string().describe("What to do"),
+      instance: z.string().exactOptional().describe("Number of the request, as in the log"),
+      errors: z
+        .array(z.object({ field: z.string(), message: z.string() }))
+        .exactOptional()
+        .describe("Every field of the request that is wrong"),
+      details: z.record(z.string(), z.unknown()).exactOptional(),
+    }),
+  )
   .meta({ id: "Problem" });
 export type Problem = z.infer<typeof Problem>;
 
 /** In a path: which peer. */
-export const PeerParams = z.object({
-  peer: z.string().min(1).max(255).describe("Alias, domain or member"),
-});
+export const PeerParams = z.lazy(() =>
+  z.object({
+    peer: z.string().min(1).max(255).describe("Alias, domain or member"),
+  }),
+);

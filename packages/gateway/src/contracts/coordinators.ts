@@ -5,20 +5,22 @@ import type { Endpoint } from "./endpoint.js";
 const Addresses = z.array(z.string());
 
 export const CoordinatorView = z
-  .object({
-    nodeId: z.string(),
-    name: z.string(),
-    isLeader: z.boolean().describe("It leads now, as the coordinator that answers believes"),
-    apiAddresses: Addresses.describe("Of the API under mutual TLS: `host:port`, best first"),
-    linkAddresses: Addresses.describe("Of its links: `host:port`, best first"),
-    enrolmentAddresses: Addresses.describe("Where invites are redeemed: `host:port`, best first"),
-  })
+  .lazy(() =>
+    z.object({
+      nodeId: z.string(),
+      name: z.string(),
+      isLeader: z.boolean().describe("It leads now, as the coordinator that answers believes"),
+      apiAddresses: Addresses.describe("Of the API under mutual TLS: `host:port`, best first"),
+      linkAddresses: Addresses.describe("Of its links: `host:port`, best first"),
+      enrolmentAddresses: Addresses.describe("Where invites are redeemed: `host:port`, best first"),
+    }),
+  )
   .meta({ id: "Coordinator" });
 export type CoordinatorView = z.infer<typeof CoordinatorView>;
 
 /** Every coordinator has the member's CA key and the same store; one of them leads. */
 export const CoordinatorsResponse = z
-  .object({ coordinators: z.array(CoordinatorView) })
+  .lazy(() => z.object({ coordinators: z.array(CoordinatorView) }))
   .meta({ id: "Coordinators" });
 export type CoordinatorsResponse = z.infer<typeof CoordinatorsResponse>;
 

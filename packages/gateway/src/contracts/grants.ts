@@ -15,88 +15,104 @@ const Subject = z
   );
 const Path = z.string().min(1).max(limits.PATH_BYTES_MAX);
 
-export const GrantAddRequest = z
-  .object({
-    subject: Subject,
-    grant: z
-      .string()
-      .min(1)
-      .max(limits.PATH_BYTES_MAX + 64)
-      .describe("`PATH:RIGHT+RIGHT`, such as `/shared:read+write`"),
-    deny: z.boolean().default(false).describe("Takes the rights away instead"),
-    until: z.string().max(40).exactOptional().describe("`7d` from now, or a date"),
-  })
-  .strict();
+export const GrantAddRequest = z.lazy(() =>
+  z
+    .object({
+      subject: Subject,
+      grant: z
+        .string()
+        .min(1)
+        .max(limits.PATH_BYTES_MAX + 64)
+        .describe("`PATH:RIGHT+RIGHT`, such as `/shared:read+write`"),
+      deny: z.boolean().default(false).describe("Takes the rights away instead"),
+      until: z.string().max(40).exactOptional().describe("`7d` from now, or a date"),
+    })
+    .strict(),
+);
 /** What a caller sends. */
 export type GrantAddRequest = z.input<typeof GrantAddRequest>;
 
 export const GrantEntry = z
-  .object({
-    id: z.string(),
-    subject: z.string(),
-    nodeId: z.string().exactOptional().describe("Key of a person of this member"),
-    grant: Grant,
-    text: z.string().describe("The grant as people write it"),
-    state: z
-      .enum(["open", "ended", "revoked", "no-peer"])
-      .describe("`no-peer`: its domain is no peer now, or was accepted anew since"),
-    createdBy: z.string().describe("SPIFFE id, or `key/<id>`"),
-    givenBy: z.string().exactOptional().describe("Name of the person who passed it on"),
-    createdAtMs: TimeMs,
-  })
+  .lazy(() =>
+    z.object({
+      id: z.string(),
+      subject: z.string(),
+      nodeId: z.string().exactOptional().describe("Key of a person of this member"),
+      grant: Grant,
+      text: z.string().describe("The grant as people write it"),
+      state: z
+        .enum(["open", "ended", "revoked", "no-peer"])
+        .describe("`no-peer`: its domain is no peer now, or was accepted anew since"),
+      createdBy: z.string().describe("SPIFFE id, or `key/<id>`"),
+      givenBy: z.string().exactOptional().describe("Name of the person who passed it on"),
+      createdAtMs: TimeMs,
+    }),
+  )
   .meta({ id: "GrantEntry" });
 export type GrantEntry = z.infer<typeof GrantEntry>;
 
-export const GrantAddResponse = z.object({ grant: GrantEntry });
+export const GrantAddResponse = z.lazy(() => z.object({ grant: GrantEntry }));
 export type GrantAddResponse = z.infer<typeof GrantAddResponse>;
 
-export const GrantsQuery = z.object({
-  subject: Subject.exactOptional(),
-  path: Path.exactOptional().describe("Only those that say something about this path or below it"),
-});
+export const GrantsQuery = z.lazy(() =>
+  z.object({
+    subject: Subject.exactOptional(),
+    path: Path.exactOptional().describe(
+      "Only those that say something about this path or below it",
+    ),
+  }),
+);
 export type GrantsQuery = z.infer<typeof GrantsQuery>;
 
-export const GrantsResponse = z.object({ grants: z.array(GrantEntry) });
+export const GrantsResponse = z.lazy(() => z.object({ grants: z.array(GrantEntry) }));
 export type GrantsResponse = z.infer<typeof GrantsResponse>;
 
-export const GrantParams = z.object({ grant: z.string().min(1).max(64).describe("Id of a grant") });
+export const GrantParams = z.lazy(() =>
+  z.object({ grant: z.string().min(1).max(64).describe("Id of a grant") }),
+);
 
-export const GrantRemoveResponse = z.object({ removed: GrantEntry });
+export const GrantRemoveResponse = z.lazy(() => z.object({ removed: GrantEntry }));
 export type GrantRemoveResponse = z.infer<typeof GrantRemoveResponse>;
 
-export const GrantExplainQuery = z.object({
-  subject: Subject.exactOptional().describe("Left out: the caller itself"),
-  path: Path,
-  right: Right.default("read"),
-});
+export const GrantExplainQuery = z.lazy(() =>
+  z.object({
+    subject: Subject.exactOptional().describe("Left out: the caller itself"),
+    path: Path,
+    right: Right.default("read"),
+  }),
+);
 /** What a caller sends. */
 export type GrantExplainQuery = z.input<typeof GrantExplainQuery>;
 
 export const ExplainedGrant = z
-  .object({
-    text: z.string().describe("As people write it"),
-    origin: z.enum(["invite", "book"]),
-    id: z.string().exactOptional().describe("Of the book: for removing it"),
-    subject: z.string().exactOptional().describe("When it was made for a whole domain"),
-    givenBy: z.string().exactOptional().describe("Name of the person who passed it on"),
-    verdict: z.string(),
-  })
+  .lazy(() =>
+    z.object({
+      text: z.string().describe("As people write it"),
+      origin: z.enum(["invite", "book"]),
+      id: z.string().exactOptional().describe("Of the book: for removing it"),
+      subject: z.string().exactOptional().describe("When it was made for a whole domain"),
+      givenBy: z.string().exactOptional().describe("Name of the person who passed it on"),
+      verdict: z.string(),
+    }),
+  )
   .meta({ id: "ExplainedGrant" });
 export type ExplainedGrant = z.infer<typeof ExplainedGrant>;
 
 export const GrantExplanation = z
-  .object({
-    subject: z.string(),
-    path: z.string(),
-    right: Right,
-    allowed: z.boolean(),
-    reason: z.string(),
-    notAfterMs: TimeMs.exactOptional().describe("Until when, when it ends"),
-    decidedBy: ExplainedGrant.exactOptional(),
-    others: z.array(ExplainedGrant).describe("Looked at too; those that matter most come first"),
-    notes: z.array(z.string()),
-    advice: z.array(z.string()).describe("What would change it"),
-  })
+  .lazy(() =>
+    z.object({
+      subject: z.string(),
+      path: z.string(),
+      right: Right,
+      allowed: z.boolean(),
+      reason: z.string(),
+      notAfterMs: TimeMs.exactOptional().describe("Until when, when it ends"),
+      decidedBy: ExplainedGrant.exactOptional(),
+      others: z.array(ExplainedGrant).describe("Looked at too; those that matter most come first"),
+      notes: z.array(z.string()),
+      advice: z.array(z.string()).describe("What would change it"),
+    }),
+  )
   .meta({ id: "GrantExplanation" });
 export type GrantExplanation = z.infer<typeof GrantExplanation>;
 

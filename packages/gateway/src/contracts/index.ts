@@ -7,6 +7,10 @@
  * const status = StatusResponse.parse(await (await fetch(base + ENDPOINTS.status.path)).json());
  * ```
  *
+ * Shapes of several fields are made at their first use (`z.lazy`): a daemon holds the contracts for
+ * as long as it runs, and most of them are never asked for. A parameter that is the rest of a path
+ * stands as it is, since the OpenAPI document gives it a name.
+ *
  * @packageDocumentation
  */
 export * from "./ai-endpoints.js";

@@ -44,54 +44,66 @@ export type KeyParams = z.infer<typeof KeyParams>;
  * Reading one key. With `wait` and `after`, the answer comes when the key has changed after that
  * revision, and is 304 with `X-KV-Revision` when it has not in that time. Knows `If-None-Match`.
  */
-export const KvGetQuery = z.object({
-  revision: revision.exactOptional().describe("As it was at that revision"),
-  wait: Wait.exactOptional(),
-  after: revision.exactOptional(),
-});
+export const KvGetQuery = z.lazy(() =>
+  z.object({
+    revision: revision.exactOptional().describe("As it was at that revision"),
+    wait: Wait.exactOptional(),
+    after: revision.exactOptional(),
+  }),
+);
 /** What a caller sends. */
 export type KvGetQuery = { revision?: number; wait?: string; after?: number };
 
 /** Knows `If-Match: "<revision>"`, `If-Match: *` and `If-None-Match: *`. The body is the value. */
-export const KvPutQuery = z.object({
-  ttl: Duration.exactOptional().describe("Deletes the key by itself after this time: `30s`"),
-  lease: z.coerce.number().pipe(leaseId).exactOptional().describe("Ties the key to this lease"),
-  lock: z.string().exactOptional().describe("Only while this lock is held, with `token`"),
-  token: revision.exactOptional().describe("Fencing token of the lock"),
-});
+export const KvPutQuery = z.lazy(() =>
+  z.object({
+    ttl: Duration.exactOptional().describe("Deletes the key by itself after this time: `30s`"),
+    lease: z.coerce.number().pipe(leaseId).exactOptional().describe("Ties the key to this lease"),
+    lock: z.string().exactOptional().describe("Only while this lock is held, with `token`"),
+    token: revision.exactOptional().describe("Fencing token of the lock"),
+  }),
+);
 /** What a caller sends. */
 export type KvPutQuery = { ttl?: string; lease?: number; lock?: string; token?: number };
 
-export const KvWriteResponse = z.object({
-  key: z.string(),
-  revision: z.number().int().describe("That wrote it; the ETag is the same number in quotes"),
-  createRevision: z.number().int(),
-  version: z.number().int(),
-  leaseId: leaseId.exactOptional(),
-});
-export type KvWriteResponse = z.infer<typeof KvWriteResponse>;
-
-/** Knows `If-Match`. */
-export const KvDeleteResponse = z.object({
-  deleted: z.number().int().describe("Keys that are gone"),
-  revision: z.number().int(),
-});
-export type KvDeleteResponse = z.infer<typeof KvDeleteResponse>;
-
-export const KvDeletePrefixQuery = z.object({
-  prefix: z.string().describe("Ends with `/`; empty for all keys"),
-});
-export type KvDeletePrefixQuery = z.infer<typeof KvDeletePrefixQuery>;
-
-export const KvEntryView = z
-  .object({
+export const KvWriteResponse = z.lazy(() =>
+  z.object({
     key: z.string(),
-    valueBase64: z.string().exactOptional(),
-    modRevision: z.number().int().describe("The ETag without its quotes"),
+    revision: z.number().int().describe("That wrote it; the ETag is the same number in quotes"),
     createRevision: z.number().int(),
     version: z.number().int(),
     leaseId: leaseId.exactOptional(),
-  })
+  }),
+);
+export type KvWriteResponse = z.infer<typeof KvWriteResponse>;
+
+/** Knows `If-Match`. */
+export const KvDeleteResponse = z.lazy(() =>
+  z.object({
+    deleted: z.number().int().describe("Keys that are gone"),
+    revision: z.number().int(),
+  }),
+);
+export type KvDeleteResponse = z.infer<typeof KvDeleteResponse>;
+
+export const KvDeletePrefixQuery = z.lazy(() =>
+  z.object({
+    prefix: z.string().describe("Ends with `/`; empty for all keys"),
+  }),
+);
+export type KvDeletePrefixQuery = z.infer<typeof KvDeletePrefixQuery>;
+
+export const KvEntryView = z
+  .lazy(() =>
+    z.object({
+      key: z.string(),
+      valueBase64: z.string().exactOptional(),
+      modRevision: z.number().int().describe("The ETag without its quotes"),
+      createRevision: z.number().int(),
+      version: z.number().int(),
+      leaseId: leaseId.exactOptional(),
+    }),
+  )
   .meta({ id: "KvEntry" });
 export type KvEntryView = z.infer<typeof KvEntryView>;
 
@@ -99,15 +111,17 @@ export type KvEntryView = z.infer<typeof KvEntryView>;
  * With `wait` and `waitAfter`, the answer comes when something with the prefix has changed after
  * that revision; without a change in that time it is 304 with `X-KV-Revision`.
  */
-export const KvListQuery = z.object({
-  prefix: z.string().default("").describe("Any text that keys begin with"),
-  after: z.string().exactOptional().describe("Key after which to go on"),
-  limit: z.coerce.number().int().min(1).max(limits.LIST_PAGE_ENTRIES_MAX).exactOptional(),
-  values: Flag.exactOptional().describe("With the values; without it the keys alone"),
-  revision: revision.exactOptional().describe("As it was at that revision"),
-  wait: Wait.exactOptional(),
-  waitAfter: revision.exactOptional(),
-});
+export const KvListQuery = z.lazy(() =>
+  z.object({
+    prefix: z.string().default("").describe("Any text that keys begin with"),
+    after: z.string().exactOptional().describe("Key after which to go on"),
+    limit: z.coerce.number().int().min(1).max(limits.LIST_PAGE_ENTRIES_MAX).exactOptional(),
+    values: Flag.exactOptional().describe("With the values; without it the keys alone"),
+    revision: revision.exactOptional().describe("As it was at that revision"),
+    wait: Wait.exactOptional(),
+    waitAfter: revision.exactOptional(),
+  }),
+);
 /** What a caller sends. */
 export type KvListQuery = {
   prefix?: string;
@@ -119,11 +133,13 @@ export type KvListQuery = {
   waitAfter?: number;
 };
 
-export const KvListResponse = z.object({
-  entries: z.array(KvEntryView),
-  more: z.boolean().describe("Go on with `after`, the last key, and the same `revision`"),
-  revision: z.number().int().describe("At which the page was read"),
-});
+export const KvListResponse = z.lazy(() =>
+  z.object({
+    entries: z.array(KvEntryView),
+    more: z.boolean().describe("Go on with `after`, the last key, and the same `revision`"),
+    revision: z.number().int().describe("At which the page was read"),
+  }),
+);
 export type KvListResponse = z.infer<typeof KvListResponse>;
 
 /**
@@ -136,23 +152,27 @@ export type KvListResponse = z.infer<typeof KvListResponse>;
  * | `change` | `KvChange`: all that one transaction changed, never split; `id:` is its revision |
  * | `failed` | a `Problem`; the stream ends, as with `MESH_STORE_COMPACTED` or `MESH_FORBIDDEN` |
  */
-export const KvWatchQuery = z.object({
-  key: z.string().exactOptional(),
-  prefix: z.string().exactOptional(),
-  from: revision.exactOptional().describe("First revision of interest; the next one by default"),
-  values: Flag.exactOptional().describe("With the values (default); `false` for the keys alone"),
-});
+export const KvWatchQuery = z.lazy(() =>
+  z.object({
+    key: z.string().exactOptional(),
+    prefix: z.string().exactOptional(),
+    from: revision.exactOptional().describe("First revision of interest; the next one by default"),
+    values: Flag.exactOptional().describe("With the values (default); `false` for the keys alone"),
+  }),
+);
 /** What a caller sends. */
 export type KvWatchQuery = { key?: string; prefix?: string; from?: number; values?: boolean };
 
-export const KvEvent = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("put"), entry: KvEntryView }),
-  z.object({ type: z.literal("delete"), key: z.string() }),
-]);
+export const KvEvent = z.lazy(() =>
+  z.discriminatedUnion("type", [
+    z.object({ type: z.literal("put"), entry: KvEntryView }),
+    z.object({ type: z.literal("delete"), key: z.string() }),
+  ]),
+);
 export type KvEvent = z.infer<typeof KvEvent>;
 
 export const KvChange = z
-  .object({ revision: z.number().int(), events: z.array(KvEvent) })
+  .lazy(() => z.object({ revision: z.number().int(), events: z.array(KvEvent) }))
   .meta({ id: "KvChange" });
 export type KvChange = z.infer<typeof KvChange>;
 
@@ -178,73 +198,90 @@ export const KvCompare = z.union([
 ]);
 export type KvCompare = z.infer<typeof KvCompare>;
 
-export const KvOperation = z.discriminatedUnion("type", [
-  z
-    .object({
-      type: z.literal("put"),
-      key: z.string(),
-      valueBase64: z.base64(),
-      leaseId: leaseId.exactOptional(),
-    })
-    .strict(),
-  z.object({ type: z.literal("delete"), key: z.string() }).strict(),
-  z.object({ type: z.literal("deletePrefix"), prefix: z.string() }).strict(),
-  z.object({ type: z.literal("get"), key: z.string() }).strict(),
-]);
+export const KvOperation = z.lazy(() =>
+  z.discriminatedUnion("type", [
+    z
+      .object({
+        type: z.literal("put"),
+        key: z.string(),
+        valueBase64: z.base64(),
+        leaseId: leaseId.exactOptional(),
+      })
+      .strict(),
+    z.object({ type: z.literal("delete"), key: z.string() }).strict(),
+    z.object({ type: z.literal("deletePrefix"), prefix: z.string() }).strict(),
+    z.object({ type: z.literal("get"), key: z.string() }).strict(),
+  ]),
+);
 export type KvOperation = z.infer<typeof KvOperation>;
 
-const Fence = z.object({
-  lock: z.string(),
-  token: z.number().int().min(1).describe("Fencing token of the lock's holder"),
-});
+const Fence = z.lazy(() =>
+  z.object({
+    lock: z.string(),
+    token: z.number().int().min(1).describe("Fencing token of the lock's holder"),
+  }),
+);
 
 /** All compares must hold for `success` to run, else `failure` runs; all of it at one revision. */
-export const KvTransactionRequest = z
-  .object({
-    compare: z.array(KvCompare).max(operations).exactOptional(),
-    success: z.array(KvOperation).max(operations),
-    failure: z.array(KvOperation).max(operations).exactOptional(),
-    fence: Fence.strict().exactOptional().describe("Nothing happens unless this lock is held"),
-  })
-  .strict();
+export const KvTransactionRequest = z.lazy(() =>
+  z
+    .object({
+      compare: z.array(KvCompare).max(operations).exactOptional(),
+      success: z.array(KvOperation).max(operations),
+      failure: z.array(KvOperation).max(operations).exactOptional(),
+      fence: Fence.unwrap()
+        .strict()
+        .exactOptional()
+        .describe("Nothing happens unless this lock is held"),
+    })
+    .strict(),
+);
 export type KvTransactionRequest = z.infer<typeof KvTransactionRequest>;
 
-export const KvOperationResult = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("put") }),
-  z.object({ type: z.literal("delete"), deleted: z.number().int() }),
-  z.object({ type: z.literal("get"), entry: KvEntryView.nullable() }),
-]);
+export const KvOperationResult = z.lazy(() =>
+  z.discriminatedUnion("type", [
+    z.object({ type: z.literal("put") }),
+    z.object({ type: z.literal("delete"), deleted: z.number().int() }),
+    z.object({ type: z.literal("get"), entry: KvEntryView.nullable() }),
+  ]),
+);
 export type KvOperationResult = z.infer<typeof KvOperationResult>;
 
-export const KvTransactionResponse = z.object({
-  succeeded: z.boolean().describe("Whether the compares held"),
-  revision: z.number().int(),
-  results: z.array(KvOperationResult).describe("Of the operations that ran, in their order"),
-});
+export const KvTransactionResponse = z.lazy(() =>
+  z.object({
+    succeeded: z.boolean().describe("Whether the compares held"),
+    revision: z.number().int(),
+    results: z.array(KvOperationResult).describe("Of the operations that ran, in their order"),
+  }),
+);
 export type KvTransactionResponse = z.infer<typeof KvTransactionResponse>;
 
-export const KvLeaseRequest = z
-  .object({ ttl: Duration.describe("`30s`; at most 31 days") })
-  .strict();
+export const KvLeaseRequest = z.lazy(() =>
+  z.object({ ttl: Duration.describe("`30s`; at most 31 days") }).strict(),
+);
 export type KvLeaseRequest = z.infer<typeof KvLeaseRequest>;
 
-export const KvLeaseParams = z.object({ lease: z.coerce.number().pipe(leaseId) });
+export const KvLeaseParams = z.lazy(() => z.object({ lease: z.coerce.number().pipe(leaseId) }));
 
 export const KvLeaseView = z
-  .object({
-    leaseId,
-    ttlMs: z.number().int(),
-    createdAtMs: z.number().int(),
-    owner: z.string().describe("SPIFFE id"),
-    purpose: z.enum(["lease", "key", "lock"]).describe("Asked for; of a put with `ttl`; of a lock"),
-  })
+  .lazy(() =>
+    z.object({
+      leaseId,
+      ttlMs: z.number().int(),
+      createdAtMs: z.number().int(),
+      owner: z.string().describe("SPIFFE id"),
+      purpose: z
+        .enum(["lease", "key", "lock"])
+        .describe("Asked for; of a put with `ttl`; of a lock"),
+    }),
+  )
   .meta({ id: "KvLease" });
 export type KvLeaseView = z.infer<typeof KvLeaseView>;
 
-export const KvLeaseResponse = z.object({ lease: KvLeaseView });
+export const KvLeaseResponse = z.lazy(() => z.object({ lease: KvLeaseView }));
 export type KvLeaseResponse = z.infer<typeof KvLeaseResponse>;
 
-export const KvLeasesResponse = z.object({ leases: z.array(KvLeaseView) });
+export const KvLeasesResponse = z.lazy(() => z.object({ leases: z.array(KvLeaseView) }));
 export type KvLeasesResponse = z.infer<typeof KvLeasesResponse>;
 
 export const KV_ENDPOINTS = {

@@ -9,84 +9,98 @@ const Sha256 = z
 const Name = z.string().min(1).max(64).describe("Small letters, digits, dots, - and _");
 
 export const ModelView = z
-  .object({
-    name: z.string(),
-    id: z.string().describe("SHA-256 of the file"),
-    sizeBytes: z.number().int(),
-    architecture: z.string(),
-    title: z.string().describe("As the file calls itself; may be empty"),
-    quantisation: z.string().describe("Type of most of the weights"),
-    layers: z.number().int(),
-    heads: z.number().int(),
-    kvHeads: z.number().int(),
-    embeddingWidth: z.number().int(),
-    feedForwardWidth: z.number().int(),
-    vocabularySize: z.number().int(),
-    contextTokensMax: z.number().int().describe("Tokens that it was trained for"),
-    weightBytes: z.number().int(),
-    membersMax: z.number().int().describe("How many machines it can be split over"),
-    addedAt: z.string().exactOptional().describe("Missing for the model that comes with it"),
-    source: z.string(),
-    localBytes: z.number().int().describe("Bytes of it on the node that answers"),
-  })
+  .lazy(() =>
+    z.object({
+      name: z.string(),
+      id: z.string().describe("SHA-256 of the file"),
+      sizeBytes: z.number().int(),
+      architecture: z.string(),
+      title: z.string().describe("As the file calls itself; may be empty"),
+      quantisation: z.string().describe("Type of most of the weights"),
+      layers: z.number().int(),
+      heads: z.number().int(),
+      kvHeads: z.number().int(),
+      embeddingWidth: z.number().int(),
+      feedForwardWidth: z.number().int(),
+      vocabularySize: z.number().int(),
+      contextTokensMax: z.number().int().describe("Tokens that it was trained for"),
+      weightBytes: z.number().int(),
+      membersMax: z.number().int().describe("How many machines it can be split over"),
+      addedAt: z.string().exactOptional().describe("Missing for the model that comes with it"),
+      source: z.string(),
+      localBytes: z.number().int().describe("Bytes of it on the node that answers"),
+    }),
+  )
   .meta({ id: "Model" });
 export type ModelView = z.infer<typeof ModelView>;
 
-export const ModelsResponse = z.object({ models: z.array(ModelView) }).meta({ id: "Models" });
+export const ModelsResponse = z
+  .lazy(() => z.object({ models: z.array(ModelView) }))
+  .meta({ id: "Models" });
 export type ModelsResponse = z.infer<typeof ModelsResponse>;
 
-const MemberShare = z.object({
-  members: z.number().int(),
-  memoryBytesPerMember: z
-    .number()
-    .int()
-    .describe("Weights, cache and scratch of the largest of equal shares"),
-});
+const MemberShare = z.lazy(() =>
+  z.object({
+    members: z.number().int(),
+    memoryBytesPerMember: z
+      .number()
+      .int()
+      .describe("Weights, cache and scratch of the largest of equal shares"),
+  }),
+);
 
 export const ModelResponse = z
-  .object({
-    model: ModelView,
-    shares: z.array(MemberShare).describe("For one machine, two, and so on"),
-  })
+  .lazy(() =>
+    z.object({
+      model: ModelView,
+      shares: z.array(MemberShare).describe("For one machine, two, and so on"),
+    }),
+  )
   .meta({ id: "ModelDetails" });
 export type ModelResponse = z.infer<typeof ModelResponse>;
 
 export const ModelImportView = z
-  .object({
-    id: z.string(),
-    name: z.string(),
-    source: z.string(),
-    state: z.enum(["downloading", "checking", "storing", "done", "failed"]),
-    doneBytes: z.number().int(),
-    totalBytes: z.number().int().exactOptional(),
-    startedAt: z.string(),
-    model: ModelView.exactOptional(),
-    error: z
-      .object({ code: z.string(), message: z.string(), hint: z.string().exactOptional() })
-      .exactOptional(),
-  })
+  .lazy(() =>
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      source: z.string(),
+      state: z.enum(["downloading", "checking", "storing", "done", "failed"]),
+      doneBytes: z.number().int(),
+      totalBytes: z.number().int().exactOptional(),
+      startedAt: z.string(),
+      model: ModelView.exactOptional(),
+      error: z
+        .object({ code: z.string(), message: z.string(), hint: z.string().exactOptional() })
+        .exactOptional(),
+    }),
+  )
   .meta({ id: "ModelImport" });
 export type ModelImportView = z.infer<typeof ModelImportView>;
 
-export const ModelImportResponse = z.object({ import: ModelImportView });
+export const ModelImportResponse = z.lazy(() => z.object({ import: ModelImportView }));
 export type ModelImportResponse = z.infer<typeof ModelImportResponse>;
-export const ModelImportsResponse = z.object({ imports: z.array(ModelImportView) });
+export const ModelImportsResponse = z.lazy(() => z.object({ imports: z.array(ModelImportView) }));
 export type ModelImportsResponse = z.infer<typeof ModelImportsResponse>;
 
 export const ModelImportRequest = z
-  .object({
-    url: z.string().max(2048).describe("http or https; credentials in it are never kept"),
-    name: Name.exactOptional(),
-    sha256: Sha256.exactOptional(),
-  })
+  .lazy(() =>
+    z.object({
+      url: z.string().max(2048).describe("http or https; credentials in it are never kept"),
+      name: Name.exactOptional(),
+      sha256: Sha256.exactOptional(),
+    }),
+  )
   .meta({ id: "ModelImportRequest" });
 export type ModelImportRequest = z.infer<typeof ModelImportRequest>;
 
-export const ModelUploadResponse = z.object({ model: ModelView });
+export const ModelUploadResponse = z.lazy(() => z.object({ model: ModelView }));
 export type ModelUploadResponse = z.infer<typeof ModelUploadResponse>;
 
-const ModelParams = z.object({ model: z.string().min(1).max(80).describe("Name or id") });
-const ImportParams = z.object({ import: z.string().min(1).max(64) });
+const ModelParams = z.lazy(() =>
+  z.object({ model: z.string().min(1).max(80).describe("Name or id") }),
+);
+const ImportParams = z.lazy(() => z.object({ import: z.string().min(1).max(64) }));
 
 export const MODEL_ENDPOINTS = {
   models: {

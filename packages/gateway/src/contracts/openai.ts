@@ -13,13 +13,17 @@ const CONTENT_PARTS_MAX = 256;
 const MEMBERS_MAX = 64;
 const MODEL_CHARACTERS_MAX = 256;
 
-const ContentPart = z.looseObject({ type: z.string().max(64), text: z.string().exactOptional() });
+const ContentPart = z.lazy(() =>
+  z.looseObject({ type: z.string().max(64), text: z.string().exactOptional() }),
+);
 const Content = z.union([z.string(), z.array(ContentPart).max(CONTENT_PARTS_MAX)]);
 
-export const OpenAiMessage = z.looseObject({
-  role: z.enum(["system", "developer", "user", "assistant", "tool"]),
-  content: Content.nullish(),
-});
+export const OpenAiMessage = z.lazy(() =>
+  z.looseObject({
+    role: z.enum(["system", "developer", "user", "assistant", "tool"]),
+    content: Content.nullish(),
+  }),
+);
 export type OpenAiMessage = z.infer<typeof OpenAiMessage>;
 
 const Whole = z.number().int();
@@ -50,35 +54,43 @@ const common = {
   timings: z.boolean().nullish().describe("Not of OpenAI: times and members with the last part"),
 };
 
-export const OpenAiChatRequest = z.looseObject({
-  ...common,
-  messages: z.array(OpenAiMessage).min(1).max(MESSAGES_MAX),
-  max_completion_tokens: Whole.min(1).nullish(),
-});
+export const OpenAiChatRequest = z.lazy(() =>
+  z.looseObject({
+    ...common,
+    messages: z.array(OpenAiMessage).min(1).max(MESSAGES_MAX),
+    max_completion_tokens: Whole.min(1).nullish(),
+  }),
+);
 /** What a caller sends. */
 export type OpenAiChatRequest = z.input<typeof OpenAiChatRequest>;
 
-export const OpenAiCompletionRequest = z.looseObject({
-  ...common,
-  prompt: z.union([z.string(), z.array(z.unknown()).max(1)]),
-});
+export const OpenAiCompletionRequest = z.lazy(() =>
+  z.looseObject({
+    ...common,
+    prompt: z.union([z.string(), z.array(z.unknown()).max(1)]),
+  }),
+);
 /** What a caller sends. */
 export type OpenAiCompletionRequest = z.input<typeof OpenAiCompletionRequest>;
 
 export const OpenAiModel = z
-  .object({
-    id: z.string(),
-    object: z.literal("model"),
-    created: z.number().int().describe("Seconds since 1970"),
-    owned_by: z.string().describe("`mesh`, or the whole-request member that serves it"),
-  })
+  .lazy(() =>
+    z.object({
+      id: z.string(),
+      object: z.literal("model"),
+      created: z.number().int().describe("Seconds since 1970"),
+      owned_by: z.string().describe("`mesh`, or the whole-request member that serves it"),
+    }),
+  )
   .meta({ id: "OpenAiModel" });
 export type OpenAiModel = z.infer<typeof OpenAiModel>;
 
-export const OpenAiModelsResponse = z.object({
-  object: z.literal("list"),
-  data: z.array(OpenAiModel),
-});
+export const OpenAiModelsResponse = z.lazy(() =>
+  z.object({
+    object: z.literal("list"),
+    data: z.array(OpenAiModel),
+  }),
+);
 export type OpenAiModelsResponse = z.infer<typeof OpenAiModelsResponse>;
 
 /** Names may hold slashes. */

@@ -9,116 +9,134 @@ const PoolIdOrName = z.string().min(1).max(63);
 const Words = z.string().describe("Four words that stand for the machine's key");
 
 export const PoolMemberView = z
-  .object({
-    nodeId: z.string(),
-    name: z.string(),
-    role: z.enum(["admin", "member"]),
-    position: z.number().int().describe("In the ring, from 0"),
-    columns: z
-      .object({ from: z.number().int(), to: z.number().int() })
-      .describe("Of 8,192; `to` does not belong to it"),
-    capacity: z.number().int().describe("Its share against that of the others"),
-    lanAddress: z.string().nullable().describe("`host:port`; null when it was never seen"),
-    isSelf: z.boolean(),
-    status: z.enum(["online", "offline"]),
-    lastSeen: Timestamp.nullable(),
-  })
+  .lazy(() =>
+    z.object({
+      nodeId: z.string(),
+      name: z.string(),
+      role: z.enum(["admin", "member"]),
+      position: z.number().int().describe("In the ring, from 0"),
+      columns: z
+        .object({ from: z.number().int(), to: z.number().int() })
+        .describe("Of 8,192; `to` does not belong to it"),
+      capacity: z.number().int().describe("Its share against that of the others"),
+      lanAddress: z.string().nullable().describe("`host:port`; null when it was never seen"),
+      isSelf: z.boolean(),
+      status: z.enum(["online", "offline"]),
+      lastSeen: Timestamp.nullable(),
+    }),
+  )
   .meta({ id: "PoolMember" });
 export type PoolMemberView = z.infer<typeof PoolMemberView>;
 
 export const PoolView = z
-  .object({
-    poolId: z.string(),
-    name: z.string(),
-    networkId: z.string(),
-    rootPublicKey: z.string(),
-    epoch: z.number().int(),
-    members: z.array(PoolMemberView).describe("In the order of the ring"),
-  })
+  .lazy(() =>
+    z.object({
+      poolId: z.string(),
+      name: z.string(),
+      networkId: z.string(),
+      rootPublicKey: z.string(),
+      epoch: z.number().int(),
+      members: z.array(PoolMemberView).describe("In the order of the ring"),
+    }),
+  )
   .meta({ id: "Pool" });
 export type PoolView = z.infer<typeof PoolView>;
 
 export const PoolRequestView = z
-  .object({
-    nodeId: z.string(),
-    name: z.string().describe("As the machine calls itself"),
-    words: Words,
-    address: z.string(),
-    since: Timestamp,
-    expires: Timestamp,
-  })
+  .lazy(() =>
+    z.object({
+      nodeId: z.string(),
+      name: z.string().describe("As the machine calls itself"),
+      words: Words,
+      address: z.string(),
+      since: Timestamp,
+      expires: Timestamp,
+    }),
+  )
   .meta({ id: "PoolRequest" });
 export type PoolRequestView = z.infer<typeof PoolRequestView>;
 
-const PoolParams = z.object({ pool: PoolIdOrName.describe("Id or name") });
-const PoolRequestParams = PoolParams.extend({
-  request: z.string().min(1).max(128).describe("Words, name, or the beginning of the node id"),
-});
+const PoolParams = z.lazy(() => z.object({ pool: PoolIdOrName.describe("Id or name") }));
+const PoolRequestParams = z.lazy(() =>
+  PoolParams.unwrap().extend({
+    request: z.string().min(1).max(128).describe("Words, name, or the beginning of the node id"),
+  }),
+);
 
-export const PoolsResponse = z.object({ pools: z.array(PoolView) });
+export const PoolsResponse = z.lazy(() => z.object({ pools: z.array(PoolView) }));
 export type PoolsResponse = z.infer<typeof PoolsResponse>;
-export const PoolResponse = z.object({ pool: PoolView });
+export const PoolResponse = z.lazy(() => z.object({ pool: PoolView }));
 export type PoolResponse = z.infer<typeof PoolResponse>;
 
-export const PoolCreateRequest = z
-  .object({ name: PoolIdOrName, networkId: PoolIdOrName.exactOptional() })
-  .strict();
+export const PoolCreateRequest = z.lazy(() =>
+  z.object({ name: PoolIdOrName, networkId: PoolIdOrName.exactOptional() }).strict(),
+);
 export type PoolCreateRequest = z.infer<typeof PoolCreateRequest>;
 
-export const PoolRequestsResponse = z.object({ requests: z.array(PoolRequestView) });
+export const PoolRequestsResponse = z.lazy(() => z.object({ requests: z.array(PoolRequestView) }));
 export type PoolRequestsResponse = z.infer<typeof PoolRequestsResponse>;
 
-export const PoolDecisionResponse = z.object({
-  nodeId: z.string(),
-  name: z.string().describe("As it is called here from now on"),
-  words: Words,
-});
+export const PoolDecisionResponse = z.lazy(() =>
+  z.object({
+    nodeId: z.string(),
+    name: z.string().describe("As it is called here from now on"),
+    words: Words,
+  }),
+);
 export type PoolDecisionResponse = z.infer<typeof PoolDecisionResponse>;
 
-export const PoolPairRequest = z
-  .object({
-    validity: z.string().max(32).exactOptional().describe("`10m`; at most a day"),
-    uses: z.number().int().min(1).max(64).exactOptional().describe("Machines; 1 when left out"),
-  })
-  .strict();
+export const PoolPairRequest = z.lazy(() =>
+  z
+    .object({
+      validity: z.string().max(32).exactOptional().describe("`10m`; at most a day"),
+      uses: z.number().int().min(1).max(64).exactOptional().describe("Machines; 1 when left out"),
+    })
+    .strict(),
+);
 export type PoolPairRequest = z.infer<typeof PoolPairRequest>;
 
-export const PoolPairResponse = z.object({
-  code: z.string().describe("Shown once"),
-  notAfter: Timestamp,
-  uses: z.number().int(),
-});
+export const PoolPairResponse = z.lazy(() =>
+  z.object({
+    code: z.string().describe("Shown once"),
+    notAfter: Timestamp,
+    uses: z.number().int(),
+  }),
+);
 export type PoolPairResponse = z.infer<typeof PoolPairResponse>;
 
-export const PoolRemoveResponse = z.object({ nodeId: z.string(), name: z.string() });
+export const PoolRemoveResponse = z.lazy(() => z.object({ nodeId: z.string(), name: z.string() }));
 export type PoolRemoveResponse = z.infer<typeof PoolRemoveResponse>;
 
 /** On the enrolment door. Asked again with the same key, it is the same request. */
-export const PoolJoinRequest = z
-  .object({
-    poolId: z.string().max(64),
-    networkId: z.string().max(63).exactOptional(),
-    name: z.string().min(1).max(63).describe("What the machine wants to be called"),
-    roles: z.array(NodeRole).max(4).exactOptional(),
-    csrPem: z.string().min(1).max(limits.CSR_BYTES_MAX).describe("PKCS#10, PEM"),
-    pairing: z
-      .object({ id: z.string().max(16), proof: z.string().max(128) })
-      .exactOptional()
-      .describe("Of a pairing code: its id, and an HMAC with its secret; see docs/pools.md"),
-    waitMs: z.number().int().min(0).max(30_000).exactOptional().describe("For a decision"),
-  })
-  .strict();
+export const PoolJoinRequest = z.lazy(() =>
+  z
+    .object({
+      poolId: z.string().max(64),
+      networkId: z.string().max(63).exactOptional(),
+      name: z.string().min(1).max(63).describe("What the machine wants to be called"),
+      roles: z.array(NodeRole).max(4).exactOptional(),
+      csrPem: z.string().min(1).max(limits.CSR_BYTES_MAX).describe("PKCS#10, PEM"),
+      pairing: z
+        .object({ id: z.string().max(16), proof: z.string().max(128) })
+        .exactOptional()
+        .describe("Of a pairing code: its id, and an HMAC with its secret; see docs/pools.md"),
+      waitMs: z.number().int().min(0).max(30_000).exactOptional().describe("For a decision"),
+    })
+    .strict(),
+);
 export type PoolJoinRequest = z.infer<typeof PoolJoinRequest>;
 
 export const PoolJoinResponse = z
-  .object({
-    state: z.enum(["waiting", "joined"]),
-    words: Words,
-    poolName: z.string(),
-    networkId: z.string(),
-    enrolment: EnrolResponse.exactOptional(),
-    roster: z.record(z.string(), z.unknown()).exactOptional().describe("Signed by the root key"),
-  })
+  .lazy(() =>
+    z.object({
+      state: z.enum(["waiting", "joined"]),
+      words: Words,
+      poolName: z.string(),
+      networkId: z.string(),
+      enrolment: EnrolResponse.exactOptional(),
+      roster: z.record(z.string(), z.unknown()).exactOptional().describe("Signed by the root key"),
+    }),
+  )
   .meta({ id: "PoolJoin" });
 export type PoolJoinResponse = z.infer<typeof PoolJoinResponse>;
 
@@ -185,7 +203,9 @@ export const POOL_ENDPOINTS = {
     path: "/api/pools/:pool/members/:member",
     tag: "mesh",
     summary: "Take a machine out of the pool; it stays a node of the member",
-    params: PoolParams.extend({ member: z.string().min(1).max(64).describe("Name or node id") }),
+    params: PoolParams.unwrap().extend({
+      member: z.string().min(1).max(64).describe("Name or node id"),
+    }),
     response: PoolRemoveResponse,
   },
 } as const satisfies Record<string, Endpoint>;
