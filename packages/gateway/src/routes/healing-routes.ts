@@ -25,7 +25,8 @@ type Services = Pick<NodeServices, "healer" | "clock" | "log">;
 
 /** The page of an incident has no script, and its look is that of the first page. */
 const HTML_POLICY =
-  "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+  "default-src 'none'; style-src 'self'; base-uri 'none'; " +
+  "form-action 'none'; frame-ancestors 'none'";
 
 /** `judge`: where changes are written down; undefined on a node without a trail. */
 export function healingRoutes(services: Services, judge: Judge | undefined): Route[] {
