@@ -87,7 +87,7 @@ export class Healer implements HealerService {
     }
   }
 
-  /** Returns at once: what is remembered comes when its store answers, which is asked until then. */
+  /** Returns at once: the store of what is remembered is asked until it answers. */
   start(): void {
     void this.#loadFirst();
     this.#unwatch = this.#monitors.watch(() => this.#rounds.wake());

@@ -146,7 +146,7 @@ export const SYMPTOMS: Readonly<Record<SymptomKind, SymptomDefinition>> = {
     "is under load",
     "info",
     [10_000, 30_000],
-    "This process has little room left: what people ask for waits behind other and background work.",
+    "This process has little room left: what people ask for waits behind other work.",
     "Nothing, when it passes; else spread the work over more nodes.",
   ),
   "certificate-expiring": symptom(

@@ -3,8 +3,8 @@
  * wrong, or was set in between; how long ago something was is measured by a clock that nobody sets.
  * So all times are counted back from when it is told.
  *
- * Invariants, whatever is told: no time lies ahead of the clock here, or more than a year back; what
- * was given a time once keeps it, so an incident stays where it stands in the history.
+ * Invariants, whatever is told: no time lies ahead of the clock here, or more than a year back;
+ * what was given a time once keeps it, so an incident stays where it stands in the history.
  */
 import type { Incident, IncidentEntry } from "@hearthmesh/healing";
 

@@ -138,8 +138,8 @@ export class MemberKnowledge implements NodeKnowledge {
   }
 
   /**
-   * Whose it is that another coordinator wrote is not known here: as good as an own one, of the time
-   * that its id tells.
+   * Whose it is that another coordinator wrote is not known here: as good as an own one, of the
+   * time that its id tells.
    */
   #spare(keys: readonly string[]): string[] {
     const { nodeId: selfId } = this.#options;
