@@ -150,7 +150,10 @@ describe("reopening a store that is silent", () => {
       name === "before" ? new Promise<never>(() => undefined) : Promise.resolve();
     const remedy = reopenStore({ memberStore: { engine: "etcd", redial }, probe, clock });
     const beganMs = clock.monotonicMs();
-    const applied = remedy.apply(symptomOf("store-failing", {}), signal);
+    const symptom = symptomOf("store-failing", {
+      subject: { type: "store", id: "member", name: "the member's store" },
+    });
+    const applied = remedy.apply(symptom, signal);
     await clock.advance(5_000);
     expect((await applied).did).toBe("dialled 1 member of etcd anew, set a key and read it back");
     expect(dialled).toEqual([beganMs + 1_000]);
