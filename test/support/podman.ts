@@ -27,6 +27,34 @@ export function podmanEnvironment(folder: string): NodeJS.ProcessEnv {
   return { CONTAINERS_CONF: settings, BUILDAH_FORMAT: "docker", ...process.env };
 }
 
+/** Debian's program with the entry point, the user and the volume of the image of Prometheus itself. */
+const PROMETHEUS = [
+  `FROM ${BASE_IMAGE}`,
+  "RUN apt-get update -q && apt-get install -q -y --no-install-recommends prometheus \\",
+  "  && mkdir -p /prometheus && chown -R nobody:nogroup /etc/prometheus /prometheus",
+  "USER nobody",
+  "EXPOSE 9090",
+  'VOLUME ["/prometheus"]',
+  "WORKDIR /prometheus",
+  'ENTRYPOINT ["/bin/prometheus"]',
+  'CMD ["--config.file=/etc/prometheus/prometheus.yml", "--storage.tsdb.path=/prometheus"]',
+].join("\n");
+
+/**
+ * The name of an image of Prometheus: `upstream` where this machine has it, which is never pulled,
+ * else one under the name `own`, made from Debian's package. Undefined when neither can be had.
+ */
+export function prometheusImage(
+  upstream: string,
+  { own, folder, env }: { own: string; folder: string; env: NodeJS.ProcessEnv },
+): string | undefined {
+  if (spawnSync("podman", ["image", "exists", upstream]).status === 0) return upstream;
+  const file = join(folder, "Prometheus.Dockerfile");
+  writeFileSync(file, PROMETHEUS);
+  const flags = ["--pull=never", "--layers=false", "-q", "-t", own, "-f", file, folder];
+  return spawnSync("podman", ["build", ...flags], { env }).status === 0 ? own : undefined;
+}
+
 /** Undefined when containers can be built and run here. */
 export function whyNoContainers({ needsRegistry = true } = {}): string | undefined {
   if (process.platform !== "linux") return "needs Linux";
