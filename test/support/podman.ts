@@ -27,7 +27,7 @@ export function podmanEnvironment(folder: string): NodeJS.ProcessEnv {
   return { CONTAINERS_CONF: settings, BUILDAH_FORMAT: "docker", ...process.env };
 }
 
-/** Debian's program with the entry point, the user and the volume of the image of Prometheus itself. */
+/** Debian's program with the entry point, the user and the volume of Prometheus' own image. */
 const PROMETHEUS = [
   `FROM ${BASE_IMAGE}`,
   "RUN apt-get update -q && apt-get install -q -y --no-install-recommends prometheus \\",

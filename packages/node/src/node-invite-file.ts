@@ -1,9 +1,10 @@
 /**
  * Keeps an invite for storage nodes in a file, for machines that share a directory with this
  * coordinator and nothing else: the containers of one compose project. The invite is made anew
- * before it ends or is used up, and when this coordinator has moved to an address that is not in it,
- * as a container does that is started again; the old one is revoked then. Who can read the file can
- * add storage nodes, and nothing more: it is private (0600), and each use stands in the audit trail.
+ * before it ends or is used up, and when this coordinator has moved to an address that is not in
+ * it, as a container does that is started again; the old one is revoked then. Who can read the file
+ * can add storage nodes, and nothing more: it is private (0600), and each use stands in the audit
+ * trail.
  */
 import { readIfThere, writePrivate } from "@hearthmesh/client/private-files";
 import type { Authority } from "@hearthmesh/collective";
