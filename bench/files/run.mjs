@@ -1,8 +1,9 @@
 /**
  * `npm run bench -- files [--only copies,idle,listing,scrub,large] [--rounds 3]
- * [--megabytes 300] [--entries 100000] [--gigabytes 10]`: files on real processes on loopback, beside `dd`, bare TLS
- * sockets, `rclone serve webdav` and nginx with WebDAV, in the same run and on the same disk. Every
- * figure goes to `bench/results/files.json`; what was not measured this time is left as it was.
+ * [--megabytes 300] [--entries 100000] [--gigabytes 10]`: files on real processes on loopback,
+ * beside `dd`, bare TLS sockets, `rclone serve webdav` and nginx with WebDAV, in the same run and
+ * on the same disk; `idle` is memory alone. Every figure goes to `bench/results/files.json`; what
+ * was not measured this time is left as it was.
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
