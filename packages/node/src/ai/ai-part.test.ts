@@ -19,7 +19,8 @@ describe("a node that nobody asked for a model", () => {
   it("says what it has without starting anything", async () => {
     // Whatever else is touched of the options would throw.
     const known = { config: { ai: config }, record: { roles: ["ai"] } };
-    const part = new AiPart(new Proxy(known as unknown as AiRuntimeOptions, { get: touched }));
+    const options = known as unknown as AiRuntimeOptions;
+    const part = new AiPart(new Proxy<AiRuntimeOptions>(options, { get: touched }));
     expect(await part.stats(never)).toMatchObject({ jobsCompleted: 0, models: [] });
     expect(await part.rings()).toEqual({ unavailable: undefined, led: [], held: [] });
     expect(await part.metrics()).toEqual([]);
