@@ -256,7 +256,10 @@ describe.skipIf(missing !== undefined)(
       const inside = (script: string) => podman("exec", alice.container, "sh", "-c", script);
       expect(await inside("find /app -name '.env*' -o -name '*.map' -o -name tsc")).toBe("");
       const top = (await inside("ls /app")).trim().split("\n");
-      expect(top.filter((name) => !/\.(mjs|gguf|txt)$/.test(name))).toEqual(["node_modules", "parts"]);
+      expect(top.filter((name) => !/\.(mjs|gguf|txt)$/.test(name))).toEqual([
+        "node_modules",
+        "parts",
+      ]);
       expect(await inside("find /app/parts -type f ! -name '*.mjs'")).toBe("");
       const history = await podman("history", "--no-trunc", "--format", "{{.CreatedBy}}", id);
       expect(history).not.toMatch(/token|secret/i);
