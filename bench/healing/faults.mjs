@@ -102,7 +102,10 @@ export function measureProcess({ runs, say }) {
       const outside = ASK_MS + (await untilWorks(write, "the store"));
       const wanted = { kind: "process-down", subject: undefined, sinceMs: faultAtMs - 1_000 };
       const incident = await closedIncident(first, wanted);
-      samples.push({ outside, ...stagesOf(incident, faultAtMs) });
+      // Where its own supervisor was quicker than the remedy, the end of the incident is the proof.
+      const stages = stagesOf(incident, faultAtMs);
+      const verified = stages.verified ?? incident.closedAtMs - faultAtMs;
+      samples.push({ ...stages, verified, outside });
       say(`process ${run}/${runs}: writes again after ${outside.toFixed(0)} ms`);
     }
     return { samples };
