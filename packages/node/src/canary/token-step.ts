@@ -33,7 +33,7 @@ export function tokenStep({ inference: find }: TokenStepOptions): CanaryStep {
       tokens = stats.tokensGenerated;
       if (stats.jobsRunning + stats.jobsWaiting > 0) return busy(stats, tokens > before);
       if (known?.about === nameOf(stats) && known.outcome.status === "ok") return known.outcome;
-      for (const loaded of stats.models) await generateOne(inference, loaded, signal);
+      for (const { model } of stats.models) await generateOne(inference, model, signal);
       const after = await inference.stats(signal);
       tokens = after.tokensGenerated;
       known = { about: nameOf(after), outcome: WELL };
@@ -54,13 +54,12 @@ function nameOf({ jobsCompleted, jobsFailed, models }: InferenceStats): string {
   return JSON.stringify([jobsCompleted, jobsFailed, ...epochs.sort()]);
 }
 
-/** Placed as it is loaded: the planner's own choice could load the model once more. */
 async function generateOne(
   inference: InferenceService,
-  { model, placement }: InferenceStats["models"][number],
+  model: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const request = { model, placement, onlyMembers: undefined, prompt: PROMPT, maxTokens: 1 };
+  const request = { model, onlyMembers: undefined, prompt: PROMPT, maxTokens: 1 };
   const events = inference.generate({ ...request, sampling: SAMPLING, stop: [] }, signal);
   for await (const event of events) {
     if (event.kind === "done" && event.completionTokens > 0) return;
