@@ -83,6 +83,8 @@ async function partition([a, b, c]) {
   try {
     const cut = await timed(() => untilPeers([a, b], 1, INCIDENT_MS_MAX, 20));
     step(`node-a and node-b route around it after ${cut.seconds} s`);
+    // Its healer looks a moment later, and writes nothing of who is back by then.
+    await incidentOf(a, "node-c", () => true);
   } finally {
     c.child.kill("SIGCONT");
   }
