@@ -48,19 +48,39 @@ function named(name: string | undefined): MeshProcess {
 const nameOf = (one: MeshProcess) =>
   one === member.coordinator ? "alice-coordinator" : (one.home.split("/").at(-1) ?? "");
 
-async function voters(at: MeshProcess): Promise<string[]> {
-  interface Member {
-    name: string;
-    role: string;
-    health: string;
-  }
+interface Member {
+  readonly id: string;
+  readonly name: string;
+  readonly role: string;
+  readonly health: string;
+}
+
+async function voting(at: MeshProcess): Promise<Member[]> {
   const path = "/api/store/members";
   const answer = await ask<{ members: Member[] }>(at, path).catch(() => undefined);
-  const voting = (answer?.members ?? []).filter(
-    ({ role, health }) => role === "voter" && health === "ok",
-  );
-  return voting.map(({ name }) => name).sort();
+  const members = answer?.members ?? [];
+  return members.filter(({ role, health }) => role === "voter" && health === "ok");
 }
+
+async function voters(at: MeshProcess): Promise<string[]> {
+  return (await voting(at)).map(({ name }) => name).sort();
+}
+
+/**
+ * The three that vote, once all of these say the same: each one tells what it saw some seconds ago.
+ */
+async function settled(among: readonly MeshProcess[]): Promise<readonly Member[]> {
+  let agreed: readonly Member[] = [];
+  const views = async () => {
+    const seen = await Promise.all(among.map(voting));
+    agreed = seen[0] ?? [];
+    return new Set(seen.map((some) => idsOf(some).join(" ")));
+  };
+  await expect.poll(async () => [(await views()).size, agreed.length], PATIENT).toEqual([1, 3]);
+  return agreed;
+}
+
+const idsOf = (some: readonly Member[]) => some.map(({ id }) => id).sort();
 
 /** Sets one key after the other through this coordinator until it is told to end. */
 function writing(through: () => MeshProcess, prefix: string) {
@@ -103,14 +123,23 @@ async function expectSet(at: MeshProcess, keys: readonly string[]): Promise<void
   }
 }
 
-/** Who leads, and another one whose etcd votes, once three do. */
-async function roles(): Promise<{ leader: MeshProcess; victim: MeshProcess }> {
-  const { coordinator } = member;
-  await expect.poll(() => voters(coordinator), PATIENT).toHaveLength(3);
+interface Roles {
+  readonly leader: MeshProcess;
+  /** Votes, and does not lead. */
+  readonly victim: MeshProcess;
+  readonly victimId: string | undefined;
+  readonly standby: MeshProcess;
+}
+
+async function roles(): Promise<Roles> {
+  const { coordinator, coordinators } = member;
+  const members = await settled(coordinators);
   await expect.poll(() => leaderName(coordinator), PATIENT).toBeDefined();
   const leader = named(await leaderName(coordinator));
-  const voting = await voters(coordinator);
-  return { leader, victim: named(voting.find((name) => named(name) !== leader)) };
+  const victim = members.find(({ name }) => named(name) !== leader);
+  const standby = coordinators.find((one) => !members.some(({ name }) => name === nameOf(one)));
+  if (standby === undefined) throw new Error("nobody stands by");
+  return { leader, victim: named(victim?.name), victimId: victim?.id, standby };
 }
 
 interface Told {
@@ -172,13 +201,21 @@ describe.skipIf(missing !== undefined)(missing ? `${name} (${missing})` : name, 
   });
 
   it("one whose disk is gone gets all data again", { timeout: START_MS_MAX }, async () => {
-    const { leader: other, victim } = await roles();
+    const { leader: other, victim, victimId, standby } = await roles();
+    // It would take the place at once.
+    await standby.kill();
     const keys = writing(() => other, "disk");
     await killWithEtcd(victim);
     rmSync(join(victim.home, "etcd"), { recursive: true, force: true });
     await startAgain(victim);
-    await expect.poll(() => voters(other), PATIENT).toHaveLength(3);
+    const alive = member.coordinators.filter((one) => one !== standby);
+    await expect
+      .poll(async () => (await voting(victim)).some(({ id }) => id === victimId), PATIENT)
+      .toBe(false);
+    const members = await settled(alive);
+    expect(members.map(({ name }) => name)).toContain(nameOf(victim));
     await expectSet(victim, await keys.end());
+    await startAgain(standby);
   });
 
   it("one that stays dead is replaced by a coordinator that stands by", {
