@@ -97,7 +97,7 @@ async function whyNotReady(host) {
     if (![401, 403].includes(answer.status)) return `${words}: is it a node of the mesh?`;
     return `${words}: run this on the node's own machine, which needs no API key`;
   } catch (error) {
-    const reason = error.cause?.code ?? error.name;
+    const reason = error.cause?.code ?? error.cause?.message ?? error.name;
     return `${host.origin} does not answer (${reason}): start the mesh, or name another --host`;
   }
 }

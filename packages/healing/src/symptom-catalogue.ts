@@ -206,6 +206,6 @@ export const SYMPTOMS: Readonly<Record<SymptomKind, SymptomDefinition>> = {
     "critical",
     [0, 0],
     "A real operation, such as writing and reading a chunk, fails on this node.",
-    "`curl http://127.0.0.1:3000/health/ready` names the step that fails and why.",
+    "`/health/ready` on the HTTP port of that node names the step that fails and why.",
   ),
 };

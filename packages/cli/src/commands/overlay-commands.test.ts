@@ -52,6 +52,8 @@ describe("mesh overlay status", () => {
     expect(output).toContain("Address  200:577d::823b\n");
     expect(output).toMatch(/a03bdf4fd8ab +up +node-b +out +200:bf88::44bf +tls:\/\/203/);
     expect(JSON.parse(await run("--json"))).toEqual(OVERLAY);
+    overlay = { ...OVERLAY, peers: [{ ...PEER, inbound: null }] };
+    expect(await run()).toMatch(/ node-b +unknown +200:bf88::44bf /);
   });
 
   it("says why it is down, and never what would move a terminal", async () => {

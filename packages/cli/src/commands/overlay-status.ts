@@ -43,7 +43,7 @@ function overlayLines(cli: Cli, overlay: OverlayReport): string[] {
     peer.key.slice(0, 12),
     peer.up ? green("up") : red("down"),
     printable(peer.node ?? ""),
-    peer.inbound ? "in" : "out",
+    wayOf(peer),
     peer.address,
     printable(peer.remote),
   ]);
@@ -51,4 +51,9 @@ function overlayLines(cli: Cli, overlay: OverlayReport): string[] {
     reason === undefined ? [] : [`${printable(remote)}: ${printable(reason)}`],
   );
   return [...lines, "", ...formatTable(columns, rows, dim), ...reasons];
+}
+
+function wayOf({ inbound }: OverlayReport["peers"][number]): string {
+  if (inbound === null) return "unknown";
+  return inbound ? "in" : "out";
 }

@@ -32,7 +32,10 @@ export const OverlayPeerView = z.lazy(() =>
     node: z.string().nullable().describe("Name of the node of this mesh that has this address"),
     remote: z.string().describe("Where it was dialled, or calls from"),
     up: z.boolean(),
-    inbound: z.boolean(),
+    inbound: z
+      .boolean()
+      .nullable()
+      .describe("Whether it called this node; null where the program does not say: before 0.5"),
     uptimeSeconds: z.number(),
     bytesIn: z.number(),
     bytesOut: z.number(),

@@ -7,6 +7,7 @@
 export { ServiceProxy } from "../mesh/service-proxy.js";
 export { traceIdOf } from "../mesh/trace-context.js";
 export type { MeshService } from "../mesh-service.js";
+export { issueWords } from "./issue-words.js";
 export type { DoorAddress } from "./listen.js";
 export { MetricsDoor, type MetricsDoorOptions } from "./metrics-door.js";
 export {

@@ -17,6 +17,7 @@ import {
 import type { HealthResponse } from "../contracts/status.js";
 import type { MeshService } from "../mesh-service.js";
 import { guardLoopback } from "../server/loopback-guard.js";
+import { issueWords, refusedFields } from "./issue-words.js";
 import { readJson, sendJson } from "./json-body.js";
 import { closeServer, type DoorAddress, isLoopbackAddress, listen } from "./listen.js";
 import { healthStatus } from "./metrics-door.js";
@@ -187,17 +188,9 @@ export class NodeDoor implements Startable {
 
   async #addService(request: IncomingMessage): Promise<unknown> {
     const { ServiceAddRequest } = await import("../contracts/services.js");
-    const parsed = ServiceAddRequest.safeParse(
-      await readJson(request, limits.HTTP_ENROL_BYTES_MAX),
-    );
-    if (!parsed.success) {
-      const problems = parsed.error.issues.map(
-        ({ path, message }) => `${path.join(".") || "body"}: ${message}`,
-      );
-      throw new MeshError("MESH_BAD_REQUEST", {
-        message: `the body is not valid: ${problems.join("; ")}`,
-      });
-    }
+    const body = await readJson(request, limits.HTTP_ENROL_BYTES_MAX);
+    const parsed = ServiceAddRequest.safeParse(body, { error: issueWords });
+    if (!parsed.success) throw refusedFields("body", parsed.error.issues);
     return { service: await this.#options.mesh.addService(parsed.data) };
   }
 }

@@ -12,7 +12,7 @@ import Fastify, {
   type FastifyRequest,
   type FastifyServerOptions,
 } from "fastify";
-import { serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
+import { serializerCompiler } from "fastify-type-provider-zod";
 import { TraceSource, traceIdOf } from "../mesh/trace-context.js";
 import type { HttpMetrics } from "../metrics/http-metrics.js";
 import { isOpenAiPath, openAiError } from "../openai/openai-error.js";
@@ -24,6 +24,7 @@ import { InFlight } from "./in-flight.js";
 import { authorize, type Caller, POLICIES, type Policy } from "./policy.js";
 import { PROBLEM_CONTENT_TYPE, problemOf, toMeshError } from "./problem.js";
 import { dropRefusedBody } from "./refused-body.js";
+import { requestValidator } from "./request-validator.js";
 import type { Route } from "./route.js";
 
 export interface AppOptions {
@@ -76,12 +77,11 @@ type SchemaController = NonNullable<FastifyServerOptions["schemaController"]>;
 type Compilers = NonNullable<SchemaController["compilersFactory"]>;
 
 /**
- * The fastify-type-provider-zod pair: requests are checked, answers reduced, by the contracts.
- * Given at the start, so that the framework does not load those of its own, whose types these
- * have not.
+ * Requests are checked, answers reduced (fastify-type-provider-zod), by the contracts. Given at the
+ * start, so that the framework does not load those of its own, whose types these have not.
  */
 const contractCompilers = {
-  buildValidator: () => validatorCompiler,
+  buildValidator: () => requestValidator,
   buildSerializer: () => serializerCompiler,
 } as unknown as Compilers;
 

@@ -1,8 +1,6 @@
 /** Errors as answers: RFC 9457 `application/problem+json` from any thrown value. */
 import { type ErrorCode, isMeshError, MeshError } from "@hearthmesh/core";
 import type { FastifyError } from "fastify";
-import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
-import type { WrongField } from "./problem-body.js";
 
 export { PROBLEM_CONTENT_TYPE, problemOf } from "./problem-body.js";
 
@@ -25,7 +23,6 @@ const FRAMEWORK_ERRORS: Readonly<Record<string, { code: ErrorCode; message: stri
 /** Any thrown value as the error that may be shown. */
 export function toMeshError(error: unknown): MeshError {
   if (isMeshError(error)) return error;
-  if (hasZodFastifySchemaValidationErrors(error)) return invalidFields(error);
   const { code, name } = (error ?? {}) as Partial<FastifyError>;
   const known = typeof code === "string" ? FRAMEWORK_ERRORS[code] : undefined;
   if (known !== undefined) return new MeshError(known.code, { message: known.message });
@@ -36,17 +33,4 @@ export function toMeshError(error: unknown): MeshError {
     return new MeshError("MESH_BAD_REQUEST", { cause: error });
   }
   return new MeshError("MESH_INTERNAL", { cause: error });
-}
-
-function invalidFields(error: FastifyError): MeshError {
-  const where = error.validationContext ?? "request";
-  const fields: WrongField[] = (error.validation ?? []).map((issue) => ({
-    field: issue.instancePath.replace(/^\//, "").replaceAll("/", ".") || where,
-    message: issue.message ?? "is not valid",
-  }));
-  const listed = fields.map(({ field, message }) => `${field}: ${message}`).join("; ");
-  return new MeshError("MESH_BAD_REQUEST", {
-    message: `the ${where} is not valid: ${listed}`,
-    details: { fields },
-  });
 }

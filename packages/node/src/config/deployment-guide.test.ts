@@ -26,11 +26,11 @@ describe("the variables of the deployment guide", () => {
     expect(() => load(guide)).toThrow(/LISTEN_HOST.*only MESH_ENABLED=true opens this port/);
   });
 
-  it("know the guide's four levels of the log", () => {
-    const levels = ["debug", "info", "warning", "error"].map(
+  it("know the guide's four levels of the log, also in capitals", () => {
+    const levels = ["debug", "info", "warning", "error", "WARNING"].map(
       (LOG_LEVEL) => load({ LOG_LEVEL }).config.logLevel,
     );
-    expect(levels).toEqual(["debug", "info", "warn", "error"]);
+    expect(levels).toEqual(["debug", "info", "warn", "error", "warn"]);
     expect(() => load({ LOG_LEVEL: "verbose" })).toThrow(/LOG_LEVEL/);
   });
 

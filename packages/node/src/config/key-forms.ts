@@ -45,9 +45,12 @@ function isEndpoint(text: string): boolean {
   }
 }
 
-/** `warning` is the name that the deployment guide and others use. */
+/** `warning` is the name that the deployment guide and others use, and some write in capitals. */
 export const logLevel = z.preprocess(
-  (value) => (value === "warning" ? "warn" : value),
+  (value) => {
+    const name = typeof value === "string" ? value.toLowerCase() : value;
+    return name === "warning" ? "warn" : name;
+  },
   z.enum(["debug", "info", "warn", "error"]),
 );
 

@@ -8,6 +8,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { isMeshError } from "@hearthmesh/core";
+import { issueWords } from "@hearthmesh/gateway/plain";
 import type { NodeRole } from "@hearthmesh/identity";
 import type {
   AiConfig,
@@ -59,7 +60,7 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   for (const name of keyNames) {
     const raw = rawValue(name, sources, dotEnv, file);
     if (raw === undefined) continue;
-    const checked = CONFIG_KEYS[name].form.safeParse(raw.value);
+    const checked = CONFIG_KEYS[name].form.safeParse(raw.value, { error: issueWords });
     if (checked.success) effective.set(name, { value: checked.data, origin: raw.origin });
     else {
       const shown = isSecret(name) ? "a secret" : shownInput(raw.value);

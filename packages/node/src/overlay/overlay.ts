@@ -24,7 +24,8 @@ export interface OverlayPeer {
   /** Where it was dialled or calls from, without passwords. */
   readonly remote: string;
   readonly up: boolean;
-  readonly inbound: boolean;
+  /** Whether it called this node; null where the program does not say. */
+  readonly inbound: boolean | null;
   readonly uptimeSeconds: number;
   readonly bytesIn: number;
   readonly bytesOut: number;

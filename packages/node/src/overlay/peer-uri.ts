@@ -37,8 +37,8 @@ function whyNoUri(uri: string, schemes: readonly string[]): string | undefined {
   if (uri.length > OVERLAY_URI_LENGTH_MAX) {
     return `${shown}... is longer than ${OVERLAY_URI_LENGTH_MAX} characters`;
   }
-  const match = /^([a-z0-9]+):\/\/([\x21-\x7e]+)$/.exec(uri);
-  const [, scheme = "", rest = ""] = match ?? [];
+  if (/[^\x21-\x7e]/.test(uri)) return `${shown} has a character that no address has`;
+  const [, scheme = "", rest = ""] = /^([a-z0-9]+):\/\/(.+)$/.exec(uri) ?? [];
   if (!schemes.includes(scheme)) {
     return `${shown} does not begin with one of ${schemes.map((one) => `${one}://`).join(", ")}`;
   }

@@ -80,7 +80,7 @@ describe.skipIf(process.platform === "win32")("the admin socket of yggdrasil", (
         address: PEER.address,
         remote: "tls://203.0.113.9:9010",
         up: true,
-        inbound: false,
+        inbound: null,
         uptimeSeconds: 3.5,
         bytesIn: 692,
         bytesOut: 1239,

@@ -50,7 +50,7 @@ export function readPeers(response: Record<string, unknown>): OverlayPeer[] {
   return peers.slice(0, OVERLAY_PEERS_MAX);
 }
 
-/** 0.4 lists those that are connected alone, and has no `up`. */
+/** 0.4 lists those that are connected alone, and has neither `up` nor `inbound`. */
 function peerOf(entry: Record<string, unknown>): OverlayPeer {
   const up = entry.up !== false;
   const reason = wordsOf(entry.last_error);
@@ -59,7 +59,7 @@ function peerOf(entry: Record<string, unknown>): OverlayPeer {
     address: addressOf(entry.address),
     remote: shownUri(wordsOf(entry.remote)),
     up,
-    inbound: entry.inbound === true,
+    inbound: typeof entry.inbound === "boolean" ? entry.inbound : null,
     uptimeSeconds: numberOf(entry.uptime),
     bytesIn: numberOf(entry.bytes_recvd),
     bytesOut: numberOf(entry.bytes_sent),

@@ -265,6 +265,33 @@ describe("ElectionMachine", () => {
     expect(types({ type: "fenced", modRevision: 5 })).toContain("steppedDown");
   });
 
+  it("rests after it resigned, but no longer than a lease time once another's lead has ended", () => {
+    lead();
+    step({ type: "resign", forMs: 4 * LEASE_MS });
+    nowMs = 50;
+    // Its own key is gone: this is what the rest is for.
+    expect(types({ type: "seen", sight: sight(6) })).not.toContain("campaign");
+    nowMs = 1_100;
+    expect(types({ type: "tick" })).not.toContain("campaign");
+    step({ type: "seen", sight: sight(7, leaderKey(7)) });
+    nowMs = 2_000;
+    step({ type: "seen", sight: sight(8) });
+    nowMs = 2_999;
+    expect(types({ type: "tick" })).not.toContain("campaign");
+    nowMs = 3_000;
+    expect(types({ type: "tick" })).toContain("campaign");
+  });
+
+  it("rests to the end when nobody else takes the lead", () => {
+    lead();
+    step({ type: "resign", forMs: 4 * LEASE_MS });
+    step({ type: "seen", sight: sight(6) });
+    nowMs = 3_999;
+    expect(types({ type: "tick" })).not.toContain("campaign");
+    nowMs = 4_000;
+    expect(types({ type: "tick" })).toContain("campaign");
+  });
+
   it("resigns at its end and gives back what comes later", () => {
     lead();
     expect(step({ type: "stop" })).toEqual([

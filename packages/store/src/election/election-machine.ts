@@ -240,6 +240,7 @@ export class ElectionMachine {
       this.#inherited = leader.modRevision;
     }
     if (before?.leader !== undefined && leader === undefined) {
+      if (before.leader.nodeId !== this.#options.nodeId) this.#restNoLonger(now);
       const spreadMs = Math.min(own.ELECTION_SPREAD_MS, this.#options.leaseTimeMs / 20);
       this.#waitForCampaign(now, spreadMs * this.#options.jitter());
     }
@@ -370,6 +371,12 @@ export class ElectionMachine {
     if (this.#phase === "campaigning") this.#giveUpCampaign(now, effects);
     this.#stepDown("resigned", now, effects);
     this.#phase = "stopped";
+  }
+
+  /** Who resigned leaves the others one lease time, and not nobody for the whole of its rest. */
+  #restNoLonger(now: Instant): void {
+    const latestMs = now.monotonicMs + this.#options.leaseTimeMs;
+    this.#campaignFromMs = Math.min(this.#campaignFromMs, latestMs);
   }
 
   #waitForCampaign(now: Instant, delayMs: number): void {

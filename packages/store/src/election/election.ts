@@ -120,7 +120,8 @@ export class Election implements Startable {
 
   /**
    * Gives the lease back, so that another takes over at once, and stands again after `forMs`: when
-   * nobody else is there, it leads again then. Nothing happens while it does not lead.
+   * nobody else is there, it leads again then. It also stands one lease time after another one led
+   * and does so no longer. Nothing happens while it does not lead.
    */
   resign(forMs: number): void {
     if (this.#machine.leading !== undefined) this.#step({ type: "resign", forMs });
