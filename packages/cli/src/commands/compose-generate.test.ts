@@ -39,6 +39,11 @@ describe("mesh compose generate", () => {
     expect(files["prometheus.yml"]).toBe(read(shipped, "prometheus.yml"));
   });
 
+  it("changes Prometheus with the nodes, so that Compose starts it anew", async () => {
+    expect(await generate("--nodes", "3")).toContain('org.hearthmesh.nodes: "3"');
+    expect(await generate("--nodes", "5")).toContain('org.hearthmesh.nodes: "5"');
+  });
+
   it("overwrites nothing that somebody changed, unless told", async () => {
     await generate("--out", ".");
     await generate("--out", ".");

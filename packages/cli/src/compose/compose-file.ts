@@ -120,11 +120,13 @@ function ports({ httpPort, metricsPort }: PlannedNode): string[] {
   ];
 }
 
-function prometheusService({ project, clone }: ComposePlan): string[] {
+function prometheusService({ project, clone, nodes }: ComposePlan): string[] {
   return [
     "  prometheus:",
     "    image: docker.io/prom/prometheus:v3.5.0",
     `    container_name: ${project}-prometheus`,
+    "    # With another number of nodes `up -d` makes it anew, and it reads the new prometheus.yml.",
+    `    labels: { org.hearthmesh.nodes: "${nodes}" }`,
     "    ports:",
     `      - "${WATCH}:${PROMETHEUS_PORT}:9090"`,
     "    volumes:",
