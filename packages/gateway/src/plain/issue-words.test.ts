@@ -34,8 +34,8 @@ describe("what a request has wrong", () => {
     [{ hosts: "a" }, "hosts: use a list"],
     [{ hosts: [] }, "hosts: name at least 1"],
     [{ hosts: ["a", ""] }, "hosts.1: an entry of it is empty"],
-    [{ one: 1 }, "body: one is not known here"],
-    [{ one: 1, two: 2 }, "body: one and two are not known here"],
+    [{ one: 1 }, 'body: "one" is not known here'],
+    [{ one: 1, two: 2 }, 'body: "one" and "two" are not known here'],
     [null, "body: use an object"],
     [undefined, "body: it is missing"],
   ])("%j: %s", (value, words) => {
@@ -54,5 +54,9 @@ describe("what a request has wrong", () => {
     const message = refusal(Array(1_000).fill("x"), list);
     expect(message).toContain("9: use a number; and 990 more");
     expect(message.length).toBeLessThan(300);
+    const keys = Array.from({ length: 500 }, (_, at) => [`${"k".repeat(100)}${at}`, at]);
+    const strange = refusal(Object.fromEntries(keys));
+    expect(strange).toMatch(/^the body is not valid: body: ("k{40}"(, )?){5}/);
+    expect(strange).toMatch(/ and 495 more are not known here$/);
   });
 });

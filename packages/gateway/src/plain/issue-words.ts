@@ -7,6 +7,8 @@ type Issue = z.core.$ZodRawIssue;
 
 /** Of one request; a large body can have many. */
 const FIELDS_MAX = 10;
+const KEYS_MAX = 5;
+const KEY_CHARS_MAX = 40;
 
 /**
  * For `safeParse(value, { error: issueWords })` (https://zod.dev/error-customization). What a form
@@ -23,7 +25,7 @@ export function issueWords(issue: Issue): string | undefined {
     case "too_big":
       return sizeWords(issue, Number(issue.maximum), "most");
     case "unrecognized_keys":
-      return `${listed(issue.keys, "and")} ${issue.keys.length === 1 ? "is" : "are"} not known here`;
+      return unknownWords(issue.keys);
     default:
       return undefined;
   }
@@ -66,6 +68,13 @@ function sizeWords(issue: Issue, mark: number, side: "least" | "most"): string |
     default:
       return undefined;
   }
+}
+
+/** They are the caller's, of any length and number. */
+function unknownWords(keys: readonly string[]): string {
+  const shown = keys.slice(0, KEYS_MAX).map((key) => JSON.stringify(key.slice(0, KEY_CHARS_MAX)));
+  const more = keys.length > KEYS_MAX ? [`${keys.length - KEYS_MAX} more`] : [];
+  return `${listed([...shown, ...more], "and")} ${keys.length === 1 ? "is" : "are"} not known here`;
 }
 
 function listed(values: readonly unknown[], word = "or"): string {
