@@ -125,7 +125,7 @@ function prometheusService({ project, clone, nodes }: ComposePlan): string[] {
     "  prometheus:",
     "    image: docker.io/prom/prometheus:v3.5.0",
     `    container_name: ${project}-prometheus`,
-    "    # With another number of nodes `up -d` makes it anew, and it reads the new prometheus.yml.",
+    "    # `up -d` makes it anew for another number of nodes, which prometheus.yml names.",
     `    labels: { org.hearthmesh.nodes: "${nodes}" }`,
     "    ports:",
     `      - "${WATCH}:${PROMETHEUS_PORT}:9090"`,

@@ -265,7 +265,7 @@ describe("ElectionMachine", () => {
     expect(types({ type: "fenced", modRevision: 5 })).toContain("steppedDown");
   });
 
-  it("rests after it resigned, but no longer than a lease time once another's lead has ended", () => {
+  it("rests after it resigned, and one lease time at most once another leads no more", () => {
     lead();
     step({ type: "resign", forMs: 4 * LEASE_MS });
     nowMs = 50;
