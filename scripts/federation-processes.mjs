@@ -169,8 +169,10 @@ export class FederationProcesses {
     const endMs = Date.now() + READY_MS;
     for (const member of this.members) {
       const wanted = Math.max(1, member.nodes.length);
-      while ((await member.status()).totals.online < wanted) {
-        if (Date.now() > endMs) throw new Error(`the nodes of ${member.id} did not register`);
+      for (;;) {
+        const { totals, local_nodes: known } = await member.status();
+        if (totals.online >= wanted) break;
+        if (Date.now() > endMs) throw new Error(whoLacks(member, wanted, known));
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
     }
@@ -183,3 +185,14 @@ export class FederationProcesses {
 
 /** Port bases for nodes that are added later. */
 const SPARE = 6;
+
+/** With the last words of one that is away, and of its coordinator. */
+function whoLacks({ id, coordinator, nodes }, wanted, known) {
+  const isOnline = ({ name }) => known.some((one) => one.name === name && one.state === "online");
+  const away = nodes.filter((node) => !isOnline(node));
+  const seen = known.map(({ name, state }) => `${name} ${state}`).join(", ");
+  const words = [...away.slice(0, 1), coordinator].map(
+    (one) => `${one.name} said: ${one.lastWords()}`,
+  );
+  return [`of ${wanted} nodes of ${id} some did not register (${seen})`, ...words].join("\n");
+}
