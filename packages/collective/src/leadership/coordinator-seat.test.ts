@@ -1,6 +1,7 @@
 /** Two coordinators on one store, with real links between them; the test decides who leads. */
 import { randomBytes } from "node:crypto";
 import {
+  encodeMessage,
   type MemberId,
   type NodeId,
   parseTrustDomain,
@@ -61,6 +62,8 @@ let store: Store;
 let policy: GrantPolicy;
 let one: Seat;
 let two: Seat;
+/** A coordinator reads nothing before it resolves. */
+let readable: Promise<void>;
 
 async function openSeat(name: string): Promise<Seat> {
   const machine = mesh.machine(name, "coordinator");
@@ -69,8 +72,10 @@ async function openSeat(name: string): Promise<Seat> {
   const links: Link[] = [];
   const coordinatorOf = (epoch: number) => {
     made.push(epoch);
+    const fenced = belief.fence(store);
+    const range: Store["range"] = (...args) => readable.then(() => fenced.range(...args));
     return new Coordinator({
-      store: belief.fence(store),
+      store: { ...fenced, range },
       access: policy,
       sign: (bytes) => machine.identity.sign(bytes),
       publicKeyDer: machine.identity.publicKey,
@@ -99,7 +104,10 @@ async function openSeat(name: string): Promise<Seat> {
     clock,
     log: silentLogger,
   });
-  await mesh.listen(machine, seat.handlers(), (link) => links.push(link));
+  await mesh.listen(machine, seat.handlers(), (link) => {
+    links.push(link);
+    seat.attach(link);
+  });
   policy.grant(principalOf(machine), "/:read+write+delete");
   made.length = 0;
   return { machine, belief, seat, made };
@@ -132,6 +140,7 @@ const stat = (at: Seat, path: string) =>
   at.seat.call(principalOf(at.machine), "file.stat", { path });
 
 beforeEach(async () => {
+  readable = Promise.resolve();
   clock = new ManualClock();
   mesh = new TestMesh();
   store = memoryStore({ clock });
@@ -156,6 +165,21 @@ describe("two coordinators on one store", () => {
     expect((await stat(one, "/b")).header).toMatchObject({ entry: { path: "/b" } });
     expect((await stat(two, "/a")).header).toMatchObject({ entry: { path: "/a" } });
     expect([one.made, two.made]).toEqual([[1], []]);
+  });
+
+  it("know a node whose link opened while the coordinator was starting", async () => {
+    let read: () => void = () => undefined;
+    readable = new Promise((resolve) => {
+      read = resolve;
+    });
+    const elected = elect(one, 1, [one, two]);
+    const link = await mesh.dial(mesh.machine("attic", "node"), one.machine);
+    expect(one.seat.isSeated).toBe(false);
+    read();
+    await elected;
+    const registration = { roles: ["storage"], site: "attic", addresses: [], version: "1" };
+    await link.request("node.register", encodeMessage(registration));
+    expect(one.seat.nodes()).toMatchObject([{ name: "attic", state: "online" }]);
   });
 
   it("pass on the errors of the leader as they are", async () => {

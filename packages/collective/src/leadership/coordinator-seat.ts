@@ -8,7 +8,9 @@
  *
  * Invariants: at most one coordinator runs in this process, under the epoch of the present
  * leadership; one of an older epoch has ended before the next begins. Its writes carry the guard of
- * its leadership, so even one that does not know yet that it was replaced changes nothing.
+ * its leadership, so even one that does not know yet that it was replaced changes nothing. A
+ * coordinator knows every link that was open when it was made, or opened since: a node whose link
+ * it does not know could not register over it.
  *
  * Errors: a call waits for a leader up to `LEADER_WAIT_MS` and then fails with `MESH_NOT_LEADER`. A
  * call that was passed on and got no answer is not repeated: `MESH_UNREACHABLE`, `MESH_TIMEOUT`.
@@ -87,6 +89,8 @@ export class CoordinatorSeat implements Startable {
   readonly #log: Logger;
   readonly #waiting = new Set<() => void>();
   #seated: Seated | undefined;
+  /** It reads the store, while nodes go on opening links. */
+  #starting: Coordinator | undefined;
   #view: CoordinatorView;
   #tail: Promise<void> = Promise.resolve();
   #unsubscribe: () => void = () => undefined;
@@ -117,7 +121,7 @@ export class CoordinatorSeat implements Startable {
 
   /** Every link that opens; kept for the coordinator that may come. */
   attach(link: Link): void {
-    this.#seated?.coordinator.attach(link);
+    (this.#seated?.coordinator ?? this.#starting)?.attach(link);
   }
 
   /** Serves `node.*`, `file.*` and `coordinator.*`. */
@@ -305,8 +309,13 @@ export class CoordinatorSeat implements Startable {
     if (wanted === undefined || this.#seated !== undefined) return this.#wake();
     const coordinator = makeCoordinator(wanted);
     coordinator.restrain(this.#isRestrained);
+    this.#starting = coordinator;
     for (const link of links()) coordinator.attach(link);
-    await coordinator.start();
+    try {
+      await coordinator.start();
+    } finally {
+      this.#starting = undefined;
+    }
     this.#seated = { coordinator, handlers: coordinator.handlers(), epoch: wanted };
     this.#log.info("this node leads the coordinators", { epoch: wanted });
     onSeated?.(wanted);
